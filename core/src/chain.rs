@@ -1,0 +1,80 @@
+//! The live versions of a base schema, and the step from the oldest to the newest that is under way.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::migration::Migration;
+use crate::names;
+use crate::schema::Schema;
+use crate::stage::Stage;
+
+/// A version: a schema under the name of the migration that leads to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// The migration's name.
+    pub name: String,
+    /// The PostgreSQL schema that holds the version's views.
+    pub views: String,
+    /// The model.
+    pub schema: Schema,
+}
+
+impl Version {
+    /// The version that a migration leads to.
+    pub fn new(base: &str, migration: &Migration, schema: Schema) -> Self {
+        let suffix = migration.version_schema.as_deref().unwrap_or(&migration.name);
+        Version { name: migration.name.clone(), views: view_schema(base, suffix), schema }
+    }
+}
+
+/// The name of the schema of a version's views: `<base>_<version>`, shortened where it has to be.
+pub fn view_schema(base: &str, version: &str) -> String {
+    names::shortened(&format!("{base}_{version}"))
+}
+
+/// Two neighbours on the chain and the mapping between them: what start, complete and rollback are planned from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// Where the tables live.
+    pub base: String,
+    /// The version that apps use so far; none before the first migration.
+    pub older: Option<Version>,
+    /// The version that the migrations lead to.
+    pub newer: Version,
+    /// The mapping between the two.
+    pub stage: Stage,
+    /// Version schemas that hold nothing but tombstones, with their tables, to be removed when the next one retires.
+    pub retired: Vec<Retired>,
+    /// The server's major version, for what differs between them.
+    pub server: u32,
+}
+
+/// A version schema of tombstones.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retired {
+    /// The PostgreSQL schema.
+    pub views: String,
+    /// Its views.
+    pub tables: Vec<String>,
+}
+
+impl Chain {
+    /// The chain that the given migrations, in order, extend the older version to.
+    ///
+    /// The inner ones need no views of their own: the app stays on the older version, and the newest is published.
+    pub fn extend(
+        base: &str,
+        older: Option<Version>,
+        migrations: &[Migration],
+        retired: Vec<Retired>,
+        server: u32,
+    ) -> Result<Option<Self>> {
+        let Some(last) = migrations.last() else { return Ok(None) };
+        let mut stage = Stage::identity(&older.as_ref().map(|version| version.schema.clone()).unwrap_or_default());
+        for migration in migrations {
+            migration.apply(&mut stage)?;
+        }
+        let newer = Version::new(base, last, stage.to.clone());
+        Ok(Some(Chain { base: base.to_owned(), older, newer, stage, retired, server }))
+    }
+}

@@ -1,0 +1,113 @@
+//! What the structs declare, as the derive hands it over, and the snapshot that it leads to.
+
+use std::collections::BTreeMap;
+
+use crate::error::Result;
+use crate::schema::{Column, Constraint, Index, Schema, Table};
+use crate::snapshot::{Snapshot, Used};
+
+/// Every table of a `database!`, and those that are declared gone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeclaredSchema {
+    /// The structs.
+    pub tables: Vec<DeclaredTable>,
+    /// `dropped: ["orders"]`.
+    pub dropped: Vec<String>,
+}
+
+/// A struct with `#[derive(Schema)]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeclaredTable {
+    /// The table's name.
+    pub name: String,
+    /// `renamed_from = "…"` on the struct.
+    pub renamed_from: Option<String>,
+    /// The struct's doc comment.
+    pub comment: Option<String>,
+    /// The fields in order.
+    pub columns: Vec<DeclaredColumn>,
+    /// Constraints; those without a name get PostgreSQL's, or keep the one that the snapshot has for the same definition.
+    pub constraints: Vec<(Option<String>, Constraint)>,
+    /// Indexes, named likewise (`table_column_idx`).
+    pub indexes: Vec<(Option<String>, Index)>,
+    /// `dropped(name, down = "…")`.
+    pub dropped: Vec<DroppedColumn>,
+}
+
+/// A field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeclaredColumn {
+    /// The column.
+    pub column: Column,
+    /// `renamed_from = "…"`.
+    pub renamed_from: Option<String>,
+    /// `up = "…"`.
+    pub up: Option<String>,
+    /// `down = "…"`.
+    pub down: Option<String>,
+}
+
+/// A column that the struct says is gone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DroppedColumn {
+    /// Its name in the snapshot.
+    pub name: String,
+    /// The older version's value, over the remaining columns.
+    pub down: Option<String>,
+}
+
+impl DeclaredSchema {
+    /// The snapshot after recording `version`: the schema that its operations lead to in the structs' column order, and the
+    /// attributes that are used up by it. Attributes of untouched columns stay used.
+    pub fn snapshot(&self, version: &str, recorded: Schema) -> Snapshot {
+        let mut used: BTreeMap<String, BTreeMap<String, Used>> = BTreeMap::new();
+        let mut schema = recorded;
+        for table in &self.tables {
+            let mut of_table = BTreeMap::new();
+            if table.renamed_from.is_some() {
+                of_table.insert(String::new(), Used { renamed_from: table.renamed_from.clone(), ..Used::default() });
+            }
+            for field in &table.columns {
+                let attributes =
+                    Used { up: field.up.clone(), down: field.down.clone(), renamed_from: field.renamed_from.clone() };
+                if attributes != Used::default() {
+                    of_table.insert(field.column.name.clone(), attributes);
+                }
+            }
+            if !of_table.is_empty() {
+                used.insert(table.name.clone(), of_table);
+            }
+            if let Some(model) = schema.tables.get_mut(&table.name) {
+                let place = |name: &str| table.columns.iter().position(|field| field.column.name == name);
+                model.columns.sort_by_key(|column| place(&column.name));
+            }
+        }
+        Snapshot { version: Some(version.to_owned()), tables: schema, used }
+    }
+}
+
+impl DeclaredTable {
+    /// The model of the table with every name filled in: given, else the snapshot's for the same definition, else PostgreSQL's.
+    pub fn table(&self, recorded: Option<&Table>) -> Result<Table> {
+        let mut table = Table {
+            comment: self.comment.clone(),
+            columns: self.columns.iter().map(|field| field.column.clone()).collect(),
+            ..Table::default()
+        };
+        for (name, constraint) in &self.constraints {
+            let known = recorded
+                .and_then(|there| there.constraints.iter().find(|(_, known)| *known == constraint).map(|(name, _)| name.clone()));
+            let name = name.clone().or(known).unwrap_or_else(|| constraint.default_name(&self.name));
+            crate::ops::column_spec::add_constraint(&self.name, &mut table, &name, constraint.clone())?;
+        }
+        for (name, index) in &self.indexes {
+            let known =
+                recorded.and_then(|there| there.indexes.iter().find(|(_, known)| *known == index).map(|(name, _)| name.clone()));
+            let columns: Vec<&str> = index.columns.iter().map(|key| key.column.as_str()).collect();
+            let name =
+                name.clone().or(known).unwrap_or_else(|| crate::names::object_name(&self.name, Some(&columns.join("_")), "idx"));
+            table.indexes.insert(name, index.clone());
+        }
+        Ok(table)
+    }
+}

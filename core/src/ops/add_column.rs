@@ -1,0 +1,73 @@
+//! `add_column`: a column that only the newer version has.
+//!
+//! A constant or stable default is PostgreSQL's fast default: no scan, no rewrite. With `up`, or with a default that
+//! is evaluated per row, the column is filled by the backfill and kept filled by the sync triggers.
+
+use serde::{Deserialize, Serialize};
+
+use super::Operate;
+use super::column_spec::ColumnSpec;
+use crate::error::{Error, Result};
+use crate::stage::Stage;
+
+/// The operation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddColumn {
+    /// The table's name.
+    pub table: String,
+    /// The column.
+    pub column: ColumnSpec,
+    /// The value for existing rows and for the older version's writes, over the older version's columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub up: Option<String>,
+}
+
+impl Operate for AddColumn {
+    fn apply(&self, stage: &mut Stage) -> Result<()> {
+        let (table, name) = (&self.table, &self.column.name);
+        let column = self.column.column(table)?;
+        if self.column.pk {
+            return Err(Error::new(format!("column `{table}.{name}` cannot join the primary key when it is added"))
+                .hint("add the column first, then the key with create_constraint"));
+        }
+        if column.generated.is_some() || column.identity.is_some() {
+            return Err(Error::new(format!("generated column `{table}.{name}` cannot be added to an existing table without a rewrite"))
+                .hint("add a plain column with `up` instead"));
+        }
+        let up = self.up.clone().or_else(|| column.default.clone().filter(|default| !is_fast_default(default)));
+        if up.is_none() && !column.nullable && column.default.is_none() {
+            return Err(Error::new(format!("column `{table}.{name}` is NOT NULL, but existing rows have no value for it"))
+                .hint("add `up: …` with their value, or a `default`, or make it nullable"));
+        }
+        stage.add_column(table, column, up.as_deref())?;
+        self.column.add_constraints(table, stage.to.table_mut(table)?)
+    }
+}
+
+/// Whether PostgreSQL adds a column with this default without a rewrite, as far as the text alone can tell:
+/// literals, their casts, and the clock of the transaction.
+pub fn is_fast_default(default: &str) -> bool {
+    let text = default.trim().to_lowercase();
+    let core = text.split("::").next().unwrap_or_default().trim();
+    let quoted = core.len() >= 2 && core.starts_with('\'') && core.ends_with('\'') && !core[1..core.len() - 1].replace("''", "").contains('\'');
+    let number = !core.is_empty() && core.trim_start_matches('-').parse::<f64>().is_ok();
+    let cast_is_plain = text.split("::").skip(1).all(|cast| cast.chars().all(|c| c.is_alphanumeric() || " _(),[]\"".contains(c)));
+    cast_is_plain
+        && (quoted || number || matches!(core, "true" | "false" | "null" | "now()" | "current_timestamp" | "current_date" | "localtimestamp"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_fast_default;
+
+    #[test]
+    fn knows_the_defaults_that_need_no_rewrite() {
+        for fast in ["0", "-1.5", "'x'", "'it''s'::text", "now()", "true", "'{}'::jsonb"] {
+            assert!(is_fast_default(fast), "{fast}");
+        }
+        for slow in ["gen_random_uuid()", "random()", "nextval('s')", "'a' || f('b')", "clock_timestamp()"] {
+            assert!(!is_fast_default(slow), "{slow}");
+        }
+    }
+}

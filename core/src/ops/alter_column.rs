@@ -1,0 +1,167 @@
+//! `alter_column`: a column in another form: type, nullability, default, comment.
+//!
+//! Default and comment change no stored value: both versions share the column, and each version's view carries its own
+//! default. A changed type or nullability gets a shadow column, with `up` and `down` between the two.
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::Operate;
+use super::column_spec::{CheckSpec, ReferenceSpec, add_constraint, unique};
+use crate::error::{Error, Result};
+use crate::schema::Constraint;
+use crate::sql;
+use crate::stage::Stage;
+use crate::types;
+
+/// The operation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlterColumn {
+    /// The table's name.
+    pub table: String,
+    /// The column's name.
+    pub column: String,
+    /// The new type.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub sql_type: Option<String>,
+    /// Whether it may be NULL from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nullable: Option<bool>,
+    /// The new default; `null` drops it, absence leaves it alone.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub default: Option<Option<String>>,
+    /// The new comment; `null` drops it, absence leaves it alone.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub comment: Option<Option<String>>,
+    /// A unique constraint on the column.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique: Option<UniqueSpec>,
+    /// A check constraint on the column.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<CheckSpec>,
+    /// A foreign key on the column.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub references: Option<ReferenceSpec>,
+    /// The newer version's value, over the older version's columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub up: Option<String>,
+    /// The older version's value, over the newer version's columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub down: Option<String>,
+}
+
+/// A unique constraint on one column.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UniqueSpec {
+    /// Its name.
+    pub name: String,
+}
+
+impl Operate for AlterColumn {
+    fn apply(&self, stage: &mut Stage) -> Result<()> {
+        let (table, name) = (&self.table, &self.column);
+        let before = stage.to.table(table)?.column(table, name)?.clone();
+        let mut column = before.clone();
+        if let Some(sql_type) = &self.sql_type {
+            column.sql_type = types::normalize(sql_type);
+        }
+        if let Some(nullable) = self.nullable {
+            column.nullable = nullable;
+        }
+        if let Some(default) = &self.default {
+            column.default.clone_from(default);
+        }
+        if let Some(comment) = &self.comment {
+            column.comment.clone_from(comment);
+        }
+        let constrained = self.unique.is_some() || self.check.is_some() || self.references.is_some();
+        let converted = column.sql_type != before.sql_type || column.nullable != before.nullable || constrained;
+        if converted {
+            let (up, down) = self.conversions(&before, &column)?;
+            refuse_what_cannot_move(stage, table, name)?;
+            stage.convert_column(table, column, &up, &down)?;
+        } else {
+            *stage.to.table_mut(table)?.column_mut(table, name)? = column;
+        }
+        let target = stage.to.table_mut(table)?;
+        if let Some(spec) = &self.unique {
+            add_constraint(table, target, &spec.name, unique(vec![name.clone()]))?;
+        }
+        if let Some(check) = &self.check {
+            add_constraint(table, target, &check.name, Constraint::Check { check: check.constraint.clone(), no_inherit: check.no_inherit })?;
+        }
+        if let Some(references) = &self.references {
+            add_constraint(table, target, &references.name, references.constraint(vec![name.clone()]))?;
+            stage.to.table(&references.table)?.column(&references.table, &references.column)?;
+        }
+        Ok(())
+    }
+}
+
+impl AlterColumn {
+    /// `up` and `down`; the column itself where nothing but a looser or tighter rule sets the two forms apart.
+    fn conversions(&self, before: &crate::schema::Column, after: &crate::schema::Column) -> Result<(String, String)> {
+        let itself = || sql::ident(&self.column).as_str().to_owned();
+        let place = format!("`{}.{}`", self.table, self.column);
+        let retyped = before.sql_type != after.sql_type;
+        let up = match &self.up {
+            Some(up) => up.clone(),
+            None if retyped => {
+                return Err(Error::new(format!("{place} changes its type from {} to {} without `up`", before.sql_type, after.sql_type))
+                    .hint(format!("add `up: \"CAST({} AS {})\"`, or another expression over the older version's columns", itself(), after.sql_type)));
+            }
+            None if before.nullable && !after.nullable => {
+                return Err(Error::new(format!("{place} becomes NOT NULL without `up`"))
+                    .hint(format!("add `up: \"coalesce({}, …)\"` with the value for rows that hold NULL", itself())));
+            }
+            None => itself(),
+        };
+        let down = match &self.down {
+            Some(down) => down.clone(),
+            None if retyped => {
+                return Err(Error::new(format!("{place} changes its type from {} to {} without `down`", before.sql_type, after.sql_type))
+                    .hint(format!("add `down: \"CAST({} AS {})\"`, or another expression over the newer version's columns", itself(), before.sql_type)));
+            }
+            None if !before.nullable && after.nullable => {
+                return Err(Error::new(format!("{place} becomes nullable without `down`, and the older version cannot take NULL"))
+                    .hint(format!("add `down: \"coalesce({}, …)\"` with the value that the older version is to read", itself())));
+            }
+            None => itself(),
+        };
+        Ok((up, down))
+    }
+}
+
+/// A shadow column takes over constraints and plain indexes of the model; what it cannot yet is refused.
+fn refuse_what_cannot_move(stage: &Stage, table: &str, column: &str) -> Result<()> {
+    let model = stage.to.table(table)?;
+    let there = model.column(table, column)?;
+    let refuse = |what: String, hint: &str| Err(Error::new(format!("column `{table}.{column}` cannot be converted: {what}")).hint(hint));
+    if there.identity.is_some() || there.generated.is_some() {
+        return refuse("it is a generated or identity column".into(), "add a new column with `up` and drop this one in a later migration");
+    }
+    for (other, other_model) in &stage.to.tables {
+        for (name, constraint) in &other_model.constraints {
+            if let Constraint::ForeignKey { references, .. } = constraint
+                && references.table == table
+                && references.columns.iter().any(|name| name == column)
+            {
+                return refuse(format!("foreign key `{name}` of table `{other}` points at it"), "drop that foreign key first, and create it again afterwards");
+            }
+        }
+    }
+    for (name, index) in &model.indexes {
+        if index.predicate.as_deref().is_some_and(|text| sql::mentions(text, column)) {
+            return refuse(format!("the predicate of index `{name}` mentions it"), "drop the index in this migration and create it again in the next");
+        }
+    }
+    if let Some(other) = model.columns.iter().find(|other| other.generated.as_deref().is_some_and(|text| sql::mentions(text, column))) {
+        return refuse(format!("generated column `{}` reads it", other.name), "drop the generated column first");
+    }
+    Ok(())
+}
+
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Option<String>>, D::Error> {
+    Option::<String>::deserialize(deserializer).map(Some)
+}

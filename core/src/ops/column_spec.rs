@@ -1,0 +1,264 @@
+//! A column as files have it, with the constraints that may stand on it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::names;
+use crate::schema::{Column, Constraint, Identity, References, Table};
+
+/// A column of `create_table` and `add_column`. `nullable` is false where absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ColumnSpec {
+    /// Its name.
+    pub name: String,
+    /// Its type in any spelling.
+    #[serde(rename = "type")]
+    pub sql_type: String,
+    /// Whether it may be NULL.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub nullable: bool,
+    /// A unique constraint of PostgreSQL's naming.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unique: bool,
+    /// Part of the primary key.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub pk: bool,
+    /// The default as SQL text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
+    /// A check constraint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<CheckSpec>,
+    /// A foreign key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub references: Option<ReferenceSpec>,
+    /// The comment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// A stored expression or an identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generated: Option<GeneratedSpec>,
+}
+
+/// A check on a column.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckSpec {
+    /// The constraint's name.
+    pub name: String,
+    /// The condition as SQL text.
+    pub constraint: String,
+    /// `NO INHERIT`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub no_inherit: bool,
+}
+
+/// A foreign key on a column.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReferenceSpec {
+    /// The constraint's name.
+    pub name: String,
+    /// The referenced table.
+    pub table: String,
+    /// The referenced column.
+    pub column: String,
+    /// `ON DELETE …`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_delete: Option<String>,
+    /// `ON UPDATE …`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_update: Option<String>,
+    /// `MATCH …`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub match_type: Option<String>,
+    /// `DEFERRABLE`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub deferrable: bool,
+    /// `INITIALLY DEFERRED`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub initially_deferred: bool,
+}
+
+/// `generated`: one of the two.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GeneratedSpec {
+    /// `GENERATED ALWAYS AS (expression) STORED`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expression: Option<String>,
+    /// `GENERATED … AS IDENTITY`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<IdentitySpec>,
+}
+
+/// An identity's options.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentitySpec {
+    /// `ALWAYS` or `BY DEFAULT` (where absent: `ALWAYS`, as in pgroll).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_specified_values: Option<String>,
+    /// Sequence options as SQL text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence_options: Option<String>,
+    /// The sequence's name, where it is not the one that PostgreSQL would choose (not in pgroll's dialect).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<String>,
+}
+
+impl ColumnSpec {
+    /// The column without its constraints.
+    pub fn column(&self, table: &str) -> Result<Column> {
+        check_name("column", &self.name, Some(table))?;
+        if self.sql_type.trim().is_empty() {
+            return Err(Error::new(format!("column `{table}.{}` has no type", self.name)).hint("add `type: …`"));
+        }
+        let serial = match self.sql_type.to_lowercase().as_str() {
+            "serial" | "serial4" => Some("integer"),
+            "bigserial" | "serial8" => Some("bigint"),
+            "smallserial" | "serial2" => Some("smallint"),
+            _ => None,
+        };
+        let mut column = Column::new(&self.name, serial.unwrap_or(&self.sql_type), self.nullable && !self.pk);
+        column.default.clone_from(&self.default);
+        column.comment.clone_from(&self.comment);
+        if serial.is_some() {
+            column.identity = Some(Identity::default());
+        }
+        if let Some(generated) = &self.generated {
+            column.generated.clone_from(&generated.expression);
+            if let Some(identity) = &generated.identity {
+                let always = identity.user_specified_values.as_deref().unwrap_or("ALWAYS");
+                column.identity = Some(Identity {
+                    always: !always.eq_ignore_ascii_case("BY DEFAULT"),
+                    sequence: identity.sequence.clone(),
+                    options: identity.sequence_options.clone(),
+                });
+            }
+        }
+        if column.identity.is_some() {
+            column.nullable = false;
+        }
+        Ok(column)
+    }
+
+    /// The spec that leads to this column.
+    pub fn of(column: &Column) -> Self {
+        ColumnSpec {
+            name: column.name.clone(),
+            sql_type: column.sql_type.clone(),
+            nullable: column.nullable,
+            default: column.default.clone(),
+            comment: column.comment.clone(),
+            generated: match (&column.generated, &column.identity) {
+                (None, None) => None,
+                (expression, identity) => Some(GeneratedSpec {
+                    expression: expression.clone(),
+                    identity: identity.as_ref().map(|identity| IdentitySpec {
+                        user_specified_values: Some(if identity.always { "ALWAYS" } else { "BY DEFAULT" }.to_owned()),
+                        sequence_options: identity.options.clone(),
+                        sequence: identity.sequence.clone(),
+                    }),
+                }),
+            },
+            ..ColumnSpec::default()
+        }
+    }
+
+    /// Adds the constraints that stand on the column, but for the primary key.
+    pub fn add_constraints(&self, name: &str, table: &mut Table) -> Result<()> {
+        let columns = vec![self.name.clone()];
+        if self.unique {
+            let unique = unique(columns.clone());
+            add_constraint(name, table, &unique.default_name(name), unique)?;
+        }
+        if let Some(check) = &self.check {
+            add_constraint(
+                name,
+                table,
+                &check.name,
+                Constraint::Check { check: check.constraint.clone(), no_inherit: check.no_inherit },
+            )?;
+        }
+        if let Some(references) = &self.references {
+            add_constraint(name, table, &references.name, references.constraint(columns))?;
+        }
+        Ok(())
+    }
+}
+
+impl ReferenceSpec {
+    /// The foreign key of the given columns.
+    pub fn constraint(&self, columns: Vec<String>) -> Constraint {
+        Constraint::ForeignKey {
+            columns,
+            references: References {
+                table: self.table.clone(),
+                columns: vec![self.column.clone()],
+                on_delete: normal_action(self.on_delete.as_deref()),
+                on_delete_set_columns: Vec::new(),
+                on_update: normal_action(self.on_update.as_deref()),
+                match_type: self.match_type.as_deref().map(str::to_uppercase).filter(|text| text != "SIMPLE"),
+            },
+            deferrable: self.deferrable,
+            initially_deferred: self.initially_deferred,
+        }
+    }
+}
+
+/// A plain unique constraint.
+pub fn unique(columns: Vec<String>) -> Constraint {
+    Constraint::Unique { columns, nulls_not_distinct: false, deferrable: false, initially_deferred: false }
+}
+
+/// A referential action in upper case; `NO ACTION` is the absence of one.
+pub fn normal_action(action: Option<&str>) -> Option<String> {
+    action.map(str::to_uppercase).filter(|text| text != "NO ACTION")
+}
+
+/// Adds a constraint under a name that must be free on the table.
+pub fn add_constraint(table_name: &str, table: &mut Table, name: &str, constraint: Constraint) -> Result<()> {
+    if name.is_empty() {
+        return Err(Error::new(format!("a constraint of table `{table_name}` has no name")).hint("add `name: …`"));
+    }
+    check_name("constraint", name, Some(table_name))?;
+    if let Constraint::PrimaryKey { columns } | Constraint::Unique { columns, .. } | Constraint::ForeignKey { columns, .. } =
+        &constraint
+    {
+        if columns.is_empty() {
+            return Err(
+                Error::new(format!("constraint `{name}` of table `{table_name}` has no columns")).hint("add `columns: […]`")
+            );
+        }
+        for column in columns {
+            table.column(table_name, column)?;
+        }
+    }
+    if matches!(constraint, Constraint::PrimaryKey { .. }) && !table.primary_key().is_empty() {
+        return Err(Error::new(format!("table `{table_name}` would have two primary keys")).hint("keep one of them"));
+    }
+    if table.constraints.insert(name.to_owned(), constraint).is_some() {
+        return Err(Error::new(format!("table `{table_name}` has a constraint `{name}` already")).hint("choose another name"));
+    }
+    Ok(())
+}
+
+/// Refuses names that PostgreSQL would cut off or that are empty.
+pub fn check_name(kind: &str, name: &str, table: Option<&str>) -> Result<()> {
+    let place = table.map_or_else(String::new, |table| format!(" of table `{table}`"));
+    if name.is_empty() {
+        return Err(Error::new(format!("a {kind}{place} has no name")).hint("add `name: …`"));
+    }
+    if name.len() > names::LONGEST || name.contains('\0') {
+        return Err(Error::new(format!("{kind} name `{name}`{place} is longer than {} bytes", names::LONGEST))
+            .hint("choose a shorter name"));
+    }
+    Ok(())
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+pub(crate) fn is_false(value: &bool) -> bool {
+    !value
+}

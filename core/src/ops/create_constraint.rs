@@ -1,0 +1,84 @@
+//! `create_constraint`: a unique, check, primary key or foreign key constraint on existing columns.
+//!
+//! Columns with `up` and `down` get shadows, which alone are held to the constraint; the others are shared, so that
+//! the older version is held to it as well from the moment it is validated.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use super::Operate;
+use super::alter_column::AlterColumn;
+use super::column_spec::{add_constraint, is_false};
+use super::create_table::TableConstraint;
+use crate::error::{Error, Result};
+use crate::schema::{Constraint, References};
+use crate::stage::Stage;
+
+/// The operation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateConstraint {
+    /// Its name.
+    pub name: String,
+    /// The table's name.
+    pub table: String,
+    /// `unique`, `check`, `primary_key` or `foreign_key`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its columns in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+    /// The condition of a check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<String>,
+    /// `NO INHERIT` of a check.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub no_inherit: bool,
+    /// The target of a foreign key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub references: Option<References>,
+    /// The newer version's values by column.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub up: BTreeMap<String, String>,
+    /// The older version's values by column.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub down: BTreeMap<String, String>,
+}
+
+impl Operate for CreateConstraint {
+    fn apply(&self, stage: &mut Stage) -> Result<()> {
+        let constraint = TableConstraint {
+            name: self.name.clone(),
+            kind: self.kind.clone(),
+            columns: self.columns.clone(),
+            check: self.check.clone(),
+            no_inherit: self.no_inherit,
+            references: self.references.clone(),
+            ..TableConstraint::default()
+        }
+        .constraint(&self.table)?;
+        if let Constraint::PrimaryKey { columns } = &constraint {
+            let table = stage.to.table(&self.table)?;
+            for column in columns {
+                if table.column(&self.table, column)?.nullable {
+                    return Err(Error::new(format!("key column `{}.{column}` may be NULL", self.table)).hint("make it NOT NULL with alter_column first"));
+                }
+            }
+        }
+        for (column, up) in &self.up {
+            let down = self.down.get(column).cloned();
+            let nullable = stage.to.table(&self.table)?.column(&self.table, column)?.nullable;
+            AlterColumn { table: self.table.clone(), column: column.clone(), nullable: Some(nullable), ..AlterColumn::default() }.apply(stage)?;
+            let model = stage.to.table(&self.table)?.column(&self.table, column)?.clone();
+            let itself = crate::sql::ident(column).as_str().to_owned();
+            stage.convert_column(&self.table, model, up, down.as_deref().unwrap_or(&itself))?;
+        }
+        if let Constraint::ForeignKey { references, .. } = &constraint {
+            let target = stage.to.table(&references.table)?;
+            for column in &references.columns {
+                target.column(&references.table, column)?;
+            }
+        }
+        add_constraint(&self.table, stage.to.table_mut(&self.table)?, &self.name, constraint)
+    }
+}

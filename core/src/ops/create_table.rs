@@ -1,0 +1,213 @@
+//! `create_table`: a table that only the newer version has.
+//!
+//! Created at start, empty and unknown to the older version; nothing waits for it. A foreign key of it takes
+//! SHARE ROW EXCLUSIVE on the referenced table for an instant, in a step of its own.
+
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use super::Operate;
+use super::column_spec::{ColumnSpec, add_constraint, check_name, is_false, normal_action};
+use crate::error::{Error, Result};
+use crate::schema::{Constraint, References, Table};
+use crate::stage::Stage;
+
+/// The operation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateTable {
+    /// The table's name.
+    pub name: String,
+    /// Its columns; a map by name is read as well.
+    #[serde(deserialize_with = "list_or_map")]
+    pub columns: Vec<ColumnSpec>,
+    /// Constraints on several columns, or under names of one's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub constraints: Vec<TableConstraint>,
+    /// The comment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+/// A constraint of the table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableConstraint {
+    /// Its name.
+    pub name: String,
+    /// `unique`, `check`, `primary_key` or `foreign_key`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its columns in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+    /// The condition of a check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<String>,
+    /// `DEFERRABLE`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub deferrable: bool,
+    /// `INITIALLY DEFERRED`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub initially_deferred: bool,
+    /// `NO INHERIT` of a check.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub no_inherit: bool,
+    /// `NULLS NOT DISTINCT` of a unique constraint (15+).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub nulls_not_distinct: bool,
+    /// The target of a foreign key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub references: Option<References>,
+}
+
+impl Operate for CreateTable {
+    fn apply(&self, stage: &mut Stage) -> Result<()> {
+        let table = self.table()?;
+        for (name, constraint) in &table.constraints {
+            if let Constraint::ForeignKey { references, .. } = constraint {
+                let target = if references.table == self.name { &table } else { stage.to.table(&references.table)? };
+                for column in &references.columns {
+                    target.column(&references.table, column).map_err(|error| error.within(format!("foreign key `{name}`")))?;
+                }
+            }
+        }
+        stage.create_table(&self.name, table)
+    }
+}
+
+impl CreateTable {
+    /// The model of the table.
+    pub fn table(&self) -> Result<Table> {
+        check_name("table", &self.name, None)?;
+        let mut table = Table { comment: self.comment.clone(), ..Table::default() };
+        for spec in &self.columns {
+            if table.has_column(&spec.name) {
+                return Err(Error::new(format!("table `{}` has two columns `{}`", self.name, spec.name)).hint("keep one of them"));
+            }
+            table.columns.push(spec.column(&self.name)?);
+        }
+        let key: Vec<String> = self.columns.iter().filter(|spec| spec.pk).map(|spec| spec.name.clone()).collect();
+        if !key.is_empty() {
+            let key = Constraint::PrimaryKey { columns: key };
+            add_constraint(&self.name, &mut table, &key.default_name(&self.name), key)?;
+        }
+        for spec in &self.columns {
+            spec.add_constraints(&self.name, &mut table)?;
+        }
+        for constraint in &self.constraints {
+            let model = constraint.constraint(&self.name)?;
+            if let Constraint::PrimaryKey { columns } = &model {
+                for column in &mut table.columns {
+                    column.nullable &= !columns.contains(&column.name);
+                }
+            }
+            add_constraint(&self.name, &mut table, &constraint.name, model)?;
+        }
+        Ok(table)
+    }
+
+    /// The operation that leads to this table.
+    pub fn of(name: &str, table: &Table) -> Self {
+        CreateTable {
+            name: name.to_owned(),
+            columns: table.columns.iter().map(ColumnSpec::of).collect(),
+            constraints: table.constraints.iter().map(|(name, constraint)| TableConstraint::of(name, constraint)).collect(),
+            comment: table.comment.clone(),
+        }
+    }
+}
+
+impl TableConstraint {
+    /// The model of the constraint.
+    pub fn constraint(&self, table: &str) -> Result<Constraint> {
+        let columns = self.columns.clone();
+        let lacks = |what: &str| Error::new(format!("constraint `{}` of table `{table}` has no `{what}`", self.name)).hint(format!("add `{what}: …`"));
+        Ok(match self.kind.as_str() {
+            "primary_key" => Constraint::PrimaryKey { columns },
+            "unique" => Constraint::Unique {
+                columns,
+                nulls_not_distinct: self.nulls_not_distinct,
+                deferrable: self.deferrable,
+                initially_deferred: self.initially_deferred,
+            },
+            "check" => Constraint::Check { check: self.check.clone().ok_or_else(|| lacks("check"))?, no_inherit: self.no_inherit },
+            "foreign_key" => {
+                let given = self.references.clone().ok_or_else(|| lacks("references"))?;
+                Constraint::ForeignKey {
+                    columns,
+                    references: References {
+                        on_delete: normal_action(given.on_delete.as_deref()),
+                        on_update: normal_action(given.on_update.as_deref()),
+                        match_type: given.match_type.as_deref().map(str::to_uppercase).filter(|text| text != "SIMPLE"),
+                        ..given
+                    },
+                    deferrable: self.deferrable,
+                    initially_deferred: self.initially_deferred,
+                }
+            }
+            other => {
+                return Err(Error::new(format!("constraint `{}` of table `{table}` has the unknown type `{other}`", self.name))
+                    .hint("the types are unique, check, primary_key and foreign_key"));
+            }
+        })
+    }
+
+    /// The spec that leads to this constraint.
+    pub fn of(name: &str, constraint: &Constraint) -> Self {
+        let spec = TableConstraint { name: name.to_owned(), ..TableConstraint::default() };
+        match constraint.clone() {
+            Constraint::PrimaryKey { columns } => TableConstraint { kind: "primary_key".to_owned(), columns, ..spec },
+            Constraint::Unique { columns, nulls_not_distinct, deferrable, initially_deferred } => {
+                TableConstraint { kind: "unique".to_owned(), columns, nulls_not_distinct, deferrable, initially_deferred, ..spec }
+            }
+            Constraint::Check { check, no_inherit } => {
+                TableConstraint { kind: "check".to_owned(), check: Some(check), no_inherit, ..spec }
+            }
+            Constraint::ForeignKey { columns, references, deferrable, initially_deferred } => TableConstraint {
+                kind: "foreign_key".to_owned(),
+                columns,
+                references: Some(references),
+                deferrable,
+                initially_deferred,
+                ..spec
+            },
+        }
+    }
+}
+
+fn list_or_map<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<ColumnSpec>, D::Error> {
+    struct Columns;
+
+    /// A column in a map: its name is the key.
+    #[derive(Deserialize)]
+    struct Unnamed(serde_json::Map<String, serde_json::Value>);
+
+    impl<'de> Visitor<'de> for Columns {
+        type Value = Vec<ColumnSpec>;
+
+        fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+            out.write_str("a list of columns")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<Self::Value, A::Error> {
+            let mut columns = Vec::new();
+            while let Some(column) = list.next_element()? {
+                columns.push(column);
+            }
+            Ok(columns)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Self::Value, A::Error> {
+            let mut columns = Vec::new();
+            while let Some((name, Unnamed(mut fields))) = map.next_entry::<String, Unnamed>()? {
+                fields.entry("name").or_insert(serde_json::Value::String(name));
+                columns.push(serde_json::from_value(fields.into()).map_err(serde::de::Error::custom)?);
+            }
+            Ok(columns)
+        }
+    }
+
+    deserializer.deserialize_any(Columns)
+}

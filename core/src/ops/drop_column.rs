@@ -1,0 +1,34 @@
+//! `drop_column`: a column that only the older version has.
+//!
+//! At start the newer version's view lacks it, and `down` fills it for rows that the newer version writes; the column
+//! itself goes at complete.
+
+use serde::{Deserialize, Serialize};
+
+use super::Operate;
+use crate::error::{Error, Result};
+use crate::stage::Stage;
+
+/// The operation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DropColumn {
+    /// The table's name.
+    pub table: String,
+    /// The column's name.
+    pub column: String,
+    /// The older version's value, over the newer version's columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub down: Option<String>,
+}
+
+impl Operate for DropColumn {
+    fn apply(&self, stage: &mut Stage) -> Result<()> {
+        let column = stage.to.table(&self.table)?.column(&self.table, &self.column)?;
+        if self.down.is_none() && !column.nullable && column.default.is_none() && column.identity.is_none() && column.generated.is_none() {
+            return Err(Error::new(format!("column `{}.{}` is NOT NULL, so the older version needs a value for rows that the newer one writes", self.table, self.column))
+                .hint("add `down: …` with that value, over the columns that remain"));
+        }
+        stage.drop_column(&self.table, &self.column, self.down.as_deref())
+    }
+}

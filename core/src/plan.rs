@@ -1,0 +1,252 @@
+//! The plan: what start, complete and rollback will run, as a value that can be printed, stored and resumed (R5).
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use crate::hazard::Hazard;
+use crate::sql::Sql;
+
+pub mod complete;
+pub mod rollback;
+pub mod start;
+
+pub use complete::complete;
+pub use rollback::{Published, rollback};
+pub use start::start;
+
+/// A list of steps for one command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// `start`, `complete` or `rollback`.
+    pub command: Command,
+    /// The base schema.
+    pub base: String,
+    /// The version before, if there is one.
+    pub from: Option<String>,
+    /// The version that is started, completed or rolled back.
+    pub to: String,
+    /// The steps in order.
+    pub steps: Vec<Step>,
+}
+
+/// The command that a plan is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Expand and publish.
+    Start,
+    /// Contract.
+    Complete,
+    /// Undo a start.
+    Rollback,
+}
+
+/// One step. Its id is stable: a resumed command skips the steps that the journal has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Unique within the plan.
+    pub id: String,
+    /// What it does, for people.
+    pub title: String,
+    /// Where it belongs.
+    pub phase: Phase,
+    /// What is run.
+    pub action: Action,
+    /// The strongest lock that an application can feel, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<String>,
+    /// What it cannot promise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hazards: Vec<Hazard>,
+}
+
+/// The phases of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Read-only: what would fail is found before anything is changed.
+    Preflight,
+    /// New columns, tables, triggers.
+    Expand,
+    /// Existing rows get their new form.
+    Backfill,
+    /// Indexes and constraints.
+    Constrain,
+    /// Sync goes live, the views appear.
+    Publish,
+    /// What only the older version needed goes.
+    Contract,
+    /// What a start brought goes.
+    Undo,
+}
+
+/// What a step runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// A query that must give no rows (or merely must run): rows are samples of what would fail.
+    Check {
+        /// The query; its first column, as text, is the sample.
+        sql: Sql,
+        /// The refusal, in words; the samples follow it.
+        refusal: String,
+        /// The way out.
+        hint: String,
+    },
+    /// One transaction, journalled within it.
+    Transaction {
+        /// `LOCK TABLE …` first, under the whole lock budget; the first of them may be a gentle one against autovacuum.
+        locks: Vec<Lock>,
+        /// The statements.
+        statements: Vec<Sql>,
+    },
+    /// One statement of its own that may be run again: `VALIDATE CONSTRAINT`.
+    Statement {
+        /// The statement.
+        sql: Sql,
+    },
+    /// `CREATE INDEX CONCURRENTLY`: skipped where it is there and valid, dropped and built again where it is invalid.
+    CreateIndex {
+        /// The schema.
+        schema: String,
+        /// The index.
+        name: String,
+        /// The statement.
+        sql: Sql,
+        /// The statement that removes an invalid leftover.
+        drop: Sql,
+    },
+    /// `UPDATE` over ranges of the heap, then the scan that must find nothing left.
+    Backfill {
+        /// The schema.
+        schema: String,
+        /// The table.
+        table: String,
+        /// The update; `$1` and `$2` are the first and the first excluded block's tuple id, `$3` of `$4` the stripe.
+        update: Sql,
+        /// The verifying scan: rows that were missed.
+        verify: Sql,
+    },
+}
+
+/// A table lock at the head of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lock {
+    /// `LOCK TABLE … IN … MODE`.
+    pub sql: Sql,
+    /// Whether applications can wait behind it: then the budget holds, else the time that cancels an autovacuum.
+    pub felt: Felt,
+}
+
+/// Whether an application's statements can wait behind a lock request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Felt {
+    /// They can: the lock budget bounds it.
+    ByApplications,
+    /// Only maintenance can (SHARE UPDATE EXCLUSIVE).
+    ByMaintenance,
+}
+
+impl Action {
+    /// Every statement as it is sent, in order.
+    pub fn statements(&self) -> Vec<&Sql> {
+        match self {
+            Action::Check { sql, .. } | Action::Statement { sql } | Action::CreateIndex { sql, .. } => vec![sql],
+            Action::Transaction { locks, statements } => locks.iter().map(|lock| &lock.sql).chain(statements).collect(),
+            Action::Backfill { update, verify, .. } => vec![update, verify],
+        }
+    }
+
+    /// Whether the action runs in a transaction with its journal row.
+    pub fn is_transaction(&self) -> bool {
+        matches!(self, Action::Transaction { .. })
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Phase::Preflight => "preflight",
+            Phase::Expand => "expand",
+            Phase::Backfill => "backfill",
+            Phase::Constrain => "constrain",
+            Phase::Publish => "publish",
+            Phase::Contract => "contract",
+            Phase::Undo => "undo",
+        })
+    }
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Command::Start => "start",
+            Command::Complete => "complete",
+            Command::Rollback => "rollback",
+        })
+    }
+}
+
+/// Collects steps and numbers them.
+pub(crate) struct Steps {
+    steps: Vec<Step>,
+}
+
+impl Steps {
+    pub(crate) fn new() -> Self {
+        Steps { steps: Vec::new() }
+    }
+
+    pub(crate) fn push(&mut self, phase: Phase, title: impl Into<String>, action: Action) -> &mut Step {
+        let id = format!("{:04}", self.steps.len() + 1);
+        self.steps.push(Step { id, title: title.into(), phase, action, lock: None, hazards: Vec::new() });
+        self.steps.last_mut().expect("just pushed")
+    }
+
+    pub(crate) fn transaction(
+        &mut self,
+        phase: Phase,
+        title: impl Into<String>,
+        locks: Vec<Lock>,
+        statements: Vec<Sql>,
+    ) -> &mut Step {
+        self.push(phase, title, Action::Transaction { locks, statements })
+    }
+
+    pub(crate) fn done(self) -> Vec<Step> {
+        self.steps
+    }
+}
+
+impl Step {
+    pub(crate) fn lock(&mut self, lock: impl Into<String>) -> &mut Self {
+        self.lock = Some(lock.into());
+        self
+    }
+
+    pub(crate) fn hazard(&mut self, hazard: Hazard) -> &mut Self {
+        self.hazards.push(hazard);
+        self
+    }
+}
+
+/// First the gentle lock that makes an autovacuum yield (TRAPS F7), then the strong one, view before table.
+pub(crate) fn exclusive(gentle: &[Sql], strong: &[Sql]) -> Vec<Lock> {
+    let mut locks = Vec::new();
+    if !gentle.is_empty() {
+        let tables = crate::sql::join(gentle.iter().cloned(), ", ");
+        locks.push(Lock { sql: crate::sql!("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE", tables), felt: Felt::ByMaintenance });
+    }
+    let tables = crate::sql::join(strong.iter().cloned(), ", ");
+    locks.push(Lock { sql: crate::sql!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", tables), felt: Felt::ByApplications });
+    locks
+}
+
+/// The lock that CREATE TRIGGER takes, asked for up front.
+pub(crate) fn share_row_exclusive(table: &Sql) -> Vec<Lock> {
+    vec![
+        Lock { sql: crate::sql!("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE", table), felt: Felt::ByMaintenance },
+        Lock { sql: crate::sql!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", table), felt: Felt::ByApplications },
+    ]
+}

@@ -1,0 +1,268 @@
+//! Complete: what only the older version needed goes, one table per short transaction; names become final.
+
+use crate::chain::Chain;
+use crate::ddl::{self};
+use crate::hazard::Hazard;
+use crate::plan::{Action, Command, Phase, Plan, Steps, exclusive};
+use crate::schema::{Constraint, Table};
+use crate::shadow::{Physical, layout};
+use crate::sql::{Sql, ident, qualified, user, verbatim};
+use crate::stage::Moment;
+use crate::{names, sql, sync, views};
+
+/// The plan of `complete` for a chain.
+pub fn complete(chain: &Chain) -> Plan {
+    let tables = layout(chain);
+    let mut steps = Steps::new();
+    for table in &tables {
+        drop_foreign_keys(chain, &tables, table, &mut steps);
+    }
+    // tables that go make room for those that take their names
+    for table in tables.iter().filter(|table| table.newer.is_none()) {
+        drop_table(chain, table, &mut steps);
+    }
+    let mut quiet = Vec::new();
+    for table in tables.iter().filter(|table| table.newer.is_some()) {
+        let statements = contract(chain, table);
+        if statements.is_empty() {
+            quiet.push(table);
+        } else {
+            contract_table(chain, table, statements, &mut steps);
+        }
+    }
+    retire_views(chain, &quiet, &mut steps);
+    for table in &tables {
+        for name in &table.removed_indexes {
+            if table.newer.is_some() {
+                let place = qualified(&chain.base, name);
+                steps
+                    .push(
+                        Phase::Contract,
+                        format!("drop index `{name}`"),
+                        Action::Statement { sql: sql!("DROP INDEX CONCURRENTLY IF EXISTS {}", place) },
+                    )
+                    .lock("SHARE UPDATE EXCLUSIVE: nobody waits");
+            }
+        }
+    }
+    for table in &tables {
+        rename_relations(chain, table, &mut steps);
+    }
+    for (number, script) in chain.stage.scripts.iter().filter(|script| script.moment == Moment::Complete).enumerate() {
+        steps
+            .transaction(Phase::Contract, format!("run sql {}", number + 1), Vec::new(), vec![verbatim(&script.up)])
+            .hazard(Hazard::OpaqueSql);
+    }
+    for retired in chain.retired.iter().filter(|retired| retired.views != chain.newer.views) {
+        for group in views::drop_schema(&retired.views, &retired.tables) {
+            steps.transaction(Phase::Contract, format!("drop the tombstones of `{}`", retired.views), Vec::new(), group);
+        }
+    }
+    Plan {
+        command: Command::Complete,
+        base: chain.base.clone(),
+        from: chain.older.as_ref().map(|version| version.name.clone()),
+        to: chain.newer.name.clone(),
+        steps: steps.done(),
+    }
+}
+
+/// A foreign key's drop locks both tables: alone, both in one LOCK, before anything else of its table (TRAPS F6).
+fn drop_foreign_keys(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_>, steps: &mut Steps) {
+    let Some(older) = table.older else { return };
+    let gone: Vec<&String> = match table.newer {
+        None => older.constraints.keys().collect(),
+        Some(_) => table.removed_constraints.iter().collect(),
+    };
+    for name in gone {
+        let Some(Constraint::ForeignKey { references, .. }) = older.constraints.get(name) else { continue };
+        let place = qualified(&chain.base, &table.name);
+        let parent = tables.iter().find(|there| there.older.is_some() && there.lineage.oldest().table == references.table);
+        let parent = qualified(&chain.base, parent.map_or(references.table.as_str(), |there| &there.name));
+        let both = if parent == place { vec![place.clone()] } else { vec![place.clone(), parent] };
+        steps
+            .transaction(
+                Phase::Contract,
+                format!("drop foreign key `{name}` of `{}`", table.name),
+                exclusive(&both, &both),
+                vec![sql!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}", place, ident(name))],
+            )
+            .lock(format!("ACCESS EXCLUSIVE on {}, instant", sql::join(both, ", ")));
+    }
+}
+
+fn drop_table(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
+    let place = qualified(&chain.base, &table.name);
+    let mut statements: Vec<Sql> = bury(chain, table).into_iter().collect();
+    statements.push(sql!("DROP TABLE {}", place));
+    steps
+        .transaction(
+            Phase::Contract,
+            format!("drop table `{}`", table.name),
+            exclusive(std::slice::from_ref(&place), &[strong(chain, table)]),
+            statements,
+        )
+        .lock(format!("ACCESS EXCLUSIVE on {place}, instant"))
+        .hazard(Hazard::DataGoes);
+}
+
+fn contract_table(chain: &Chain, table: &Physical<'_>, statements: Vec<Sql>, steps: &mut Steps) {
+    let place = qualified(&chain.base, &table.name);
+    let mut all: Vec<Sql> = bury(chain, table).into_iter().collect();
+    all.extend(statements);
+    let step = steps.transaction(
+        Phase::Contract,
+        format!("contract table `{}`", table.name),
+        exclusive(std::slice::from_ref(&place), &[strong(chain, table)]),
+        all,
+    );
+    step.lock(format!("ACCESS EXCLUSIVE on {place}, instant"));
+    if !table.removed.is_empty() {
+        step.hazard(Hazard::DataGoes);
+    }
+}
+
+/// What to lock: the older version's view, which locks its table after itself, in the order of the app's own statements.
+fn strong(chain: &Chain, table: &Physical<'_>) -> Sql {
+    match (&chain.older, table.older_view()) {
+        (Some(older), Some(view)) => qualified(&older.views, view),
+        _ => qualified(&chain.base, &table.name),
+    }
+}
+
+/// The older version's view becomes a tombstone.
+fn bury(chain: &Chain, table: &Physical<'_>) -> Option<Sql> {
+    let (older, model) = (chain.older.as_ref()?, table.older?);
+    Some(views::tombstone(&older.views, table.older_view()?, model, &chain.newer.name))
+}
+
+/// The statements that bring a table to its final form; none where both versions see it alike.
+fn contract(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
+    let base = &chain.base;
+    let place = qualified(base, &table.name);
+    let Some(newer) = table.newer else { return Vec::new() };
+    let mut statements = Vec::new();
+    if table.is_kept() {
+        if table.needs_sync() {
+            statements.extend(sync::remove(chain, table));
+        }
+        for name in &table.removed_constraints {
+            let key = table.older.and_then(|older| older.constraints.get(name));
+            if !matches!(key, Some(Constraint::ForeignKey { .. })) {
+                statements.push(sql!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}", place, ident(name)));
+            }
+        }
+        for name in &table.removed {
+            statements.push(sql!("ALTER TABLE {} DROP COLUMN {}", place, ident(name)));
+        }
+        statements.extend(rename_columns(table, &place));
+        statements.extend(final_constraints(table, &place));
+        statements.extend(final_defaults(table, newer, &place));
+        statements.extend(comments(table, newer, &place));
+    }
+    if let Some(name) = table.final_name().filter(|name| *name != table.name) {
+        statements.push(sql!("ALTER TABLE {} RENAME TO {}", place, ident(name)));
+    }
+    statements
+}
+
+/// Columns get their final names; first aside where a name is still in use.
+fn rename_columns(table: &Physical<'_>, place: &Sql) -> Vec<Sql> {
+    let rename = |from: &str, to: &str| sql!("ALTER TABLE {} RENAME COLUMN {} TO {}", place, ident(from), ident(to));
+    let moved: Vec<(&String, &String)> = table.newer_names.iter().filter(|(logical, physical)| logical != physical).collect();
+    let in_use = |name: &str| moved.iter().any(|(_, physical)| *physical == name);
+    let aside = |name: &str| names::generated("away", &[&table.name, name]);
+    let mut statements = Vec::new();
+    let mut later = Vec::new();
+    for (logical, physical) in &moved {
+        if in_use(logical) {
+            statements.push(rename(physical, &aside(physical)));
+            later.push(rename(&aside(physical), logical));
+        } else {
+            later.push(rename(physical, logical));
+        }
+    }
+    statements.extend(later);
+    statements
+}
+
+fn final_constraints(table: &Physical<'_>, place: &Sql) -> Vec<Sql> {
+    let mut statements = Vec::new();
+    let rename = |from: &str, to: &str| sql!("ALTER TABLE {} RENAME CONSTRAINT {} TO {}", place, ident(from), ident(to));
+    for (so_far, to_be) in table.kept_constraints.iter().filter(|(so_far, to_be)| so_far != to_be) {
+        statements.push(rename(so_far, to_be));
+    }
+    for added in &table.added_constraints {
+        if ddl::key_index(&added.constraint).is_some() {
+            statements.push(sql!("ALTER TABLE {} {}", place, ddl::attach_key(&added.name, &added.physical, &added.constraint)));
+        } else if added.name != added.physical {
+            statements.push(rename(&added.physical, &added.name));
+        }
+    }
+    statements
+}
+
+fn final_defaults(table: &Physical<'_>, newer: &Table, place: &Sql) -> Vec<Sql> {
+    let mut statements = Vec::new();
+    for column in &newer.columns {
+        let physical = ddl::physical(&table.newer_names, &column.name);
+        let so_far = match table.added.iter().find(|added| added.physical == physical) {
+            Some(added) => added.default.clone(),
+            None => table
+                .older
+                .and_then(|older| older.columns.iter().find(|there| there.name == physical))
+                .and_then(|there| there.default.clone()),
+        };
+        if so_far != column.default {
+            let change =
+                column.default.as_deref().map_or_else(|| Sql::trusted("DROP DEFAULT"), |text| sql!("SET DEFAULT {}", user(text)));
+            statements.push(sql!("ALTER TABLE {} ALTER COLUMN {} {}", place, ident(&column.name), change));
+        }
+    }
+    statements
+}
+
+fn comments(table: &Physical<'_>, newer: &Table, place: &Sql) -> Vec<Sql> {
+    let Some(older) = table.older else { return Vec::new() };
+    let mut statements = Vec::new();
+    if older.comment != newer.comment {
+        statements.push(ddl::comment(&sql!("TABLE {}", place), newer.comment.as_deref()));
+    }
+    for column in &newer.columns {
+        let physical = ddl::physical(&table.newer_names, &column.name);
+        let so_far = older.columns.iter().find(|there| there.name == physical).and_then(|there| there.comment.clone());
+        if so_far != column.comment {
+            statements.push(ddl::comment(&sql!("COLUMN {}.{}", place, ident(&column.name)), column.comment.as_deref()));
+        }
+    }
+    statements
+}
+
+/// The older version's views of tables that stay as they are become tombstones, in groups: nobody uses them any more.
+fn retire_views(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
+    let Some(older) = &chain.older else { return };
+    let graves: Vec<Sql> = tables.iter().filter_map(|table| bury(chain, table)).collect();
+    for group in graves.chunks(views::GROUP) {
+        steps.transaction(Phase::Contract, format!("retire views of `{}`", older.views), Vec::new(), group.to_vec());
+    }
+    let names: Vec<&String> = older.schema.tables.keys().collect();
+    for group in names.chunks(views::GROUP) {
+        let triggers = group.iter().map(|name| views::tombstone_trigger(&older.views, name, &chain.newer.name)).collect();
+        steps.transaction(Phase::Contract, format!("make `{}` refuse writes", older.views), Vec::new(), triggers);
+    }
+}
+
+/// Indexes get their final names; no table is locked for it.
+fn rename_relations(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
+    let renames: Vec<Sql> = table
+        .kept_indexes
+        .iter()
+        .map(|(so_far, to_be)| (so_far, to_be))
+        .chain(table.added_indexes.iter().map(|(to_be, so_far, _)| (so_far, to_be)))
+        .filter(|(so_far, to_be)| so_far != to_be)
+        .map(|(so_far, to_be)| sql!("ALTER INDEX {} RENAME TO {}", qualified(&chain.base, so_far), ident(to_be)))
+        .collect();
+    if !renames.is_empty() {
+        steps.transaction(Phase::Contract, format!("name the indexes of `{}`", table.name), Vec::new(), renames);
+    }
+}

@@ -1,0 +1,149 @@
+//! Rollback: what a start brought goes, whatever it got to; every statement may be run again.
+
+use crate::chain::Chain;
+use crate::plan::{Action, Command, Phase, Plan, Steps, exclusive};
+use crate::schema::Constraint;
+use crate::shadow::{Physical, layout};
+use crate::sql::{Sql, ident, join, qualified, verbatim};
+use crate::stage::Moment;
+use crate::{ddl, names, sql, sync, views};
+
+/// Whether the version to be rolled back was published: then its views become tombstones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// Apps may have used it.
+    Yes,
+    /// Nobody could.
+    No,
+}
+
+/// The plan of `rollback` for a chain.
+pub fn rollback(chain: &Chain, published: Published) -> Plan {
+    let tables = layout(chain);
+    let mut steps = Steps::new();
+    let published = published == Published::Yes;
+    if !published {
+        for group in views::drop_schema(&views::scratch(&chain.newer), &views::names(chain)) {
+            steps.transaction(Phase::Undo, format!("drop the unfinished schema of `{}`", chain.newer.name), Vec::new(), group);
+        }
+    }
+    for script in chain.stage.scripts.iter().rev().filter(|script| script.moment == Moment::Start) {
+        if let Some(down) = &script.down {
+            steps.transaction(Phase::Undo, "run sql `down`", Vec::new(), vec![verbatim(down)]);
+        }
+    }
+    for table in &tables {
+        drop_foreign_keys(chain, &tables, table, &mut steps);
+    }
+    for table in &tables {
+        drop_indexes(chain, table, &mut steps);
+    }
+    let mut quiet = Vec::new();
+    for table in &tables {
+        let statements = undo(chain, table);
+        if statements.is_empty() {
+            quiet.push(table);
+            continue;
+        }
+        let place = qualified(&chain.base, &table.name);
+        let mut all: Vec<Sql> = Vec::new();
+        let mut strong = place.clone();
+        if published && let Some(newer) = table.newer {
+            let view = &table.lineage.newest().table;
+            all.push(views::tombstone(&chain.newer.views, view, newer, &chain.newer.name));
+            strong = qualified(&chain.newer.views, view);
+        }
+        all.extend(statements);
+        let locks =
+            if table.older.is_some() || published { exclusive(std::slice::from_ref(&place), &[strong]) } else { Vec::new() };
+        steps
+            .transaction(Phase::Undo, format!("undo table `{}`", table.name), locks, all)
+            .lock(format!("ACCESS EXCLUSIVE on {place}, instant"));
+    }
+    if published {
+        let graves: Vec<Sql> = quiet
+            .iter()
+            .filter_map(|table| {
+                Some(views::tombstone(&chain.newer.views, &table.lineage.newest().table, table.newer?, &chain.newer.name))
+            })
+            .collect();
+        for group in graves.chunks(views::GROUP) {
+            steps.transaction(Phase::Undo, format!("retire views of `{}`", chain.newer.views), Vec::new(), group.to_vec());
+        }
+        let names: Vec<&String> = chain.newer.schema.tables.keys().collect();
+        for group in names.chunks(views::GROUP) {
+            let triggers =
+                group.iter().map(|name| views::tombstone_trigger(&chain.newer.views, name, &chain.newer.name)).collect();
+            steps.transaction(Phase::Undo, format!("make `{}` refuse writes", chain.newer.views), Vec::new(), triggers);
+        }
+    }
+    Plan {
+        command: Command::Rollback,
+        base: chain.base.clone(),
+        from: chain.older.as_ref().map(|version| version.name.clone()),
+        to: chain.newer.name.clone(),
+        steps: steps.done(),
+    }
+}
+
+fn drop_foreign_keys(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_>, steps: &mut Steps) {
+    let added: Vec<(&String, &Constraint)> = match (table.older, table.newer) {
+        (None, Some(newer)) => newer.constraints.iter().collect(),
+        _ => table.added_constraints.iter().map(|added| (&added.physical, &added.constraint)).collect(),
+    };
+    for (name, constraint) in added {
+        let Constraint::ForeignKey { references, .. } = constraint else { continue };
+        let Some(parent) = tables.iter().find(|there| there.final_name() == Some(references.table.as_str())) else { continue };
+        let (place, parent) = (qualified(&chain.base, &table.name), qualified(&chain.base, &parent.name));
+        let both = if place == parent { vec![place.clone()] } else { vec![place.clone(), parent] };
+        // the tables of an unfinished start may not be there yet: the lock is the statement's own
+        steps
+            .transaction(
+                Phase::Undo,
+                format!("drop foreign key `{name}` of `{}`", table.name),
+                Vec::new(),
+                vec![sql!("ALTER TABLE IF EXISTS {} DROP CONSTRAINT IF EXISTS {}", place, ident(name))],
+            )
+            .lock(format!("ACCESS EXCLUSIVE on {}, instant", join(both, ", ")));
+    }
+}
+
+fn drop_indexes(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
+    if !table.is_kept() {
+        return;
+    }
+    let indexes = table.added_indexes.iter().map(|(_, physical, _)| physical);
+    let keys =
+        table.added_constraints.iter().filter(|added| ddl::key_index(&added.constraint).is_some()).map(|added| &added.physical);
+    for name in indexes.chain(keys) {
+        let sql = sql!("DROP INDEX CONCURRENTLY IF EXISTS {}", qualified(&chain.base, name));
+        steps
+            .push(Phase::Undo, format!("drop index `{name}`"), Action::Statement { sql })
+            .lock("SHARE UPDATE EXCLUSIVE: nobody waits");
+    }
+}
+
+fn undo(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
+    let place = qualified(&chain.base, &table.name);
+    if table.older.is_none() {
+        return vec![sql!("DROP TABLE IF EXISTS {}", place)];
+    }
+    if !table.is_kept() {
+        return Vec::new();
+    }
+    let mut statements = Vec::new();
+    if table.needs_sync() {
+        statements.extend(sync::remove(chain, table));
+    }
+    for added in &table.added_constraints {
+        if matches!(added.constraint, Constraint::Check { .. }) {
+            statements.push(sql!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}", place, ident(&added.physical)));
+        }
+    }
+    for added in &table.added {
+        let proof = names::generated("proof", &[&table.name, &added.physical, &chain.newer.name]);
+        statements.push(sql!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}", place, ident(&proof)));
+        statements.push(sql!("ALTER TABLE {} DROP COLUMN IF EXISTS {}", place, ident(&added.physical)));
+    }
+    statements
+}

@@ -1,0 +1,336 @@
+//! The model: tables, columns, constraints and indexes, as a value.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result};
+use crate::{names, sql, types};
+
+/// A schema: every table that a version has, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Schema {
+    /// The tables by name.
+    pub tables: BTreeMap<String, Table>,
+}
+
+/// A table. Column order is the struct's, and the version's views show it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Table {
+    /// `COMMENT ON TABLE`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// The columns in order.
+    pub columns: Vec<Column>,
+    /// Primary key, unique, check and foreign key constraints by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub constraints: BTreeMap<String, Constraint>,
+    /// Indexes that no constraint owns, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub indexes: BTreeMap<String, Index>,
+}
+
+/// A column of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Its type in PostgreSQL's spelling (see [`crate::types::normalize`]).
+    #[serde(rename = "type")]
+    pub sql_type: String,
+    /// Whether it may be NULL.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub nullable: bool,
+    /// Its default as SQL text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
+    /// `GENERATED … AS IDENTITY`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// `GENERATED ALWAYS AS (…) STORED`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generated: Option<String>,
+    /// `COMMENT ON COLUMN`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+/// An identity column's options.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// `GENERATED ALWAYS` rather than `BY DEFAULT`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub always: bool,
+    /// The sequence's name where it is not `table_column_seq`, as after a rename.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<String>,
+    /// Sequence options as SQL text, `START 10 INCREMENT 2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<String>,
+}
+
+/// A table constraint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Constraint {
+    /// `PRIMARY KEY (…)`.
+    PrimaryKey {
+        /// The key columns in order.
+        columns: Vec<String>,
+    },
+    /// `UNIQUE (…)`.
+    Unique {
+        /// The columns in order.
+        columns: Vec<String>,
+        /// `NULLS NOT DISTINCT` (15+).
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        nulls_not_distinct: bool,
+        /// `DEFERRABLE`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        deferrable: bool,
+        /// `INITIALLY DEFERRED`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        initially_deferred: bool,
+    },
+    /// `CHECK (…)`.
+    Check {
+        /// The condition as SQL text.
+        check: String,
+        /// `NO INHERIT`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        no_inherit: bool,
+    },
+    /// `FOREIGN KEY (…) REFERENCES …`.
+    ForeignKey {
+        /// The referencing columns in order.
+        columns: Vec<String>,
+        /// What they point at.
+        references: References,
+        /// `DEFERRABLE`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        deferrable: bool,
+        /// `INITIALLY DEFERRED`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        initially_deferred: bool,
+    },
+}
+
+/// The target of a foreign key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct References {
+    /// The referenced table.
+    pub table: String,
+    /// The referenced columns in order.
+    pub columns: Vec<String>,
+    /// `ON DELETE …` (`NO ACTION` where absent).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_delete: Option<String>,
+    /// The columns of `ON DELETE SET NULL (…)` (15+).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_delete_set_columns: Vec<String>,
+    /// `ON UPDATE …` (`NO ACTION` where absent).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_update: Option<String>,
+    /// `MATCH …` (`SIMPLE` where absent).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub match_type: Option<String>,
+}
+
+/// An index that no constraint owns.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Index {
+    /// The keys in order.
+    pub columns: Vec<IndexColumn>,
+    /// `UNIQUE`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unique: bool,
+    /// `btree` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// `WHERE …` as SQL text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicate: Option<String>,
+    /// `WITH (…)` as SQL text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_parameters: Option<String>,
+    /// `INCLUDE (…)`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub include: Vec<String>,
+    /// `NULLS NOT DISTINCT` (15+).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub nulls_not_distinct: bool,
+}
+
+/// One key of an index.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IndexColumn {
+    /// The column's name.
+    pub column: String,
+    /// `COLLATE …`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collate: Option<String>,
+    /// `ASC` or `DESC`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sort: Option<String>,
+    /// `FIRST` or `LAST`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nulls: Option<String>,
+    /// The operator class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opclass: Option<OperatorClass>,
+}
+
+/// An operator class with its parameters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperatorClass {
+    /// Its name.
+    pub name: String,
+    /// `key=value` parameters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub params: Vec<String>,
+}
+
+impl Schema {
+    /// The table of this name, or an error that proposes the nearest ones.
+    pub fn table(&self, name: &str) -> Result<&Table> {
+        self.tables.get(name).ok_or_else(|| no_such_table(name, self.tables.keys()))
+    }
+
+    /// The same, to be changed.
+    pub fn table_mut(&mut self, name: &str) -> Result<&mut Table> {
+        if !self.tables.contains_key(name) {
+            return Err(no_such_table(name, self.tables.keys()));
+        }
+        Ok(self.tables.get_mut(name).expect("checked above"))
+    }
+}
+
+impl Table {
+    /// The column of this name, or an error that lists those there are; `table` is the table's name.
+    pub fn column(&self, table: &str, name: &str) -> Result<&Column> {
+        self.columns.iter().find(|column| column.name == name).ok_or_else(|| self.no_such_column(table, name))
+    }
+
+    /// The same, to be changed.
+    pub fn column_mut(&mut self, table: &str, name: &str) -> Result<&mut Column> {
+        let missing = self.no_such_column(table, name);
+        self.columns.iter_mut().find(|column| column.name == name).ok_or(missing)
+    }
+
+    /// Whether there is a column of this name.
+    pub fn has_column(&self, name: &str) -> bool {
+        self.columns.iter().any(|column| column.name == name)
+    }
+
+    /// The columns of the primary key; none without one.
+    pub fn primary_key(&self) -> &[String] {
+        self.constraints
+            .values()
+            .find_map(|constraint| match constraint {
+                Constraint::PrimaryKey { columns } => Some(columns.as_slice()),
+                _ => None,
+            })
+            .unwrap_or_default()
+    }
+
+    fn no_such_column(&self, table: &str, name: &str) -> Error {
+        let there = self.columns.iter().map(|column| format!("`{}`", column.name)).collect::<Vec<_>>().join(", ");
+        Error::new(format!("table `{table}` has no column `{name}`")).hint(format!("its columns are {there}"))
+    }
+}
+
+impl Column {
+    /// A column with nothing but name, type and nullability.
+    pub fn new(name: &str, sql_type: &str, nullable: bool) -> Self {
+        Column {
+            name: name.to_owned(),
+            sql_type: types::normalize(sql_type),
+            nullable,
+            default: None,
+            identity: None,
+            generated: None,
+            comment: None,
+        }
+    }
+
+    /// The name of the identity's sequence, were the column in a table of this name.
+    pub fn sequence_name(&self, table: &str) -> Option<String> {
+        let identity = self.identity.as_ref()?;
+        Some(identity.sequence.clone().unwrap_or_else(|| names::object_name(table, Some(&self.name), "seq")))
+    }
+}
+
+impl Constraint {
+    /// The columns that the constraint is on; for a check those whose names occur in its text.
+    pub fn columns(&self, table: &Table) -> Vec<String> {
+        match self {
+            Constraint::PrimaryKey { columns } | Constraint::Unique { columns, .. } | Constraint::ForeignKey { columns, .. } => {
+                columns.clone()
+            }
+            Constraint::Check { check, .. } => table
+                .columns
+                .iter()
+                .filter(|column| sql::mentions(check, &column.name))
+                .map(|column| column.name.clone())
+                .collect(),
+        }
+    }
+
+    /// The label by which PostgreSQL ends the name of an unnamed constraint of this kind.
+    pub fn default_name(&self, table: &str) -> String {
+        let joined = |columns: &[String]| columns.join("_");
+        match self {
+            Constraint::PrimaryKey { .. } => names::object_name(table, None, "pkey"),
+            Constraint::Unique { columns, .. } => names::object_name(table, Some(&joined(columns)), "key"),
+            Constraint::ForeignKey { columns, .. } => names::object_name(table, Some(&joined(columns)), "fkey"),
+            Constraint::Check { .. } => names::object_name(table, None, "check"),
+        }
+    }
+
+    /// The same constraint after a column's rename; a check's text cannot be followed (R6) and stays.
+    pub fn rename_column(&mut self, from: &str, to: &str) {
+        match self {
+            Constraint::PrimaryKey { columns } | Constraint::Unique { columns, .. } => rename_in(columns, from, to),
+            Constraint::ForeignKey { columns, references, .. } => {
+                rename_in(columns, from, to);
+                rename_in(&mut references.on_delete_set_columns, from, to);
+            }
+            Constraint::Check { .. } => {}
+        }
+    }
+}
+
+impl Index {
+    /// The columns that the index reads; for a predicate those whose names occur in its text.
+    pub fn columns(&self, table: &Table) -> Vec<String> {
+        let mut columns: Vec<String> = self.columns.iter().map(|key| key.column.clone()).collect();
+        columns.extend(self.include.iter().cloned());
+        if let Some(predicate) = &self.predicate {
+            columns.extend(table.columns.iter().map(|c| c.name.clone()).filter(|name| sql::mentions(predicate, name)));
+        }
+        columns
+    }
+}
+
+/// Puts `to` in the place of `from` in a list of names.
+pub fn rename_in(names: &mut [String], from: &str, to: &str) {
+    for name in names.iter_mut().filter(|name| *name == from) {
+        to.clone_into(name);
+    }
+}
+
+fn no_such_table<'a>(name: &str, there: impl Iterator<Item = &'a String>) -> Error {
+    let there = there.map(|table| format!("`{table}`")).collect::<Vec<_>>().join(", ");
+    Error::new(format!("there is no table `{name}`")).hint(if there.is_empty() {
+        "the schema has no tables yet; create it in an earlier operation".to_owned()
+    } else {
+        format!("the tables are {there}")
+    })
+}

@@ -1,0 +1,253 @@
+//! Pairing old with new: which physical columns, constraints and indexes serve which version.
+
+use std::collections::BTreeSet;
+
+use crate::chain::Chain;
+use crate::ddl::Names;
+use crate::names;
+use crate::ops::add_column::is_fast_default;
+use crate::schema::{Column, Constraint, Index, Table};
+use crate::stage::{Lineage, Stage};
+
+/// One table as it lies in the database while both versions are live.
+#[derive(Clone, Debug)]
+pub struct Physical<'a> {
+    /// The mapping.
+    pub lineage: &'a Lineage,
+    /// The name in the database until complete.
+    pub name: String,
+    /// The older version's model, where it has the table.
+    pub older: Option<&'a Table>,
+    /// The newer version's model, where it has the table.
+    pub newer: Option<&'a Table>,
+    /// Physical names of the older version's columns: their own.
+    pub older_names: Names,
+    /// Physical names of the newer version's columns.
+    pub newer_names: Names,
+    /// Columns that the newer version brings along.
+    pub added: Vec<Added>,
+    /// Columns that only the older version has.
+    pub removed: Vec<String>,
+    /// Constraints of both versions: the name so far and the name to be.
+    pub kept_constraints: Vec<(String, String)>,
+    /// Constraints that the newer version brings along.
+    pub added_constraints: Vec<AddedConstraint>,
+    /// Constraints that only the older version has.
+    pub removed_constraints: Vec<String>,
+    /// Indexes of both versions: the name so far and the name to be.
+    pub kept_indexes: Vec<(String, String)>,
+    /// Indexes that the newer version brings along: the name to be, the name until then, the model.
+    pub added_indexes: Vec<(String, String, Index)>,
+    /// Indexes that only the older version has.
+    pub removed_indexes: Vec<String>,
+}
+
+/// A physical column of the newer version only.
+#[derive(Clone, Debug)]
+pub struct Added {
+    /// The model.
+    pub column: Column,
+    /// Its name until complete.
+    pub physical: String,
+    /// It is filled by expressions, so it needs backfill and sync.
+    pub derived: bool,
+    /// The default that the physical column has until complete.
+    pub default: Option<String>,
+}
+
+/// A constraint of the newer version only.
+#[derive(Clone, Debug)]
+pub struct AddedConstraint {
+    /// The name to be.
+    pub name: String,
+    /// The name until complete: of the constraint, or of the index that it will be made of.
+    pub physical: String,
+    /// The model.
+    pub constraint: Constraint,
+}
+
+impl Physical<'_> {
+    /// Whether the table exists in both versions.
+    pub fn is_kept(&self) -> bool {
+        self.older.is_some() && self.newer.is_some()
+    }
+
+    /// Whether rows need sync: a value of one side comes out of an expression.
+    pub fn needs_sync(&self) -> bool {
+        self.is_kept() && (self.needs_fill() || self.removed.iter().any(|column| self.lineage.is_derived_down(column)))
+    }
+
+    /// Whether existing rows need the backfill.
+    pub fn needs_fill(&self) -> bool {
+        self.is_kept() && self.added.iter().any(|added| added.derived)
+    }
+
+    /// The name that the table will have.
+    pub fn final_name(&self) -> Option<&str> {
+        self.lineage.in_to.then(|| self.lineage.newest().table.as_str())
+    }
+
+    /// The older version's view name.
+    pub fn older_view(&self) -> Option<&str> {
+        self.lineage.in_from.then(|| self.lineage.oldest().table.as_str())
+    }
+
+    /// Whether a shadow column serves this logical column of the newer version.
+    pub fn is_added(&self, physical: &str) -> bool {
+        self.added.iter().any(|added| added.physical == physical)
+    }
+}
+
+/// Lays out every table of the chain.
+pub fn layout(chain: &Chain) -> Vec<Physical<'_>> {
+    let stage = &chain.stage;
+    let mut taken: BTreeSet<&str> = BTreeSet::new();
+    for (name, table) in &stage.from.tables {
+        taken.insert(name);
+        taken.extend(table.constraints.keys().map(String::as_str));
+        taken.extend(table.indexes.keys().map(String::as_str));
+    }
+    stage.lineages.iter().map(|lineage| physical(chain, lineage, &taken)).collect()
+}
+
+fn physical<'a>(chain: &'a Chain, lineage: &'a Lineage, taken: &BTreeSet<&str>) -> Physical<'a> {
+    let version = &chain.newer.name;
+    let (oldest, newest) = (&lineage.oldest().table, &lineage.newest().table);
+    let older = lineage.in_from.then(|| &chain.stage.from.tables[oldest]);
+    let newer = lineage.in_to.then(|| &chain.stage.to.tables[newest]);
+    let free = |role: &str, wanted: &str| {
+        if taken.contains(wanted) { names::generated(role, &[oldest, wanted, version]) } else { wanted.to_owned() }
+    };
+    let mut result = Physical {
+        lineage,
+        name: if lineage.in_from { oldest.clone() } else { free("table", newest) },
+        older,
+        newer,
+        older_names: older.map(own_names).unwrap_or_default(),
+        newer_names: Names::new(),
+        added: Vec::new(),
+        removed: Vec::new(),
+        kept_constraints: Vec::new(),
+        added_constraints: Vec::new(),
+        removed_constraints: Vec::new(),
+        kept_indexes: Vec::new(),
+        added_indexes: Vec::new(),
+        removed_indexes: Vec::new(),
+    };
+    match (older, newer) {
+        (None, Some(newer)) => result.newer_names = own_names(newer),
+        (Some(older), Some(newer)) => {
+            pair_columns(&mut result, newer, version);
+            let kept: BTreeSet<&String> = result.newer_names.values().collect();
+            result.removed = older.columns.iter().map(|c| c.name.clone()).filter(|name| !kept.contains(name)).collect();
+            pair_constraints(&mut result, &chain.stage, older, newer, &free);
+            pair_indexes(&mut result, older, newer, &free);
+        }
+        _ => {}
+    }
+    result
+}
+
+fn own_names(table: &Table) -> Names {
+    table.columns.iter().map(|column| (column.name.clone(), column.name.clone())).collect()
+}
+
+fn pair_columns(result: &mut Physical<'_>, newer: &Table, version: &str) {
+    let table = result.lineage.oldest().table.clone();
+    for column in &newer.columns {
+        let physical = match result.lineage.same_below(&column.name) {
+            Some(below) => below,
+            None => {
+                let derived = result.lineage.is_derived_up(&column.name);
+                let default = column.default.clone().filter(|default| !derived && is_fast_default(default));
+                let physical = names::generated("new", &[&table, &column.name, version]);
+                result.added.push(Added { column: column.clone(), physical: physical.clone(), derived, default });
+                physical
+            }
+        };
+        result.newer_names.insert(column.name.clone(), physical);
+    }
+}
+
+/// A constraint or index in physical names: what makes one the same as another, but for its own name. The last part
+/// are the columns that an opaque text mentions.
+fn on_physical<T: Clone>(item: &T, columns: &[String], names: &Names, rename: impl Fn(&mut T, &str, &str)) -> (T, Vec<String>) {
+    let mut mapped = item.clone();
+    let mut spoken = Vec::new();
+    for column in columns {
+        let physical = crate::ddl::physical(names, column);
+        rename(&mut mapped, column, &format!("\u{1}{physical}"));
+        spoken.push(physical.to_owned());
+    }
+    spoken.sort();
+    (mapped, spoken)
+}
+
+fn pair_constraints(
+    result: &mut Physical<'_>,
+    stage: &Stage,
+    older: &Table,
+    newer: &Table,
+    free: &impl Fn(&str, &str) -> String,
+) {
+    let key = |constraint: &Constraint, table: &Table, names: &Names| {
+        on_physical(constraint, &constraint.columns(table), names, |item: &mut Constraint, from: &str, to: &str| {
+            item.rename_column(from, to)
+        })
+    };
+    let mut unmatched: Vec<_> =
+        older.constraints.iter().map(|(name, there)| (name, key(there, older, &result.older_names))).collect();
+    let mut rest = Vec::new();
+    for (name, constraint) in &newer.constraints {
+        let mut wanted = key(constraint, newer, &result.newer_names);
+        aim_at_older(&mut wanted.0, stage);
+        let same = |(_, there): &(&String, (Constraint, Vec<String>))| *there == wanted;
+        let found = unmatched.iter().position(|there| same(there) && there.0 == name).or_else(|| unmatched.iter().position(same));
+        match found {
+            Some(at) => result.kept_constraints.push((unmatched.remove(at).0.clone(), name.clone())),
+            None => rest.push((name.clone(), constraint.clone())),
+        }
+    }
+    result.removed_constraints = unmatched.into_iter().map(|(name, _)| name.clone()).collect();
+    for (name, constraint) in rest {
+        let physical = free("key", &name);
+        result.added_constraints.push(AddedConstraint { name, physical, constraint });
+    }
+}
+
+/// A foreign key's target under the names that it has in the older version; a target that is not there matches nothing.
+fn aim_at_older(constraint: &mut Constraint, stage: &Stage) {
+    let Constraint::ForeignKey { references, .. } = constraint else { return };
+    let Some(lineage) = stage.lineages.iter().find(|there| there.in_to && there.newest().table == references.table) else {
+        return;
+    };
+    references.table = if lineage.in_from { lineage.oldest().table.clone() } else { "\u{1}".to_owned() };
+    for column in &mut references.columns {
+        *column = lineage.same_below(column).unwrap_or_else(|| format!("\u{1}{column}"));
+    }
+}
+
+fn pair_indexes(result: &mut Physical<'_>, older: &Table, newer: &Table, free: &impl Fn(&str, &str) -> String) {
+    let key = |index: &Index, table: &Table, names: &Names| {
+        on_physical(index, &index.columns(table), names, |item: &mut Index, from: &str, to: &str| {
+            for key in item.columns.iter_mut().filter(|key| key.column == from) {
+                to.clone_into(&mut key.column);
+            }
+            crate::schema::rename_in(&mut item.include, from, to);
+        })
+    };
+    let mut unmatched: Vec<_> =
+        older.indexes.iter().map(|(name, there)| (name, key(there, older, &result.older_names))).collect();
+    for (name, index) in &newer.indexes {
+        let wanted = key(index, newer, &result.newer_names);
+        let found = unmatched
+            .iter()
+            .position(|there| there.1 == wanted && there.0 == name)
+            .or_else(|| unmatched.iter().position(|there| there.1 == wanted));
+        match found {
+            Some(at) => result.kept_indexes.push((unmatched.remove(at).0.clone(), name.clone())),
+            None => result.added_indexes.push((name.clone(), free("index", name), index.clone())),
+        }
+    }
+    result.removed_indexes = unmatched.into_iter().map(|(name, _)| name.clone()).collect();
+}

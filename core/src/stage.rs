@@ -1,0 +1,393 @@
+//! A migration as a mapping: for every table the layers of names and conversions between two versions.
+//!
+//! Operations are folded into a stage one after the other. Each layer is a scope: the columns of the table
+//! under the names that hold at that point, so that an expression is bound by scope and never edited (R6).
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result};
+use crate::schema::{Column, Constraint, Index, Schema, Table};
+use crate::sql;
+
+/// What lies between an older and a newer version.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stage {
+    /// The older version's schema.
+    pub from: Schema,
+    /// The newer version's schema.
+    pub to: Schema,
+    /// Every table of either version, in order of the older one's names, then of creation.
+    pub lineages: Vec<Lineage>,
+    /// Raw SQL that the migrations bring along.
+    pub scripts: Vec<Script>,
+}
+
+/// One table's way from the older to the newer version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lineage {
+    /// The scopes; the first is the older version's (or the moment of creation), the last the newer version's.
+    pub layers: Vec<Layer>,
+    /// The older version has the table.
+    pub in_from: bool,
+    /// The newer version has the table.
+    pub in_to: bool,
+}
+
+/// The columns in scope at one point, and how they come from the layer below and go back to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// The table's name here.
+    pub table: String,
+    /// The columns, by name, with their types.
+    pub columns: Vec<ScopeColumn>,
+    /// For each column of this layer: where its value comes from. Empty in the first layer.
+    pub up: BTreeMap<String, Link>,
+    /// For each column of the layer below: where its value comes from. Empty in the first layer.
+    pub down: BTreeMap<String, Link>,
+}
+
+/// A column in a scope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScopeColumn {
+    /// Its name at this point.
+    pub name: String,
+    /// Its type at this point.
+    pub sql_type: String,
+    /// Whether it may be NULL at this point.
+    pub nullable: bool,
+}
+
+/// Where a column's value comes from in the neighbouring layer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// The same column under the name that it has there.
+    Same(String),
+    /// An expression over the columns there.
+    Derived(String),
+    /// Nothing: the column's default, or NULL.
+    Fresh,
+}
+
+/// Raw SQL of an `sql` operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// Run at start, or at complete where `on_complete`.
+    pub up: String,
+    /// Run at rollback.
+    pub down: Option<String>,
+    /// When `up` runs.
+    pub moment: Moment,
+}
+
+/// When a script runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// At start, before the new version is published.
+    Start,
+    /// At complete.
+    Complete,
+}
+
+impl Stage {
+    /// The stage of no operations: both versions alike.
+    pub fn identity(from: &Schema) -> Self {
+        let lineages = from
+            .tables
+            .iter()
+            .map(|(name, table)| Lineage { layers: vec![Layer::first(name, table)], in_from: true, in_to: true })
+            .collect();
+        Stage { from: from.clone(), to: from.clone(), lineages, scripts: Vec::new() }
+    }
+
+    /// The lineage whose newest name is `table`.
+    pub fn lineage(&self, table: &str) -> Result<&Lineage> {
+        let missing = self.to.table(table).err();
+        self.lineages
+            .iter()
+            .find(|lineage| lineage.in_to && lineage.newest().table == table)
+            .ok_or_else(|| missing.unwrap_or_else(|| Error::new(format!("table `{table}` has no lineage"))))
+    }
+
+    fn lineage_mut(&mut self, table: &str) -> Result<&mut Lineage> {
+        self.to.table(table)?;
+        self.lineages
+            .iter_mut()
+            .find(|lineage| lineage.in_to && lineage.newest().table == table)
+            .ok_or_else(|| Error::new(format!("table `{table}` has no lineage")))
+    }
+
+    /// A new table.
+    pub fn create_table(&mut self, name: &str, table: Table) -> Result<()> {
+        if self.to.tables.contains_key(name) {
+            return Err(
+                Error::new(format!("table `{name}` is there already")).hint("drop or rename it first, or choose another name")
+            );
+        }
+        self.lineages.push(Lineage { layers: vec![Layer::first(name, &table)], in_from: false, in_to: true });
+        self.to.tables.insert(name.to_owned(), table);
+        Ok(())
+    }
+
+    /// A table gone.
+    pub fn drop_table(&mut self, name: &str) -> Result<()> {
+        self.to.table(name)?;
+        if let Some((other, constraint)) = self.inbound(name).into_iter().find(|(other, _)| other != name) {
+            return Err(Error::new(format!("table `{name}` is referenced by foreign key `{constraint}` of table `{other}`"))
+                .hint(format!("drop constraint `{constraint}` of `{other}` first, in the same migration")));
+        }
+        self.lineage_mut(name)?.in_to = false;
+        self.lineages.retain(|lineage| lineage.in_from || lineage.in_to);
+        self.to.tables.remove(name);
+        Ok(())
+    }
+
+    /// A table under another name. Constraints, indexes and sequences keep theirs.
+    pub fn rename_table(&mut self, from: &str, to: &str) -> Result<()> {
+        if self.to.tables.contains_key(to) {
+            return Err(
+                Error::new(format!("cannot rename table `{from}`: there is a table `{to}` already")).hint("choose another name")
+            );
+        }
+        let lineage = self.lineage_mut(from)?;
+        lineage.push_layer(|layer| to.clone_into(&mut layer.table));
+        let mut table = self.to.tables.remove(from).expect("checked by lineage_mut");
+        keep_sequences(&mut table, from);
+        self.to.tables.insert(to.to_owned(), table);
+        for table in self.to.tables.values_mut() {
+            for constraint in table.constraints.values_mut() {
+                if let Constraint::ForeignKey { references, .. } = constraint
+                    && references.table == from
+                {
+                    to.clone_into(&mut references.table);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A new column; `up` gives existing rows and the older version's writes their value.
+    pub fn add_column(&mut self, table: &str, column: Column, up: Option<&str>) -> Result<()> {
+        if self.to.table(table)?.has_column(&column.name) {
+            return Err(
+                Error::new(format!("table `{table}` has a column `{}` already", column.name)).hint("drop or rename it first")
+            );
+        }
+        let link = up.map_or(Link::Fresh, |up| Link::Derived(up.to_owned()));
+        self.lineage_mut(table)?.push_layer(|layer| {
+            layer.up.insert(column.name.clone(), link);
+            layer.columns.push(ScopeColumn::of(&column));
+        });
+        self.to.table_mut(table)?.columns.push(column);
+        Ok(())
+    }
+
+    /// A column gone, with what depends on it alone; `down` fills it for the older version.
+    pub fn drop_column(&mut self, table: &str, column: &str, down: Option<&str>) -> Result<()> {
+        self.to.table(table)?.column(table, column)?;
+        if let Some((other, constraint)) = self.inbound_on(table, column) {
+            return Err(Error::new(format!(
+                "column `{table}.{column}` is referenced by foreign key `{constraint}` of table `{other}`"
+            ))
+            .hint(format!("drop constraint `{constraint}` of `{other}` first, in the same migration")));
+        }
+        let link = down.map_or(Link::Fresh, |down| Link::Derived(down.to_owned()));
+        self.lineage_mut(table)?.push_layer(|layer| {
+            layer.columns.retain(|there| there.name != column);
+            layer.up.remove(column);
+            layer.down.insert(column.to_owned(), link);
+        });
+        let target = self.to.table_mut(table)?;
+        let whole = target.clone();
+        target.constraints.retain(|_, constraint| !constraint.columns(&whole).iter().any(|name| name == column));
+        target.indexes.retain(|_, index| !index.columns(&whole).iter().any(|name| name == column));
+        target.columns.retain(|there| there.name != column);
+        Ok(())
+    }
+
+    /// A column under another name; constraints and indexes follow, but for text that cannot be edited (R6).
+    pub fn rename_column(&mut self, table: &str, from: &str, to: &str) -> Result<()> {
+        let model = self.to.table(table)?;
+        model.column(table, from)?;
+        if model.has_column(to) {
+            return Err(Error::new(format!("cannot rename `{table}.{from}`: there is a column `{to}` already"))
+                .hint("choose another name"));
+        }
+        for (name, constraint) in &model.constraints {
+            if let Constraint::Check { check, .. } = constraint
+                && sql::mentions(check, from)
+            {
+                return Err(Error::new(format!("cannot rename `{table}.{from}`: check `{name}` mentions it"))
+                    .hint(format!("drop constraint `{name}` and create it anew under the new name, in the same migration")));
+            }
+        }
+        if let Some((name, _)) =
+            model.indexes.iter().find(|(_, index)| index.predicate.as_deref().is_some_and(|text| sql::mentions(text, from)))
+        {
+            return Err(Error::new(format!("cannot rename `{table}.{from}`: the predicate of index `{name}` mentions it"))
+                .hint(format!("drop index `{name}` and create it anew, in the same migration")));
+        }
+        self.lineage_mut(table)?.push_layer(|layer| {
+            for column in layer.columns.iter_mut().filter(|column| column.name == from) {
+                to.clone_into(&mut column.name);
+            }
+            layer.up.remove(from);
+            layer.up.insert(to.to_owned(), Link::Same(from.to_owned()));
+            layer.down.insert(from.to_owned(), Link::Same(to.to_owned()));
+        });
+        let target = self.to.table_mut(table)?;
+        keep_sequences(target, table);
+        target.column_mut(table, from)?.name = to.to_owned();
+        for constraint in target.constraints.values_mut() {
+            constraint.rename_column(from, to);
+        }
+        for index in target.indexes.values_mut() {
+            rename_index_column(index, from, to);
+        }
+        for other in self.to.tables.values_mut() {
+            for constraint in other.constraints.values_mut() {
+                if let Constraint::ForeignKey { references, .. } = constraint
+                    && references.table == table
+                {
+                    crate::schema::rename_in(&mut references.columns, from, to);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A column in another form, kept in a shadow: `up` converts to it, `down` back.
+    pub fn convert_column(&mut self, table: &str, column: Column, up: &str, down: &str) -> Result<()> {
+        let name = column.name.clone();
+        self.to.table(table)?.column(table, &name)?;
+        self.lineage_mut(table)?.push_layer(|layer| {
+            for there in layer.columns.iter_mut().filter(|there| there.name == name) {
+                *there = ScopeColumn::of(&column);
+            }
+            layer.up.insert(name.clone(), Link::Derived(up.to_owned()));
+            layer.down.insert(name.clone(), Link::Derived(down.to_owned()));
+        });
+        *self.to.table_mut(table)?.column_mut(table, &name)? = column;
+        Ok(())
+    }
+
+    /// Raw SQL.
+    pub fn script(&mut self, script: Script) {
+        self.scripts.push(script);
+    }
+
+    fn inbound(&self, table: &str) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        for (other, model) in &self.to.tables {
+            for (name, constraint) in &model.constraints {
+                if matches!(constraint, Constraint::ForeignKey { references, .. } if references.table == table) {
+                    found.push((other.clone(), name.clone()));
+                }
+            }
+        }
+        found
+    }
+
+    fn inbound_on(&self, table: &str, column: &str) -> Option<(String, String)> {
+        self.inbound(table).into_iter().find(|(other, name)| {
+            matches!(&self.to.tables[other].constraints[name],
+                Constraint::ForeignKey { references, .. } if references.columns.iter().any(|there| there == column))
+        })
+    }
+}
+
+impl Lineage {
+    /// The older version's scope.
+    pub fn oldest(&self) -> &Layer {
+        &self.layers[0]
+    }
+
+    /// The newer version's scope.
+    pub fn newest(&self) -> &Layer {
+        &self.layers[self.layers.len() - 1]
+    }
+
+    /// The older version's column that is this very column of the newer one, if it never was converted.
+    pub fn same_below(&self, column: &str) -> Option<String> {
+        let mut name = column.to_owned();
+        for layer in self.layers.iter().skip(1).rev() {
+            match layer.up.get(&name) {
+                Some(Link::Same(below)) => name.clone_from(below),
+                _ => return None,
+            }
+        }
+        Some(name)
+    }
+
+    /// Whether a value of the newer version's column comes out of an expression.
+    pub fn is_derived_up(&self, column: &str) -> bool {
+        let mut name = column.to_owned();
+        for layer in self.layers.iter().skip(1).rev() {
+            match layer.up.get(&name) {
+                Some(Link::Same(below)) => name.clone_from(below),
+                Some(Link::Derived(_)) => return true,
+                _ => return false,
+            }
+        }
+        false
+    }
+
+    /// Whether a value of the older version's column comes out of an expression.
+    pub fn is_derived_down(&self, column: &str) -> bool {
+        let mut name = column.to_owned();
+        for layer in self.layers.iter().skip(1) {
+            match layer.down.get(&name) {
+                Some(Link::Same(above)) => name.clone_from(above),
+                Some(Link::Derived(_)) => return true,
+                _ => return false,
+            }
+        }
+        false
+    }
+
+    fn push_layer(&mut self, change: impl FnOnce(&mut Layer)) {
+        let below = self.newest();
+        let links = || below.columns.iter().map(|c| (c.name.clone(), Link::Same(c.name.clone()))).collect::<BTreeMap<_, _>>();
+        let mut layer = Layer { table: below.table.clone(), columns: below.columns.clone(), up: links(), down: links() };
+        change(&mut layer);
+        self.layers.push(layer);
+    }
+}
+
+impl Layer {
+    fn first(name: &str, table: &Table) -> Self {
+        Layer {
+            table: name.to_owned(),
+            columns: table.columns.iter().map(ScopeColumn::of).collect(),
+            up: BTreeMap::new(),
+            down: BTreeMap::new(),
+        }
+    }
+
+    /// The columns whose names occur in an expression.
+    pub fn mentioned<'a>(&'a self, expression: &'a str) -> impl Iterator<Item = &'a ScopeColumn> {
+        self.columns.iter().filter(move |column| sql::mentions(expression, &column.name))
+    }
+}
+
+impl ScopeColumn {
+    fn of(column: &Column) -> Self {
+        ScopeColumn { name: column.name.clone(), sql_type: column.sql_type.clone(), nullable: column.nullable }
+    }
+}
+
+/// Identity sequences do not follow a rename: the model keeps the name that they have.
+fn keep_sequences(table: &mut Table, name: &str) {
+    for column in &mut table.columns {
+        let sequence = column.sequence_name(name);
+        if let Some(identity) = &mut column.identity {
+            identity.sequence = sequence;
+        }
+    }
+}
+
+fn rename_index_column(index: &mut Index, from: &str, to: &str) {
+    for key in index.columns.iter_mut().filter(|key| key.column == from) {
+        to.clone_into(&mut key.column);
+    }
+    crate::schema::rename_in(&mut index.include, from, to);
+}

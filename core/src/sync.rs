@@ -1,0 +1,520 @@
+//! Sync: the trigger functions that carry a write on one version to the other, and the same conversions as a query.
+//!
+//! Names are bound by scope (R6): each layer of a [`Lineage`] is a PL/pgSQL block labelled with the table's name there,
+//! its columns declared as variables, so that `name`, `users.name` and a sub-select on another table mean what they mean in
+//! SQL. Whose write it is, is asked of `current_schemas(false)` in the triggers' WHEN, in the session's own path; the
+//! functions run with a pinned one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::chain::Chain;
+use crate::names;
+use crate::ops::add_column::is_fast_default;
+use crate::shadow::Physical;
+use crate::sql::{Sql, dollar_quoted, ident, join, literal, qualified, type_name, user};
+use crate::stage::{Layer, Lineage, Link};
+use crate::{sql, types};
+
+/// The schema of everything that is Diptych's own.
+pub const OWN_SCHEMA: &str = "diptych";
+
+/// The direction of a conversion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the older to the newer version.
+    Up,
+    /// From the newer to the older version.
+    Down,
+}
+
+/// A trigger function with the triggers that call it.
+#[derive(Clone, Debug)]
+pub struct Sync {
+    /// `CREATE OR REPLACE FUNCTION …`.
+    pub functions: Vec<Sql>,
+    /// `CREATE OR REPLACE TRIGGER …`.
+    pub triggers: Vec<Sql>,
+}
+
+const DOWN_INSERT: &str = "!diptych_down_insert";
+const DOWN_UPDATE: &str = "!diptych_down_update";
+const UP_INSERT: &str = "~diptych_up_insert";
+const UP_UPDATE: &str = "~diptych_up_update";
+const CHECK_INSERT: &str = "~diptych_up_insert_check";
+const CHECK_UPDATE: &str = "~diptych_up_update_check";
+const TRIGGERS: [&str; 6] = [DOWN_INSERT, DOWN_UPDATE, UP_INSERT, UP_UPDATE, CHECK_INSERT, CHECK_UPDATE];
+
+/// Filling mode, until the backfill is verified: every INSERT and UPDATE derives the newer side, which nobody can write
+/// yet. An UPDATE of an unrelated column derives too, since it may move its row out of the scan's way unfilled (TRAPS F1).
+pub fn filling(chain: &Chain, table: &Physical<'_>) -> Sync {
+    let name = function_name(chain, table, "fill");
+    let mut program = Program::new(table);
+    let results = program.evaluate(Direction::Up, "NEW");
+    let assignments = results.iter().map(|(target, slot)| sql!("NEW.{} := {};", ident(target), slot));
+    let body = join(program.statements.drain(..).chain(assignments).collect::<Vec<_>>(), "\n");
+    let function = function(chain, &name, Direction::Up, &program, &sql!("{}\nRETURN NEW;", body));
+    let silent = Sql::trusted("pg_catalog.current_setting('diptych.backfill', true) IS DISTINCT FROM 'on'");
+    let triggers = vec![
+        trigger(chain, table, UP_INSERT, "INSERT", &silent, &name),
+        trigger(chain, table, UP_UPDATE, "UPDATE", &silent, &name),
+    ];
+    Sync { functions: vec![function], triggers }
+}
+
+/// Live mode, from just before publish: narrow, and both ways.
+///
+/// New functions under new names and replaced triggers: the trigger's lock is the barrier, so that no statement runs on
+/// with the old body (TRAPS F2).
+pub fn live(chain: &Chain, table: &Physical<'_>) -> Sync {
+    let evidence = Evidence::of(chain, table);
+    let mut sync = Sync { functions: Vec::new(), triggers: Vec::new() };
+    let (up, down) = (function_name(chain, table, "up"), function_name(chain, table, "down"));
+    if table.removed.iter().any(|column| table.lineage.is_derived_down(column)) {
+        sync.functions.push(live_function(chain, table, Direction::Down, &down));
+        sync.triggers.push(trigger(chain, table, DOWN_INSERT, "INSERT", &evidence.down_insert(), &down));
+        sync.triggers.push(trigger(chain, table, DOWN_UPDATE, "UPDATE", &evidence.down_update(), &down));
+    }
+    if table.added.iter().any(|added| added.derived) {
+        sync.functions.push(live_function(chain, table, Direction::Up, &up));
+        sync.triggers.push(trigger(chain, table, UP_INSERT, "INSERT", &evidence.up_insert(), &up));
+        sync.triggers.push(trigger(chain, table, UP_UPDATE, "UPDATE", &evidence.up_update(), &up));
+        if let Some(condition) = evidence.check_insert() {
+            sync.triggers.push(trigger_with(chain, table, CHECK_INSERT, "INSERT", &condition, &up, "check"));
+        }
+        if let Some(condition) = evidence.check_update() {
+            sync.triggers.push(trigger_with(chain, table, CHECK_UPDATE, "UPDATE", &condition, &up, "check"));
+        }
+    }
+    sync
+}
+
+/// Every trigger and function of ours on a table, gone, in whatever mode they were.
+pub fn remove(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
+    let place = qualified(&chain.base, &table.name);
+    let triggers = TRIGGERS.iter().map(|name| sql!("DROP TRIGGER IF EXISTS {} ON {}", ident(name), place));
+    let functions = ["fill", "up", "down"]
+        .map(|role| sql!("DROP FUNCTION IF EXISTS {}()", qualified(OWN_SCHEMA, &function_name(chain, table, role))));
+    triggers.chain(functions).collect()
+}
+
+/// The function of filling mode, gone once live mode has replaced it.
+pub fn remove_filling(chain: &Chain, table: &Physical<'_>) -> Sql {
+    sql!("DROP FUNCTION IF EXISTS {}()", qualified(OWN_SCHEMA, &function_name(chain, table, "fill")))
+}
+
+/// The derived columns of one side as a query: `(SELECT … FROM (SELECT …) AS "users")`, correlated to `row`, with the
+/// physical columns that it gives, in order.
+pub fn conversion_query(table: &Physical<'_>, direction: Direction, row: &Sql) -> (Vec<String>, Sql) {
+    let plan = Needs::of(table, direction);
+    let from = |name: &str| sql!("{}.{}", row, ident(crate::ddl::physical(&plan.physical, name)));
+    nested_query(table.lineage, &plan, from)
+}
+
+/// The same over NULLs of the right types, to see whether the expressions are valid at all.
+pub fn validity_query(table: &Physical<'_>, direction: Direction) -> Option<Sql> {
+    let plan = Needs::of(table, direction);
+    if plan.targets.is_empty() {
+        return None;
+    }
+    let scope = plan.scope(table.lineage, 0).clone();
+    let null = |name: &str| {
+        let column = scope.columns.iter().find(|column| column.name == name);
+        sql!("CAST(NULL AS {})", type_name(column.map_or("text", |column| &column.sql_type)))
+    };
+    Some(nested_query(table.lineage, &plan, null).1)
+}
+
+fn nested_query(lineage: &Lineage, plan: &Needs, first: impl Fn(&str) -> Sql) -> (Vec<String>, Sql) {
+    let select = |parts: Vec<Sql>| if parts.is_empty() { Sql::trusted("1") } else { join(parts, ", ") };
+    let mut query =
+        sql!("SELECT {}", select(plan.needed[0].iter().map(|name| sql!("{} AS {}", first(name), ident(name))).collect()));
+    for at in 1..plan.needed.len() {
+        let below = plan.scope(lineage, at - 1);
+        let parts = plan.needed[at]
+            .iter()
+            .map(|name| {
+                let value = match plan.link(lineage, at, name) {
+                    Link::Same(other) => sql!("{}.{}", ident(&below.table), ident(&other)),
+                    Link::Derived(expression) => user(&expression),
+                    Link::Fresh => Sql::trusted("NULL"),
+                };
+                sql!("{} AS {}", value, ident(name))
+            })
+            .collect();
+        query = sql!("SELECT {} FROM ({}) AS {}", select(parts), query, ident(&below.table));
+    }
+    let top = plan.scope(lineage, plan.needed.len() - 1);
+    let parts = plan.targets.iter().map(|(logical, _)| sql!("{}.{}", ident(&top.table), ident(logical))).collect();
+    let targets = plan.targets.iter().map(|(_, physical)| physical.clone()).collect();
+    (targets, sql!("SELECT {} FROM ({}) AS {}", select(parts), query, ident(&top.table)))
+}
+
+/// Which columns are needed in each scope on the way to the derived ones. Scopes are counted from the source's side.
+struct Needs {
+    direction: Direction,
+    /// Logical and physical names of what is derived, in the target version.
+    targets: Vec<(String, String)>,
+    /// Per scope, the columns to hand on.
+    needed: Vec<BTreeSet<String>>,
+    /// Physical names of the source version's columns.
+    physical: BTreeMap<String, String>,
+}
+
+impl Needs {
+    fn of(table: &Physical<'_>, direction: Direction) -> Self {
+        let lineage = table.lineage;
+        let (targets, physical): (Vec<(String, String)>, _) = match direction {
+            Direction::Up => {
+                let derived = table.added.iter().filter(|added| added.derived);
+                (derived.map(|added| (added.column.name.clone(), added.physical.clone())).collect(), table.older_names.clone())
+            }
+            Direction::Down => {
+                let derived = table.removed.iter().filter(|column| lineage.is_derived_down(column));
+                (derived.map(|column| (column.clone(), column.clone())).collect(), table.newer_names.clone())
+            }
+        };
+        let count = lineage.layers.len();
+        let mut needs = Needs { direction, targets, needed: vec![BTreeSet::new(); count], physical };
+        needs.needed[count - 1] = needs.targets.iter().map(|(logical, _)| logical.clone()).collect();
+        for at in (1..count).rev() {
+            let mut below = BTreeSet::new();
+            for name in &needs.needed[at] {
+                match needs.link(lineage, at, name) {
+                    Link::Same(other) => {
+                        below.insert(other);
+                    }
+                    Link::Derived(expression) => {
+                        below.extend(needs.scope(lineage, at - 1).mentioned(&expression).map(|column| column.name.clone()));
+                    }
+                    Link::Fresh => {}
+                }
+            }
+            needs.needed[at - 1] = below;
+        }
+        needs
+    }
+
+    /// The scope at a distance from the source.
+    fn scope<'a>(&self, lineage: &'a Lineage, at: usize) -> &'a Layer {
+        match self.direction {
+            Direction::Up => &lineage.layers[at],
+            Direction::Down => &lineage.layers[lineage.layers.len() - 1 - at],
+        }
+    }
+
+    /// Where a column of the scope at this distance comes from in the scope one nearer to the source.
+    fn link(&self, lineage: &Lineage, at: usize, name: &str) -> Link {
+        let link = match self.direction {
+            Direction::Up => lineage.layers[at].up.get(name),
+            Direction::Down => lineage.layers[lineage.layers.len() - at].down.get(name),
+        };
+        link.cloned().unwrap_or(Link::Fresh)
+    }
+
+    /// The physical columns that the conversions read.
+    fn inputs(&self) -> BTreeSet<String> {
+        self.needed[0].iter().map(|name| crate::ddl::physical(&self.physical, name).to_owned()).collect()
+    }
+}
+
+/// A PL/pgSQL body in the making: slots hold values between the blocks.
+struct Program<'a> {
+    table: &'a Physical<'a>,
+    slots: Vec<Sql>,
+    statements: Vec<Sql>,
+}
+
+impl<'a> Program<'a> {
+    fn new(table: &'a Physical<'a>) -> Self {
+        Program { table, slots: Vec::new(), statements: Vec::new() }
+    }
+
+    /// Emits the blocks that convert the given row, and says in which slot each physical target then lies.
+    fn evaluate(&mut self, direction: Direction, row: &str) -> Vec<(String, Sql)> {
+        let lineage = self.table.lineage;
+        let needs = Needs::of(self.table, direction);
+        let mut values: BTreeMap<String, Sql> = BTreeMap::new();
+        for name in &needs.needed[0] {
+            let physical = crate::ddl::physical(&needs.physical, name);
+            values.insert(name.clone(), sql!("{}.{}", Sql::trusted(row), ident(physical)));
+        }
+        // values of NEW and OLD are copied into slots first: inside a block a column may be called `new`
+        let mut copied = BTreeMap::new();
+        for (name, value) in values {
+            let slot = self.slot(needs.scope(lineage, 0), &name);
+            self.statements.push(sql!("{} := {};", slot, value));
+            copied.insert(name, slot);
+        }
+        let mut values = copied;
+        for at in 1..needs.needed.len() {
+            let below = needs.scope(lineage, at - 1);
+            let above = needs.scope(lineage, at);
+            let mut next = BTreeMap::new();
+            let mut read = BTreeSet::new();
+            let mut assignments = Vec::new();
+            for name in &needs.needed[at] {
+                match needs.link(lineage, at, name) {
+                    Link::Same(other) => {
+                        if let Some(slot) = values.get(&other) {
+                            next.insert(name.clone(), slot.clone());
+                        }
+                    }
+                    Link::Derived(expression) => {
+                        let slot = self.slot(above, name);
+                        read.extend(below.mentioned(&expression).map(|column| column.name.clone()));
+                        assignments.push(sql!("{} := {};", slot, user(&expression)));
+                        next.insert(name.clone(), slot);
+                    }
+                    Link::Fresh => {
+                        let slot = self.slot(above, name);
+                        assignments.push(sql!("{} := NULL;", slot));
+                        next.insert(name.clone(), slot);
+                    }
+                }
+            }
+            if !assignments.is_empty() {
+                let variables = below.columns.iter().filter(|column| read.contains(&column.name)).filter_map(|column| {
+                    let slot = values.get(&column.name)?;
+                    Some(sql!("{} {} := {};", ident(&column.name), type_name(&column.sql_type), slot))
+                });
+                self.statements.push(sql!(
+                    "<<{}>> DECLARE {}\nBEGIN\n{}\nEND;",
+                    ident(&below.table),
+                    join(variables.collect::<Vec<_>>(), " "),
+                    join(assignments, "\n")
+                ));
+            }
+            values = next;
+        }
+        needs.targets.iter().filter_map(|(logical, physical)| Some((physical.clone(), values.get(logical)?.clone()))).collect()
+    }
+
+    fn slot(&mut self, scope: &Layer, name: &str) -> Sql {
+        let sql_type = scope.columns.iter().find(|column| column.name == name).map_or("text", |column| &column.sql_type);
+        let slot = ident(&format!("diptych:{}", self.slots.len() + 1));
+        self.slots.push(sql!("{} {};", slot, type_name(sql_type)));
+        slot
+    }
+}
+
+/// The live function of one direction: a target is written on INSERT, and on UPDATE only when its result changed (R2).
+fn live_function(chain: &Chain, table: &Physical<'_>, direction: Direction, name: &str) -> Sql {
+    let mut program = Program::new(table);
+    let mut body = Vec::new();
+    if direction == Direction::Up && has_check(table) {
+        // the writer is the newer version, yet only the older side moved: `down` did that, unless the two differ
+        let derived = program.evaluate(Direction::Down, "NEW");
+        let statements = join(program.statements.drain(..).collect::<Vec<_>>(), "\n");
+        let alike = derived.iter().map(|(target, slot)| sql!("ROW(NEW.{}) OPERATOR(pg_catalog.*=) ROW({})", ident(target), slot));
+        body.push(sql!("IF TG_NARGS > 0 THEN\n{}\nIF {} THEN RETURN NEW; END IF;\nEND IF;", statements, join(alike, " AND ")));
+    }
+    let before = program.evaluate(direction, "OLD");
+    let old = join(program.statements.drain(..).collect::<Vec<_>>(), "\n");
+    body.push(sql!("IF TG_OP = 'UPDATE' THEN\n{}\nEND IF;", old));
+    let after = program.evaluate(direction, "NEW");
+    body.append(&mut program.statements);
+    for ((target, then), (_, now)) in before.iter().zip(&after) {
+        body.push(sql!(
+            "IF TG_OP = 'INSERT' OR ROW({}) OPERATOR(pg_catalog.*<>) ROW({}) THEN NEW.{} := {}; END IF;",
+            then,
+            now,
+            ident(target),
+            now
+        ));
+    }
+    body.push(Sql::trusted("RETURN NEW;"));
+    let body = join(body, "\n");
+    function(chain, name, direction, &program, &body)
+}
+
+/// Whether the up function has to tell `down`'s own work from a write on the older side.
+fn has_check(table: &Physical<'_>) -> bool {
+    table.removed.iter().any(|column| table.lineage.is_derived_down(column))
+}
+
+fn function(chain: &Chain, name: &str, direction: Direction, program: &Program<'_>, body: &Sql) -> Sql {
+    let text =
+        sql!("\n#variable_conflict use_column\nDECLARE\n{}\nBEGIN\n{}\nEND\n", join(program.slots.iter().cloned(), "\n"), body);
+    sql!(
+        "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql SET search_path = {} AS {}",
+        qualified(OWN_SCHEMA, name),
+        search_path(chain, direction),
+        dollar_quoted(&text)
+    )
+}
+
+/// The path in which a direction's expressions stand: the views of the version that they are written against, where they are
+/// published already, then the base schema.
+pub fn search_path(chain: &Chain, direction: Direction) -> Sql {
+    let views = match direction {
+        Direction::Up => chain.older.as_ref().map(|version| &version.views),
+        Direction::Down => Some(&chain.newer.views),
+    };
+    let mut path: Vec<Sql> = views.into_iter().map(|views| ident(views)).collect();
+    path.push(ident(&chain.base));
+    if chain.base != "public" {
+        path.push(ident("public"));
+    }
+    path.push(ident("pg_temp"));
+    join(path, ", ")
+}
+
+fn trigger(chain: &Chain, table: &Physical<'_>, name: &str, event: &str, condition: &Sql, function: &str) -> Sql {
+    trigger_with(chain, table, name, event, condition, function, "")
+}
+
+fn trigger_with(
+    chain: &Chain,
+    table: &Physical<'_>,
+    name: &str,
+    event: &str,
+    condition: &Sql,
+    function: &str,
+    argument: &str,
+) -> Sql {
+    sql!(
+        "CREATE OR REPLACE TRIGGER {} BEFORE {} ON {} FOR EACH ROW WHEN ({}) EXECUTE FUNCTION {}({})",
+        ident(name),
+        Sql::trusted(event),
+        qualified(&chain.base, &table.name),
+        condition,
+        qualified(OWN_SCHEMA, function),
+        if argument.is_empty() { Sql::default() } else { literal(argument) }
+    )
+}
+
+fn function_name(chain: &Chain, table: &Physical<'_>, role: &str) -> String {
+    names::generated(role, &[&chain.base, &table.name, &chain.newer.name])
+}
+
+/// What a row tells about who wrote it.
+struct Evidence {
+    writer_newer: Sql,
+    /// The newer side's columns with their types; none of them has a default of its own.
+    newer: Vec<(String, String)>,
+    /// Every newer-side column.
+    newer_all: Vec<(String, String)>,
+    /// The older side's columns with types, and the default to tell apart from a value, where there is one.
+    older: Vec<(String, String, Option<String>)>,
+    older_all: Vec<(String, String)>,
+    /// Columns that `up` reads: the older side's own, and shared ones.
+    up_own: Vec<(String, String)>,
+    up_shared: Vec<(String, String)>,
+    /// Columns that `down` reads.
+    down_all: Vec<(String, String)>,
+    checked: bool,
+}
+
+impl Evidence {
+    fn of(chain: &Chain, table: &Physical<'_>) -> Self {
+        let older_model = table.older.expect("sync is for tables of both versions");
+        let older_type = |name: &String| {
+            let column = older_model.columns.iter().find(|column| column.name == *name);
+            (name.clone(), column.map_or_else(String::new, |column| column.sql_type.clone()))
+        };
+        let newer_all: Vec<_> = table.added.iter().map(|added| (added.physical.clone(), added.column.sql_type.clone())).collect();
+        let newer = table
+            .added
+            .iter()
+            .filter(|added| added.default.is_none())
+            .map(|a| (a.physical.clone(), a.column.sql_type.clone()))
+            .collect();
+        let older = table.removed.iter().filter_map(|name| {
+            let column = older_model.columns.iter().find(|column| column.name == *name)?;
+            let default = column.default.clone();
+            let tellable =
+                column.identity.is_none() && column.generated.is_none() && default.as_deref().is_none_or(is_fast_default);
+            tellable.then(|| (name.clone(), column.sql_type.clone(), default))
+        });
+        let older_all: Vec<_> = table.removed.iter().map(older_type).collect();
+        let (up, down) = (Needs::of(table, Direction::Up).inputs(), Needs::of(table, Direction::Down).inputs());
+        let shared = |name: &&String| !table.removed.contains(name) && !table.is_added(name);
+        let of_newer = |name: &String| newer_all.iter().find(|(there, _)| there == name).cloned();
+        Evidence {
+            writer_newer: sql!("{} = ANY (pg_catalog.current_schemas(false))", literal(&chain.newer.views)),
+            newer,
+            older: older.collect(),
+            older_all,
+            up_own: up.iter().filter(|name| table.removed.contains(name)).map(older_type).collect(),
+            up_shared: up.iter().filter(shared).map(older_type).collect(),
+            down_all: down.iter().map(|name| of_newer(name).unwrap_or_else(|| older_type(name))).collect(),
+            newer_all,
+            checked: has_check(table),
+        }
+    }
+
+    fn carries_newer(&self) -> Sql {
+        any(self.newer.iter().map(|(name, _)| sql!("NEW.{} IS NOT NULL", ident(name))))
+    }
+
+    fn carries_older(&self) -> Sql {
+        any(self.older.iter().map(|(name, sql_type, default)| match default {
+            None => sql!("NEW.{} IS NOT NULL", ident(name)),
+            Some(default) => {
+                sql!(
+                    "(NEW.{} IS NOT NULL AND ROW(NEW.{}) OPERATOR(pg_catalog.*<>) ROW(CAST({} AS {})))",
+                    ident(name),
+                    ident(name),
+                    user(default),
+                    type_name(sql_type)
+                )
+            }
+        }))
+    }
+
+    fn down_insert(&self) -> Sql {
+        let (newer, older) = (self.carries_newer(), self.carries_older());
+        sql!("({} AND ({} OR NOT {})) OR ({} AND NOT {})", self.writer_newer, newer, older, newer, older)
+    }
+
+    fn up_insert(&self) -> Sql {
+        sql!("NOT {} AND NOT {}", self.carries_newer(), wrap(&self.writer_newer))
+    }
+
+    fn check_insert(&self) -> Option<Sql> {
+        (self.checked && !self.older.is_empty())
+            .then(|| sql!("NOT {} AND {} AND {}", self.carries_newer(), self.carries_older(), self.writer_newer))
+    }
+
+    fn down_update(&self) -> Sql {
+        let (newer, older) = (changed(&self.newer_all), changed(&self.older_all));
+        sql!(
+            "{} AND (({} AND ({} OR NOT {})) OR ({} AND NOT {}))",
+            changed(&self.down_all),
+            newer,
+            self.writer_newer,
+            older,
+            self.writer_newer,
+            older
+        )
+    }
+
+    fn up_update(&self) -> Sql {
+        let inputs: Vec<_> = self.up_own.iter().chain(&self.up_shared).cloned().collect();
+        sql!("NOT {} AND {} AND NOT {}", wrap(&self.writer_newer), changed(&inputs), changed(&self.newer_all))
+    }
+
+    fn check_update(&self) -> Option<Sql> {
+        (self.checked && !self.up_own.is_empty())
+            .then(|| sql!("{} AND {} AND NOT {}", self.writer_newer, changed(&self.up_own), changed(&self.newer_all)))
+    }
+}
+
+fn wrap(condition: &Sql) -> Sql {
+    sql!("({})", condition)
+}
+
+fn any(conditions: impl Iterator<Item = Sql>) -> Sql {
+    let conditions: Vec<_> = conditions.collect();
+    if conditions.is_empty() { Sql::trusted("false") } else { sql!("({})", join(conditions, " OR ")) }
+}
+
+fn changed(columns: &[(String, String)]) -> Sql {
+    any(columns.iter().map(|(name, sql_type)| {
+        if types::equality_is_identity(sql_type) {
+            sql!("OLD.{} IS DISTINCT FROM NEW.{}", ident(name), ident(name))
+        } else {
+            sql!("ROW(OLD.{}) OPERATOR(pg_catalog.*<>) ROW(NEW.{})", ident(name), ident(name))
+        }
+    }))
+}

@@ -1,0 +1,82 @@
+//! Type names in PostgreSQL's own spelling.
+
+/// The spelling that `format_type` prints: `int8` becomes `bigint`, `varchar(10)` `character varying(10)`.
+pub fn normalize(name: &str) -> String {
+    let name = name.trim();
+    if let Some(element) = name.strip_suffix("[]") {
+        return format!("{}[]", normalize(element));
+    }
+    if name.contains('"') {
+        return name.to_owned();
+    }
+    let lower = name.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
+    let (head, modifier, tail) = match (lower.find('('), lower.rfind(')')) {
+        (Some(open), Some(close)) if open < close => {
+            let inside = lower[open + 1..close].replace(' ', "");
+            (lower[..open].trim().to_owned(), Some(inside), lower[close + 1..].trim().to_owned())
+        }
+        _ => (lower, None, String::new()),
+    };
+    let spelled = if tail.is_empty() { head } else { format!("{head} {tail}") };
+    let (canonical, suffix) = match spelled.as_str() {
+        "int8" => ("bigint", ""),
+        "int" | "int4" => ("integer", ""),
+        "int2" => ("smallint", ""),
+        "bool" => ("boolean", ""),
+        "float8" | "float" => ("double precision", ""),
+        "float4" => ("real", ""),
+        "decimal" => ("numeric", ""),
+        "varchar" => ("character varying", ""),
+        "char" | "bpchar" if modifier.is_some() => ("character", ""),
+        "char" | "character" => return "character(1)".to_owned(),
+        "varbit" => ("bit varying", ""),
+        "timestamptz" | "timestamp with time zone" => ("timestamp", " with time zone"),
+        "timestamp" | "timestamp without time zone" => ("timestamp", " without time zone"),
+        "timetz" | "time with time zone" => ("time", " with time zone"),
+        "time" | "time without time zone" => ("time", " without time zone"),
+        other => (other, ""),
+    };
+    match modifier {
+        Some(inside) if canonical == "numeric" && !inside.contains(',') => format!("numeric({inside},0)"),
+        Some(inside) => format!("{canonical}({inside}){suffix}"),
+        None => format!("{canonical}{suffix}"),
+    }
+}
+
+/// Whether `IS DISTINCT FROM` on this type sees every change of the stored value. Other types (`numeric` with
+/// its scale, `citext`, `json`, which has no equality at all) are compared by their image.
+pub fn equality_is_identity(name: &str) -> bool {
+    matches!(
+        name,
+        "bigint"
+            | "integer"
+            | "smallint"
+            | "boolean"
+            | "text"
+            | "uuid"
+            | "bytea"
+            | "date"
+            | "timestamp with time zone"
+            | "timestamp without time zone"
+    ) || name.starts_with("character varying")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::normalize;
+
+    #[test]
+    fn spells_types_as_postgresql_does() {
+        for (given, expected) in [
+            ("INT8", "bigint"),
+            ("varchar( 10 )", "character varying(10)"),
+            ("timestamptz(3)", "timestamp(3) with time zone"),
+            ("timestamp", "timestamp without time zone"),
+            ("numeric(5)", "numeric(5,0)"),
+            ("int[]", "integer[]"),
+            ("\"Mood\"", "\"Mood\""),
+        ] {
+            assert_eq!(normalize(given), expected);
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The schema of views per version, its tombstones, and the rights on both.
+
+use crate::chain::{Chain, Retired, Version};
+use crate::schema::{Column, Table};
+use crate::shadow::Physical;
+use crate::sql;
+use crate::sql::{Sql, ident, join, literal, qualified, type_name, user};
+use crate::sync::OWN_SCHEMA;
+
+/// Views that one transaction makes or drops: every view is a lock, and the lock table is shared with the app (TRAPS F16).
+pub const GROUP: usize = 250;
+
+/// The scratch name under which a version schema is built.
+pub fn scratch(version: &Version) -> String {
+    crate::names::generated("building", &[&version.views])
+}
+
+/// `CREATE SCHEMA` for the newer version, with USAGE for whoever has it on the base schema.
+pub fn create_schema(chain: &Chain) -> Vec<Sql> {
+    let scratch = scratch(&chain.newer);
+    let text = sql!(
+        "
+DECLARE grant_ record;
+BEGIN
+  FOR grant_ IN
+    SELECT CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(role.rolname) END AS grantee
+    FROM pg_catalog.pg_namespace AS space, pg_catalog.aclexplode(space.nspacl) AS acl
+    LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = acl.grantee
+    WHERE space.nspname = {} AND acl.privilege_type = 'USAGE' AND (acl.grantee = 0 OR role.oid IS NOT NULL)
+  LOOP
+    EXECUTE pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %s', {}, grant_.grantee);
+  END LOOP;
+END
+",
+        literal(&chain.base),
+        literal(&scratch)
+    );
+    vec![sql!("CREATE SCHEMA {}", ident(&scratch)), sql!("DO {}", sql::dollar_quoted(&text))]
+}
+
+/// The views of some of the newer version's tables, in the scratch schema, with the base tables' rights.
+pub fn create_views(chain: &Chain, tables: &[&Physical<'_>]) -> Vec<Sql> {
+    let scratch = scratch(&chain.newer);
+    let mut statements = Vec::new();
+    for table in tables {
+        if let Some(newer) = table.newer {
+            statements.extend(create_view(chain, &scratch, table, newer));
+        } else if let Some(older) = table.older {
+            let name = &table.lineage.oldest().table;
+            statements.push(tombstone(&scratch, name, older, &chain.newer.name));
+        }
+    }
+    statements.push(carry_rights(chain, &scratch, tables));
+    statements
+}
+
+fn create_view(chain: &Chain, scratch: &str, table: &Physical<'_>, newer: &Table) -> Vec<Sql> {
+    let view = qualified(scratch, &table.lineage.newest().table);
+    let columns = newer.columns.iter().map(|column| {
+        let physical = crate::ddl::physical(&table.newer_names, &column.name);
+        sql!("{} AS {}", ident(physical), ident(&column.name))
+    });
+    let invoker = Sql::trusted(if chain.server >= 15 { " WITH (security_invoker = true)" } else { "" });
+    let place = qualified(&chain.base, &table.name);
+    let mut statements = vec![sql!("CREATE VIEW {}{} AS SELECT {} FROM {}", view, invoker, join(columns, ", "), place)];
+    for column in &newer.columns {
+        let physical = crate::ddl::physical(&table.newer_names, &column.name);
+        if let Some(default) = view_default(column, &physical_default(table, physical)) {
+            statements.push(sql!("ALTER VIEW {} ALTER COLUMN {} SET DEFAULT {}", view, ident(&column.name), default));
+        }
+        if column.comment.is_some() {
+            statements.push(crate::ddl::comment(&sql!("COLUMN {}.{}", view, ident(&column.name)), column.comment.as_deref()));
+        }
+    }
+    if newer.comment.is_some() {
+        statements.push(crate::ddl::comment(&sql!("VIEW {}", view), newer.comment.as_deref()));
+    }
+    statements
+}
+
+/// The default that a physical column has until complete.
+fn physical_default(table: &Physical<'_>, physical: &str) -> Option<String> {
+    if let Some(added) = table.added.iter().find(|added| added.physical == physical) {
+        return added.default.clone();
+    }
+    let model = table.older.or(table.newer)?;
+    model.columns.iter().find(|column| column.name == physical)?.default.clone()
+}
+
+/// The view's own default, where the physical column's is another. A dropped one must be an expression that yields NULL:
+/// a plain NULL is not stored, and the base column's default would apply (TRAPS F9).
+fn view_default(column: &Column, physical: &Option<String>) -> Option<Sql> {
+    match (&column.default, physical) {
+        (wanted, there) if wanted == there => None,
+        (Some(wanted), _) => Some(user(wanted)),
+        (None, _) => Some(sql!("CAST(nullif('', '') AS {})", type_name(&column.sql_type))),
+    }
+}
+
+/// A view whose every use says which version the table went with.
+pub fn tombstone(schema: &str, name: &str, table: &Table, version: &str) -> Sql {
+    let columns =
+        table.columns.iter().map(|column| sql!("CAST(NULL AS {}) AS {}", type_name(&column.sql_type), ident(&column.name)));
+    sql!(
+        "CREATE OR REPLACE VIEW {} AS SELECT {} WHERE {}({}, {})",
+        qualified(schema, name),
+        join(columns, ", "),
+        qualified(OWN_SCHEMA, "gone"),
+        literal(name),
+        literal(version)
+    )
+}
+
+/// Makes a tombstone refuse INSERT with the same message as every other use.
+pub fn tombstone_trigger(schema: &str, name: &str, version: &str) -> Sql {
+    sql!(
+        "CREATE OR REPLACE TRIGGER diptych_gone INSTEAD OF INSERT ON {} FOR EACH ROW EXECUTE FUNCTION {}({}, {})",
+        qualified(schema, name),
+        qualified(OWN_SCHEMA, "refuse"),
+        literal(name),
+        literal(version)
+    )
+}
+
+/// Renames the finished schema into place, and what stood there aside, in one transaction.
+pub fn publish(chain: &Chain) -> Vec<Sql> {
+    let mut statements = Vec::new();
+    if let Some(old) = chain.retired.iter().find(|retired| retired.views == chain.newer.views) {
+        statements.push(sql!("ALTER SCHEMA {} RENAME TO {}", ident(&old.views), ident(&aside(&old.views))));
+    }
+    statements.push(sql!("ALTER SCHEMA {} RENAME TO {}", ident(&scratch(&chain.newer)), ident(&chain.newer.views)));
+    statements
+}
+
+/// The name of a schema of tombstones that had to make room.
+pub fn aside(views: &str) -> String {
+    crate::names::generated("aside", &[views])
+}
+
+/// Drops a version schema in groups, each a transaction.
+pub fn drop_schema(schema: &str, tables: &[String]) -> Vec<Vec<Sql>> {
+    let mut groups: Vec<Vec<Sql>> = tables
+        .chunks(GROUP)
+        .map(|group| group.iter().map(|name| sql!("DROP VIEW IF EXISTS {}", qualified(schema, name))).collect())
+        .collect();
+    groups.push(vec![sql!("DROP SCHEMA IF EXISTS {} RESTRICT", ident(schema))]);
+    groups
+}
+
+/// Every view of a version: its tables, and the tombstones of those that went with it.
+pub fn names(chain: &Chain) -> Vec<String> {
+    let mut names: Vec<String> = chain.newer.schema.tables.keys().cloned().collect();
+    let gone = chain.stage.lineages.iter().filter(|lineage| !lineage.in_to).map(|lineage| lineage.oldest().table.clone());
+    let gone: Vec<String> = gone.filter(|name| !names.contains(name)).collect();
+    names.extend(gone);
+    names
+}
+
+/// Grants on the views what is granted on their base tables, columns included.
+fn carry_rights(chain: &Chain, schema: &str, tables: &[&Physical<'_>]) -> Sql {
+    let pairs = tables.iter().filter(|table| table.newer.is_some()).map(|table| {
+        let names = table.newer_names.iter().filter(|(logical, physical)| logical != physical);
+        let map = serde_json::Map::from_iter(names.map(|(logical, physical)| (physical.clone(), logical.clone().into())));
+        sql!(
+            "({}, {}, {})",
+            literal(&table.lineage.newest().table),
+            literal(&table.name),
+            literal(&serde_json::Value::Object(map).to_string())
+        )
+    });
+    let pairs: Vec<_> = pairs.collect();
+    if pairs.is_empty() {
+        return Sql::trusted("SELECT");
+    }
+    let text = sql!(
+        "
+DECLARE grant_ record;
+BEGIN
+  FOR grant_ IN
+    WITH pair (view_, table_, names) AS (VALUES {}),
+    base AS (
+      SELECT pair.view_, pair.names::pg_catalog.jsonb AS names, class.oid, class.relacl
+      FROM pair JOIN pg_catalog.pg_class AS class ON class.relname = pair.table_ AND class.relnamespace = {}::pg_catalog.regnamespace
+    ),
+    wanted AS (
+      SELECT view_, acl.grantee, acl.privilege_type, acl.is_grantable, NULL::pg_catalog.text AS column_
+      FROM base, pg_catalog.aclexplode(base.relacl) AS acl
+      UNION ALL
+      SELECT view_, acl.grantee, acl.privilege_type, acl.is_grantable,
+        coalesce(base.names ->> attribute.attname::pg_catalog.text, attribute.attname::pg_catalog.text)
+      FROM base JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = base.oid AND NOT attribute.attisdropped,
+        pg_catalog.aclexplode(attribute.attacl) AS acl
+    )
+    SELECT wanted.*, CASE WHEN wanted.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(role.rolname) END AS role_
+    FROM wanted LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = wanted.grantee
+    WHERE wanted.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') AND (wanted.grantee = 0 OR role.oid IS NOT NULL)
+      AND (wanted.column_ IS NULL OR EXISTS (
+        SELECT 1 FROM pg_catalog.pg_attribute AS there
+        WHERE there.attrelid = pg_catalog.format('%I.%I', {}, wanted.view_)::pg_catalog.regclass AND there.attname = wanted.column_))
+  LOOP
+    EXECUTE pg_catalog.format('GRANT %s%s ON %I.%I TO %s%s', grant_.privilege_type,
+      CASE WHEN grant_.column_ IS NULL THEN '' ELSE pg_catalog.format(' (%I)', grant_.column_) END,
+      {}, grant_.view_, grant_.role_, CASE WHEN grant_.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
+  END LOOP;
+END
+",
+        join(pairs, ", "),
+        literal(ident(&chain.base).as_str()),
+        literal(schema),
+        literal(schema)
+    );
+    sql!("DO {}", sql::dollar_quoted(&text))
+}
+
+/// What a retired version leaves behind until the next one retires.
+pub fn retired(version: &Version) -> Retired {
+    Retired { views: version.views.clone(), tables: version.schema.tables.keys().cloned().collect() }
+}

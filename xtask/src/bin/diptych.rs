@@ -1,0 +1,2 @@
+//! The `diptych` binary.
+fn main() {}
