@@ -126,6 +126,8 @@ pub enum Action {
         update: Sql,
         /// The verifying scan: rows that were missed.
         verify: Sql,
+        /// Run behind the front, once per fifth of the table, so that its room is used again.
+        vacuum: Sql,
     },
 }
 
@@ -154,7 +156,7 @@ impl Action {
         match self {
             Action::Check { sql, .. } | Action::Statement { sql } | Action::CreateIndex { sql, .. } => vec![sql],
             Action::Transaction { locks, statements } => locks.iter().map(|lock| &lock.sql).chain(statements).collect(),
-            Action::Backfill { update, verify, .. } => vec![update, verify],
+            Action::Backfill { update, verify, vacuum, .. } => vec![update, vacuum, verify],
         }
     }
 

@@ -1,1 +1,31 @@
-//! Placeholder.
+//! PostgreSQL schema changes with no downtime: two versions of a schema side by side.
+//!
+//! `#[derive(Schema)]` and `database!` describe the schema, `Shop::connect(url)` puts an app on the version that it was built
+//! for, and [`Migrator`] carries plans out: start, complete, rollback.
+
+mod backfill;
+pub mod connect;
+pub mod database;
+mod error;
+mod executor;
+pub mod introspect;
+pub mod migrator;
+mod session;
+pub mod state;
+pub mod types;
+
+pub use database::{Database, Table};
+pub use diptych_core as core;
+
+pub use error::{Error, Result};
+pub use executor::{Blocker, Progress, Quiet};
+pub use migrator::{Migrator, Options, Outcome, Status};
+pub use tokio_postgres;
+
+
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::database::*;
+    pub use crate::types::*;
+    pub use diptych_core as core;
+}

@@ -11,6 +11,9 @@ use crate::stage::Moment;
 use crate::sync::{self, Direction};
 use crate::{names, sql, views};
 
+/// The id of the step after which apps may use the new version.
+pub const PUBLISH: &str = "publish";
+
 /// The plan of `start` for a chain.
 pub fn start(chain: &Chain) -> Plan {
     let tables = layout(chain);
@@ -368,7 +371,13 @@ fn backfill(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
         .push(
             Phase::Backfill,
             format!("backfill table `{}`", table.name),
-            Action::Backfill { schema: chain.base.clone(), table: table.name.clone(), update, verify },
+            Action::Backfill {
+                schema: chain.base.clone(),
+                table: table.name.clone(),
+                update,
+                verify,
+                vacuum: sql!("VACUUM (INDEX_CLEANUP off, TRUNCATE off) {}", place),
+            },
         )
         .lock("row locks, at most 250 ms each")
         .hazard(Hazard::RepeatableRead);
@@ -526,7 +535,8 @@ fn publish(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
         let statements = gone.iter().map(|name| views::tombstone_trigger(&scratch, name, &chain.newer.name)).collect();
         steps.transaction(Phase::Publish, "make tombstones refuse writes", Vec::new(), statements);
     }
-    steps.transaction(Phase::Publish, format!("publish `{}`", chain.newer.views), Vec::new(), views::publish(chain));
+    let step = steps.transaction(Phase::Publish, format!("publish `{}`", chain.newer.views), Vec::new(), views::publish(chain));
+    PUBLISH.clone_into(&mut step.id);
     if let Some(old) = chain.retired.iter().find(|retired| retired.views == chain.newer.views) {
         for group in views::drop_schema(&views::aside(&old.views), &old.tables) {
             steps.transaction(Phase::Publish, format!("drop tombstones of an earlier `{}`", old.views), Vec::new(), group);

@@ -1,0 +1,244 @@
+//! Fills shadow columns: ranges of the heap, in stripes, resumable, never holding up the application.
+
+use std::time::{Duration, Instant};
+use tokio_postgres::types::Oid;
+
+use crate::error::{Error, Kind, Result};
+use crate::executor::{Executor, Progress, is_passing, jittered};
+use diptych_core::plan::{Plan, Step};
+use diptych_core::{Sql, sql};
+
+/// What to fill.
+pub(crate) struct Job<'a> {
+    pub plan: &'a Plan,
+    pub step: &'a Step,
+    pub schema: &'a str,
+    pub table: &'a str,
+    pub update: &'a Sql,
+    pub verify: &'a Sql,
+    pub vacuum: &'a Sql,
+}
+
+/// Passes over a range, each over its share of every block's rows: pruning frees room between them, so that most updates are
+/// HOT. One while an old snapshot keeps pruning from it (TRAPS F18).
+const STRIPES: i32 = 4;
+const FIRST_RANGE: i64 = 64;
+const LONGEST_RANGE: i64 = 1024;
+/// Blocks below which a table is not worth a VACUUM on the way.
+const VACUUM_FROM: i64 = 1000;
+
+/// Fills the table, then scans for rows that were missed; a table that was rewritten on the way is begun again (TRAPS F3).
+pub(crate) async fn run(executor: &Executor<'_>, job: &Job<'_>, progress: &mut dyn Progress) -> Result<()> {
+    let client = executor.client;
+    // the tool's updates are no writes of an application: sync triggers ask for the first setting, the application's own
+    // triggers are silent under the second, where the role may set it
+    client.batch_execute("SET diptych.backfill = 'on'").await?;
+    let replica = client.batch_execute("SET session_replication_role = replica").await.is_ok();
+    let outcome = fill(executor, job, progress).await;
+    if replica {
+        client.batch_execute("RESET session_replication_role").await?;
+    }
+    client.batch_execute("RESET diptych.backfill; SET statement_timeout = 0; SET lock_timeout = 0").await?;
+    outcome
+}
+
+async fn fill(executor: &Executor<'_>, job: &Job<'_>, progress: &mut dyn Progress) -> Result<()> {
+    for _ in 0..5 {
+        walk(executor, job, progress).await?;
+        progress.statement(job.verify.as_str());
+        let missed = executor
+            .client
+            .query_opt(job.verify.as_str(), &[])
+            .await
+            .map_err(|error| Error::during(format!("{}: verifying scan", job.step.title), error))?;
+        if missed.is_none() {
+            return Ok(());
+        }
+        save(executor, job, Place { filenode: 0, block: 0 }).await?;
+    }
+    Err(Error::new(Kind::Failed, format!("backfill of `{}` keeps missing rows", job.table))
+        .hint("does another process rewrite the table (VACUUM FULL, CLUSTER)? run the same command again when it has ended"))
+}
+
+/// A position in a file of the table.
+#[derive(Clone, Copy)]
+struct Place {
+    filenode: Oid,
+    block: i64,
+}
+
+async fn walk(executor: &Executor<'_>, job: &Job<'_>, progress: &mut dyn Progress) -> Result<()> {
+    let client = executor.client;
+    let (filenode, total) = measure(executor, job).await?;
+    let mut place = Place { filenode, block: 0 };
+    if let Some(saved) = saved(executor, job).await?
+        && saved.filenode == filenode
+    {
+        place.block = saved.block;
+    }
+    let update = client.prepare(job.update.as_str()).await.map_err(|error| Error::during(&job.step.title, error))?;
+    let bound = Duration::from_millis((executor.server.deadlock_timeout / 3).clamp(10, 250));
+    client
+        .batch_execute(&format!(
+            "SET statement_timeout = {}; SET lock_timeout = {}",
+            bound.as_millis(),
+            bound.as_millis().min(50)
+        ))
+        .await?;
+    let mut range = FIRST_RANGE;
+    let mut rows = 0;
+    let mut vacuumed = place.block;
+    let mut stuck: Option<Instant> = None;
+    progress.statement(job.update.as_str());
+    while place.block < total {
+        let end = (place.block + range).min(total);
+        let began = Instant::now();
+        let stripes = if old_snapshot(executor).await? { 1 } else { STRIPES };
+        match pass(executor, job, &update, place, end, stripes).await {
+            Ok(Pass::Done(count)) => {
+                rows += count;
+                place.block = end;
+                stuck = None;
+                progress.backfill(job.table, place.block.unsigned_abs(), total.unsigned_abs(), rows);
+                let each = began.elapsed() / u32::try_from(stripes).unwrap_or(1);
+                if each < Duration::from_millis(40) {
+                    range = (range * 2).min(LONGEST_RANGE);
+                } else if each > Duration::from_millis(100) {
+                    range = (range / 2).max(1);
+                }
+            }
+            Ok(Pass::Rewritten) => return Box::pin(walk(executor, job, progress)).await,
+            Err(error) if is_passing(&error) => {
+                let since = *stuck.get_or_insert_with(Instant::now);
+                if since.elapsed() >= executor.limits.timeout {
+                    return Err(Error::new(
+                        Kind::Timeout,
+                        format!("{}: rows in blocks {} to {end} stay locked", job.step.title, place.block),
+                    )
+                    .hint("end the transaction that holds them and run the same command again; it goes on where it stopped"));
+                }
+                range = (range / 2).max(1);
+                progress.retry(job.step, error.message());
+                tokio::time::sleep(jittered(Duration::from_millis(30))).await;
+            }
+            Err(error) => return Err(error),
+        }
+        if place.block - vacuumed > (total / 5).max(VACUUM_FROM) {
+            vacuumed = place.block;
+            client.batch_execute("SET statement_timeout = 0").await?;
+            progress.statement(job.vacuum.as_str());
+            // an autovacuum at the same work, or a lock in its way, is no reason to stop
+            let _ = client.batch_execute(job.vacuum.as_str()).await;
+            client.batch_execute(&format!("SET statement_timeout = {}", bound.as_millis())).await?;
+        }
+    }
+    client.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0").await?;
+    Ok(())
+}
+
+enum Pass {
+    Done(u64),
+    Rewritten,
+}
+
+/// One range, a transaction per stripe; the last one carries the position.
+async fn pass(
+    executor: &Executor<'_>,
+    job: &Job<'_>,
+    update: &tokio_postgres::Statement,
+    place: Place,
+    end: i64,
+    stripes: i32,
+) -> Result<Pass> {
+    let mut rows = 0;
+    for stripe in 0..stripes {
+        executor.client.batch_execute("BEGIN").await?;
+        let outcome = stripe_body(executor, job, update, place, end, (stripe, stripes)).await;
+        match outcome {
+            Ok(Pass::Done(count)) => {
+                executor.client.batch_execute("COMMIT").await?;
+                rows += count;
+            }
+            other => {
+                executor.client.batch_execute("ROLLBACK").await?;
+                return other;
+            }
+        }
+    }
+    Ok(Pass::Done(rows))
+}
+
+async fn stripe_body(
+    executor: &Executor<'_>,
+    job: &Job<'_>,
+    update: &tokio_postgres::Statement,
+    place: Place,
+    end: i64,
+    (stripe, stripes): (i32, i32),
+) -> Result<Pass> {
+    executor.fence().await?;
+    let (first, last) = (format!("({},0)", place.block), format!("({end},0)"));
+    let rows = executor
+        .client
+        .execute(update, &[&first, &last, &stripe, &stripes])
+        .await
+        .map_err(|error| Error::during(&job.step.title, error))?;
+    // under the update's own lock nobody rewrites the table
+    if measure(executor, job).await?.0 != place.filenode {
+        return Ok(Pass::Rewritten);
+    }
+    if stripe + 1 == stripes {
+        save(executor, job, Place { block: end, ..place }).await?;
+    }
+    Ok(Pass::Done(rows))
+}
+
+/// The table's file and its length in blocks.
+async fn measure(executor: &Executor<'_>, job: &Job<'_>) -> Result<(Oid, i64)> {
+    let place = sql::qualified(job.schema, job.table);
+    let row = executor
+        .client
+        .query_one(
+            "SELECT pg_catalog.pg_relation_filenode($1::pg_catalog.text::pg_catalog.regclass), \
+             pg_catalog.pg_relation_size($1::pg_catalog.text::pg_catalog.regclass) / pg_catalog.current_setting('block_size')::pg_catalog.int8",
+            &[&place.as_str()],
+        )
+        .await?;
+    Ok((row.get(0), row.get(1)))
+}
+
+/// Whether a snapshot has been open for so long that the versions a pass leaves behind cannot be pruned by the next.
+async fn old_snapshot(executor: &Executor<'_>) -> Result<bool> {
+    let row = executor
+        .client
+        .query_one(
+            "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_catalog.pg_backend_pid() \
+             AND datname = pg_catalog.current_database() AND xact_start < pg_catalog.clock_timestamp() - interval '1 second')",
+            &[],
+        )
+        .await?;
+    Ok(row.get(0))
+}
+
+async fn saved(executor: &Executor<'_>, job: &Job<'_>) -> Result<Option<Place>> {
+    let row = executor
+        .client
+        .query_opt(
+            "SELECT filenode, block FROM diptych.backfill WHERE base = $1 AND version = $2 AND step = $3",
+            &[&job.plan.base, &job.plan.to, &job.step.id],
+        )
+        .await?;
+    Ok(row.map(|row| Place { filenode: row.get(0), block: row.get(1) }))
+}
+
+async fn save(executor: &Executor<'_>, job: &Job<'_>, place: Place) -> Result<()> {
+    executor
+        .client
+        .execute(
+            "INSERT INTO diptych.backfill (base, version, step, filenode, block) VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (base, version, step) DO UPDATE SET filenode = EXCLUDED.filenode, block = EXCLUDED.block",
+            &[&job.plan.base, &job.plan.to, &job.step.id, &place.filenode, &place.block],
+        )
+        .await?;
+    Ok(())
+}

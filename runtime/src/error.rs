@@ -1,0 +1,142 @@
+//! The one error of this crate: opaque, with predicates, a hint, and the server's own error behind it.
+
+use std::fmt;
+use tokio_postgres::error::SqlState;
+
+/// What went wrong while talking to a server or carrying a plan out.
+#[derive(Debug)]
+pub struct Error {
+    message: String,
+    hint: Option<String>,
+    kind: Kind,
+    source: Option<tokio_postgres::Error>,
+}
+
+/// The result of this crate's functions.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Refused,
+    Connection,
+    NotPublished,
+    Timeout,
+    Failed,
+}
+
+impl Error {
+    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Error { message: message.into(), hint: None, kind, source: None }
+    }
+
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Error::new(Kind::Refused, message)
+    }
+
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// A server's or driver's error in the course of `doing` something.
+    pub(crate) fn during(doing: impl fmt::Display, source: tokio_postgres::Error) -> Self {
+        let mut message = format!("{doing}: {}", describe(&source));
+        if let Some(detail) = source.as_db_error().and_then(|error| error.detail()) {
+            message = format!("{message} ({detail})");
+        }
+        let hint = source.as_db_error().and_then(|error| error.hint()).map(str::to_owned);
+        Error { message, hint, kind: Kind::Failed, source: Some(source) }
+    }
+
+    /// The server could not be reached, or refused the login.
+    pub(crate) fn connecting(place: &str, source: tokio_postgres::Error) -> Self {
+        let code = source.code().map(SqlState::code).unwrap_or_default();
+        let hint = match code {
+            "28P01" | "28000" => "check the user and password of --url or DATABASE_URL, and the server's pg_hba.conf",
+            "3D000" => "create the database first, or correct its name in --url or DATABASE_URL",
+            "53300" => "the server has no connection to spare: close some, or raise max_connections",
+            _ => "check host and port of --url or DATABASE_URL, and that the server runs",
+        };
+        let message = format!("cannot connect to {place}: {}", describe(&source));
+        Error { message, hint: Some(hint.to_owned()), kind: Kind::Connection, source: Some(source) }
+    }
+
+    /// Nothing was changed: a precondition does not hold.
+    pub fn is_refused(&self) -> bool {
+        self.kind == Kind::Refused
+    }
+
+    /// The server could not be reached, or the session was lost.
+    pub fn is_connection(&self) -> bool {
+        self.kind == Kind::Connection
+    }
+
+    /// The version that the binary was built for is not published.
+    pub fn is_not_published(&self) -> bool {
+        self.kind == Kind::NotPublished
+    }
+
+    /// A lock could not be had in time; everything is as it was before the step.
+    pub fn is_timeout(&self) -> bool {
+        self.kind == Kind::Timeout
+    }
+
+    /// The server's error code, where it was the server that refused.
+    pub fn code(&self) -> Option<&SqlState> {
+        self.source.as_ref().and_then(tokio_postgres::Error::code)
+    }
+
+    /// The hint, where there is one.
+    pub fn hint_text(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// The message without the hint.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.message)?;
+        match &self.hint {
+            Some(hint) => write!(out, "\nhint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|error| error as _)
+    }
+}
+
+impl From<diptych_core::Error> for Error {
+    fn from(error: diptych_core::Error) -> Self {
+        Error {
+            message: error.message().to_owned(),
+            hint: error.hint_text().map(str::to_owned),
+            kind: Kind::Refused,
+            source: None,
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for Error {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Error::during("the database refused", error)
+    }
+}
+
+/// The server's message, or the driver's with its cause; never a password.
+fn describe(error: &tokio_postgres::Error) -> String {
+    use std::error::Error as _;
+    match (error.as_db_error(), error.source()) {
+        (Some(server), _) => server.message().to_owned(),
+        (None, Some(cause)) => format!("{error}: {cause}"),
+        (None, None) => error.to_string(),
+    }
+}

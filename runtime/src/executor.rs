@@ -1,0 +1,383 @@
+//! Runs the steps of a plan: journalled, under the lock budget, retried, with blockers told.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Config};
+
+use crate::backfill;
+use crate::error::{Error, Kind, Result};
+use crate::session::Server;
+use diptych_core::Sql;
+use diptych_core::plan::{Action, Felt, Lock, Plan, Step};
+
+/// Told what goes on; every method may be left as it is.
+pub trait Progress: Send {
+    /// A step begins: its number from 1, of how many.
+    fn step(&mut self, _number: usize, _total: usize, _step: &Step) {}
+    /// A backfill moved on: blocks done, of how many, rows so far.
+    fn backfill(&mut self, _table: &str, _done: u64, _total: u64, _rows: u64) {}
+    /// A lock has to be waited for, because of these sessions.
+    fn waiting(&mut self, _blockers: &[Blocker]) {}
+    /// A step is tried again: why.
+    fn retry(&mut self, _step: &Step, _reason: &str) {}
+    /// A statement of a step is about to be sent.
+    fn statement(&mut self, _sql: &str) {}
+}
+
+/// Progress that nobody wants to hear of.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Quiet;
+
+impl Progress for Quiet {}
+
+/// A session that holds a lock which the tool needs.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Blocker {
+    /// Its process id on the server.
+    pub pid: i32,
+    /// Its application name.
+    pub application: String,
+    /// Its state: `active`, `idle in transaction`, …
+    pub state: String,
+    /// Age of its transaction, in seconds.
+    pub seconds: i64,
+}
+
+impl std::fmt::Display for Blocker {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "pid {} (application `{}`, {}, for {} s)", self.pid, self.application, self.state, self.seconds)
+    }
+}
+
+/// How patient a run is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// How long applications may wait behind one transaction of the tool.
+    pub lock_timeout: Duration,
+    /// How long a step may be retried.
+    pub timeout: Duration,
+}
+
+/// A run under way: its session, its token, its limits.
+pub(crate) struct Executor<'a> {
+    pub client: &'a Client,
+    pub config: &'a Config,
+    pub base: &'a str,
+    pub server: Server,
+    pub limits: Limits,
+    pub token: i64,
+}
+
+impl Executor<'_> {
+    /// Runs every step that the journal does not have.
+    pub(crate) async fn run(&self, plan: &Plan, progress: &mut dyn Progress) -> Result<()> {
+        let done = self.done(plan).await?;
+        for (at, step) in plan.steps.iter().enumerate() {
+            // checks belong before the start: on the way its own changes would be in their way
+            if done.contains(&step.id) || matches!(step.action, Action::Check { .. }) {
+                continue;
+            }
+            progress.step(at + 1, plan.steps.len(), step);
+            self.run_step(plan, step, progress).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs the plan's checks alone: they change nothing and are not journalled.
+    pub(crate) async fn preflight(&self, plan: &Plan, progress: &mut dyn Progress) -> Result<()> {
+        for step in &plan.steps {
+            if let Action::Check { sql, refusal, hint } = &step.action {
+                self.check(sql, refusal, hint, progress).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn done(&self, plan: &Plan) -> Result<BTreeSet<String>> {
+        let rows = self
+            .client
+            .query(
+                "SELECT step FROM diptych.journal WHERE base = $1 AND version = $2 AND command = $3",
+                &[&plan.base, &plan.to, &plan.command.to_string()],
+            )
+            .await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    async fn run_step(&self, plan: &Plan, step: &Step, progress: &mut dyn Progress) -> Result<()> {
+        match &step.action {
+            Action::Check { sql, refusal, hint } => self.check(sql, refusal, hint, progress).await,
+            Action::Transaction { locks, statements } => {
+                self.retried(step, progress, async |progress| self.transaction(plan, step, locks, statements, progress).await)
+                    .await
+            }
+            Action::Statement { sql } => {
+                self.retried(step, progress, async |progress| self.statement(step, sql, self.gentle(), progress).await).await?;
+                self.journal(plan, step).await
+            }
+            Action::CreateIndex { schema, name, sql, drop } => {
+                self.retried(step, progress, async |progress| self.create_index(step, schema, name, sql, drop, progress).await)
+                    .await?;
+                self.journal(plan, step).await
+            }
+            Action::Backfill { schema, table, update, verify, vacuum } => {
+                let job = backfill::Job { plan, step, schema, table, update, verify, vacuum };
+                backfill::run(self, &job, progress).await?;
+                self.journal(plan, step).await
+            }
+        }
+    }
+
+    async fn check(&self, sql: &Sql, refusal: &str, hint: &str, progress: &mut dyn Progress) -> Result<()> {
+        progress.statement(sql.as_str());
+        let rows = self.client.simple_query(sql.as_str()).await.map_err(|error| Error::during(refusal, error).hint(hint))?;
+        let samples: Vec<String> = rows
+            .iter()
+            .filter_map(|message| match message {
+                tokio_postgres::SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or("NULL").to_owned()),
+                _ => None,
+            })
+            .collect();
+        if samples.is_empty() {
+            return Ok(());
+        }
+        Err(Error::refused(format!("{refusal}: {}", samples.join("; "))).hint(hint))
+    }
+
+    /// Waits that nobody feels: above `deadlock_timeout`, so that an autovacuum yields (TRAPS F7).
+    fn gentle(&self) -> Duration {
+        Duration::from_millis(self.server.deadlock_timeout + 1_000)
+    }
+
+    /// What a transaction may make applications wait: below half of `deadlock_timeout`, so that in a deadlock the tool is the
+    /// one that gives up (TRAPS F6).
+    fn budget(&self) -> Duration {
+        self.limits.lock_timeout.min(Duration::from_millis(self.server.deadlock_timeout / 2))
+    }
+
+    /// The step's statements and its journal row, in one transaction under one budget (TRAPS F5).
+    async fn transaction(
+        &self,
+        plan: &Plan,
+        step: &Step,
+        locks: &[Lock],
+        statements: &[Sql],
+        progress: &mut dyn Progress,
+    ) -> Result<()> {
+        self.client.batch_execute("BEGIN").await?;
+        let outcome = self.transaction_body(plan, step, locks, statements, progress).await;
+        let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        let ended = self.client.batch_execute(end).await;
+        outcome?;
+        Ok(ended?)
+    }
+
+    async fn transaction_body(
+        &self,
+        plan: &Plan,
+        step: &Step,
+        locks: &[Lock],
+        statements: &[Sql],
+        progress: &mut dyn Progress,
+    ) -> Result<()> {
+        self.fence().await?;
+        let mut since: Option<Instant> = None;
+        for lock in locks {
+            match lock.felt {
+                Felt::ByMaintenance => self.set_timeouts(self.gentle(), Duration::ZERO).await?,
+                Felt::ByApplications => {
+                    let left = self.left(*since.get_or_insert_with(Instant::now));
+                    self.set_timeouts(left, left).await?;
+                }
+            }
+            self.send(step, &lock.sql, progress).await?;
+        }
+        // the locks that the statements take on their own count as well, until the budget is used up
+        let since = since.unwrap_or_else(Instant::now);
+        for statement in statements {
+            self.set_timeouts(self.left(since), Duration::ZERO).await?;
+            self.send(step, statement, progress).await?;
+        }
+        self.journal(plan, step).await
+    }
+
+    fn left(&self, since: Instant) -> Duration {
+        self.budget().saturating_sub(since.elapsed()).max(Duration::from_millis(1))
+    }
+
+    async fn set_timeouts(&self, lock: Duration, statement: Duration) -> Result<()> {
+        let text =
+            format!("SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {}", lock.as_millis(), statement.as_millis());
+        Ok(self.client.batch_execute(&text).await?)
+    }
+
+    /// A statement of its own: VALIDATE, DROP INDEX CONCURRENTLY.
+    async fn statement(&self, step: &Step, sql: &Sql, lock_timeout: Duration, progress: &mut dyn Progress) -> Result<()> {
+        self.client.batch_execute(&format!("SET lock_timeout = {}", lock_timeout.as_millis())).await?;
+        let outcome = self.send(step, sql, progress).await;
+        self.client.batch_execute("SET lock_timeout = 0").await?;
+        outcome
+    }
+
+    /// The index is there and valid, or it is built; what an interrupted build left is removed first.
+    async fn create_index(
+        &self,
+        step: &Step,
+        schema: &str,
+        name: &str,
+        sql: &Sql,
+        drop: &Sql,
+        progress: &mut dyn Progress,
+    ) -> Result<()> {
+        let found = self
+            .client
+            .query_opt(
+                "SELECT index.indisvalid FROM pg_catalog.pg_index AS index JOIN pg_catalog.pg_class AS class ON class.oid = index.indexrelid \
+                 JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace WHERE space.nspname = $1 AND class.relname = $2",
+                &[&schema, &name],
+            )
+            .await?;
+        match found.map(|row| row.get::<_, bool>(0)) {
+            Some(true) => return Ok(()),
+            Some(false) => self.client.batch_execute(drop.as_str()).await?,
+            None => {}
+        }
+        let built = self.send(step, sql, progress).await;
+        if built.is_err() {
+            // an invalid unique index would go on refusing writes (TRAPS H6)
+            self.client.batch_execute(drop.as_str()).await?;
+        }
+        built
+    }
+
+    /// Sends one statement; while it waits, names who holds it up.
+    async fn send(&self, step: &Step, sql: &Sql, progress: &mut dyn Progress) -> Result<()> {
+        progress.statement(sql.as_str());
+        let sent = self.client.batch_execute(sql.as_str());
+        tokio::pin!(sent);
+        let mut wait = Duration::from_millis(200);
+        loop {
+            tokio::select! {
+                outcome = &mut sent => return outcome.map_err(|error| Error::during(&step.title, error)),
+                () = tokio::time::sleep(wait) => {
+                    wait = (wait * 2).min(Duration::from_secs(5));
+                    // asked on a session of its own: this one is busy
+                    if let Ok(blockers) = self.blockers().await
+                        && !blockers.is_empty()
+                    {
+                        progress.waiting(&blockers);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Who holds up the run's session.
+    async fn blockers(&self) -> Result<Vec<Blocker>> {
+        let observer = crate::session::connect(self.config, self.base).await?;
+        let rows = observer
+            .query(
+                "SELECT activity.pid, coalesce(activity.application_name, ''), coalesce(activity.state, activity.backend_type, ''), \
+                 coalesce(extract(epoch FROM pg_catalog.clock_timestamp() - activity.xact_start), 0)::pg_catalog.int8 \
+                 FROM diptych.runs AS run, pg_catalog.pg_stat_activity AS activity \
+                 WHERE run.base = $1 AND activity.pid = ANY (pg_catalog.pg_blocking_pids(run.pid))",
+                &[&self.base],
+            )
+            .await?;
+        Ok(rows
+            .iter()
+            .map(|row| Blocker { pid: row.get(0), application: row.get(1), state: row.get(2), seconds: row.get(3) })
+            .collect())
+    }
+
+    /// Tries again what was refused for a lock, with growing, jittered pauses.
+    async fn retried(
+        &self,
+        step: &Step,
+        progress: &mut dyn Progress,
+        mut attempt: impl AsyncFnMut(&mut dyn Progress) -> Result<()>,
+    ) -> Result<()> {
+        let since = Instant::now();
+        let mut pause = Duration::from_millis(50);
+        loop {
+            let error = match attempt(progress).await {
+                Ok(()) => return Ok(()),
+                Err(error) if is_passing(&error) => error,
+                Err(error) => return Err(error),
+            };
+            if since.elapsed() >= self.limits.timeout {
+                let blockers = self.last_blockers().await;
+                return Err(Error::new(
+                    Kind::Timeout,
+                    format!("{}: no lock within {} s{blockers}", step.title, self.limits.timeout.as_secs()),
+                )
+                .hint("end what holds it up and run the same command again; it goes on where it stopped"));
+            }
+            progress.retry(step, error.message());
+            tokio::time::sleep(jittered(pause)).await;
+            pause = (pause * 2).min(Duration::from_secs(2));
+        }
+    }
+
+    /// Long transactions, named when the wait is given up.
+    async fn last_blockers(&self) -> String {
+        let found = self
+            .client
+            .query(
+                "SELECT pid, coalesce(application_name, ''), coalesce(state, ''), extract(epoch FROM pg_catalog.clock_timestamp() - xact_start)::pg_catalog.int8 \
+                 FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid() \
+                 AND xact_start < pg_catalog.clock_timestamp() - interval '1 second' ORDER BY xact_start LIMIT 3",
+                &[],
+            )
+            .await;
+        let blockers: Vec<String> = found
+            .unwrap_or_default()
+            .iter()
+            .map(|row| Blocker { pid: row.get(0), application: row.get(1), state: row.get(2), seconds: row.get(3) }.to_string())
+            .collect();
+        if blockers.is_empty() { String::new() } else { format!("; open transactions: {}", blockers.join(", ")) }
+    }
+
+    /// The run still is the one that may change things: its row is held until the transaction ends (TRAPS H3).
+    pub(crate) async fn fence(&self) -> Result<()> {
+        let held = self
+            .client
+            .query_opt("SELECT 1 FROM diptych.runs WHERE base = $1 AND token = $2 FOR SHARE", &[&self.base, &self.token])
+            .await?;
+        match held {
+            Some(_) => Ok(()),
+            None => Err(Error::refused("another run took over").hint("run `status` to see how it stands")),
+        }
+    }
+
+    async fn journal(&self, plan: &Plan, step: &Step) -> Result<()> {
+        self.client
+            .execute(
+                "INSERT INTO diptych.journal (base, version, command, step) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+                &[&plan.base, &plan.to, &plan.command.to_string(), &step.id],
+            )
+            .await?;
+        Ok(())
+    }
+}
+
+/// Whether the same statement may well succeed a moment later.
+pub(crate) fn is_passing(error: &Error) -> bool {
+    error.code().is_some_and(|code| {
+        [
+            SqlState::LOCK_NOT_AVAILABLE,
+            SqlState::QUERY_CANCELED,
+            SqlState::T_R_DEADLOCK_DETECTED,
+            SqlState::T_R_SERIALIZATION_FAILURE,
+        ]
+        .contains(code)
+    })
+}
+
+/// A pause of half to one and a half times the given one, so that competitors do not meet again.
+pub(crate) fn jittered(pause: Duration) -> Duration {
+    use std::hash::{BuildHasher, RandomState};
+    let random = RandomState::new().hash_one(0) % 1000;
+    pause.mul_f64(0.5 + f64::from(u32::try_from(random).unwrap_or_default()) / 1000.0)
+}

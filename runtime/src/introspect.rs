@@ -1,0 +1,63 @@
+//! What a base schema holds, as sorted lines that can be compared: the measure of R4.
+
+use tokio_postgres::Client;
+
+use crate::error::Result;
+
+/// Every object of a schema as one line each, sorted: tables, columns, constraints, indexes, triggers, policies, sequences,
+/// rights, comments. Equal up to attribute numbers, column order, dropped slots and OIDs.
+pub async fn catalog(client: &Client, schema: &str) -> Result<Vec<String>> {
+    let rows = client.query(QUERY, &[&schema]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+const QUERY: &str = r#"
+WITH space AS (SELECT oid, nspname FROM pg_catalog.pg_namespace WHERE nspname = $1::pg_catalog.text),
+relation AS (SELECT class.* FROM pg_catalog.pg_class AS class JOIN space ON space.oid = class.relnamespace),
+line AS (
+  SELECT pg_catalog.format('%s %s owner=%s acl=%s options=%s persistence=%s rls=%s/%s identity=%s comment=%s',
+    CASE relkind WHEN 'r' THEN 'table' WHEN 'i' THEN 'index' WHEN 'S' THEN 'sequence' WHEN 'v' THEN 'view' ELSE relkind::text END,
+    relname, relowner::pg_catalog.regrole, relacl, reloptions, relpersistence, relrowsecurity, relforcerowsecurity, relreplident,
+    pg_catalog.obj_description(oid, 'pg_class')) AS text
+  FROM relation WHERE relkind <> 'i'
+  UNION ALL
+  SELECT pg_catalog.format('column %s.%s %s notnull=%s default=%s identity=%s generated=%s collation=%s statistics=%s storage=%s acl=%s comment=%s',
+    relation.relname, attribute.attname, pg_catalog.format_type(attribute.atttypid, attribute.atttypmod), attribute.attnotnull,
+    pg_catalog.pg_get_expr(def.adbin, def.adrelid), attribute.attidentity, attribute.attgenerated, attribute.attcollation::pg_catalog.regcollation,
+    attribute.attstattarget, attribute.attstorage, attribute.attacl, pg_catalog.col_description(relation.oid, attribute.attnum))
+  FROM relation JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = relation.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped
+  LEFT JOIN pg_catalog.pg_attrdef AS def ON def.adrelid = relation.oid AND def.adnum = attribute.attnum
+  WHERE relation.relkind IN ('r', 'p', 'v')
+  UNION ALL
+  SELECT pg_catalog.format('constraint %s.%s %s validated=%s comment=%s', relation.relname, con.conname,
+    pg_catalog.pg_get_constraintdef(con.oid), con.convalidated, pg_catalog.obj_description(con.oid, 'pg_constraint'))
+  FROM pg_catalog.pg_constraint AS con JOIN relation ON relation.oid = con.conrelid WHERE con.contype <> 'n'
+  UNION ALL
+  SELECT pg_catalog.format('index %s valid=%s ready=%s replica=%s options=%s', pg_catalog.pg_get_indexdef(index.indexrelid), index.indisvalid, index.indisready,
+    index.indisreplident, relation.reloptions)
+  FROM pg_catalog.pg_index AS index JOIN relation ON relation.oid = index.indexrelid
+  UNION ALL
+  SELECT pg_catalog.format('trigger %s enabled=%s', pg_catalog.pg_get_triggerdef(trigger_.oid), trigger_.tgenabled)
+  FROM pg_catalog.pg_trigger AS trigger_ JOIN relation ON relation.oid = trigger_.tgrelid WHERE NOT trigger_.tgisinternal
+  UNION ALL
+  SELECT pg_catalog.format('policy %s on %s %s %s %s', policy.polname, relation.relname, policy.polcmd,
+    pg_catalog.pg_get_expr(policy.polqual, policy.polrelid), pg_catalog.pg_get_expr(policy.polwithcheck, policy.polrelid))
+  FROM pg_catalog.pg_policy AS policy JOIN relation ON relation.oid = policy.polrelid
+  UNION ALL
+  SELECT pg_catalog.format('sequence %s %s start=%s increment=%s max=%s min=%s cache=%s cycle=%s owned by %s.%s', relation.relname,
+    pg_catalog.format_type(sequence.seqtypid, NULL), sequence.seqstart, sequence.seqincrement, sequence.seqmax, sequence.seqmin, sequence.seqcache,
+    sequence.seqcycle, owner.relname, attribute.attname)
+  FROM pg_catalog.pg_sequence AS sequence JOIN relation ON relation.oid = sequence.seqrelid
+  LEFT JOIN pg_catalog.pg_depend AS depend ON depend.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND depend.objid = relation.oid
+    AND depend.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND depend.deptype IN ('a', 'i')
+  LEFT JOIN pg_catalog.pg_class AS owner ON owner.oid = depend.refobjid
+  LEFT JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = depend.refobjid AND attribute.attnum = depend.refobjsubid
+  UNION ALL
+  SELECT pg_catalog.format('function %s(%s) %s', proc.proname, pg_catalog.pg_get_function_identity_arguments(proc.oid), pg_catalog.md5(proc.prosrc))
+  FROM pg_catalog.pg_proc AS proc JOIN space ON space.oid = proc.pronamespace
+  UNION ALL
+  SELECT pg_catalog.format('type %s %s', type_.typname, type_.typtype)
+  FROM pg_catalog.pg_type AS type_ JOIN space ON space.oid = type_.typnamespace WHERE type_.typtype IN ('e', 'd')
+)
+SELECT text FROM line ORDER BY text COLLATE pg_catalog."C"
+"#;

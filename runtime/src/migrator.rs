@@ -1,0 +1,415 @@
+//! Start, complete, rollback and status over a database.
+
+use std::time::{Duration, Instant};
+use tokio_postgres::{Client, Config};
+
+use crate::error::{Error, Kind, Result};
+use crate::executor::{Executor, Limits, Progress, jittered};
+use crate::session::{self, Server};
+use crate::state::{self, State, VersionState};
+use diptych_core::chain::Chain;
+use diptych_core::plan::{Command, Plan, Published, complete, rollback, start};
+use diptych_core::{Migration, views};
+
+/// How a run behaves.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the tables live.
+    pub base: String,
+    /// How long an application may wait behind one transaction of the tool (500 ms).
+    pub lock_timeout: Duration,
+    /// How long a step is retried before the command gives up with everything as it was (10 minutes).
+    pub timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { base: "public".to_owned(), lock_timeout: Duration::from_millis(500), timeout: Duration::from_secs(600) }
+    }
+}
+
+/// Carries plans out on one database.
+#[derive(Debug)]
+pub struct Migrator {
+    client: Client,
+    config: Config,
+    options: Options,
+    server: Server,
+}
+
+/// What a command came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was carried out, for these versions.
+    Done(Vec<String>),
+    /// There was nothing to do: why.
+    Nothing(String),
+}
+
+/// How a base schema stands.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Status {
+    /// The base schema.
+    pub schema: String,
+    /// The version at rest.
+    pub live: Option<String>,
+    /// The version on its way in or out, with its state.
+    pub pending: Option<PendingVersion>,
+    /// Recorded migrations that are not started.
+    pub unstarted: Vec<String>,
+}
+
+/// A version on its way.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct PendingVersion {
+    /// Its name.
+    pub version: String,
+    /// Where it stands.
+    pub state: VersionState,
+    /// Steps done of the command under way.
+    pub steps_done: i64,
+    /// Steps in all.
+    pub steps: usize,
+}
+
+impl Migrator {
+    /// Connects.
+    pub async fn connect(config: &Config, options: Options) -> Result<Self> {
+        let client = session::connect(config, &options.base).await?;
+        let server = Server::ask(&client).await?;
+        if server.major < 14 {
+            return Err(Error::refused(format!("the server is PostgreSQL {}", server.major)).hint("use PostgreSQL 14 or newer"));
+        }
+        Ok(Migrator { client, config: config.clone(), options, server })
+    }
+
+    /// How it stands; changes nothing.
+    pub async fn status(&self, migrations: &[Migration]) -> Result<Status> {
+        let state = self.load().await?;
+        let pending = match state.pending() {
+            None => None,
+            Some(recorded) => {
+                let command = match recorded.state {
+                    VersionState::Completing => Command::Complete,
+                    VersionState::RollingBack => Command::Rollback,
+                    _ => Command::Start,
+                };
+                let (base, version) = (&self.options.base, &recorded.version.name);
+                let plan = state::stored_plan(&self.client, base, version, command).await?;
+                let done = self
+                    .client
+                    .query_one(
+                        "SELECT pg_catalog.count(*) FROM diptych.journal WHERE base = $1 AND version = $2 AND command = $3",
+                        &[base, version, &command.to_string()],
+                    )
+                    .await?;
+                Some(PendingVersion {
+                    version: version.clone(),
+                    state: recorded.state,
+                    steps_done: done.get(0),
+                    steps: plan.map_or(0, |plan| plan.steps.len()),
+                })
+            }
+        };
+        Ok(Status {
+            schema: self.options.base.clone(),
+            live: state.live().map(|recorded| recorded.version.name.clone()),
+            pending,
+            unstarted: unstarted(&state, migrations)?.iter().map(|migration| migration.name.clone()).collect(),
+        })
+    }
+
+    /// The plan that a command would carry out now; none where there is nothing to do. Changes nothing.
+    pub async fn plan(&self, command: Command, migrations: &[Migration], to: Option<&str>) -> Result<Option<Plan>> {
+        let state = self.load().await?;
+        if let Some(pending) = state.pending() {
+            let stored = state::stored_plan(&self.client, &self.options.base, &pending.version.name, command).await?;
+            if let Some(stored) = stored {
+                return Ok(Some(stored));
+            }
+        }
+        match command {
+            Command::Start => {
+                let wanted = up_to(unstarted(&state, migrations)?, to)?;
+                let wanted = if state.live().is_none() { &wanted[..wanted.len().min(1)] } else { &wanted[..] };
+                Ok(self.extend(&state, wanted)?.map(|chain| start(&chain)))
+            }
+            Command::Complete => Ok(self.chain(&state)?.map(|chain| complete(&chain))),
+            Command::Rollback => match self.chain(&state)? {
+                Some(chain) => Ok(Some(rollback(&chain, self.published(&state, &chain).await?))),
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// Expands and publishes what is recorded and not started, up to a version or the last.
+    ///
+    /// Where no version is live yet, nobody can use one: all but the last are completed on the way.
+    pub async fn start(&mut self, migrations: &[Migration], to: Option<&str>, progress: &mut dyn Progress) -> Result<Outcome> {
+        state::prepare(&self.client).await?;
+        let token = self.take_run(Command::Start).await?;
+        let outcome = self.start_locked(migrations, to, token, progress).await;
+        self.release().await;
+        outcome
+    }
+
+    async fn start_locked(
+        &mut self,
+        migrations: &[Migration],
+        to: Option<&str>,
+        token: i64,
+        progress: &mut dyn Progress,
+    ) -> Result<Outcome> {
+        let mut done = Vec::new();
+        loop {
+            let state = self.load().await?;
+            let waiting = up_to(unstarted(&state, migrations)?, to)?;
+            if let Some(pending) = state.pending() {
+                let name = pending.version.name.clone();
+                match pending.state {
+                    VersionState::Starting => {
+                        self.resume_start(&state, token, progress).await?;
+                        done.push(name);
+                        continue;
+                    }
+                    VersionState::Started if waiting.is_empty() => break,
+                    VersionState::Started if state.live().is_none() && pending.parent.is_none() => {
+                        self.complete_locked(token, progress).await?;
+                        continue;
+                    }
+                    VersionState::Started => {
+                        return Err(Error::refused(format!(
+                            "version `{name}` is started and not completed, and `{}` waits behind it",
+                            waiting[0].name
+                        ))
+                        .hint("run `complete` (or `rollback`) first"));
+                    }
+                    VersionState::Completing => {
+                        return Err(Error::refused(format!("version `{name}` is being completed"))
+                            .hint("run `complete` until it is done"));
+                    }
+                    _ => {
+                        return Err(Error::refused(format!("version `{name}` is being rolled back"))
+                            .hint("run `rollback` until it is done"));
+                    }
+                }
+            }
+            // without a live version there is nobody to keep alive: one after the other
+            let next = if state.live().is_none() { &waiting[..waiting.len().min(1)] } else { &waiting[..] };
+            let Some(chain) = self.extend(&state, next)? else { break };
+            if next.len() > 1 && !chain.stage.scripts.is_empty() {
+                return Err(Error::refused(
+                    "several migrations are waiting, and one of them runs sql, which has to see the one before completed",
+                )
+                .hint(format!("run `start --to {}`, then `complete`, then `start` again", next[0].name)));
+            }
+            self.schema_exists().await?;
+            let plan = start(&chain);
+            // nothing is entered for a plan whose preflight refuses
+            self.preflight(&plan, progress).await?;
+            state::begin_start(&mut self.client, &chain, next, &plan).await?;
+            self.run(&plan, token, progress).await?;
+            state::end_start(&mut self.client, &chain).await?;
+            done.push(chain.newer.name);
+        }
+        if done.is_empty() {
+            return Ok(Outcome::Nothing("every recorded migration is started".to_owned()));
+        }
+        Ok(Outcome::Done(done))
+    }
+
+    /// Contracts: what only the older version needed goes.
+    pub async fn complete(&mut self, progress: &mut dyn Progress) -> Result<Outcome> {
+        state::prepare(&self.client).await?;
+        let token = self.take_run(Command::Complete).await?;
+        let outcome = self.complete_locked(token, progress).await;
+        self.release().await;
+        outcome
+    }
+
+    async fn complete_locked(&mut self, token: i64, progress: &mut dyn Progress) -> Result<Outcome> {
+        let state = self.load().await?;
+        let Some(pending) = state.pending() else {
+            return Ok(Outcome::Nothing("no version is started".to_owned()));
+        };
+        let name = pending.version.name.clone();
+        match pending.state {
+            VersionState::Started | VersionState::Completing => {}
+            VersionState::Starting => {
+                return Err(Error::refused(format!("the start of version `{name}` is not finished"))
+                    .hint("run `start` again, which goes on where it stopped, or `rollback`"));
+            }
+            _ => {
+                return Err(
+                    Error::refused(format!("version `{name}` is being rolled back")).hint("run `rollback` until it is done")
+                );
+            }
+        }
+        let Some(chain) = self.chain(&state)? else { return Ok(Outcome::Nothing("no version is started".to_owned())) };
+        let plan = match state::stored_plan(&self.client, &self.options.base, &name, Command::Complete).await? {
+            Some(plan) => plan,
+            None => {
+                let plan = complete(&chain);
+                state::begin(&mut self.client, &plan, VersionState::Completing).await?;
+                plan
+            }
+        };
+        self.run(&plan, token, progress).await?;
+        state::end_complete(&mut self.client, &chain).await?;
+        Ok(Outcome::Done(vec![name]))
+    }
+
+    /// Undoes a start, finished or not.
+    pub async fn rollback(&mut self, progress: &mut dyn Progress) -> Result<Outcome> {
+        state::prepare(&self.client).await?;
+        let token = self.take_run(Command::Rollback).await?;
+        let outcome = self.rollback_locked(token, progress).await;
+        self.release().await;
+        outcome
+    }
+
+    async fn rollback_locked(&mut self, token: i64, progress: &mut dyn Progress) -> Result<Outcome> {
+        let state = self.load().await?;
+        let Some(pending) = state.pending() else {
+            return Ok(Outcome::Nothing("no version is started".to_owned()));
+        };
+        let name = pending.version.name.clone();
+        if pending.state == VersionState::Completing {
+            return Err(Error::refused(format!("the completion of version `{name}` has begun, and its older form may be gone"))
+                .hint("run `complete` until it is done"));
+        }
+        let Some(chain) = self.chain(&state)? else { return Ok(Outcome::Nothing("no version is started".to_owned())) };
+        let published = self.published(&state, &chain).await?;
+        let plan = match state::stored_plan(&self.client, &self.options.base, &name, Command::Rollback).await? {
+            Some(plan) => plan,
+            None => {
+                let plan = rollback(&chain, published);
+                state::begin(&mut self.client, &plan, VersionState::RollingBack).await?;
+                plan
+            }
+        };
+        self.run(&plan, token, progress).await?;
+        let tombstones = (published == Published::Yes).then(|| views::retired(&chain.newer));
+        state::end_rollback(&mut self.client, &chain, tombstones).await?;
+        Ok(Outcome::Done(vec![name]))
+    }
+
+    async fn resume_start(&mut self, state: &State, token: i64, progress: &mut dyn Progress) -> Result<()> {
+        let lost = || Error::refused("the state has no plan for the version that is being started").hint("run `rollback`");
+        let chain = self.chain(state)?.ok_or_else(lost)?;
+        let plan =
+            state::stored_plan(&self.client, &self.options.base, &chain.newer.name, Command::Start).await?.ok_or_else(lost)?;
+        self.run(&plan, token, progress).await?;
+        state::end_start(&mut self.client, &chain).await
+    }
+
+    async fn run(&self, plan: &Plan, token: i64, progress: &mut dyn Progress) -> Result<()> {
+        self.executor(token).run(plan, progress).await
+    }
+
+    /// The plan's checks, before anything is written down.
+    async fn preflight(&self, plan: &Plan, progress: &mut dyn Progress) -> Result<()> {
+        self.executor(0).preflight(plan, progress).await
+    }
+
+    fn executor(&self, token: i64) -> Executor<'_> {
+        Executor {
+            client: &self.client,
+            config: &self.config,
+            base: &self.options.base,
+            server: self.server,
+            limits: Limits { lock_timeout: self.options.lock_timeout, timeout: self.options.timeout },
+            token,
+        }
+    }
+
+    async fn load(&self) -> Result<State> {
+        State::load(&self.client, &self.options.base).await
+    }
+
+    fn extend(&self, state: &State, migrations: &[Migration]) -> Result<Option<Chain>> {
+        state.extend(&self.options.base, migrations, self.server.major)
+    }
+
+    fn chain(&self, state: &State) -> Result<Option<Chain>> {
+        state.chain(&self.options.base, self.server.major)
+    }
+
+    /// Whether apps could use the pending version: the journal of its start says so.
+    async fn published(&self, state: &State, chain: &Chain) -> Result<Published> {
+        if state.pending().is_none() {
+            return Ok(Published::No);
+        }
+        let row = self
+            .client
+            .query_opt(
+                "SELECT 1 FROM diptych.journal WHERE base = $1 AND version = $2 AND command = 'start' AND step = $3",
+                &[&self.options.base, &chain.newer.name, &diptych_core::plan::start::PUBLISH],
+            )
+            .await?;
+        Ok(if row.is_some() { Published::Yes } else { Published::No })
+    }
+
+    async fn schema_exists(&self) -> Result<()> {
+        let base = &self.options.base;
+        let row = self.client.query_opt("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1", &[base]).await?;
+        match row {
+            Some(_) => Ok(()),
+            None => Err(Error::refused(format!("there is no schema `{base}`"))
+                .hint(format!("create it, or name another with --schema: CREATE SCHEMA {}", diptych_core::sql::ident(base)))),
+        }
+    }
+
+    /// Becomes the one run of this base schema: polled, since a session that is blocked in a lock and a concurrent index
+    /// build wait for each other.
+    async fn take_run(&self, command: Command) -> Result<i64> {
+        let key = state::lock_key(&self.options.base);
+        let since = Instant::now();
+        while !state::try_lock(&self.client, key).await? {
+            if since.elapsed() >= self.options.timeout {
+                return Err(Error::new(Kind::Timeout, format!("another run holds schema `{}`", self.options.base))
+                    .hint("wait for it to end; `status` says what it does"));
+            }
+            tokio::time::sleep(jittered(Duration::from_millis(100))).await;
+        }
+        state::take_token(&self.client, &self.options.base, command).await
+    }
+
+    async fn release(&self) {
+        // a lost session has let go by itself
+        let _ = state::unlock(&self.client, state::lock_key(&self.options.base)).await;
+    }
+}
+
+/// The recorded migrations that are not started, in order; a recorded file that changed since is refused.
+fn unstarted(state: &State, migrations: &[Migration]) -> Result<Vec<Migration>> {
+    let applied = state.applied();
+    for migration in migrations {
+        if let Some(there) = applied.iter().find(|there| there.name == migration.name)
+            && there.checksum() != migration.checksum()
+        {
+            return Err(Error::refused(format!("migration `{}` is not what was started in this database", migration.name))
+                .hint("put the file back as it was, and record the change as a new migration"));
+        }
+    }
+    let last = migrations.iter().rposition(|migration| applied.iter().any(|there| there.name == migration.name));
+    let first = last.map_or(0, |at| at + 1);
+    if let Some(skipped) = migrations[..first].iter().find(|migration| !applied.iter().any(|there| there.name == migration.name))
+    {
+        return Err(Error::refused(format!("migration `{}` was never started, but a later one was", skipped.name))
+            .hint("rename it so that it comes last"));
+    }
+    Ok(migrations[first..].to_vec())
+}
+
+fn up_to(migrations: Vec<Migration>, to: Option<&str>) -> Result<Vec<Migration>> {
+    let Some(to) = to else { return Ok(migrations) };
+    match migrations.iter().position(|migration| migration.name == to) {
+        Some(at) => Ok(migrations.into_iter().take(at + 1).collect()),
+        None if migrations.is_empty() => Ok(migrations),
+        None => Err(Error::refused(format!("there is no migration `{to}` to start")).hint(format!(
+            "the migrations that are not started are {}",
+            migrations.iter().map(|migration| format!("`{}`", migration.name)).collect::<Vec<_>>().join(", ")
+        ))),
+    }
+}

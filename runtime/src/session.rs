@@ -1,0 +1,57 @@
+//! The tool's own sessions: their settings, and what the server has to be asked once.
+
+use tokio_postgres::{Client, Config};
+
+use crate::connect::open;
+use crate::error::Result;
+use diptych_core::sql;
+
+/// A session of the tool with every setting pinned that a role or database could have changed (TRAPS H11).
+pub(crate) async fn connect(config: &Config, base: &str) -> Result<Client> {
+    let mut config = config.clone();
+    if config.get_application_name().is_none() {
+        config.application_name("diptych");
+    }
+    let client = open(&config).await?;
+    client.batch_execute(&settings(base)).await?;
+    Ok(client)
+}
+
+/// What the tool's sessions run under.
+fn settings(base: &str) -> String {
+    let public = if base == "public" { String::new() } else { ", public".to_owned() };
+    format!(
+        "SET search_path = {}{public}; SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off; \
+         SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
+         SET standard_conforming_strings = on; SET client_connection_check_interval = '2s'; SET client_min_messages = warning; \
+         SET row_security = on",
+        sql::ident(base)
+    )
+}
+
+/// What the plan and the executor need to know about the server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Server {
+    /// The major version.
+    pub major: u32,
+    /// `deadlock_timeout` in milliseconds.
+    pub deadlock_timeout: u64,
+}
+
+impl Server {
+    /// Asks.
+    pub(crate) async fn ask(client: &Client) -> Result<Self> {
+        let row = client
+            .query_one(
+                "SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4, \
+                 (SELECT setting::pg_catalog.int8 FROM pg_catalog.pg_settings WHERE name = 'deadlock_timeout')",
+                &[],
+            )
+            .await?;
+        let (number, deadlock_timeout): (i32, i64) = (row.get(0), row.get(1));
+        Ok(Server {
+            major: u32::try_from(number).unwrap_or_default() / 10_000,
+            deadlock_timeout: deadlock_timeout.unsigned_abs(),
+        })
+    }
+}
