@@ -1,1 +1,223 @@
-//! Placeholder.
+//! What the tests share: one private server per process, a database per test, clients on a version, a writer at work.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use diptych::core::chain::{Version, view_schema};
+use diptych::core::{Migration, Schema, diff};
+use diptych::migrator::Outcome;
+use diptych::{Migrator, Options, Quiet, introspect};
+use diptych_xtask::server::{self, Server};
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
+
+/// The process's server; gone with the process.
+pub fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        let settings = [("log_statement", "all"), ("max_connections", "300"), ("log_min_messages", "log")];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        Server::start(&server::Options { settings, ..server::Options::default() }).expect("a private server")
+    })
+}
+
+/// A database of one test's own, and the base schema that the test works in.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// Its name.
+    pub name: String,
+    /// The base schema.
+    pub base: String,
+}
+
+impl Database {
+    /// A new database with `public` as base schema.
+    pub async fn new() -> Self {
+        Database::with_base("public").await
+    }
+
+    /// A new database with the given base schema.
+    pub async fn with_base(base: &str) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let admin = client(&server().config("postgres")).await;
+        admin.batch_execute(&format!("CREATE DATABASE {name}")).await.expect("a database");
+        let database = Database { name, base: base.to_owned() };
+        database.client().await.batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS \"{base}\"")).await.expect("the base schema");
+        database
+    }
+
+    /// How to reach it.
+    pub fn config(&self) -> Config {
+        server().config(&self.name)
+    }
+
+    /// A session without a version, on the base schema.
+    pub async fn client(&self) -> Client {
+        let client = client(&self.config()).await;
+        client.batch_execute(&format!("SET search_path = \"{}\"", self.base)).await.expect("a search path");
+        client
+    }
+
+    /// A session of an app that was built for a version.
+    pub async fn on(&self, version: &str) -> Client {
+        let mut config = self.config();
+        diptych::connect::put_on(&mut config, &self.base, &view_schema(&self.base, version));
+        config.application_name("app");
+        client(&config).await
+    }
+
+    /// The engine.
+    pub async fn migrator(&self) -> Migrator {
+        let options = Options { base: self.base.clone(), timeout: Duration::from_secs(60), ..Options::default() };
+        Migrator::connect(&self.config(), options).await.expect("a migrator")
+    }
+
+    /// Starts and completes every migration.
+    pub async fn migrate(&self, migrations: &[Migration]) {
+        for count in 1..=migrations.len() {
+            let mut migrator = self.migrator().await;
+            let started = migrator.start(&migrations[..count], None, &mut Quiet).await.unwrap_or_else(|error| panic!("start: {error}"));
+            assert!(matches!(started, Outcome::Done(_)), "{started:?}");
+            migrator.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("complete: {error}"));
+        }
+    }
+
+    /// The base schema's objects.
+    pub async fn catalog(&self) -> Vec<String> {
+        introspect::catalog(&self.client().await, &self.base).await.expect("the catalog")
+    }
+
+    /// The objects of a base schema that is created afresh from a model.
+    pub async fn fresh_catalog(&self, schema: &Schema) -> Vec<String> {
+        let fresh = Database::with_base(&self.base).await;
+        let operations = diff::create_all(schema);
+        fresh.migrate(&[Migration { name: "fresh".to_owned(), version_schema: None, operations }]).await;
+        fresh.catalog().await
+    }
+}
+
+/// A session.
+pub async fn client(config: &Config) -> Client {
+    let (client, connection) = config.connect(NoTls).await.unwrap_or_else(|error| panic!("connect: {error:?}"));
+    tokio::spawn(connection);
+    client
+}
+
+/// A migration from its text.
+pub fn migration(name: &str, text: &str) -> Migration {
+    Migration::parse(name, text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The schema that migrations lead to.
+pub fn schema(migrations: &[Migration]) -> Schema {
+    migrations.iter().fold(Schema::default(), |schema, migration| migration.stage(&schema).unwrap_or_else(|error| panic!("{error}")).to)
+}
+
+/// The version that a list of migrations leads to.
+pub fn version(base: &str, migrations: &[Migration]) -> Version {
+    Version::new(base, migrations.last().expect("a migration"), schema(migrations))
+}
+
+/// The rows of a statement as text, columns by `|`, rows by `;`; the SQLSTATE of one that fails, as `!23505`.
+pub async fn ask(client: &Client, sql: &str) -> String {
+    match client.simple_query(sql).await {
+        Ok(messages) => {
+            let rows: Vec<String> = messages
+                .iter()
+                .filter_map(|message| match message {
+                    SimpleQueryMessage::Row(row) => {
+                        Some((0..row.len()).map(|at| row.get(at).unwrap_or("NULL").to_owned()).collect::<Vec<_>>().join("|"))
+                    }
+                    _ => None,
+                })
+                .collect();
+            rows.join(";")
+        }
+        Err(error) => match error.code() {
+            Some(code) => format!("!{}", code.code()),
+            None => format!("!{error}"),
+        },
+    }
+}
+
+/// The same, and it must not fail.
+pub async fn must(client: &Client, sql: &str) -> String {
+    match client.simple_query(sql).await {
+        Ok(_) => ask_again(client, sql).await,
+        Err(error) => panic!("{sql}: {}", error.as_db_error().map_or_else(|| error.to_string(), |error| format!("{} {:?} {:?}", error.message(), error.where_(), error.detail()))),
+    }
+}
+
+async fn ask_again(client: &Client, sql: &str) -> String {
+    if sql.trim_start().to_lowercase().starts_with("select") { ask(client, sql).await } else { String::new() }
+}
+
+/// Clients of a version that run statements without pause until they are stopped.
+#[derive(Debug)]
+pub struct Work {
+    stop: Arc<AtomicBool>,
+    tasks: Vec<tokio::task::JoinHandle<Report>>,
+}
+
+/// What a client's work came to.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Statements run.
+    pub statements: u64,
+    /// Those that failed, as text.
+    pub failed: Vec<String>,
+    /// The longest that one took.
+    pub longest: Duration,
+}
+
+impl Work {
+    /// Starts one task per client, each running its statements in turn; `{n}` is a number of its own for every round.
+    pub async fn start(database: &Database, version: &str, clients: usize, statements: &[&str]) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1_000_000);
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut tasks = Vec::new();
+        for _ in 0..clients {
+            let client = database.on(version).await;
+            let statements: Vec<String> = statements.iter().map(|&text| text.to_owned()).collect();
+            let stop = Arc::clone(&stop);
+            tasks.push(tokio::spawn(async move {
+                let mut report = Report::default();
+                while !stop.load(Ordering::Relaxed) {
+                    let number = NEXT.fetch_add(1, Ordering::Relaxed).to_string();
+                    for statement in &statements {
+                        let began = Instant::now();
+                        if let Err(error) = client.simple_query(&statement.replace("{n}", &number)).await {
+                            report.failed.push(format!("{statement}: {:?}", error.as_db_error()));
+                        }
+                        report.statements += 1;
+                        report.longest = report.longest.max(began.elapsed());
+                    }
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                report
+            }));
+        }
+        Work { stop, tasks }
+    }
+
+    /// Stops and adds up.
+    pub async fn stop(self) -> Report {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut sum = Report::default();
+        for task in self.tasks {
+            let report = task.await.expect("a client");
+            sum.statements += report.statements;
+            sum.failed.extend(report.failed);
+            sum.longest = sum.longest.max(report.longest);
+        }
+        sum
+    }
+}
+
+/// What two catalogs do not share, for messages.
+pub fn difference(before: &[String], after: &[String]) -> String {
+    let gone = before.iter().filter(|line| !after.contains(line)).map(|line| format!("- {line}"));
+    let come = after.iter().filter(|line| !before.contains(line)).map(|line| format!("+ {line}"));
+    gone.chain(come).collect::<Vec<_>>().join("\n")
+}

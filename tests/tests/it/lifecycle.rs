@@ -1,0 +1,444 @@
+//! Every operation through start → look → rollback → look → start → complete → look, old and new clients at work.
+
+use diptych::Quiet;
+use diptych_tests::{Database, Work, ask, difference, migration, schema};
+
+/// One operation's way. Statements are given with what they must answer: rows as `a|b;c|d`, or `!SQLSTATE`.
+struct Case {
+    name: &'static str,
+    /// Migrations before the one that is tried.
+    before: &'static str,
+    /// Run through the older version first.
+    seed: &'static str,
+    /// The migration that is tried.
+    change: &'static str,
+    /// Run on the older version all the while, until it is retired; `{n}` is a fresh number.
+    work: &'static str,
+    /// After start.
+    started: &'static [(Side, &'static str, &'static str)],
+    /// After complete, through the newer version.
+    completed: &'static [(&'static str, &'static str)],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Side {
+    Old,
+    New,
+}
+use Side::{New, Old};
+
+const USERS: &str = "operations:
+  - create_table:
+      name: users
+      columns:
+        - {name: id, type: bigint, pk: true, generated: {identity: {user_specified_values: BY DEFAULT}}}
+        - {name: email, type: text, unique: true}
+        - {name: name, type: text, nullable: true, comment: the whole name}
+        - {name: age, type: integer, nullable: true, default: '18'}
+  - create_index: {name: users_name_idx, table: users, columns: [{column: name}]}
+";
+
+const SEED: &str = "INSERT INTO users (email, name, age) SELECT 'u' || n, 'First' || n || ' Last' || n, n % 90 FROM generate_series(1, 500) AS n";
+const WORK: &str = "INSERT INTO users (email, name) VALUES ('w{n}', 'Work Er'); UPDATE users SET name = name || 'x' WHERE email = 'w{n}'; SELECT * FROM users WHERE id = 1";
+
+fn cases() -> Vec<Case> {
+    vec![
+        Case {
+            name: "create_table",
+            before: USERS,
+            seed: SEED,
+            change: "operations:
+  - create_table:
+      name: orders
+      comment: what was bought
+      columns:
+        - {name: id, type: bigint, pk: true, generated: {identity: {user_specified_values: ALWAYS}}}
+        - {name: user_id, type: bigint, references: {name: orders_user_fk, table: users, column: id, on_delete: CASCADE}}
+        - {name: total, type: 'numeric(10,2)', default: '0', check: {name: orders_total_positive, constraint: total >= 0}}
+        - {name: n, type: text, nullable: true}
+      constraints:
+        - {name: orders_user_n, type: unique, columns: [user_id, n]}
+",
+            work: WORK,
+            started: &[
+                (New, "INSERT INTO orders (user_id, total, n) VALUES (1, 5, 'a')", ""),
+                (New, "INSERT INTO orders (user_id, total, n) VALUES (1, -5, 'b')", "!23514"),
+                (New, "INSERT INTO orders (user_id, total, n) VALUES (1, 5, 'a')", "!23505"),
+                (New, "INSERT INTO orders (user_id, total, n) VALUES (0, 5, 'a')", "!23503"),
+                (New, "SELECT user_id, total, n FROM orders", "1|5.00|a"),
+            ],
+            completed: &[("INSERT INTO orders (user_id, n) VALUES (1, 'c')", ""), ("SELECT total FROM orders WHERE n = 'c'", "0.00")],
+        },
+        Case {
+            name: "drop_table",
+            before: "operations:
+  - create_table:
+      name: users
+      columns: [{name: id, type: bigint, pk: true}, {name: email, type: text}, {name: name, type: text, nullable: true}]
+  - create_table:
+      name: notes
+      columns:
+        - {name: id, type: bigint, pk: true}
+        - {name: user_id, type: bigint, references: {name: notes_user_fk, table: users, column: id}}
+",
+            seed: "INSERT INTO users VALUES (1, 'a', 'b'); INSERT INTO notes VALUES (1, 1)",
+            change: "operations: [{drop_table: {name: notes}}]",
+            work: "INSERT INTO notes VALUES ({n}, 1); SELECT count(*) FROM notes",
+            started: &[
+                (Old, "INSERT INTO notes VALUES (2, 1)", ""),
+                (New, "SELECT * FROM notes", "!42P01"),
+                (New, "INSERT INTO notes VALUES (3, 1)", "!42P01"),
+            ],
+            completed: &[("SELECT * FROM notes", "!42P01"), ("SELECT id FROM users", "1")],
+        },
+        Case {
+            name: "rename_table",
+            before: USERS,
+            seed: SEED,
+            change: "operations: [{rename_table: {from: users, to: people}}]",
+            work: WORK,
+            started: &[
+                (Old, "INSERT INTO users (email) VALUES ('old')", ""),
+                (New, "SELECT age FROM people WHERE email = 'old'", "18"),
+                (New, "INSERT INTO people (email) VALUES ('new')", ""),
+                (Old, "SELECT age FROM users WHERE email = 'new'", "18"),
+            ],
+            completed: &[("SELECT age FROM people WHERE email = 'u1'", "1")],
+        },
+        Case {
+            name: "add_column",
+            before: USERS,
+            seed: SEED,
+            change: "operations:
+  - add_column: {table: users, column: {name: active, type: boolean, default: 'true'}}
+  - add_column: {table: users, column: {name: token, type: uuid, default: gen_random_uuid()}}
+  - add_column: {table: users, column: {name: shout, type: text, check: {name: shout_is_loud, constraint: shout = upper(shout)}}, up: upper(email)}
+  - add_column: {table: users, column: {name: note, type: text, nullable: true, comment: a note}}
+",
+            work: WORK,
+            started: &[
+                (Old, "INSERT INTO users (email, name) VALUES ('old', 'O')", ""),
+                (New, "SELECT active, token IS NOT NULL, shout, note FROM users WHERE email = 'old'", "t|t|OLD|NULL"),
+                (New, "INSERT INTO users (email, shout, active) VALUES ('new', 'OWN', false)", ""),
+                (New, "SELECT active, token IS NOT NULL, shout FROM users WHERE email = 'new'", "f|t|OWN"),
+                (New, "INSERT INTO users (email, shout) VALUES ('bad', 'quiet')", "!23514"),
+                (New, "INSERT INTO users (email, shout) VALUES ('bad', NULL)", "!23502"),
+                (New, "SELECT count(*), count(DISTINCT token) FROM users WHERE email LIKE 'u%' AND shout = upper(email)", "500|500"),
+            ],
+            completed: &[
+                ("SELECT shout, active FROM users WHERE email = 'u7'", "U7|t"),
+                ("INSERT INTO users (email, shout) VALUES ('bad', NULL)", "!23502"),
+                ("INSERT INTO users (email, shout) VALUES ('c', 'C') RETURNING active, token IS NOT NULL", "t|t"),
+            ],
+        },
+        Case {
+            name: "drop_column",
+            before: USERS,
+            seed: SEED,
+            change: "operations:
+  - drop_column: {table: users, column: name, down: \"'made of ' || email\"}
+  - drop_column: {table: users, column: age}
+",
+            work: WORK,
+            started: &[
+                (New, "SELECT name FROM users", "!42703"),
+                (New, "INSERT INTO users (email) VALUES ('new')", ""),
+                (Old, "SELECT name, age FROM users WHERE email = 'new'", "made of new|18"),
+            ],
+            completed: &[("SELECT name FROM users", "!42703"), ("SELECT count(*) FROM users WHERE email LIKE 'u%'", "500")],
+        },
+        Case {
+            name: "rename_column",
+            before: USERS,
+            seed: SEED,
+            change: "operations: [{rename_column: {table: users, from: email, to: mail}}, {rename_column: {table: users, from: name, to: email}}]",
+            work: WORK,
+            started: &[
+                (New, "INSERT INTO users (mail, email) VALUES ('m', 'n')", ""),
+                (Old, "SELECT email, name FROM users WHERE email = 'm'", "m|n"),
+                (New, "INSERT INTO users (mail) VALUES ('m') ON CONFLICT (mail) DO UPDATE SET email = 'z'", ""),
+                (Old, "SELECT name FROM users WHERE email = 'm'", "z"),
+            ],
+            completed: &[("SELECT email FROM users WHERE mail = 'u1'", "First1 Last1")],
+        },
+        Case {
+            name: "alter_column type",
+            before: USERS,
+            seed: SEED,
+            change: "operations:
+  - alter_column: {table: users, column: age, type: text, up: \"age::text || ' years'\", down: \"nullif(split_part(age, ' ', 1), '')::integer\", default: \"'0 years'\"}
+",
+            work: WORK,
+            started: &[
+                (New, "SELECT age FROM users WHERE email = 'u7'", "7 years"),
+                (Old, "INSERT INTO users (email, age) VALUES ('old', 33)", ""),
+                (New, "SELECT age FROM users WHERE email = 'old'", "33 years"),
+                (New, "INSERT INTO users (email) VALUES ('new')", ""),
+                (Old, "SELECT age FROM users WHERE email = 'new'", "0"),
+                (New, "UPDATE users SET age = '44 springs' WHERE email = 'new'", ""),
+                (Old, "SELECT age FROM users WHERE email = 'new'", "44"),
+                (New, "UPDATE users SET name = 'unrelated' WHERE email = 'new'", ""),
+                (New, "SELECT age FROM users WHERE email = 'new'", "44 springs"),
+                (Old, "UPDATE users SET age = 45 WHERE email = 'new'", ""),
+                (New, "SELECT age FROM users WHERE email = 'new'", "45 years"),
+                (New, "INSERT INTO users (email, age) VALUES ('null', NULL)", ""),
+                (New, "SELECT age FROM users WHERE email = 'null'", "NULL"),
+                (Old, "SELECT age FROM users WHERE email = 'null'", "NULL"),
+            ],
+            completed: &[
+                ("SELECT age FROM users WHERE email = 'u7'", "7 years"),
+                ("INSERT INTO users (email) VALUES ('c') RETURNING age", "0 years"),
+            ],
+        },
+        Case {
+            name: "alter_column of a key, indexed and unique",
+            before: "operations:
+  - create_table:
+      name: users
+      columns: [{name: id, type: integer, pk: true}, {name: email, type: text, unique: true}, {name: name, type: text, nullable: true}]
+  - create_index: {name: users_email_name, table: users, columns: [{column: email, sort: DESC}, {column: name}]}
+",
+            seed: "INSERT INTO users SELECT n, 'u' || n FROM generate_series(1, 300) AS n",
+            change: "operations:
+  - alter_column: {table: users, column: id, type: bigint, up: id, down: id}
+  - alter_column: {table: users, column: email, type: 'varchar(100)', up: email, down: email}
+",
+            work: "INSERT INTO users VALUES ({n}, 'w{n}'); UPDATE users SET email = 'y{n}' WHERE id = {n}",
+            started: &[
+                (New, "INSERT INTO users VALUES (5000000000, 'big')", "!22003"),
+                (New, "INSERT INTO users VALUES (1, 'x')", "!23505"),
+                (New, "INSERT INTO users VALUES (1000, 'u1')", "!23505"),
+                (New, "INSERT INTO users VALUES (1000, 'thousand')", ""),
+                (Old, "SELECT email FROM users WHERE id = 1000", "thousand"),
+            ],
+            completed: &[
+                ("INSERT INTO users VALUES (5000000000, 'big')", ""),
+                ("INSERT INTO users VALUES (5000000000, 'big2')", "!23505"),
+                ("INSERT INTO users VALUES (7777, 'big')", "!23505"),
+            ],
+        },
+        Case {
+            name: "alter_column set not null",
+            before: USERS,
+            seed: "INSERT INTO users (email) VALUES ('u1'), ('u2')",
+            change: "operations:
+  - alter_column: {table: users, column: name, nullable: false, up: \"coalesce(name, 'nobody')\"}
+",
+            work: "INSERT INTO users (email) VALUES ('w{n}')",
+            started: &[
+                (New, "INSERT INTO users (email, name) VALUES ('new', NULL)", "!23502"),
+                (Old, "INSERT INTO users (email, name) VALUES ('old', NULL)", ""),
+                (New, "SELECT name FROM users WHERE email = 'old'", "nobody"),
+                (Old, "SELECT name FROM users WHERE email = 'u1'", "NULL"),
+                (New, "INSERT INTO users (email, name) VALUES ('new', 'N')", ""),
+                (Old, "SELECT name FROM users WHERE email = 'new'", "N"),
+            ],
+            completed: &[("INSERT INTO users (email) VALUES ('c')", "!23502"), ("SELECT name FROM users WHERE email = 'u1'", "nobody")],
+        },
+        Case {
+            name: "alter_column drop not null",
+            before: USERS,
+            seed: SEED,
+            change: "operations:
+  - alter_column: {table: users, column: email, nullable: true, down: \"coalesce(email, 'none' || id)\"}
+",
+            work: WORK,
+            started: &[
+                (New, "INSERT INTO users (id, email, name) VALUES (9999999, NULL, 'new')", ""),
+                (New, "SELECT email FROM users WHERE name = 'new'", "NULL"),
+                (Old, "SELECT email FROM users WHERE name = 'new'", "none9999999"),
+                (New, "UPDATE users SET age = 5 WHERE name = 'new'", ""),
+                (New, "SELECT email FROM users WHERE name = 'new'", "NULL"),
+                (Old, "INSERT INTO users (email) VALUES (NULL)", "!23502"),
+            ],
+            completed: &[("INSERT INTO users (email) VALUES (NULL)", ""), ("SELECT email FROM users WHERE name = 'First1 Last1'", "u1")],
+        },
+        Case {
+            name: "alter_column default and comment",
+            before: USERS,
+            seed: SEED,
+            change: "operations:
+  - alter_column: {table: users, column: age, default: null, comment: in years}
+  - alter_column: {table: users, column: name, default: \"'anonymous'\", comment: null}
+",
+            work: WORK,
+            started: &[
+                (Old, "INSERT INTO users (email) VALUES ('old') RETURNING name, age", "NULL|18"),
+                (New, "INSERT INTO users (email) VALUES ('new') RETURNING name, age", "anonymous|NULL"),
+            ],
+            completed: &[("INSERT INTO users (email) VALUES ('c') RETURNING name, age", "anonymous|NULL")],
+        },
+        Case {
+            name: "create_index",
+            before: USERS,
+            seed: SEED,
+            change: "operations:
+  - create_index: {name: users_age_idx, table: users, columns: [{column: age, sort: DESC, nulls: LAST}, {column: name, opclass: {name: text_pattern_ops}}], predicate: age > 3}
+  - create_index: {name: Users_Hash, table: users, columns: [{column: email}], method: hash, storage_parameters: fillfactor = 70}
+  - create_index: {name: users_name_age, table: users, columns: [{column: email}], unique: true}
+",
+            work: WORK,
+            started: &[(Old, "SELECT count(*) FROM pg_index JOIN pg_class ON oid = indexrelid WHERE relname IN ('users_age_idx', 'Users_Hash', 'users_name_age') AND indisvalid", "3")],
+            completed: &[("SELECT count(*) FROM users WHERE email LIKE 'u%'", "500")],
+        },
+        Case {
+            name: "drop_index",
+            before: USERS,
+            seed: SEED,
+            change: "operations: [{drop_index: {name: users_name_idx}}]",
+            work: WORK,
+            started: &[(Old, "SELECT count(*) FROM pg_class WHERE relname = 'users_name_idx'", "1")],
+            completed: &[("SELECT count(*) FROM pg_class WHERE relname = 'users_name_idx'", "0")],
+        },
+        Case {
+            name: "sql",
+            before: USERS,
+            seed: SEED,
+            change: "operations:
+  - sql: {up: CREATE FUNCTION twice(n integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT n * 2', down: DROP FUNCTION twice}
+  - sql: {up: COMMENT ON FUNCTION twice IS 'times two', onComplete: true}
+",
+            work: WORK,
+            started: &[(New, "SELECT twice(4)", "8"), (Old, "SELECT twice(4)", "8")],
+            completed: &[("SELECT obj_description('twice'::regproc)", "times two")],
+        },
+        Case {
+            name: "split of a column",
+            before: USERS,
+            seed: SEED,
+            change: "operations:
+  - add_column: {table: users, column: {name: first_name, type: text}, up: \"coalesce(split_part(name, ' ', 1), '')\"}
+  - add_column: {table: users, column: {name: last_name, type: text}, up: \"coalesce(substr(users.name, length(split_part(users.name, ' ', 1)) + 2), '')\"}
+  - drop_column: {table: users, column: name, down: \"first_name || ' ' || last_name\"}
+",
+            work: WORK,
+            started: &[
+                (Old, "INSERT INTO users (email, name) VALUES ('old', 'Ada Lovelace')", ""),
+                (New, "SELECT first_name, last_name FROM users WHERE email = 'old'", "Ada|Lovelace"),
+                (New, "INSERT INTO users (email, first_name, last_name) VALUES ('new', 'Anna Maria', 'Muster')", ""),
+                (Old, "SELECT name FROM users WHERE email = 'new'", "Anna Maria Muster"),
+                (New, "SELECT first_name, last_name FROM users WHERE email = 'new'", "Anna Maria|Muster"),
+                (New, "UPDATE users SET last_name = 'Mann' WHERE email = 'old'", ""),
+                (Old, "SELECT name FROM users WHERE email = 'old'", "Ada Mann"),
+                (Old, "UPDATE users SET name = 'Eva Braun' WHERE email = 'new'", ""),
+                (New, "SELECT first_name, last_name FROM users WHERE email = 'new'", "Eva|Braun"),
+                (New, "SELECT count(*) FROM users WHERE email LIKE 'u%' AND last_name = 'Last' || substr(email, 2)", "500"),
+            ],
+            completed: &[("SELECT first_name, last_name FROM users WHERE email = 'u9'", "First9|Last9")],
+        },
+        Case {
+            name: "create_constraint and drop_constraint",
+            before: USERS,
+            seed: SEED,
+            change: "operations:
+  - create_constraint: {name: users_age_check, table: users, type: check, columns: [age], check: age < 150}
+  - create_constraint: {name: users_email_age, table: users, type: unique, columns: [email, age]}
+  - drop_constraint: {table: users, name: users_email_key}
+",
+            work: WORK,
+            started: &[(New, "INSERT INTO users (email, age) VALUES ('x', 200)", "!23514"), (Old, "INSERT INTO users (email) VALUES ('u1')", "!23505")],
+            completed: &[("INSERT INTO users (email, age) VALUES ('u1', 99)", ""), ("INSERT INTO users (email, age) VALUES ('u1', 99)", "!23505")],
+        },
+        Case {
+            name: "rename then alter, alter twice, add then drop",
+            before: USERS,
+            seed: SEED,
+            change: "operations:
+  - rename_column: {table: users, from: age, to: years}
+  - alter_column: {table: users, column: years, type: bigint, up: years * 2, down: years / 2, default: null}
+  - alter_column: {table: users, column: years, type: text, up: \"years || '!'\", down: \"nullif(rtrim(years, '!'), '')::bigint\"}
+  - add_column: {table: users, column: {name: temporary, type: text, nullable: true}}
+  - drop_column: {table: users, column: temporary}
+  - rename_table: {from: users, to: members}
+",
+            work: WORK,
+            started: &[
+                (New, "SELECT years FROM members WHERE email = 'u7'", "14!"),
+                (Old, "UPDATE users SET age = 20 WHERE email = 'u7'", ""),
+                (New, "SELECT years FROM members WHERE email = 'u7'", "40!"),
+                (New, "UPDATE members SET years = '60!' WHERE email = 'u7'", ""),
+                (Old, "SELECT age FROM users WHERE email = 'u7'", "30"),
+            ],
+            completed: &[("SELECT years FROM members WHERE email = 'u8'", "16!")],
+        },
+        Case {
+            name: "drop then create the same name",
+            before: USERS,
+            seed: SEED,
+            change: "operations:
+  - drop_table: {name: users}
+  - create_table:
+      name: users
+      columns: [{name: id, type: bigint, pk: true, generated: {identity: {}}}, {name: nick, type: text, unique: true}]
+",
+            work: WORK,
+            started: &[(New, "INSERT INTO users (nick) VALUES ('n')", ""), (New, "SELECT nick FROM users", "n"), (Old, "SELECT count(*) FROM users WHERE email LIKE 'u%'", "500")],
+            completed: &[("INSERT INTO users (nick) VALUES ('m')", ""), ("SELECT email FROM users", "!42703")],
+        },
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lifecycle_in_public() {
+    run_all("public").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lifecycle_in_another_schema() {
+    run_all("app \"data\"".replace('"', "").as_str()).await;
+}
+
+async fn run_all(base: &str) {
+    let cases = cases();
+    let only = std::env::var("CASE").ok();
+    for case in &cases {
+        if only.as_deref().is_none_or(|only| case.name.contains(only)) {
+            run(case, base).await;
+        }
+    }
+    println!("lifecycle in `{base}`: {} cases", cases.len());
+}
+
+async fn run(case: &Case, base: &str) {
+    let place = format!("{} in {base}", case.name);
+    let database = Database::with_base(base).await;
+    let before = [migration("0001_before", case.before)];
+    let all = [before[0].clone(), migration("0002_change", case.change)];
+    database.migrate(&before).await;
+    let old = database.on("0001_before").await;
+    for statement in case.seed.split("; ") {
+        assert_eq!(ask(&old, statement).await, "", "{place}: {statement}");
+    }
+    let catalog = database.catalog().await;
+    let mut migrator = database.migrator().await;
+    let failed = |what: &str, error: diptych::Error| -> diptych::Outcome { panic!("{place}: {what}: {error}") };
+
+    let statements: Vec<&str> = case.work.split("; ").collect();
+    let work = Work::start(&database, "0001_before", 2, &statements).await;
+    migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| failed("start", error));
+    look(&database, case, &place).await;
+    migrator.rollback(&mut Quiet).await.unwrap_or_else(|error| failed("rollback", error));
+    let rolled_back = database.catalog().await;
+    assert_eq!(catalog, rolled_back, "{place}: rollback\n{}", difference(&catalog, &rolled_back));
+    let new = database.on("0002_change").await;
+    migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| failed("second start", error));
+    let report = work.stop().await;
+    assert!(report.failed.is_empty(), "{place}: {} of {} statements failed: {:?}", report.failed.len(), report.statements, &report.failed[..1]);
+    assert!(report.statements > 0, "{place}: nobody worked");
+    migrator.complete(&mut Quiet).await.unwrap_or_else(|error| failed("complete", error));
+    for (statement, answer) in case.completed {
+        assert_eq!(ask(&new, statement).await, *answer, "{place}: after complete: {statement}");
+    }
+    assert_eq!(ask(&old, "SELECT * FROM users").await, "!42P01", "{place}: the retired version");
+    let (completed, fresh) = (database.catalog().await, database.fresh_catalog(&schema(&all)).await);
+    let known: Vec<String> = completed.iter().filter(|line| !line.starts_with("function ")).cloned().collect();
+    assert_eq!(known, fresh, "{place}: complete\n{}", difference(&fresh, &known));
+}
+
+async fn look(database: &Database, case: &Case, place: &str) {
+    let (old, new) = (database.on("0001_before").await, database.on("0002_change").await);
+    for (side, statement, answer) in case.started {
+        let client = if *side == Old { &old } else { &new };
+        assert_eq!(ask(client, statement).await, *answer, "{place}: after start, {side:?}: {statement}");
+    }
+}

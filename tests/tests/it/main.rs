@@ -1,0 +1,3 @@
+//! The suite on a real server.
+
+mod lifecycle;

@@ -1,0 +1,331 @@
+//! A private PostgreSQL server, for demo, `record` and tests: found, started on a socket in a temporary folder, gone afterwards.
+
+use std::fmt;
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A running server. Dropping it stops the server and removes its folder; so does the end of the process, whatever ends it.
+#[derive(Debug)]
+pub struct Server {
+    folder: PathBuf,
+    data: PathBuf,
+    log: PathBuf,
+    bin: PathBuf,
+    pid: u32,
+    watchdog: Child,
+    lifeline: Option<ChildStdin>,
+}
+
+/// How to start a server.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The folder of `initdb` and `postgres`; searched for where absent.
+    pub bin_dir: Option<PathBuf>,
+    /// Further settings for `postgresql.conf`.
+    pub settings: Vec<(String, String)>,
+}
+
+/// Why there is no server.
+#[derive(Debug)]
+pub struct ServerError {
+    message: String,
+    hint: Option<String>,
+    source: Option<std::io::Error>,
+}
+
+impl ServerError {
+    fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        ServerError { message: message.into(), hint: Some(hint.into()), source: None }
+    }
+
+    fn io(doing: impl fmt::Display, error: std::io::Error) -> Self {
+        let hint = "the folder for temporary files must be writable and have room (200 MB); set TMPDIR to another one";
+        ServerError { message: format!("cannot {doing}: {error}"), hint: Some(hint.into()), source: Some(error) }
+    }
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.message)?;
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(out, "\nhint: {hint}"))
+    }
+}
+
+impl std::error::Error for ServerError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|error| error as _)
+    }
+}
+
+/// Runs the server and outlives us: when our end of its input closes, however we end, it stops the server and removes the
+/// folder. `$1` is the folder of programs, `$2` the data folder, `$3` the log, `$4` what to remove.
+const WATCHDOG: &str = r#"
+trap '' INT HUP TERM
+cd "$4" || exit 1
+(trap - INT HUP TERM; exec "$1/postgres" -D "$2") </dev/null >>"$3" 2>&1 &
+server=$!
+while read -r line; do :; done
+kill -INT "$server" 2>/dev/null
+waited=0
+while kill -0 "$server" 2>/dev/null && [ "$waited" -lt 50 ]; do sleep 0.1; waited=$((waited + 1)); done
+kill -QUIT "$server" 2>/dev/null
+wait "$server" 2>/dev/null
+cd /
+rm -rf "$4"
+"#;
+
+impl Server {
+    /// Finds the programs, makes a data folder and starts the server on a socket of its own.
+    pub fn start(options: &Options) -> Result<Server, ServerError> {
+        let bin = find_binaries(options.bin_dir.as_deref())?;
+        let owner = owner()?;
+        let folder = short_folder()?;
+        match Server::start_in(&folder, &bin, owner, options) {
+            Ok(server) => Ok(server),
+            Err(error) => {
+                let _ = fs::remove_dir_all(&folder);
+                Err(error)
+            }
+        }
+    }
+
+    fn start_in(folder: &Path, bin: &Path, owner: Option<(u32, u32)>, options: &Options) -> Result<Server, ServerError> {
+        if let Some((uid, gid)) = owner {
+            chown(folder, Some(uid), Some(gid)).map_err(|error| ServerError::io("give the temporary folder to the server's user", error))?;
+        }
+        let (data, log) = (folder.join("data"), folder.join("log"));
+        let as_owner = |program: &Path| {
+            let mut command = Command::new(program);
+            command.current_dir(folder).env("LC_ALL", "C").env_remove("PGDATA").stdin(Stdio::null());
+            if let Some((uid, gid)) = owner {
+                command.uid(uid).gid(gid);
+            }
+            command
+        };
+        let made = as_owner(&bin.join("initdb"))
+            .args(["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"])
+            .arg(&data)
+            .output()
+            .map_err(|error| ServerError::io("run initdb", error))?;
+        if !made.status.success() {
+            let text = String::from_utf8_lossy(&made.stderr);
+            return Err(ServerError::new(format!("initdb failed: {}", last_lines(&text)), "the folder for temporary files needs room (200 MB); set TMPDIR to another one"));
+        }
+        let mut settings = format!(
+            "\nlisten_addresses = ''\nunix_socket_directories = '{}'\nunix_socket_permissions = 0777\nfsync = off\nsynchronous_commit = off\n\
+             full_page_writes = off\nmax_connections = 200\nlog_destination = 'stderr'\nlogging_collector = off\n",
+            folder.display().to_string().replace('\'', "''")
+        );
+        for (name, value) in &options.settings {
+            settings.push_str(&format!("{name} = '{}'\n", value.replace('\'', "''")));
+        }
+        let configured = fs::OpenOptions::new().append(true).open(data.join("postgresql.conf")).and_then(|mut file| file.write_all(settings.as_bytes()));
+        configured.map_err(|error| ServerError::io("write the server's configuration", error))?;
+        let mut watchdog = as_owner(Path::new("/bin/sh"))
+            .args(["-c", WATCHDOG, "diptych-watchdog"])
+            .args([bin, &data, &log, folder])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .map_err(|error| ServerError::io("start the server", error))?;
+        let lifeline = watchdog.stdin.take();
+        let mut server =
+            Server { folder: folder.to_owned(), data, log, bin: bin.to_owned(), pid: 0, watchdog, lifeline };
+        server.pid = server.wait_until_ready()?;
+        Ok(server)
+    }
+
+    fn wait_until_ready(&mut self) -> Result<u32, ServerError> {
+        let since = Instant::now();
+        while since.elapsed() < Duration::from_secs(60) {
+            let text = fs::read_to_string(self.data.join("postmaster.pid")).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            if let (Some(pid), Some(status)) = (lines.first(), lines.get(7))
+                && status.trim() == "ready"
+                && let Ok(pid) = pid.trim().parse()
+            {
+                return Ok(pid);
+            }
+            let log = fs::read_to_string(&self.log).unwrap_or_default();
+            if log.contains("FATAL") && lines.is_empty() {
+                return Err(ServerError::new(format!("the private server did not start: {}", last_lines(&log)), "correct what the server complains about"));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        Err(ServerError::new(format!("the private server did not start within 60 s: {}", last_lines(&log)), "correct what the server complains about"))
+    }
+
+    /// How to reach a database of it.
+    pub fn config(&self, database: &str) -> tokio_postgres::Config {
+        let mut config = tokio_postgres::Config::new();
+        config.host_path(&self.folder).user("postgres").dbname(database);
+        config
+    }
+
+    /// The same as a URL.
+    pub fn url(&self, database: &str) -> String {
+        let host: String = self.folder.display().to_string().bytes().map(|byte| if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect();
+        format!("postgresql://postgres@/{database}?host={host}")
+    }
+
+    /// The server's log.
+    pub fn log_path(&self) -> &Path {
+        &self.log
+    }
+
+    /// The data folder.
+    pub fn data_dir(&self) -> &Path {
+        &self.data
+    }
+
+    /// The folder of the programs.
+    pub fn bin_dir(&self) -> &Path {
+        &self.bin
+    }
+
+    /// The postmaster's process id.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.lifeline.take());
+        let _ = self.watchdog.wait();
+        // as another user the watchdog cannot remove a folder that stands in one of ours
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The folder that holds `initdb` and `postgres`: the given one, `DIPTYCH_PG_BIN`, PATH, `pg_config`, the usual places.
+pub fn find_binaries(given: Option<&Path>) -> Result<PathBuf, ServerError> {
+    let complete = |folder: &Path| folder.join("initdb").is_file() && folder.join("postgres").is_file();
+    if let Some(given) = given {
+        if complete(given) {
+            return Ok(given.to_owned());
+        }
+        return Err(ServerError::new(format!("`{}` does not hold initdb and postgres", given.display()), "name the folder of a server's programs, such as /usr/lib/postgresql/15/bin"));
+    }
+    let mut candidates: Vec<PathBuf> = std::env::var_os("DIPTYCH_PG_BIN").map(PathBuf::from).into_iter().collect();
+    for folder in std::env::var_os("PATH").iter().flat_map(std::env::split_paths) {
+        let real = fs::canonicalize(folder.join("postgres")).ok().and_then(|program| program.parent().map(Path::to_owned));
+        candidates.push(folder);
+        candidates.extend(real);
+    }
+    if let Ok(output) = Command::new("pg_config").arg("--bindir").output() {
+        candidates.push(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
+    }
+    for (parent, rest) in [
+        ("/usr/lib/postgresql", "bin"),
+        ("/usr", "bin"),
+        ("/opt/homebrew/opt", "bin"),
+        ("/usr/local/opt", "bin"),
+        ("/Applications/Postgres.app/Contents/Versions", "bin"),
+        ("/usr/local", "bin"),
+    ] {
+        let mut found: Vec<PathBuf> = fs::read_dir(parent).into_iter().flatten().flatten().map(|entry| entry.path().join(rest)).collect();
+        found.sort_by_key(|path| std::cmp::Reverse(major(path)));
+        candidates.extend(found);
+    }
+    candidates.into_iter().find(|folder| complete(folder)).ok_or_else(|| {
+        ServerError::new("no PostgreSQL server programs (initdb, postgres) are installed here", format!("install them: {}; or name their folder in DIPTYCH_PG_BIN", install_command()))
+    })
+}
+
+/// The largest number in a path: its major version.
+fn major(path: &Path) -> u32 {
+    let text = path.display().to_string();
+    text.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).max().unwrap_or(0)
+}
+
+fn install_command() -> &'static str {
+    if cfg!(target_os = "macos") {
+        return "brew install postgresql@17";
+    }
+    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let like = |name: &str| release.lines().any(|line| line.starts_with("ID") && line.contains(name));
+    match () {
+        () if like("fedora") || like("rhel") => "dnf install postgresql-server",
+        () if like("suse") => "zypper install postgresql-server",
+        () if like("arch") => "pacman -S postgresql",
+        () if like("alpine") => "apk add postgresql",
+        () => "apt-get install postgresql",
+    }
+}
+
+/// The user under whom the server runs, where it cannot be ours: PostgreSQL refuses root.
+fn owner() -> Result<Option<(u32, u32)>, ServerError> {
+    let probe = fs::metadata("/proc/self").map(|meta| std::os::unix::fs::MetadataExt::uid(&meta));
+    let uid = probe.ok().or_else(|| {
+        let output = Command::new("id").arg("-u").output().ok()?;
+        String::from_utf8_lossy(&output.stdout).trim().parse().ok()
+    });
+    if uid != Some(0) {
+        return Ok(None);
+    }
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let find = |name: &str| {
+        let fields: Vec<&str> = users.lines().find(|line| line.split(':').next() == Some(name))?.split(':').collect();
+        Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?))
+    };
+    find("postgres").or_else(|| find("nobody")).map(Some).ok_or_else(|| ServerError::new("PostgreSQL does not run as root, and there is no user `postgres` or `nobody`", "run as an ordinary user"))
+}
+
+/// A folder whose path is short enough for a socket (107 bytes) and that the server's user can reach.
+fn short_folder() -> Result<PathBuf, ServerError> {
+    let wanted = std::env::temp_dir();
+    let parent = if wanted.as_os_str().len() > 60 { PathBuf::from("/tmp") } else { wanted };
+    let folder = tempfile::Builder::new()
+        .prefix("diptych-")
+        .tempdir_in(&parent)
+        .map_err(|error| ServerError::io(format!("make a folder in `{}`", parent.display()), error))?
+        .keep();
+    // the server may run as another user than we do, and both have to get at the socket and the log
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).map_err(|error| ServerError::io("open the temporary folder", error))?;
+    Ok(folder)
+}
+
+fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(3)..].join("; ")
+}
+
+/// Reads what the server has logged since a position, and the new position.
+pub fn log_since(server: &Server, position: u64) -> std::io::Result<(String, u64)> {
+    use std::io::Seek;
+    let mut file = fs::File::open(server.log_path())?;
+    file.seek(std::io::SeekFrom::Start(position))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let end = position + bytes.len() as u64;
+    Ok((String::from_utf8_lossy(&bytes).into_owned(), end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn starts_and_leaves_nothing_behind() {
+        let server = Server::start(&Options::default()).unwrap();
+        let (folder, pid) = (server.folder.clone(), server.pid());
+        assert!(folder.exists() && Path::new(&format!("/proc/{pid}")).exists());
+        drop(server);
+        assert!(!folder.exists() && !Path::new(&format!("/proc/{pid}")).exists());
+    }
+
+    #[test]
+    fn a_folder_without_programs_is_refused_with_a_hint() {
+        let error = find_binaries(Some(Path::new("/nowhere"))).unwrap_err().to_string();
+        assert!(error.contains("`/nowhere`") && error.contains("\nhint: "), "{error}");
+    }
+}
