@@ -17,13 +17,18 @@ pub struct Version {
     pub views: String,
     /// The model.
     pub schema: Schema,
+    /// Every relation in the schema of views: its tables, and tombstones of those that went when it came.
+    pub relations: Vec<String>,
 }
 
 impl Version {
-    /// The version that a migration leads to.
-    pub fn new(base: &str, migration: &Migration, schema: Schema) -> Self {
+    /// The version that a migration leads to, at the end of a stage.
+    pub fn new(base: &str, migration: &Migration, stage: &Stage) -> Self {
         let suffix = migration.version_schema.as_deref().unwrap_or(&migration.name);
-        Version { name: migration.name.clone(), views: view_schema(base, suffix), schema }
+        let mut relations: Vec<String> = stage.to.tables.keys().cloned().collect();
+        let gone = stage.lineages.iter().filter(|lineage| !lineage.in_to).map(|lineage| &lineage.oldest().table);
+        relations.extend(gone.filter(|name| !stage.to.tables.contains_key(*name)).cloned());
+        Version { name: migration.name.clone(), views: view_schema(base, suffix), schema: stage.to.clone(), relations }
     }
 }
 
@@ -74,7 +79,7 @@ impl Chain {
         for migration in migrations {
             migration.apply(&mut stage)?;
         }
-        let newer = Version::new(base, last, stage.to.clone());
+        let newer = Version::new(base, last, &stage);
         Ok(Some(Chain { base: base.to_owned(), older, newer, stage, retired, server }))
     }
 }

@@ -19,7 +19,7 @@ fn list(names: &Names, columns: &[String]) -> Sql {
 }
 
 /// `"name" type [DEFAULT …] [GENERATED …] [NOT NULL]` for CREATE TABLE.
-pub fn column(base: &str, table: &str, column: &Column) -> Sql {
+pub fn column(base: &str, column: &Column, sequence: Option<&str>) -> Sql {
     let mut parts = vec![ident(&column.name), type_name(&column.sql_type)];
     if let Some(default) = &column.default {
         parts.push(sql!("DEFAULT {}", user(default)));
@@ -27,10 +27,10 @@ pub fn column(base: &str, table: &str, column: &Column) -> Sql {
     if let Some(expression) = &column.generated {
         parts.push(sql!("GENERATED ALWAYS AS {} STORED", user(expression)));
     }
-    if let (Some(identity), Some(sequence)) = (&column.identity, column.sequence_name(table)) {
+    if let (Some(identity), Some(sequence)) = (&column.identity, sequence) {
         let when = Sql::trusted(if identity.always { "ALWAYS" } else { "BY DEFAULT" });
         let options = identity.options.as_deref().map_or_else(Sql::default, |text| sql!(" {}", verbatim(text)));
-        parts.push(sql!("GENERATED {} AS IDENTITY (SEQUENCE NAME {}{})", when, qualified(base, &sequence), options));
+        parts.push(sql!("GENERATED {} AS IDENTITY (SEQUENCE NAME {}{})", when, qualified(base, sequence), options));
     }
     if !column.nullable {
         parts.push(Sql::trusted("NOT NULL"));
@@ -164,19 +164,21 @@ pub fn comment(object: &Sql, text: Option<&str>) -> Sql {
     sql!("COMMENT ON {} IS {}", object, text.map_or_else(|| Sql::trusted("NULL"), literal))
 }
 
-/// `CREATE TABLE` with everything but foreign keys and indexes.
-pub fn create_table(base: &str, physical: &str, logical: &str, table: &crate::schema::Table) -> Vec<Sql> {
+/// `CREATE TABLE` with everything but foreign keys; `name_of` gives the names that its relations have for now.
+pub fn create_table(base: &str, physical: &str, logical: &str, table: &crate::schema::Table, name_of: impl Fn(&str) -> String) -> Vec<Sql> {
     let names = Names::new();
-    let mut parts: Vec<Sql> = table.columns.iter().map(|there| column(base, logical, there)).collect();
+    let columns = table.columns.iter().map(|there| column(base, there, there.sequence_name(logical).map(|name| name_of(&name)).as_deref()));
+    let mut parts: Vec<Sql> = columns.collect();
     for (name, there) in &table.constraints {
+        let name = if key_index(there).is_some() { name_of(name) } else { name.clone() };
         if !matches!(there, Constraint::ForeignKey { .. }) {
-            parts.push(sql!("CONSTRAINT {} {}", ident(name), constraint(base, there, &names, None)));
+            parts.push(sql!("CONSTRAINT {} {}", ident(&name), constraint(base, there, &names, None)));
         }
     }
     let place = qualified(base, physical);
     let mut statements = vec![sql!("CREATE TABLE {} ({})", place, join(parts, ", "))];
     for (name, index) in &table.indexes {
-        statements.push(create_index(base, physical, name, index, &names, Build::Plain));
+        statements.push(create_index(base, physical, &name_of(name), index, &names, Build::Plain));
     }
     if table.comment.is_some() {
         statements.push(comment(&sql!("TABLE {}", place), table.comment.as_deref()));

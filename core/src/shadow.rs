@@ -67,6 +67,16 @@ pub struct AddedConstraint {
 }
 
 impl Physical<'_> {
+    /// Whether the table is new and its name is still taken by one that goes: then its relations bear names of ours.
+    pub fn is_displaced(&self) -> bool {
+        self.older.is_none() && self.final_name() != Some(self.name.as_str())
+    }
+
+    /// The name until complete of an index or sequence of this table.
+    pub fn displaced(&self, name: &str) -> String {
+        if self.is_displaced() { names::generated("new", &[&self.name, name]) } else { name.to_owned() }
+    }
+
     /// Whether the table exists in both versions.
     pub fn is_kept(&self) -> bool {
         self.older.is_some() && self.newer.is_some()

@@ -305,7 +305,7 @@ fn live_function(chain: &Chain, table: &Physical<'_>, direction: Direction, name
         // the writer is the newer version, yet only the older side moved: `down` did that, unless the two differ
         let derived = program.evaluate(Direction::Down, "NEW");
         let statements = join(program.statements.drain(..).collect::<Vec<_>>(), "\n");
-        let alike = derived.iter().map(|(target, slot)| sql!("ROW(NEW.{}) OPERATOR(pg_catalog.*=) ROW({})", ident(target), slot));
+        let alike = derived.iter().map(|(target, slot)| same_image(&sql!("NEW.{}", ident(target)), slot));
         body.push(sql!("IF TG_NARGS > 0 THEN\n{}\nIF {} THEN RETURN NEW; END IF;\nEND IF;", statements, join(alike, " AND ")));
     }
     let before = program.evaluate(direction, "OLD");
@@ -315,9 +315,8 @@ fn live_function(chain: &Chain, table: &Physical<'_>, direction: Direction, name
     body.append(&mut program.statements);
     for ((target, then), (_, now)) in before.iter().zip(&after) {
         body.push(sql!(
-            "IF TG_OP = 'INSERT' OR ROW({}) OPERATOR(pg_catalog.*<>) ROW({}) THEN NEW.{} := {}; END IF;",
-            then,
-            now,
+            "IF TG_OP = 'INSERT' OR NOT {} THEN NEW.{} := {}; END IF;",
+            same_image(then, now),
             ident(target),
             now
         ));
@@ -452,11 +451,9 @@ impl Evidence {
             None => sql!("NEW.{} IS NOT NULL", ident(name)),
             Some(default) => {
                 sql!(
-                    "(NEW.{} IS NOT NULL AND ROW(NEW.{}) OPERATOR(pg_catalog.*<>) ROW(CAST({} AS {})))",
+                    "(NEW.{} IS NOT NULL AND NOT {})",
                     ident(name),
-                    ident(name),
-                    user(default),
-                    type_name(sql_type)
+                    same_image(&sql!("NEW.{}", ident(name)), &sql!("CAST({} AS {})", user(default), type_name(sql_type)))
                 )
             }
         }))
@@ -500,6 +497,12 @@ impl Evidence {
     }
 }
 
+/// Whether two values are the same to the last bit: equality of types such as `numeric` or `citext` is coarser, `json` has
+/// none. The casts keep the server from comparing the rows field by field.
+fn same_image(one: &Sql, other: &Sql) -> Sql {
+    sql!("(ROW({})::pg_catalog.record OPERATOR(pg_catalog.*=) ROW({})::pg_catalog.record)", one, other)
+}
+
 fn wrap(condition: &Sql) -> Sql {
     sql!("({})", condition)
 }
@@ -514,7 +517,7 @@ fn changed(columns: &[(String, String)]) -> Sql {
         if types::equality_is_identity(sql_type) {
             sql!("OLD.{} IS DISTINCT FROM NEW.{}", ident(name), ident(name))
         } else {
-            sql!("ROW(OLD.{}) OPERATOR(pg_catalog.*<>) ROW(NEW.{})", ident(name), ident(name))
+            sql!("NOT {}", same_image(&sql!("OLD.{}", ident(name)), &sql!("NEW.{}", ident(name))))
         }
     }))
 }

@@ -147,15 +147,6 @@ pub fn drop_schema(schema: &str, tables: &[String]) -> Vec<Vec<Sql>> {
     groups
 }
 
-/// Every view of a version: its tables, and the tombstones of those that went with it.
-pub fn names(chain: &Chain) -> Vec<String> {
-    let mut names: Vec<String> = chain.newer.schema.tables.keys().cloned().collect();
-    let gone = chain.stage.lineages.iter().filter(|lineage| !lineage.in_to).map(|lineage| lineage.oldest().table.clone());
-    let gone: Vec<String> = gone.filter(|name| !names.contains(name)).collect();
-    names.extend(gone);
-    names
-}
-
 /// Grants on the views what is granted on their base tables, columns included.
 fn carry_rights(chain: &Chain, schema: &str, tables: &[&Physical<'_>]) -> Sql {
     let pairs = tables.iter().filter(|table| table.newer.is_some()).map(|table| {
@@ -214,5 +205,5 @@ END
 
 /// What a retired version leaves behind until the next one retires.
 pub fn retired(version: &Version) -> Retired {
-    Retired { views: version.views.clone(), tables: version.schema.tables.keys().cloned().collect() }
+    Retired { views: version.views.clone(), tables: version.relations.clone() }
 }

@@ -106,27 +106,39 @@ impl Executor<'_> {
     }
 
     async fn run_step(&self, plan: &Plan, step: &Step, progress: &mut dyn Progress) -> Result<()> {
+        let since = Instant::now();
+        let mut pause = Duration::from_millis(50);
+        loop {
+            let error = match self.attempt(plan, step, progress).await {
+                Ok(()) => return Ok(()),
+                Err(error) if is_passing(&error) => error,
+                Err(error) => return Err(error),
+            };
+            if since.elapsed() >= self.limits.timeout {
+                let (seconds, blockers) = (self.limits.timeout.as_secs(), self.last_blockers().await);
+                return Err(Error::new(Kind::Timeout, format!("{}: no lock within {seconds} s{blockers}", step.title))
+                    .hint("end what holds it up and run the same command again; it goes on where it stopped"));
+            }
+            progress.retry(step, error.message());
+            // growing, jittered pauses, so that the application gets its turn
+            tokio::time::sleep(jittered(pause)).await;
+            pause = (pause * 2).min(Duration::from_secs(2));
+        }
+    }
+
+    /// Runs a step once, with its journal row.
+    async fn attempt(&self, plan: &Plan, step: &Step, progress: &mut dyn Progress) -> Result<()> {
         match &step.action {
-            Action::Check { sql, refusal, hint } => self.check(sql, refusal, hint, progress).await,
-            Action::Transaction { locks, statements } => {
-                self.retried(step, progress, async |progress| self.transaction(plan, step, locks, statements, progress).await)
-                    .await
-            }
-            Action::Statement { sql } => {
-                self.retried(step, progress, async |progress| self.statement(step, sql, self.gentle(), progress).await).await?;
-                self.journal(plan, step).await
-            }
-            Action::CreateIndex { schema, name, sql, drop } => {
-                self.retried(step, progress, async |progress| self.create_index(step, schema, name, sql, drop, progress).await)
-                    .await?;
-                self.journal(plan, step).await
-            }
+            Action::Check { sql, refusal, hint } => return self.check(sql, refusal, hint, progress).await,
+            Action::Transaction { locks, statements } => return self.transaction(plan, step, locks, statements, progress).await,
+            Action::Statement { sql } => self.statement(step, sql, self.gentle(), progress).await?,
+            Action::CreateIndex { schema, name, sql, drop } => self.create_index(step, schema, name, sql, drop, progress).await?,
             Action::Backfill { schema, table, update, verify, vacuum } => {
                 let job = backfill::Job { plan, step, schema, table, update, verify, vacuum };
                 backfill::run(self, &job, progress).await?;
-                self.journal(plan, step).await
             }
         }
+        self.journal(plan, step).await
     }
 
     async fn check(&self, sql: &Sql, refusal: &str, hint: &str, progress: &mut dyn Progress) -> Result<()> {
@@ -289,35 +301,6 @@ impl Executor<'_> {
             .iter()
             .map(|row| Blocker { pid: row.get(0), application: row.get(1), state: row.get(2), seconds: row.get(3) })
             .collect())
-    }
-
-    /// Tries again what was refused for a lock, with growing, jittered pauses.
-    async fn retried(
-        &self,
-        step: &Step,
-        progress: &mut dyn Progress,
-        mut attempt: impl AsyncFnMut(&mut dyn Progress) -> Result<()>,
-    ) -> Result<()> {
-        let since = Instant::now();
-        let mut pause = Duration::from_millis(50);
-        loop {
-            let error = match attempt(progress).await {
-                Ok(()) => return Ok(()),
-                Err(error) if is_passing(&error) => error,
-                Err(error) => return Err(error),
-            };
-            if since.elapsed() >= self.limits.timeout {
-                let blockers = self.last_blockers().await;
-                return Err(Error::new(
-                    Kind::Timeout,
-                    format!("{}: no lock within {} s{blockers}", step.title, self.limits.timeout.as_secs()),
-                )
-                .hint("end what holds it up and run the same command again; it goes on where it stopped"));
-            }
-            progress.retry(step, error.message());
-            tokio::time::sleep(jittered(pause)).await;
-            pause = (pause * 2).min(Duration::from_secs(2));
-        }
     }
 
     /// Long transactions, named when the wait is given up.

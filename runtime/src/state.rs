@@ -98,7 +98,7 @@ impl State {
             return Ok(State::default());
         }
         let rows = client
-            .query("SELECT name, parent, views, migrations::text, model::text, state, tombstones::text FROM diptych.versions WHERE base = $1 ORDER BY number", &[&base])
+            .query("SELECT name, parent, views, migrations::text, model::text, state, tombstones::text, relations::text FROM diptych.versions WHERE base = $1 ORDER BY number", &[&base])
             .await?;
         let versions = rows.iter().map(|row| {
             let (name, word): (String, String) = (row.get(0), row.get(5));
@@ -107,7 +107,7 @@ impl State {
             let schema: Schema = json(row.get(4))?;
             let state = VersionState::ALL.into_iter().find(|state| state.word() == word);
             Ok(Recorded {
-                version: Version { name, views: row.get(2), schema },
+                version: Version { name, views: row.get(2), schema, relations: json(row.get(7))? },
                 parent: row.get(1),
                 state: state.ok_or_else(|| Error::refused(format!("unknown state `{word}` in diptych.versions")))?,
                 migrations,
@@ -218,7 +218,7 @@ pub(crate) async fn begin_start(client: &mut Client, chain: &Chain, migrations: 
     }
     transaction
         .execute(
-            "INSERT INTO diptych.versions (base, name, parent, views, migrations, model, state, tool) VALUES ($1, $2, $3, $4, $5, $6, 'starting', $7)",
+            "INSERT INTO diptych.versions (base, name, parent, views, migrations, model, relations, state, tool) VALUES ($1, $2, $3, $4, $5, $6, $7, 'starting', $8)",
             &[
                 &chain.base,
                 &chain.newer.name,
@@ -226,6 +226,7 @@ pub(crate) async fn begin_start(client: &mut Client, chain: &Chain, migrations: 
                 &chain.newer.views,
                 &tokio_postgres::types::Json(&kept),
                 &tokio_postgres::types::Json(&chain.newer.schema),
+                &tokio_postgres::types::Json(&chain.newer.relations),
                 &env!("CARGO_PKG_VERSION"),
             ],
         )

@@ -9,6 +9,7 @@ CREATE TABLE IF NOT EXISTS diptych.versions (
   views text NOT NULL,
   migrations jsonb NOT NULL,
   model jsonb NOT NULL,
+  relations jsonb NOT NULL,
   state text NOT NULL CHECK (state IN ('starting', 'started', 'completing', 'live', 'retired', 'rolling_back', 'rolled_back')),
   tombstones jsonb,
   tool text NOT NULL,

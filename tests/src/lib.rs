@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use diptych::core::chain::{Version, view_schema};
+use diptych::core::chain::view_schema;
 use diptych::core::{Migration, Schema, diff};
 use diptych::migrator::Outcome;
 use diptych::{Migrator, Options, Quiet, introspect};
@@ -112,11 +112,6 @@ pub fn migration(name: &str, text: &str) -> Migration {
 /// The schema that migrations lead to.
 pub fn schema(migrations: &[Migration]) -> Schema {
     migrations.iter().fold(Schema::default(), |schema, migration| migration.stage(&schema).unwrap_or_else(|error| panic!("{error}")).to)
-}
-
-/// The version that a list of migrations leads to.
-pub fn version(base: &str, migrations: &[Migration]) -> Version {
-    Version::new(base, migrations.last().expect("a migration"), schema(migrations))
 }
 
 /// The rows of a statement as text, columns by `|`, rows by `;`; the SQLSTATE of one that fails, as `!23505`.

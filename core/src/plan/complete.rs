@@ -160,6 +160,19 @@ fn contract(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
         statements.extend(final_defaults(table, newer, &place));
         statements.extend(comments(table, newer, &place));
     }
+    if table.is_displaced() {
+        for (name, constraint) in &newer.constraints {
+            if ddl::key_index(constraint).is_some() {
+                statements.push(sql!("ALTER TABLE {} RENAME CONSTRAINT {} TO {}", place, ident(&table.displaced(name)), ident(name)));
+            }
+        }
+        for name in newer.columns.iter().filter_map(|column| column.sequence_name(&table.lineage.newest().table)) {
+            statements.push(sql!("ALTER SEQUENCE {} RENAME TO {}", qualified(base, &table.displaced(&name)), ident(&name)));
+        }
+        for name in newer.indexes.keys() {
+            statements.push(sql!("ALTER INDEX {} RENAME TO {}", qualified(base, &table.displaced(name)), ident(name)));
+        }
+    }
     if let Some(name) = table.final_name().filter(|name| *name != table.name) {
         statements.push(sql!("ALTER TABLE {} RENAME TO {}", place, ident(name)));
     }
@@ -172,17 +185,10 @@ fn rename_columns(table: &Physical<'_>, place: &Sql) -> Vec<Sql> {
     let moved: Vec<(&String, &String)> = table.newer_names.iter().filter(|(logical, physical)| logical != physical).collect();
     let in_use = |name: &str| moved.iter().any(|(_, physical)| *physical == name);
     let aside = |name: &str| names::generated("away", &[&table.name, name]);
-    let mut statements = Vec::new();
-    let mut later = Vec::new();
-    for (logical, physical) in &moved {
-        if in_use(logical) {
-            statements.push(rename(physical, &aside(physical)));
-            later.push(rename(&aside(physical), logical));
-        } else {
-            later.push(rename(physical, logical));
-        }
-    }
-    statements.extend(later);
+    let (waiting, free): (Vec<_>, Vec<_>) = moved.iter().partition(|(logical, _)| in_use(logical));
+    let mut statements: Vec<Sql> = waiting.iter().map(|(_, physical)| rename(physical, &aside(physical))).collect();
+    statements.extend(free.iter().map(|(logical, physical)| rename(physical, logical)));
+    statements.extend(waiting.iter().map(|(logical, physical)| rename(&aside(physical), logical)));
     statements
 }
 

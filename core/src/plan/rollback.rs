@@ -23,7 +23,7 @@ pub fn rollback(chain: &Chain, published: Published) -> Plan {
     let mut steps = Steps::new();
     let published = published == Published::Yes;
     if !published {
-        for group in views::drop_schema(&views::scratch(&chain.newer), &views::names(chain)) {
+        for group in views::drop_schema(&views::scratch(&chain.newer), &chain.newer.relations) {
             steps.transaction(Phase::Undo, format!("drop the unfinished schema of `{}`", chain.newer.name), Vec::new(), group);
         }
     }

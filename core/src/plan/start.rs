@@ -229,7 +229,7 @@ fn expand(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     let base = &chain.base;
     let place = qualified(base, &table.name);
     if let (None, Some(newer)) = (table.older, table.newer) {
-        let statements = ddl::create_table(base, &table.name, &table.lineage.newest().table, newer);
+        let statements = ddl::create_table(base, &table.name, &table.lineage.newest().table, newer, |name| table.displaced(name));
         steps.transaction(Phase::Expand, format!("create table `{}`", table.name), Vec::new(), statements);
         return;
     }
@@ -511,7 +511,6 @@ fn publish(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
         Vec::new(),
         views::create_schema(chain),
     );
-    let names = views::names(chain);
     // a table that went and one that came may bear the same name: the one that is there has the view
     let wanted: Vec<&Physical<'_>> = tables
         .iter()
@@ -520,7 +519,7 @@ fn publish(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
             None => !chain.newer.schema.tables.contains_key(&table.lineage.oldest().table),
         })
         .collect();
-    debug_assert_eq!(wanted.len(), names.len());
+    debug_assert_eq!(wanted.len(), chain.newer.relations.len());
     for (number, group) in wanted.chunks(views::GROUP).enumerate() {
         steps.transaction(
             Phase::Publish,
