@@ -165,9 +165,16 @@ pub fn comment(object: &Sql, text: Option<&str>) -> Sql {
 }
 
 /// `CREATE TABLE` with everything but foreign keys; `name_of` gives the names that its relations have for now.
-pub fn create_table(base: &str, physical: &str, logical: &str, table: &crate::schema::Table, name_of: impl Fn(&str) -> String) -> Vec<Sql> {
+pub fn create_table(
+    base: &str,
+    physical: &str,
+    logical: &str,
+    table: &crate::schema::Table,
+    name_of: impl Fn(&str) -> String,
+) -> Vec<Sql> {
     let names = Names::new();
-    let columns = table.columns.iter().map(|there| column(base, there, there.sequence_name(logical).map(|name| name_of(&name)).as_deref()));
+    let columns =
+        table.columns.iter().map(|there| column(base, there, there.sequence_name(logical).map(|name| name_of(&name)).as_deref()));
     let mut parts: Vec<Sql> = columns.collect();
     for (name, there) in &table.constraints {
         let name = if key_index(there).is_some() { name_of(name) } else { name.clone() };

@@ -314,12 +314,7 @@ fn live_function(chain: &Chain, table: &Physical<'_>, direction: Direction, name
     let after = program.evaluate(direction, "NEW");
     body.append(&mut program.statements);
     for ((target, then), (_, now)) in before.iter().zip(&after) {
-        body.push(sql!(
-            "IF TG_OP = 'INSERT' OR NOT {} THEN NEW.{} := {}; END IF;",
-            same_image(then, now),
-            ident(target),
-            now
-        ));
+        body.push(sql!("IF TG_OP = 'INSERT' OR NOT {} THEN NEW.{} := {}; END IF;", same_image(then, now), ident(target), now));
     }
     body.push(Sql::trusted("RETURN NEW;"));
     let body = join(body, "\n");

@@ -47,7 +47,7 @@ pub fn create_views(chain: &Chain, tables: &[&Physical<'_>]) -> Vec<Sql> {
             statements.extend(create_view(chain, &scratch, table, newer));
         } else if let Some(older) = table.older {
             let name = &table.lineage.oldest().table;
-            statements.push(tombstone(&scratch, name, older, &chain.newer.name));
+            statements.extend(tombstone(&scratch, name, older, &chain.newer.name));
         }
     }
     statements.push(carry_rights(chain, &scratch, tables));
@@ -97,29 +97,27 @@ fn view_default(column: &Column, physical: &Option<String>) -> Option<Sql> {
     }
 }
 
-/// A view whose every use says which version the table went with.
-pub fn tombstone(schema: &str, name: &str, table: &Table, version: &str) -> Sql {
+/// A view whose every use, reading or writing, says which version the table went with.
+pub fn tombstone(schema: &str, name: &str, table: &Table, version: &str) -> Vec<Sql> {
     let columns =
         table.columns.iter().map(|column| sql!("CAST(NULL AS {}) AS {}", type_name(&column.sql_type), ident(&column.name)));
-    sql!(
+    let place = qualified(schema, name);
+    let view = sql!(
         "CREATE OR REPLACE VIEW {} AS SELECT {} WHERE {}({}, {})",
-        qualified(schema, name),
+        place,
         join(columns, ", "),
         qualified(OWN_SCHEMA, "gone"),
         literal(name),
         literal(version)
-    )
-}
-
-/// Makes a tombstone refuse INSERT with the same message as every other use.
-pub fn tombstone_trigger(schema: &str, name: &str, version: &str) -> Sql {
-    sql!(
-        "CREATE OR REPLACE TRIGGER diptych_gone INSTEAD OF INSERT ON {} FOR EACH ROW EXECUTE FUNCTION {}({}, {})",
-        qualified(schema, name),
+    );
+    let refusal = sql!(
+        "CREATE OR REPLACE TRIGGER diptych_gone INSTEAD OF INSERT OR UPDATE OR DELETE ON {} FOR EACH ROW EXECUTE FUNCTION {}({}, {})",
+        place,
         qualified(OWN_SCHEMA, "refuse"),
         literal(name),
         literal(version)
-    )
+    );
+    vec![view, refusal]
 }
 
 /// Renames the finished schema into place, and what stood there aside, in one transaction.

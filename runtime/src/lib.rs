@@ -22,7 +22,6 @@ pub use executor::{Blocker, Progress, Quiet};
 pub use migrator::{Migrator, Options, Outcome, Status};
 pub use tokio_postgres;
 
-
 #[doc(hidden)]
 pub mod __private {
     pub use crate::database::*;

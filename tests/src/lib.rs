@@ -15,7 +15,7 @@ use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 pub fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| {
-        let settings = [("log_statement", "all"), ("max_connections", "300"), ("log_min_messages", "log")];
+        let settings = [("log_statement", "all"), ("max_connections", "300"), ("log_line_prefix", "%d|>")];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         Server::start(&server::Options { settings, ..server::Options::default() }).expect("a private server")
     })
@@ -77,7 +77,8 @@ impl Database {
     pub async fn migrate(&self, migrations: &[Migration]) {
         for count in 1..=migrations.len() {
             let mut migrator = self.migrator().await;
-            let started = migrator.start(&migrations[..count], None, &mut Quiet).await.unwrap_or_else(|error| panic!("start: {error}"));
+            let started =
+                migrator.start(&migrations[..count], None, &mut Quiet).await.unwrap_or_else(|error| panic!("start: {error}"));
             assert!(matches!(started, Outcome::Done(_)), "{started:?}");
             migrator.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("complete: {error}"));
         }
@@ -111,7 +112,9 @@ pub fn migration(name: &str, text: &str) -> Migration {
 
 /// The schema that migrations lead to.
 pub fn schema(migrations: &[Migration]) -> Schema {
-    migrations.iter().fold(Schema::default(), |schema, migration| migration.stage(&schema).unwrap_or_else(|error| panic!("{error}")).to)
+    migrations
+        .iter()
+        .fold(Schema::default(), |schema, migration| migration.stage(&schema).unwrap_or_else(|error| panic!("{error}")).to)
 }
 
 /// The rows of a statement as text, columns by `|`, rows by `;`; the SQLSTATE of one that fails, as `!23505`.
@@ -140,7 +143,13 @@ pub async fn ask(client: &Client, sql: &str) -> String {
 pub async fn must(client: &Client, sql: &str) -> String {
     match client.simple_query(sql).await {
         Ok(_) => ask_again(client, sql).await,
-        Err(error) => panic!("{sql}: {}", error.as_db_error().map_or_else(|| error.to_string(), |error| format!("{} {:?} {:?}", error.message(), error.where_(), error.detail()))),
+        Err(error) => panic!(
+            "{sql}: {}",
+            error.as_db_error().map_or_else(
+                || error.to_string(),
+                |error| format!("{} {:?} {:?}", error.message(), error.where_(), error.detail())
+            )
+        ),
     }
 }
 

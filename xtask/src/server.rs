@@ -96,7 +96,8 @@ impl Server {
 
     fn start_in(folder: &Path, bin: &Path, owner: Option<(u32, u32)>, options: &Options) -> Result<Server, ServerError> {
         if let Some((uid, gid)) = owner {
-            chown(folder, Some(uid), Some(gid)).map_err(|error| ServerError::io("give the temporary folder to the server's user", error))?;
+            chown(folder, Some(uid), Some(gid))
+                .map_err(|error| ServerError::io("give the temporary folder to the server's user", error))?;
         }
         let (data, log) = (folder.join("data"), folder.join("log"));
         let as_owner = |program: &Path| {
@@ -114,7 +115,10 @@ impl Server {
             .map_err(|error| ServerError::io("run initdb", error))?;
         if !made.status.success() {
             let text = String::from_utf8_lossy(&made.stderr);
-            return Err(ServerError::new(format!("initdb failed: {}", last_lines(&text)), "the folder for temporary files needs room (200 MB); set TMPDIR to another one"));
+            return Err(ServerError::new(
+                format!("initdb failed: {}", last_lines(&text)),
+                "the folder for temporary files needs room (200 MB); set TMPDIR to another one",
+            ));
         }
         let mut settings = format!(
             "\nlisten_addresses = ''\nunix_socket_directories = '{}'\nunix_socket_permissions = 0777\nfsync = off\nsynchronous_commit = off\n\
@@ -124,7 +128,10 @@ impl Server {
         for (name, value) in &options.settings {
             settings.push_str(&format!("{name} = '{}'\n", value.replace('\'', "''")));
         }
-        let configured = fs::OpenOptions::new().append(true).open(data.join("postgresql.conf")).and_then(|mut file| file.write_all(settings.as_bytes()));
+        let configured = fs::OpenOptions::new()
+            .append(true)
+            .open(data.join("postgresql.conf"))
+            .and_then(|mut file| file.write_all(settings.as_bytes()));
         configured.map_err(|error| ServerError::io("write the server's configuration", error))?;
         let mut watchdog = as_owner(Path::new("/bin/sh"))
             .args(["-c", WATCHDOG, "diptych-watchdog"])
@@ -136,8 +143,7 @@ impl Server {
             .spawn()
             .map_err(|error| ServerError::io("start the server", error))?;
         let lifeline = watchdog.stdin.take();
-        let mut server =
-            Server { folder: folder.to_owned(), data, log, bin: bin.to_owned(), pid: 0, watchdog, lifeline };
+        let mut server = Server { folder: folder.to_owned(), data, log, bin: bin.to_owned(), pid: 0, watchdog, lifeline };
         server.pid = server.wait_until_ready()?;
         Ok(server)
     }
@@ -155,12 +161,18 @@ impl Server {
             }
             let log = fs::read_to_string(&self.log).unwrap_or_default();
             if log.contains("FATAL") && lines.is_empty() {
-                return Err(ServerError::new(format!("the private server did not start: {}", last_lines(&log)), "correct what the server complains about"));
+                return Err(ServerError::new(
+                    format!("the private server did not start: {}", last_lines(&log)),
+                    "correct what the server complains about",
+                ));
             }
             std::thread::sleep(Duration::from_millis(20));
         }
         let log = fs::read_to_string(&self.log).unwrap_or_default();
-        Err(ServerError::new(format!("the private server did not start within 60 s: {}", last_lines(&log)), "correct what the server complains about"))
+        Err(ServerError::new(
+            format!("the private server did not start within 60 s: {}", last_lines(&log)),
+            "correct what the server complains about",
+        ))
     }
 
     /// How to reach a database of it.
@@ -172,7 +184,19 @@ impl Server {
 
     /// The same as a URL.
     pub fn url(&self, database: &str) -> String {
-        let host: String = self.folder.display().to_string().bytes().map(|byte| if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect();
+        let host: String = self
+            .folder
+            .display()
+            .to_string()
+            .bytes()
+            .map(|byte| {
+                if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) {
+                    char::from(byte).to_string()
+                } else {
+                    format!("%{byte:02X}")
+                }
+            })
+            .collect();
         format!("postgresql://postgres@/{database}?host={host}")
     }
 
@@ -213,7 +237,10 @@ pub fn find_binaries(given: Option<&Path>) -> Result<PathBuf, ServerError> {
         if complete(given) {
             return Ok(given.to_owned());
         }
-        return Err(ServerError::new(format!("`{}` does not hold initdb and postgres", given.display()), "name the folder of a server's programs, such as /usr/lib/postgresql/15/bin"));
+        return Err(ServerError::new(
+            format!("`{}` does not hold initdb and postgres", given.display()),
+            "name the folder of a server's programs, such as /usr/lib/postgresql/15/bin",
+        ));
     }
     let mut candidates: Vec<PathBuf> = std::env::var_os("DIPTYCH_PG_BIN").map(PathBuf::from).into_iter().collect();
     for folder in std::env::var_os("PATH").iter().flat_map(std::env::split_paths) {
@@ -232,12 +259,16 @@ pub fn find_binaries(given: Option<&Path>) -> Result<PathBuf, ServerError> {
         ("/Applications/Postgres.app/Contents/Versions", "bin"),
         ("/usr/local", "bin"),
     ] {
-        let mut found: Vec<PathBuf> = fs::read_dir(parent).into_iter().flatten().flatten().map(|entry| entry.path().join(rest)).collect();
+        let mut found: Vec<PathBuf> =
+            fs::read_dir(parent).into_iter().flatten().flatten().map(|entry| entry.path().join(rest)).collect();
         found.sort_by_key(|path| std::cmp::Reverse(major(path)));
         candidates.extend(found);
     }
     candidates.into_iter().find(|folder| complete(folder)).ok_or_else(|| {
-        ServerError::new("no PostgreSQL server programs (initdb, postgres) are installed here", format!("install them: {}; or name their folder in DIPTYCH_PG_BIN", install_command()))
+        ServerError::new(
+            "no PostgreSQL server programs (initdb, postgres) are installed here",
+            format!("install them: {}; or name their folder in DIPTYCH_PG_BIN", install_command()),
+        )
     })
 }
 
@@ -277,7 +308,12 @@ fn owner() -> Result<Option<(u32, u32)>, ServerError> {
         let fields: Vec<&str> = users.lines().find(|line| line.split(':').next() == Some(name))?.split(':').collect();
         Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?))
     };
-    find("postgres").or_else(|| find("nobody")).map(Some).ok_or_else(|| ServerError::new("PostgreSQL does not run as root, and there is no user `postgres` or `nobody`", "run as an ordinary user"))
+    find("postgres").or_else(|| find("nobody")).map(Some).ok_or_else(|| {
+        ServerError::new(
+            "PostgreSQL does not run as root, and there is no user `postgres` or `nobody`",
+            "run as an ordinary user",
+        )
+    })
 }
 
 /// A folder whose path is short enough for a socket (107 bytes) and that the server's user can reach.
@@ -290,7 +326,8 @@ fn short_folder() -> Result<PathBuf, ServerError> {
         .map_err(|error| ServerError::io(format!("make a folder in `{}`", parent.display()), error))?
         .keep();
     // the server may run as another user than we do, and both have to get at the socket and the log
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).map_err(|error| ServerError::io("open the temporary folder", error))?;
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755))
+        .map_err(|error| ServerError::io("open the temporary folder", error))?;
     Ok(folder)
 }
 

@@ -93,7 +93,7 @@ fn drop_foreign_keys(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_
 
 fn drop_table(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     let place = qualified(&chain.base, &table.name);
-    let mut statements: Vec<Sql> = bury(chain, table).into_iter().collect();
+    let mut statements: Vec<Sql> = bury(chain, table);
     statements.push(sql!("DROP TABLE {}", place));
     steps
         .transaction(
@@ -108,7 +108,7 @@ fn drop_table(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
 
 fn contract_table(chain: &Chain, table: &Physical<'_>, statements: Vec<Sql>, steps: &mut Steps) {
     let place = qualified(&chain.base, &table.name);
-    let mut all: Vec<Sql> = bury(chain, table).into_iter().collect();
+    let mut all: Vec<Sql> = bury(chain, table);
     all.extend(statements);
     let step = steps.transaction(
         Phase::Contract,
@@ -131,9 +131,11 @@ fn strong(chain: &Chain, table: &Physical<'_>) -> Sql {
 }
 
 /// The older version's view becomes a tombstone.
-fn bury(chain: &Chain, table: &Physical<'_>) -> Option<Sql> {
-    let (older, model) = (chain.older.as_ref()?, table.older?);
-    Some(views::tombstone(&older.views, table.older_view()?, model, &chain.newer.name))
+fn bury(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
+    match (&chain.older, table.older, table.older_view()) {
+        (Some(older), Some(model), Some(view)) => views::tombstone(&older.views, view, model, &chain.newer.name),
+        _ => Vec::new(),
+    }
 }
 
 /// The statements that bring a table to its final form; none where both versions see it alike.
@@ -163,7 +165,12 @@ fn contract(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
     if table.is_displaced() {
         for (name, constraint) in &newer.constraints {
             if ddl::key_index(constraint).is_some() {
-                statements.push(sql!("ALTER TABLE {} RENAME CONSTRAINT {} TO {}", place, ident(&table.displaced(name)), ident(name)));
+                statements.push(sql!(
+                    "ALTER TABLE {} RENAME CONSTRAINT {} TO {}",
+                    place,
+                    ident(&table.displaced(name)),
+                    ident(name)
+                ));
             }
         }
         for name in newer.columns.iter().filter_map(|column| column.sequence_name(&table.lineage.newest().table)) {
@@ -247,14 +254,9 @@ fn comments(table: &Physical<'_>, newer: &Table, place: &Sql) -> Vec<Sql> {
 /// The older version's views of tables that stay as they are become tombstones, in groups: nobody uses them any more.
 fn retire_views(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
     let Some(older) = &chain.older else { return };
-    let graves: Vec<Sql> = tables.iter().filter_map(|table| bury(chain, table)).collect();
-    for group in graves.chunks(views::GROUP) {
-        steps.transaction(Phase::Contract, format!("retire views of `{}`", older.views), Vec::new(), group.to_vec());
-    }
-    let names: Vec<&String> = older.schema.tables.keys().collect();
-    for group in names.chunks(views::GROUP) {
-        let triggers = group.iter().map(|name| views::tombstone_trigger(&older.views, name, &chain.newer.name)).collect();
-        steps.transaction(Phase::Contract, format!("make `{}` refuse writes", older.views), Vec::new(), triggers);
+    for group in tables.chunks(views::GROUP) {
+        let graves = group.iter().flat_map(|table| bury(chain, table)).collect();
+        steps.transaction(Phase::Contract, format!("retire views of `{}`", older.views), Vec::new(), graves);
     }
 }
 

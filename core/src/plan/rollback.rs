@@ -50,7 +50,7 @@ pub fn rollback(chain: &Chain, published: Published) -> Plan {
         let mut strong = place.clone();
         if published && let Some(newer) = table.newer {
             let view = &table.lineage.newest().table;
-            all.push(views::tombstone(&chain.newer.views, view, newer, &chain.newer.name));
+            all.extend(views::tombstone(&chain.newer.views, view, newer, &chain.newer.name));
             strong = qualified(&chain.newer.views, view);
         }
         all.extend(statements);
@@ -61,20 +61,13 @@ pub fn rollback(chain: &Chain, published: Published) -> Plan {
             .lock(format!("ACCESS EXCLUSIVE on {place}, instant"));
     }
     if published {
-        let graves: Vec<Sql> = quiet
-            .iter()
-            .filter_map(|table| {
-                Some(views::tombstone(&chain.newer.views, &table.lineage.newest().table, table.newer?, &chain.newer.name))
-            })
-            .collect();
-        for group in graves.chunks(views::GROUP) {
-            steps.transaction(Phase::Undo, format!("retire views of `{}`", chain.newer.views), Vec::new(), group.to_vec());
-        }
-        let names: Vec<&String> = chain.newer.schema.tables.keys().collect();
-        for group in names.chunks(views::GROUP) {
-            let triggers =
-                group.iter().map(|name| views::tombstone_trigger(&chain.newer.views, name, &chain.newer.name)).collect();
-            steps.transaction(Phase::Undo, format!("make `{}` refuse writes", chain.newer.views), Vec::new(), triggers);
+        let buried = |table: &&Physical<'_>| match table.newer {
+            Some(newer) => views::tombstone(&chain.newer.views, &table.lineage.newest().table, newer, &chain.newer.name),
+            None => Vec::new(),
+        };
+        for group in quiet.chunks(views::GROUP) {
+            let graves = group.iter().flat_map(buried).collect();
+            steps.transaction(Phase::Undo, format!("retire views of `{}`", chain.newer.views), Vec::new(), graves);
         }
     }
     Plan {

@@ -528,12 +528,6 @@ fn publish(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
             views::create_views(chain, group),
         );
     }
-    let gone: Vec<_> = wanted.iter().filter(|table| table.newer.is_none()).map(|table| &table.lineage.oldest().table).collect();
-    if !gone.is_empty() {
-        let scratch = views::scratch(&chain.newer);
-        let statements = gone.iter().map(|name| views::tombstone_trigger(&scratch, name, &chain.newer.name)).collect();
-        steps.transaction(Phase::Publish, "make tombstones refuse writes", Vec::new(), statements);
-    }
     let step = steps.transaction(Phase::Publish, format!("publish `{}`", chain.newer.views), Vec::new(), views::publish(chain));
     PUBLISH.clone_into(&mut step.id);
     if let Some(old) = chain.retired.iter().find(|retired| retired.views == chain.newer.views) {

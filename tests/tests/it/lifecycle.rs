@@ -426,7 +426,13 @@ async fn run(case: &Case, base: &'static str) {
     let new = database.on("0002_change").await;
     migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| failed("second start", error));
     let report = work.stop().await;
-    assert!(report.failed.is_empty(), "{place}: {} of {} statements failed: {:?}", report.failed.len(), report.statements, &report.failed[..1]);
+    assert!(
+        report.failed.is_empty(),
+        "{place}: {} of {} statements failed: {:?}",
+        report.failed.len(),
+        report.statements,
+        &report.failed[..1]
+    );
     assert!(report.statements > 0, "{place}: nobody worked");
     migrator.complete(&mut Quiet).await.unwrap_or_else(|error| failed("complete", error));
     for (statement, answer) in case.completed {

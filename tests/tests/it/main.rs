@@ -1,3 +1,5 @@
 //! The suite on a real server.
 
 mod lifecycle;
+mod peers;
+mod traps;

@@ -1,0 +1,262 @@
+//! PEERS 3: the ways in which other tools lose data or break apps, each a test by its name.
+
+use std::time::{Duration, Instant};
+
+use diptych::Quiet;
+use diptych::core::chain::view_schema;
+use diptych_tests::{Database, Work, ask, client, migration, must};
+
+const USERS: &str = "operations:
+  - create_table:
+      name: users
+      columns:
+        - {name: id, type: bigint, pk: true, generated: {identity: {user_specified_values: BY DEFAULT}}}
+        - {name: name, type: text, nullable: true}
+        - {name: age, type: integer, nullable: true}
+";
+const UPPER: &str =
+    "operations: [{alter_column: {table: users, column: name, type: 'varchar(80)', up: upper(name), down: lower(name)}}]";
+
+async fn started(before: &str, seed: &str, change: &str) -> Database {
+    let database = Database::new().await;
+    let before = [migration("0001_before", before)];
+    database.migrate(&before).await;
+    must(&database.on("0001_before").await, seed).await;
+    let all = [before[0].clone(), migration("0002_change", change)];
+    database.migrator().await.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    database
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t3_long_names_do_not_collide() {
+    let table = "t".repeat(46);
+    let (one, two) = (format!("{}1", "c".repeat(39)), format!("{}2", "c".repeat(39)));
+    let before = format!(
+        "operations: [{{create_table: {{name: {table}, columns: [{{name: id, type: bigint, pk: true}}, {{name: {one}, type: integer}}, {{name: {two}, type: integer}}]}}}}]"
+    );
+    let change = format!(
+        "operations: [{{alter_column: {{table: {table}, column: {one}, type: text, up: \"{one}::text\", down: \"{one}::integer\"}}}}, \
+         {{alter_column: {{table: {table}, column: {two}, type: text, up: \"{two}::text\", down: \"{two}::integer\"}}}}]"
+    );
+    let database = started(&before, &format!("INSERT INTO {table} VALUES (1, 10, 20)"), &change).await;
+    let (old, new) = (database.on("0001_before").await, database.on("0002_change").await);
+    must(&old, &format!("INSERT INTO {table} VALUES (2, 30, 40)")).await;
+    must(&new, &format!("INSERT INTO {table} VALUES (3, '50', '60')")).await;
+    for client in [&old, &new] {
+        assert_eq!(ask(client, &format!("SELECT * FROM {table} ORDER BY id")).await, "1|10|20;2|30|40;3|50|60");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t4_writes_through_a_longer_search_path() {
+    let database = started(USERS, "INSERT INTO users (name) VALUES ('a')", UPPER).await;
+    for path in ["public_0002_change, public", "\"$user\", public_0002_change, public", "pg_temp, public_0002_change"] {
+        let client = client(&database.config()).await;
+        must(&client, &format!("SET search_path = {path}")).await;
+        assert_eq!(ask(&client, "INSERT INTO users (name) VALUES ('New') RETURNING name").await, "New", "{path}");
+        assert_eq!(
+            ask(&database.on("0001_before").await, "SELECT name FROM users ORDER BY id DESC LIMIT 1").await,
+            "new",
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t5_a_version_name_that_needs_quotes() {
+    let database = Database::new().await;
+    let name = "0002 It's \"quoted\" \\ and-More";
+    let all = [migration("0001_before", USERS), migration(name, UPPER)];
+    database.migrate(&all[..1]).await;
+    database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
+    let new = database.on(name).await;
+    assert_eq!(ask(&new, "SELECT current_schema").await, view_schema("public", name));
+    assert_eq!(ask(&new, "INSERT INTO users (name) VALUES ('New') RETURNING name").await, "New");
+    assert_eq!(ask(&database.on("0001_before").await, "SELECT name FROM users").await, "new");
+    database.migrator().await.complete(&mut Quiet).await.unwrap();
+    assert_eq!(ask(&new, "SELECT name FROM users").await, "New");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t7_writers_during_complete_and_rollback() {
+    let work = [
+        "INSERT INTO users (name, age) VALUES ('x', 1)",
+        "UPDATE users SET name = name || 'y' WHERE id = (SELECT max(id) FROM users)",
+    ];
+    let database = started(USERS, "INSERT INTO users (name) SELECT 'n' || n FROM generate_series(1, 2000) AS n", UPPER).await;
+    let mut migrator = database.migrator().await;
+    let old = Work::start(&database, "0001_before", 3, &work).await;
+    migrator.rollback(&mut Quiet).await.unwrap();
+    let all = [migration("0001_before", USERS), migration("0002_change", UPPER)];
+    migrator.start(&all, None, &mut Quiet).await.unwrap();
+    let report = old.stop().await;
+    assert!(report.failed.is_empty(), "{} of {}: {:?}", report.failed.len(), report.statements, report.failed.first());
+    let new = Work::start(&database, "0002_change", 3, &work).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    migrator.complete(&mut Quiet).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let report = new.stop().await;
+    assert!(report.failed.is_empty(), "{} of {}: {:?}", report.failed.len(), report.statements, report.failed.first());
+    assert!(report.statements > 10);
+    println!("t7: longest wait {} ms", report.longest.as_millis());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t8_the_new_version_is_not_there_before_its_data_is_complete() {
+    let database = Database::new().await;
+    let all = [migration("0001_before", USERS), migration("0002_change", UPPER)];
+    database.migrate(&all[..1]).await;
+    must(&database.on("0001_before").await, "INSERT INTO users (name) SELECT 'n' || n FROM generate_series(1, 30000) AS n").await;
+    let watcher = database.client().await;
+    let watching = tokio::spawn(async move {
+        let mut looks = 0;
+        loop {
+            let there = ask(&watcher, "SELECT to_regclass('public_0002_change.users') IS NOT NULL").await;
+            if there == "t" {
+                return (
+                    looks,
+                    ask(&watcher, "SELECT count(*) FROM public_0002_change.users WHERE name IS NULL OR name <> upper(name)")
+                        .await,
+                );
+            }
+            looks += 1;
+        }
+    });
+    database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
+    let (looks, wrong) = watching.await.unwrap();
+    assert!(looks > 0);
+    assert_eq!(wrong, "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t11_an_invalid_expression_is_refused_before_anything_is_changed() {
+    for (up, down) in [("upper(name)", "nonsense(name)"), ("upper(nome)", "lower(name)"), ("upper(name", "lower(name)")] {
+        let database = Database::new().await;
+        let change = format!(
+            "operations: [{{alter_column: {{table: users, column: name, type: varchar, up: \"{up}\", down: \"{down}\"}}}}]"
+        );
+        let all = [migration("0001_before", USERS), migration("0002_change", &change)];
+        database.migrate(&all[..1]).await;
+        let before = database.catalog().await;
+        let error = database.migrator().await.start(&all, None, &mut Quiet).await.unwrap_err();
+        assert!(error.to_string().contains("hint: "), "{error}");
+        assert_eq!(before, database.catalog().await);
+        assert_eq!(database.migrator().await.status(&all).await.unwrap().pending, None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t12_a_null_for_a_not_null_column_is_told_with_samples() {
+    let database = Database::new().await;
+    let change = "operations: [{alter_column: {table: users, column: name, nullable: false, up: \"nullif(name, 'x')\"}}]";
+    let all = [migration("0001_before", USERS), migration("0002_change", change)];
+    database.migrate(&all[..1]).await;
+    must(&database.on("0001_before").await, "INSERT INTO users (id, name) VALUES (77, 'x'), (78, 'y')").await;
+    let error = database.migrator().await.start(&all, None, &mut Quiet).await.unwrap_err().to_string();
+    assert!(error.contains("id = 77") && !error.contains("78") && error.contains("`name`"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t13_a_generated_always_identity_key() {
+    let before = USERS.replace("BY DEFAULT", "ALWAYS");
+    let database = started(&before, "INSERT INTO users (name) SELECT 'n' || n FROM generate_series(1, 100) AS n", UPPER).await;
+    let new = database.on("0002_change").await;
+    assert_eq!(ask(&new, "SELECT count(*) FROM users WHERE name = 'N' || id").await, "100");
+    assert_eq!(ask(&new, "INSERT INTO users (name) VALUES ('Z') RETURNING id").await, "101");
+    assert_eq!(ask(&database.on("0001_before").await, "SELECT name FROM users WHERE id = 101").await, "z");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t19_a_conversion_that_calls_a_function_of_the_base_schema() {
+    let database = Database::with_base("app").await;
+    let change =
+        "operations: [{add_column: {table: users, column: {name: slug, type: text, nullable: true}, up: slugify(name)}}]";
+    let all = [migration("0001_before", USERS), migration("0002_change", change)];
+    database.migrate(&all[..1]).await;
+    must(
+        &database.client().await,
+        "CREATE FUNCTION app.slugify(t text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT lower(replace(t, '' '', ''-''))'",
+    )
+    .await;
+    database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
+    // an app whose path has its version alone
+    let old = client(&database.config()).await;
+    must(&old, "SET search_path = app_0001_before").await;
+    must(&old, "INSERT INTO users (name) VALUES ('Two Words')").await;
+    assert_eq!(ask(&database.on("0002_change").await, "SELECT slug FROM users").await, "two-words");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t20_a_role_with_rights_on_the_tables_only() {
+    let database = Database::new().await;
+    let all = [migration("0001_before", USERS), migration("0002_change", UPPER)];
+    let admin = database.client().await;
+    let role = format!("app_{}", database.name);
+    must(&admin, &format!("CREATE ROLE {role} LOGIN")).await;
+    database.migrate(&all[..1]).await;
+    must(&admin, &format!("GRANT SELECT, INSERT, UPDATE ON public.users TO {role}")).await;
+    database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
+    let mut config = database.config();
+    config.user(&role);
+    diptych::connect::put_on(&mut config, "public", "public_0002_change");
+    let app = client(&config).await;
+    assert_eq!(ask(&app, "INSERT INTO users (name) VALUES ('New') RETURNING name").await, "New");
+    assert_eq!(ask(&app, "UPDATE users SET name = 'Newer' RETURNING name").await, "Newer");
+    assert_eq!(ask(&app, "DELETE FROM users").await, "!42501");
+    must(&admin, &format!("DROP OWNED BY {role}")).await;
+    must(&admin, &format!("DROP ROLE {role}")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t24_a_column_called_n() {
+    let before = "operations: [{create_table: {name: y, columns: [{name: id, type: bigint, pk: true}, {name: n, type: integer}, {name: on, type: text, nullable: true}]}}]";
+    let change = "operations: [{alter_column: {table: y, column: n, type: text, up: \"n::text\", down: \"n::integer\"}}, {rename_column: {table: y, from: on, to: no}}]";
+    assert_eq!(migration("a", &migration("a", change).to_yaml()), migration("a", change));
+    let database = started(before, "INSERT INTO y VALUES (1, 2, 'three')", change).await;
+    assert_eq!(ask(&database.on("0002_change").await, "SELECT n, no FROM y").await, "2|three");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t27_an_unrelated_update_rederives_nothing() {
+    let change = "operations:
+  - alter_column: {table: users, column: name, type: 'varchar(80)', up: \"split_part(name, ' ', 1)\", down: name}
+";
+    let database = started(USERS, "INSERT INTO users (id, name, age) VALUES (1, 'Ada King', 1)", change).await;
+    let (old, new) = (database.on("0001_before").await, database.on("0002_change").await);
+    must(&new, "UPDATE users SET age = 2").await;
+    assert_eq!(ask(&old, "SELECT name, age FROM users").await, "Ada King|2");
+    must(&new, "UPDATE users SET name = name, age = 3").await;
+    assert_eq!(ask(&old, "SELECT name, age FROM users").await, "Ada King|3");
+    must(&old, "UPDATE users SET age = 4, name = name").await;
+    assert_eq!(ask(&new, "SELECT name, age FROM users").await, "Ada|4");
+    must(&new, "UPDATE users SET name = 'Bob'").await;
+    assert_eq!(ask(&old, "SELECT name FROM users").await, "Bob");
+    must(&old, "UPDATE users SET name = 'Bob Other'").await;
+    assert_eq!(ask(&new, "SELECT name FROM users").await, "Bob");
+    must(&new, "UPDATE users SET age = 9").await;
+    assert_eq!(ask(&old, "SELECT name FROM users").await, "Bob Other");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t9_an_open_reader_does_not_make_others_queue() {
+    let database = Database::new().await;
+    let all = [migration("0001_before", USERS), migration("0002_change", UPPER)];
+    database.migrate(&all[..1]).await;
+    must(&database.on("0001_before").await, "INSERT INTO users (name) SELECT 'n' || n FROM generate_series(1, 100) AS n").await;
+    let reader = database.on("0001_before").await;
+    must(&reader, "BEGIN").await;
+    must(&reader, "SELECT count(*) FROM users").await;
+    let work =
+        Work::start(&database, "0001_before", 2, &["SELECT count(*) FROM users", "INSERT INTO users (name) VALUES ('x')"]).await;
+    let mut migrator = database.migrator().await;
+    let start = tokio::spawn(async move { migrator.start(&all, None, &mut Quiet).await });
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    must(&reader, "COMMIT").await;
+    start.await.unwrap().unwrap();
+    let report = work.stop().await;
+    assert!(report.failed.is_empty(), "{:?}", report.failed.first());
+    // the budget is half of deadlock_timeout here: 500 ms, and some for the statement itself on a busy machine
+    assert!(report.longest < Duration::from_millis(1200), "{:?}", report.longest);
+    println!("t9: longest wait {} ms", report.longest.as_millis());
+    let _ = Instant::now();
+}

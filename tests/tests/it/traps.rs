@@ -1,0 +1,364 @@
+//! TRAPS: what fails when done the obvious way, each a test by its name.
+
+use std::time::{Duration, Instant};
+
+use diptych::core::plan::Step;
+use diptych::{Progress, Quiet};
+use diptych_tests::{Database, Work, ask, client, migration, must};
+
+const USERS: &str = "operations:
+  - create_table:
+      name: users
+      columns:
+        - {name: id, type: bigint, pk: true, generated: {identity: {user_specified_values: BY DEFAULT}}}
+        - {name: name, type: text, nullable: true}
+        - {name: age, type: integer, nullable: true, default: '18'}
+";
+const UPPER: &str = "operations: [{alter_column: {table: users, column: name, nullable: false, up: \"upper(coalesce(name, 'none'))\", down: lower(name)}}]";
+
+fn both() -> [diptych::core::Migration; 2] {
+    [migration("0001_before", USERS), migration("0002_change", UPPER)]
+}
+
+async fn filled(rows: u32) -> Database {
+    let database = Database::new().await;
+    database.migrate(&both()[..1]).await;
+    must(
+        &database.on("0001_before").await,
+        &format!("INSERT INTO users (name, age) SELECT 'n' || n, n FROM generate_series(1, {rows}) AS n"),
+    )
+    .await;
+    database
+}
+
+async fn start(database: &Database) {
+    database.migrator().await.start(&both(), None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f1_unrelated_updates_during_the_backfill_leave_no_row_unfilled() {
+    let database = filled(60_000).await;
+    let work = Work::start(&database, "0001_before", 4, &["UPDATE users SET age = age + 1 WHERE id % 977 = {n} % 977"]).await;
+    start(&database).await;
+    let report = work.stop().await;
+    assert!(report.failed.is_empty(), "{:?}", report.failed.first());
+    assert_eq!(
+        ask(&database.on("0002_change").await, "SELECT count(*) FROM users WHERE name IS DISTINCT FROM 'N' || id").await,
+        "0"
+    );
+    println!("f1: {} statements, 0 rows missed", report.statements);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f2_a_long_update_across_the_switch_to_live() {
+    let database = filled(5_000).await;
+    let old = database.on("0001_before").await;
+    // holds its locks and goes on writing in filling mode; live mode has to wait for it
+    must(&old, "BEGIN").await;
+    let starting = {
+        let database = database.clone();
+        tokio::spawn(async move { start(&database).await })
+    };
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let sleeper = tokio::spawn(async move {
+        let _ =
+            old.simple_query("UPDATE users SET age = age + 1 + (SELECT count(*) FROM pg_sleep(0.0004)) WHERE id <= 2000").await;
+        let _ = old.simple_query("COMMIT").await;
+    });
+    sleeper.await.unwrap();
+    starting.await.unwrap();
+    let new = database.on("0002_change").await;
+    must(&new, "UPDATE users SET name = 'Mine' WHERE id <= 2000").await;
+    assert_eq!(ask(&new, "SELECT count(*) FROM users WHERE name = 'Mine'").await, "2000");
+    assert_eq!(ask(&new, "SELECT count(*) FROM users WHERE id > 2000 AND name IS DISTINCT FROM 'N' || id").await, "0");
+    // the functions of the two modes are not one function with two bodies
+    let functions = ask(&database.client().await, "SELECT count(*) FROM pg_proc WHERE pronamespace = 'diptych'::regnamespace AND prorettype = 'trigger'::regtype AND proname LIKE '%fill%'").await;
+    assert_eq!(functions, "0");
+}
+
+/// Does something once, when a backfill has moved on.
+struct OnBackfill<F: FnMut() + Send>(Option<F>);
+
+impl<F: FnMut() + Send> Progress for OnBackfill<F> {
+    fn backfill(&mut self, _: &str, done: u64, total: u64, _: u64) {
+        if done * 3 > total
+            && let Some(mut act) = self.0.take()
+        {
+            act();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn f3_a_rewrite_of_the_table_in_mid_backfill() {
+    let database = filled(80_000).await;
+    must(&database.client().await, "DELETE FROM users WHERE id % 3 = 0").await;
+    let other = database.client().await;
+    let handle = tokio::runtime::Handle::current();
+    let mut progress = OnBackfill(Some(move || {
+        tokio::task::block_in_place(|| handle.block_on(async { must(&other, "VACUUM FULL users").await }));
+    }));
+    database.migrator().await.start(&both(), None, &mut progress).await.unwrap();
+    assert!(progress.0.is_none(), "the rewrite happened");
+    assert_eq!(
+        ask(&database.on("0002_change").await, "SELECT count(*) FROM users WHERE name IS DISTINCT FROM 'N' || id").await,
+        "0"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f4_in_a_deadlock_with_the_backfill_the_application_goes_on() {
+    let database = filled(20_000).await;
+    // transactions that lock rows from the end to the beginning, against the backfill's order
+    let work = Work::start(
+        &database,
+        "0001_before",
+        3,
+        &[
+            "BEGIN",
+            "UPDATE users SET age = 1 WHERE id = 15000 - {n} % 50",
+            "SELECT pg_sleep(0.01)",
+            "UPDATE users SET age = 2 WHERE id = 50 - {n} % 50 + 100 * ({n} % 3)",
+            "COMMIT",
+        ],
+    )
+    .await;
+    start(&database).await;
+    let report = work.stop().await;
+    let deadlocks: Vec<_> = report.failed.iter().filter(|text| text.contains("40P01")).collect();
+    assert!(deadlocks.is_empty(), "{deadlocks:?}");
+    assert!(report.failed.is_empty(), "{:?}", report.failed.first());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f5_several_locks_share_one_budget() {
+    // two held tables, one step that locks both: a foreign key's drop at complete
+    let before = "operations:
+  - create_table: {name: parent, columns: [{name: id, type: bigint, pk: true}]}
+  - create_table: {name: child, columns: [{name: id, type: bigint, pk: true}, {name: parent, type: bigint, references: {name: child_fk, table: parent, column: id}}]}
+";
+    let database = Database::new().await;
+    let all = [migration("0001_before", before), migration("0002_change", "operations: [{drop_table: {name: child}}]")];
+    database.migrate(&all[..1]).await;
+    let mut migrator = database.migrator().await;
+    migrator.start(&all, None, &mut Quiet).await.unwrap();
+    let (one, two) = (database.client().await, database.client().await);
+    for (client, table) in [(&one, "child"), (&two, "parent")] {
+        must(client, "BEGIN").await;
+        must(client, &format!("SELECT * FROM public.{table}")).await;
+    }
+    let work = Work::start(&database, "0002_change", 2, &["SELECT * FROM parent", "INSERT INTO parent VALUES ({n})"]).await;
+    let completing = tokio::spawn(async move { migrator.complete(&mut Quiet).await });
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    must(&one, "COMMIT").await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    must(&two, "COMMIT").await;
+    completing.await.unwrap().unwrap();
+    let report = work.stop().await;
+    assert!(report.failed.is_empty(), "{:?}", report.failed.first());
+    assert!(report.longest < Duration::from_millis(1000), "waited {:?}", report.longest);
+    println!("f5: longest wait {} ms", report.longest.as_millis());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f7_a_running_autovacuum_yields() {
+    let database = filled(30_000).await;
+    let admin = database.client().await;
+    // a slow autovacuum of this table: many dead rows, a long cost delay
+    must(&admin, "ALTER TABLE users SET (autovacuum_vacuum_threshold = 1, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1)").await;
+    must(&admin, "ALTER SYSTEM SET autovacuum_naptime = 1").await;
+    must(&admin, "SELECT pg_reload_conf()").await;
+    must(&admin, "UPDATE users SET age = 0").await;
+    let running =
+        "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'autovacuum worker' AND query LIKE '%public.users%'";
+    let since = Instant::now();
+    while ask(&admin, running).await == "0" {
+        assert!(since.elapsed() < Duration::from_secs(60), "no autovacuum came");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let began = Instant::now();
+    let work =
+        Work::start(&database, "0001_before", 1, &["SELECT * FROM users WHERE id = 5", "UPDATE users SET age = 3 WHERE id = 5"])
+            .await;
+    start(&database).await;
+    let report = work.stop().await;
+    assert!(report.failed.is_empty(), "{:?}", report.failed.first());
+    assert!(began.elapsed() < Duration::from_secs(40), "{:?}", began.elapsed());
+    must(&admin, "ALTER SYSTEM RESET autovacuum_naptime").await;
+    println!("f7: start took {:?} beside an autovacuum, longest wait {} ms", began.elapsed(), report.longest.as_millis());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f8_the_side_that_carries_values_is_the_source() {
+    let database = filled(1).await;
+    start(&database).await;
+    let (old, new) = (database.on("0001_before").await, database.on("0002_change").await);
+    // a session of the new version that writes the base table, as COPY has to
+    must(&new, "INSERT INTO public.users (id, name) VALUES (100, 'base')").await;
+    assert_eq!(ask(&new, "SELECT name FROM users WHERE id = 100").await, "BASE");
+    assert_eq!(ask(&old, "SELECT name FROM users WHERE id = 100").await, "base");
+    must(&new, "UPDATE public.users SET name = 'base2' WHERE id = 100").await;
+    assert_eq!(ask(&new, "SELECT name FROM users WHERE id = 100").await, "BASE2");
+    // "$user" first in the path, with a schema of that name
+    let admin = database.client().await;
+    must(&admin, "CREATE SCHEMA postgres").await;
+    let odd = client(&database.config()).await;
+    must(&odd, "SET search_path = \"$user\", public_0002_change, public").await;
+    must(&odd, "INSERT INTO users (id, name) VALUES (101, 'Odd')").await;
+    assert_eq!(ask(&new, "SELECT name FROM users WHERE id = 101").await, "Odd");
+    assert_eq!(ask(&old, "SELECT name FROM users WHERE id = 101").await, "odd");
+    // the new version's view by its full name, from a session of the old one
+    must(&old, "INSERT INTO public_0002_change.users (id, name) VALUES (102, 'Full')").await;
+    assert_eq!(ask(&new, "SELECT name FROM users WHERE id = 102").await, "Full");
+    assert_eq!(ask(&old, "SELECT name FROM users WHERE id = 102").await, "full");
+    // a function with a pinned path
+    must(&admin, "CREATE FUNCTION public.pinned(t text) RETURNS void LANGUAGE sql SET search_path = public AS 'INSERT INTO users (id, name) VALUES (103, t)'").await;
+    must(&new, "SELECT public.pinned('pin')").await;
+    assert_eq!(ask(&new, "SELECT name FROM users WHERE id = 103").await, "PIN");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f9_a_dropped_default_is_dropped_for_the_new_version_alone() {
+    let database = filled(1).await;
+    let all = [
+        migration("0001_before", USERS),
+        migration("0002_change", "operations: [{alter_column: {table: users, column: age, default: null}}]"),
+    ];
+    database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
+    assert_eq!(ask(&database.on("0002_change").await, "INSERT INTO users (name) VALUES ('a') RETURNING age").await, "NULL");
+    assert_eq!(ask(&database.on("0001_before").await, "INSERT INTO users (name) VALUES ('a') RETURNING age").await, "18");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f10_nothing_falls_through_to_a_base_table() {
+    let database = filled(3).await;
+    start(&database).await;
+    let old = database.on("0001_before").await;
+    let update = old.prepare("UPDATE users SET name = 'old meaning' WHERE id = 1").await.unwrap();
+    let select = old.prepare("SELECT name FROM users WHERE id = 1").await.unwrap();
+    old.execute(&update, &[]).await.unwrap();
+    database.migrator().await.complete(&mut Quiet).await.unwrap();
+    for _ in 0..2 {
+        let error = old.execute(&update, &[]).await.unwrap_err();
+        assert_eq!(error.code().map(|code| code.code()), Some("42P01"), "{error:?}");
+        let error = old.query(&select, &[]).await.unwrap_err();
+        assert_eq!(error.code().map(|code| code.code()), Some("42P01"), "{error:?}");
+    }
+    for statement in
+        ["SELECT * FROM users", "INSERT INTO users (name) VALUES ('x')", "UPDATE users SET name = 'x'", "DELETE FROM users"]
+    {
+        assert_eq!(ask(&old, statement).await, "!42P01", "{statement}");
+    }
+    // the same for a version that was rolled back
+    let all = [
+        both()[0].clone(),
+        both()[1].clone(),
+        migration("0003_more", "operations: [{rename_column: {table: users, from: age, to: years}}]"),
+    ];
+    let mut migrator = database.migrator().await;
+    migrator.start(&all, None, &mut Quiet).await.unwrap();
+    let newest = database.on("0003_more").await;
+    let update = newest.prepare("UPDATE users SET years = 1").await.unwrap();
+    migrator.rollback(&mut Quiet).await.unwrap();
+    assert_eq!(newest.execute(&update, &[]).await.unwrap_err().code().map(|code| code.code()), Some("42P01"));
+    migrator.start(&all, None, &mut Quiet).await.unwrap();
+    assert_eq!(newest.execute(&update, &[]).await.unwrap(), 3);
+    migrator.complete(&mut Quiet).await.unwrap();
+    // two versions on, the first one's tombstones are gone
+    assert_eq!(ask(&database.client().await, "SELECT to_regnamespace('public_0001_before') IS NULL").await, "t");
+}
+
+/// Counts the steps' statements as they are sent.
+#[derive(Default)]
+struct Sent(Vec<String>);
+
+impl Progress for Sent {
+    fn statement(&mut self, sql: &str) {
+        self.0.push(sql.to_owned());
+    }
+    fn retry(&mut self, step: &Step, reason: &str) {
+        self.0.push(format!("retry of {}: {reason}", step.title));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f16_thousands_of_views_do_not_exhaust_the_lock_table() {
+    let database = Database::new().await;
+    let tables: String = (1..=1000)
+        .map(|n| format!("  - create_table: {{name: t{n}, columns: [{{name: id, type: bigint, nullable: true}}]}}\n"))
+        .collect();
+    let all = [
+        migration("0001_before", &format!("operations:\n{tables}")),
+        migration("0002_change", "operations: [{rename_column: {table: t1, from: id, to: key}}]"),
+        migration("0003_change", "operations: [{rename_column: {table: t1, from: key, to: id}}]"),
+    ];
+    database.migrate(&all[..1]).await;
+    let work = Work::start(&database, "0001_before", 1, &["SELECT count(*) FROM t5", "INSERT INTO t6 VALUES (1)"]).await;
+    let began = Instant::now();
+    let mut migrator = database.migrator().await;
+    let mut sent = Sent::default();
+    migrator.start(&all[..2], None, &mut sent).await.unwrap();
+    let report = work.stop().await;
+    assert!(report.failed.is_empty(), "{:?}", report.failed.first());
+    migrator.complete(&mut sent).await.unwrap();
+    migrator.start(&all, None, &mut sent).await.unwrap();
+    migrator.complete(&mut sent).await.unwrap();
+    assert_eq!(ask(&database.client().await, "SELECT to_regnamespace('public_0001_before') IS NULL").await, "t");
+    println!(
+        "f16: 1,000 tables, start and complete twice in {:?}, longest wait {} ms",
+        began.elapsed(),
+        report.longest.as_millis()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plan_is_what_the_server_sees() {
+    let database = filled(10).await;
+    let migrator = database.migrator().await;
+    let plan = migrator.plan(diptych::core::plan::Command::Start, &both(), None).await.unwrap().unwrap();
+    let position = std::fs::metadata(diptych_tests::server().log_path()).unwrap().len();
+    start(&database).await;
+    let (log, _) = diptych_xtask::server::log_since(diptych_tests::server(), position).unwrap();
+    // the server serves other tests as well: an entry begins with its database's name
+    let mut rest = String::new();
+    let mut ours = false;
+    for line in log.lines() {
+        if let Some((name, text)) = line.split_once("|>") {
+            ours = name == database.name && text.starts_with("LOG");
+            if ours {
+                rest.push_str("\nstatement: ");
+                rest.push_str(text.split_once(": ").map_or(text, |(_, text)| text));
+            }
+        } else if ours {
+            rest.push('\n');
+            rest.push_str(line.strip_prefix('\t').unwrap_or(line));
+        }
+    }
+    let mut count = 0;
+    for statement in plan.steps.iter().flat_map(|step| step.action.statements()) {
+        if statement.as_str().starts_with("VACUUM") {
+            continue; // tables of a few pages are not worth one
+        }
+        let at = rest.find(statement.as_str()).unwrap_or_else(|| panic!("the server did not see, in this order:\n{statement}"));
+        rest.replace_range(at..at + statement.as_str().len(), "");
+        count += 1;
+    }
+    // what is left is bookkeeping: transactions, settings, questions, and writes to the state
+    let own = [
+        "BEGIN",
+        "COMMIT",
+        "ROLLBACK",
+        "START TRANSACTION",
+        "SET ",
+        "RESET ",
+        "SELECT ",
+        "INSERT INTO diptych.",
+        "UPDATE diptych.",
+        "DELETE FROM diptych.",
+    ];
+    for line in rest.lines().filter_map(|line| line.strip_prefix("statement: ")) {
+        let text = line.split_once(": ").map_or(line, |(_, text)| text).trim();
+        assert!(text.is_empty() || own.iter().any(|word| text.starts_with(word)), "not in the plan: {line}");
+    }
+    println!("plan_is_what_the_server_sees: {count} statements");
+}
