@@ -74,6 +74,9 @@ impl DeclaredSchema {
                     of_table.insert(field.column.name.clone(), attributes);
                 }
             }
+            for dropped in &table.dropped {
+                of_table.insert(format!("-{}", dropped.name), Used { down: dropped.down.clone(), ..Used::default() });
+            }
             if !of_table.is_empty() {
                 used.insert(table.name.clone(), of_table);
             }

@@ -16,11 +16,12 @@ pub mod types;
 
 pub use database::{Database, Table};
 pub use diptych_core as core;
-
+pub use diptych_macros::{Schema, database};
 pub use error::{Error, Result};
 pub use executor::{Blocker, Progress, Quiet};
 pub use migrator::{Migrator, Options, Outcome, Status};
 pub use tokio_postgres;
+pub use types::SqlType;
 
 #[doc(hidden)]
 pub mod __private {

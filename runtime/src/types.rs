@@ -1,1 +1,215 @@
-//! Placeholder.
+//! The PostgreSQL type of a Rust type, and the assertions that compare it with the snapshot at compile time.
+
+/// A Rust type that a column can have. Implement it for newtypes by delegation: `const NAME: &'static str = <i64 as SqlType>::NAME;`
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no PostgreSQL type",
+    label = "no column can have this type",
+    note = "use `#[schema(type = \"…\")]` on a type that implements `diptych::SqlType`, or implement it for `{Self}`"
+)]
+pub trait SqlType {
+    /// The type in PostgreSQL's own spelling, as `format_type` prints it: `bigint`, `timestamp with time zone`.
+    const NAME: &'static str;
+    /// Whether a column of this type may be NULL.
+    const NULLABLE: bool = false;
+}
+
+macro_rules! types {
+    ($($rust:ty => $name:literal),* $(,)?) => {$(
+        impl SqlType for $rust {
+            const NAME: &'static str = $name;
+        }
+        impl SqlType for Vec<$rust> {
+            const NAME: &'static str = concat!($name, "[]");
+        }
+    )*};
+}
+
+types! {
+    bool => "boolean",
+    i16 => "smallint",
+    i32 => "integer",
+    i64 => "bigint",
+    f32 => "real",
+    f64 => "double precision",
+    String => "text",
+    Vec<u8> => "bytea",
+    std::time::SystemTime => "timestamp with time zone",
+    serde_json::Value => "jsonb",
+}
+
+impl<T: SqlType> SqlType for Option<T> {
+    const NAME: &'static str = T::NAME;
+    const NULLABLE: bool = true;
+}
+
+/// What the snapshot has of a column, and what the field brings along; made by the derive.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    /// The table.
+    pub table: &'static str,
+    /// The column.
+    pub column: &'static str,
+    /// The snapshot's version.
+    pub version: &'static str,
+    /// The type in the snapshot.
+    pub sql_type: &'static str,
+    /// Whether the snapshot's column may be NULL.
+    pub nullable: bool,
+    /// The field has an `up` that no recorded migration has used.
+    pub up: bool,
+    /// The field has a `down` that no recorded migration has used.
+    pub down: bool,
+}
+
+/// Compares a field with the snapshot. Its panic is the compile error, on the field.
+#[track_caller]
+pub const fn assert_unchanged(name: &str, nullable: bool, known: Known) {
+    if !equal(name, known.sql_type) && !(known.up && known.down) {
+        let text = Text::new()
+            .add("column `")
+            .add(known.table)
+            .add(".")
+            .add(known.column)
+            .add("` is ")
+            .add(known.sql_type)
+            .add(" in version `")
+            .add(known.version)
+            .add("`, but ")
+            .add(name)
+            .add(" in this release: the two versions need conversions between them\n")
+            .add("hint: add `up = \"CAST(")
+            .add(known.column)
+            .add(" AS ")
+            .add(name)
+            .add(")\", down = \"CAST(")
+            .add(known.column)
+            .add(" AS ")
+            .add(known.sql_type)
+            .add(")\"` to the field");
+        panic!("{}", text.as_str());
+    }
+    if known.nullable && !nullable && !known.up {
+        let text = Text::new()
+            .add("column `")
+            .add(known.table)
+            .add(".")
+            .add(known.column)
+            .add("` may be NULL in version `")
+            .add(known.version)
+            .add("`, but not in this release: rows that hold NULL need a value\n")
+            .add("hint: add `up = \"coalesce(")
+            .add(known.column)
+            .add(", …)\"` to the field, or make it an Option");
+        panic!("{}", text.as_str());
+    }
+    if !known.nullable && nullable && !known.down {
+        let text = Text::new()
+            .add("column `")
+            .add(known.table)
+            .add(".")
+            .add(known.column)
+            .add("` may be NULL in this release, but version `")
+            .add(known.version)
+            .add("` cannot take NULL\n")
+            .add("hint: add `down = \"coalesce(")
+            .add(known.column)
+            .add(", …)\"` to the field with what that version is to read");
+        panic!("{}", text.as_str());
+    }
+}
+
+/// A new column: NOT NULL needs a value for the rows there are. Its panic is the compile error, on the field.
+#[track_caller]
+pub const fn assert_addable(nullable: bool, has_value: bool, table: &str, column: &str, version: &str) {
+    if !nullable && !has_value {
+        let text = Text::new()
+            .add("column `")
+            .add(table)
+            .add(".")
+            .add(column)
+            .add("` is new in this release and NOT NULL: rows of version `")
+            .add(version)
+            .add("` have no value for it\n")
+            .add("hint: add `up = \"…\"` to the field with their value, or `default = \"…\"`, or make it an Option");
+        panic!("{}", text.as_str());
+    }
+}
+
+/// A struct of the list in `database!` reads the same folder of migrations as `database!` does.
+#[track_caller]
+pub const fn assert_folder(table: u64, database: u64) {
+    assert!(
+        table == database,
+        "this struct belongs to another folder of migrations\nhint: name the same folder in `#[schema(migrations = \"…\")]` and in `database!`"
+    );
+}
+
+/// The names that a struct answers for: its table's, and the one that it was renamed from.
+pub trait Named {
+    /// The names.
+    const NAMES: &'static [&'static str];
+}
+
+/// Whether one of the structs answers for a table.
+pub const fn any_named(tables: &[&[&str]], name: &str) -> bool {
+    let mut at = 0;
+    while at < tables.len() {
+        let mut inner = 0;
+        while inner < tables[at].len() {
+            if equal(tables[at][inner], name) {
+                return true;
+            }
+            inner += 1;
+        }
+        at += 1;
+    }
+    false
+}
+
+const fn equal(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    if one.len() != other.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < one.len() {
+        if one[at] != other[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+/// A message put together at compile time, in a buffer of fixed length.
+struct Text {
+    bytes: [u8; 1024],
+    length: usize,
+}
+
+impl Text {
+    const fn new() -> Self {
+        Text { bytes: [0; 1024], length: 0 }
+    }
+
+    const fn add(mut self, part: &str) -> Self {
+        let part = part.as_bytes();
+        // a part that does not fit is left out whole, so that the text stays valid UTF-8
+        if self.length + part.len() <= self.bytes.len() {
+            let mut at = 0;
+            while at < part.len() {
+                self.bytes[self.length] = part[at];
+                self.length += 1;
+                at += 1;
+            }
+        }
+        self
+    }
+
+    const fn as_str(&self) -> &str {
+        match std::str::from_utf8(self.bytes.split_at(self.length).0) {
+            Ok(text) => text,
+            Err(_) => "the message is not valid UTF-8",
+        }
+    }
+}

@@ -357,7 +357,12 @@ async fn plan_is_what_the_server_sees() {
         "DELETE FROM diptych.",
     ];
     for line in rest.lines().filter_map(|line| line.strip_prefix("statement: ")) {
-        let text = line.split_once(": ").map_or(line, |(_, text)| text).trim();
+        let text =
+            line.trim().strip_prefix("execute ").and_then(|text| text.split_once(": ")).map_or(line, |(_, text)| text).trim();
+        // a backfill sends its update once per stripe and range
+        if plan.steps.iter().flat_map(|step| step.action.statements()).any(|known| known.as_str().starts_with(text)) {
+            continue;
+        }
         assert!(text.is_empty() || own.iter().any(|word| text.starts_with(word)), "not in the plan: {line}");
     }
     println!("plan_is_what_the_server_sees: {count} statements");
