@@ -1,2 +1,170 @@
-//! Placeholder.
+//! The `diptych` command line, as a library for a project's own xtask and as a binary.
+//!
+//! A project's xtask is one line: `fn main() -> ExitCode { diptych_xtask::main::<app::Shop>() }`.
+
+mod commands;
+mod config;
+mod folder;
+mod progress;
+mod render;
 pub mod server;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use diptych::Database;
+use diptych::core::{DeclaredSchema, Snapshot};
+
+use config::{Context, Failure};
+
+/// Changes a PostgreSQL schema while the app keeps running.
+#[derive(Parser, Debug)]
+#[command(name = "diptych", version, about, long_about = None)]
+struct Binary {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The tasks of this project.
+#[derive(Parser, Debug)]
+#[command(name = "xtask", about)]
+struct Xtask {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand, Debug)]
+enum Task {
+    /// Record, start, complete or roll back changes of the database schema
+    Migrate {
+        #[command(flatten)]
+        global: Global,
+        #[command(subcommand)]
+        command: Command,
+    },
+}
+
+#[derive(Args, Clone, Debug)]
+struct Global {
+    /// The database: postgresql://user:password@host:port/database
+    #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true)]
+    url: Option<String>,
+    /// The folder of migration files [default: migrations]
+    #[arg(long, global = true)]
+    dir: Option<PathBuf>,
+    /// The schema that the tables live in [default: public]
+    #[arg(long, global = true)]
+    schema: Option<String>,
+    /// How long an application may wait behind one transaction of this tool
+    #[arg(long, global = true, default_value = "500ms", value_parser = config::duration)]
+    lock_timeout: std::time::Duration,
+    /// How long a step is retried before the command gives up, with everything as it was before the step
+    #[arg(long, global = true, default_value = "10m", value_parser = config::duration)]
+    timeout: std::time::Duration,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Write the folder of migrations, the empty snapshot and the cargo alias
+    Init,
+    /// Prove what differs between structs and snapshot on a scratch server, and write it as a migration
+    Record {
+        /// A name in a few words, such as "split name"
+        name: String,
+    },
+    /// See that nothing is unrecorded and that every file leads to the snapshot (for CI)
+    Check,
+    /// Show what a command would run: steps, SQL, locks, hazards
+    Plan {
+        /// start, complete or rollback
+        #[arg(default_value = "start", value_parser = ["start", "complete", "rollback"])]
+        command: String,
+        /// Stop at this version
+        #[arg(long)]
+        to: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Expand: bring the new version up beside the old one
+    Start {
+        /// Stop at this version
+        #[arg(long)]
+        to: Option<String>,
+    },
+    /// Contract: remove what only the old version needed
+    Complete,
+    /// Undo a start
+    Rollback,
+    /// Say how the database stands
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// What a project's structs say; the binary has none.
+struct Project {
+    declared: DeclaredSchema,
+    folder: PathBuf,
+    base: &'static str,
+}
+
+/// The whole of a project's xtask: `cargo xtask migrate …`.
+pub fn main<D: Database>() -> ExitCode {
+    run::<D>(std::env::args_os())
+}
+
+/// The same over given arguments, the program's name first: for an xtask with tasks of its own.
+pub fn run<D: Database>(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let Task::Migrate { global, command } = Xtask::parse_from(arguments).task;
+    let project = Project { declared: D::declared(), folder: PathBuf::from(D::FOLDER), base: D::BASE };
+    finish(dispatch(global, command, Some(project)))
+}
+
+/// The binary `diptych`: the same commands over a folder of files.
+pub fn binary() -> ExitCode {
+    let arguments = Binary::parse();
+    finish(dispatch(arguments.global, arguments.command, None))
+}
+
+fn finish(outcome: Result<(), Failure>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(global: Global, command: Command, project: Option<Project>) -> Result<(), Failure> {
+    let context = Context::new(global, project.as_ref());
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+    runtime.block_on(async {
+        match command {
+            Command::Init => commands::init::run(&context),
+            Command::Record { name } => commands::record::run(&context, project.as_ref(), &name).await,
+            Command::Check => commands::check::run(&context, project.as_ref()),
+            Command::Plan { command, to, json } => commands::plan::run(&context, &command, to.as_deref(), json).await,
+            Command::Start { to } => commands::start::run(&context, to.as_deref()).await,
+            Command::Complete => commands::complete::run(&context).await,
+            Command::Rollback => commands::rollback::run(&context).await,
+            Command::Status { json } => commands::status::run(&context, json).await,
+        }
+    })
+}
+
+/// The snapshot that a project's structs are compared with.
+fn project_snapshot(context: &Context) -> Result<Snapshot, Failure> {
+    folder::snapshot(&context.dir)
+}

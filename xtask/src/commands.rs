@@ -1,0 +1,10 @@
+//! The commands, one file each.
+
+pub(crate) mod check;
+pub(crate) mod complete;
+pub(crate) mod init;
+pub(crate) mod plan;
+pub(crate) mod record;
+pub(crate) mod rollback;
+pub(crate) mod start;
+pub(crate) mod status;

@@ -1,0 +1,69 @@
+//! `check`: nothing unrecorded, every file applies, the files lead to the snapshot.
+
+use diptych::core::stage::Stage;
+use diptych::core::{Operation, Schema, diff};
+
+use crate::config::{Context, Failure};
+use crate::{Project, folder, project_snapshot};
+
+pub(crate) fn run(context: &Context, project: Option<&Project>) -> Result<(), Failure> {
+    let migrations = folder::migrations(&context.dir)?;
+    let mut schema = Schema::default();
+    for migration in &migrations {
+        let mut stage = Stage::identity(&schema);
+        migration.apply(&mut stage)?;
+        schema = stage.to;
+    }
+    let snapshot = project_snapshot(context)?;
+    if snapshot.version.is_some() || project.is_some() {
+        let last = migrations.last().map(|migration| migration.name.clone());
+        if snapshot.version != last {
+            return Err(Failure::hinted(
+                format!(
+                    "the snapshot stands for version `{}`, but the last migration is `{}`",
+                    snapshot.version.as_deref().unwrap_or("(none)"),
+                    last.as_deref().unwrap_or("(none)")
+                ),
+                "a file was added, removed or renamed by hand: put it back as it was recorded",
+            ));
+        }
+        if !same_up_to_order(&schema, &snapshot.tables) {
+            return Err(Failure::hinted(
+                "the migrations do not lead to the snapshot",
+                "a recorded file or the snapshot was edited since it was recorded: put it back",
+            ));
+        }
+    }
+    if let Some(project) = project {
+        let pending = diff::diff(&snapshot, &project.declared)?;
+        if !pending.is_empty() {
+            let names: Vec<&str> = pending.iter().map(Operation::name).collect();
+            return Err(Failure::hinted(
+                format!("the structs differ from the snapshot: {}", names.join(", ")),
+                "record it: cargo xtask migrate record NAME",
+            ));
+        }
+        for (table, columns) in &snapshot.used {
+            for column in columns.keys().filter(|column| !column.is_empty() && !column.starts_with('-')) {
+                println!(
+                    "note: the conversions on `{table}.{column}` were used by `{}` and may be removed",
+                    snapshot.version.as_deref().unwrap_or_default()
+                );
+            }
+        }
+    }
+    println!("{} migrations, all in order", migrations.len());
+    Ok(())
+}
+
+/// Column order is the struct's, which operations do not know.
+fn same_up_to_order(one: &Schema, other: &Schema) -> bool {
+    let sorted = |schema: &Schema| {
+        let mut schema = schema.clone();
+        for table in schema.tables.values_mut() {
+            table.columns.sort_by(|one, other| one.name.cmp(&other.name));
+        }
+        schema
+    };
+    sorted(one) == sorted(other)
+}

@@ -1,0 +1,11 @@
+//! `rollback`: undo a start.
+
+use crate::config::{Context, Failure};
+use crate::progress::Teller;
+use crate::render;
+
+pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
+    let outcome = context.migrator().await?.rollback(&mut Teller::new()).await?;
+    println!("{}", render::outcome("rolled back", &outcome));
+    Ok(())
+}

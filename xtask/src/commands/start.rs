@@ -1,0 +1,12 @@
+//! `start`: expand and publish.
+
+use crate::config::{Context, Failure};
+use crate::progress::Teller;
+use crate::{folder, render};
+
+pub(crate) async fn run(context: &Context, to: Option<&str>) -> Result<(), Failure> {
+    let migrations = folder::migrations(&context.dir)?;
+    let outcome = context.migrator().await?.start(&migrations, to, &mut Teller::new()).await?;
+    println!("{}", render::outcome("started", &outcome));
+    Ok(())
+}

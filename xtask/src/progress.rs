@@ -1,0 +1,81 @@
+//! What a running command tells: a bar on a terminal, plain lines elsewhere, on standard error.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use diptych::core::plan::Step;
+use diptych::{Blocker, Progress};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Progress on standard error.
+pub(crate) struct Teller {
+    bar: Option<ProgressBar>,
+    told: Instant,
+    began: Instant,
+}
+
+impl Teller {
+    pub(crate) fn new() -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let style = ProgressStyle::with_template("{spinner} [{pos}/{len}] {wide_msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_bar());
+            ProgressBar::new(0).with_style(style)
+        });
+        Teller { bar, told: Instant::now(), began: Instant::now() }
+    }
+
+    fn tell(&self, line: String) {
+        match &self.bar {
+            Some(bar) => bar.set_message(line),
+            None => eprintln!("{line}"),
+        }
+    }
+
+    fn is_due(&mut self) -> bool {
+        let due = self.bar.is_some() || self.told.elapsed() >= Duration::from_secs(1);
+        if due {
+            self.told = Instant::now();
+        }
+        due
+    }
+}
+
+impl Progress for Teller {
+    fn step(&mut self, number: usize, total: usize, step: &Step) {
+        self.began = Instant::now();
+        match &self.bar {
+            Some(bar) => {
+                bar.set_length(total as u64);
+                bar.set_position(number as u64);
+                bar.set_message(step.title.clone());
+            }
+            None => eprintln!("[{number}/{total}] {}: {}", step.phase, step.title),
+        }
+    }
+
+    fn backfill(&mut self, table: &str, done: u64, total: u64, rows: u64) {
+        if self.is_due() {
+            let rate = rows as f64 / self.began.elapsed().as_secs_f64().max(0.001);
+            self.tell(format!("backfill of `{table}`: {} %, {rows} rows, {rate:.0} rows/s", done * 100 / total.max(1)));
+        }
+    }
+
+    fn waiting(&mut self, blockers: &[Blocker]) {
+        let list: Vec<String> = blockers.iter().map(ToString::to_string).collect();
+        self.tell(format!("waiting for a lock held by {}", list.join(", ")));
+    }
+
+    fn retry(&mut self, step: &Step, reason: &str) {
+        if self.is_due() {
+            self.tell(format!("again: {} ({reason})", step.title));
+        }
+    }
+}
+
+impl Drop for Teller {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
