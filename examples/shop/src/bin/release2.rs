@@ -1,0 +1,6 @@
+//! Release 2 of the shop.
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    shop::work::serve(shop::work::Release::Two).await
+}
