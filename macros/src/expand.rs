@@ -49,6 +49,7 @@ fn warnings(outcome: &Outcome, drift: Drift) -> TokenStream {
             quote_spanned! {*span=>
                 #[warn(warnings)]
                 const _: () = {
+                    #[allow(non_upper_case_globals)]
                     #[deprecated(note = #note)]
                     const schema_drift: () = ();
                     schema_drift

@@ -114,7 +114,7 @@ async fn tell(arguments: &Arguments) -> Result<bool, Failure> {
     if arguments.json {
         println!(
             "{}",
-            serde_json::json!({"statements": statements, "failed": failed, "lost": lost, "max_wait_ms": waited, "rows": rows})
+            format_args!("{{\"statements\":{statements},\"failed\":{failed},\"lost\":{lost},\"max_wait_ms\":{waited},\"rows\":{rows}}}")
         );
     }
     Ok(fine)
