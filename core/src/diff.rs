@@ -19,7 +19,7 @@ use crate::stage::Stage;
 pub fn diff(snapshot: &Snapshot, declared: &DeclaredSchema) -> Result<Vec<Operation>> {
     let mut differ = Differ { snapshot, stage: Stage::identity(&snapshot.tables), operations: Vec::new() };
     let from = |table: &DeclaredTable| recorded_name(snapshot, table);
-    for (name, _) in &snapshot.tables.tables {
+    for name in snapshot.tables.tables.keys() {
         let wanted = declared.tables.iter().any(|table| from(table).as_ref() == Some(name));
         if !wanted && !declared.dropped.contains(name) {
             return Err(Error::new(format!("table `{name}` is in the snapshot, but no struct declares it")).hint(format!(

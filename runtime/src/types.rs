@@ -64,7 +64,8 @@ pub struct Known {
 /// Compares a field with the snapshot. Its panic is the compile error, on the field.
 #[track_caller]
 pub const fn assert_unchanged(name: &str, nullable: bool, known: Known) {
-    if !equal(name, known.sql_type) && !(known.up && known.down) {
+    let converted = known.up && known.down;
+    if !equal(name, known.sql_type) && !converted {
         let text = Text::new()
             .add("column `")
             .add(known.table)

@@ -21,7 +21,7 @@ use config::{Context, Failure};
 
 /// Changes a PostgreSQL schema while the app keeps running.
 #[derive(Parser, Debug)]
-#[command(name = "diptych", version, about, long_about = None)]
+#[command(name = "diptych", version, about = "Changes a PostgreSQL schema while the app keeps running")]
 struct Binary {
     #[command(flatten)]
     global: Global,
@@ -31,7 +31,7 @@ struct Binary {
 
 /// The tasks of this project.
 #[derive(Parser, Debug)]
-#[command(name = "xtask", about)]
+#[command(name = "xtask", about = "The tasks of this project")]
 struct Xtask {
     #[command(subcommand)]
     task: Task,

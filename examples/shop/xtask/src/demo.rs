@@ -114,7 +114,9 @@ async fn tell(arguments: &Arguments) -> Result<bool, Failure> {
     if arguments.json {
         println!(
             "{}",
-            format_args!("{{\"statements\":{statements},\"failed\":{failed},\"lost\":{lost},\"max_wait_ms\":{waited},\"rows\":{rows}}}")
+            format_args!(
+                "{{\"statements\":{statements},\"failed\":{failed},\"lost\":{lost},\"max_wait_ms\":{waited},\"rows\":{rows}}}"
+            )
         );
     }
     Ok(fine)
