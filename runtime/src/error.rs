@@ -39,6 +39,13 @@ impl Error {
         self
     }
 
+    /// The same error with a hint, where it has none of the server's.
+    #[must_use]
+    pub(crate) fn or_hint(mut self, hint: &str) -> Self {
+        self.hint.get_or_insert_with(|| hint.to_owned());
+        self
+    }
+
     /// A server's or driver's error in the course of `doing` something.
     pub(crate) fn during(doing: impl fmt::Display, source: tokio_postgres::Error) -> Self {
         let mut message = format!("{doing}: {}", describe(&source));

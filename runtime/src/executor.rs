@@ -143,7 +143,7 @@ impl Executor<'_> {
 
     async fn check(&self, sql: &Sql, refusal: &str, hint: &str, progress: &mut dyn Progress) -> Result<()> {
         progress.statement(sql.as_str());
-        let rows = self.client.simple_query(sql.as_str()).await.map_err(|error| Error::during(refusal, error).hint(hint))?;
+        let rows = self.client.simple_query(sql.as_str()).await.map_err(|error| Error::during(refusal, error).or_hint(hint))?;
         let samples: Vec<String> = rows
             .iter()
             .filter_map(|message| match message {
@@ -271,7 +271,10 @@ impl Executor<'_> {
         let mut wait = Duration::from_millis(200);
         loop {
             tokio::select! {
-                outcome = &mut sent => return outcome.map_err(|error| Error::during(&step.title, error)),
+                outcome = &mut sent => return outcome.map_err(|error| {
+                    Error::during(&step.title, error)
+                        .or_hint("nothing of this step was done: correct the cause and run the same command again, or run `rollback`")
+                }),
                 () = tokio::time::sleep(wait) => {
                     wait = (wait * 2).min(Duration::from_secs(5));
                     // asked on a session of its own: this one is busy

@@ -130,7 +130,7 @@ impl Migrator {
         }
         match command {
             Command::Start => {
-                let wanted = up_to(unstarted(&state, migrations)?, to)?;
+                let wanted = up_to(&state, unstarted(&state, migrations)?, to)?;
                 let wanted = if state.live().is_none() { &wanted[..wanted.len().min(1)] } else { &wanted[..] };
                 Ok(self.extend(&state, wanted)?.map(|chain| start(&chain)))
             }
@@ -163,7 +163,7 @@ impl Migrator {
         let mut done = Vec::new();
         loop {
             let state = self.load().await?;
-            let waiting = up_to(unstarted(&state, migrations)?, to)?;
+            let waiting = up_to(&state, unstarted(&state, migrations)?, to)?;
             if let Some(pending) = state.pending() {
                 let name = pending.version.name.clone();
                 match pending.state {
@@ -402,11 +402,14 @@ fn unstarted(state: &State, migrations: &[Migration]) -> Result<Vec<Migration>> 
     Ok(migrations[first..].to_vec())
 }
 
-fn up_to(migrations: Vec<Migration>, to: Option<&str>) -> Result<Vec<Migration>> {
+/// Those of the migrations up to a version; none where that version is started already.
+fn up_to(state: &State, migrations: Vec<Migration>, to: Option<&str>) -> Result<Vec<Migration>> {
     let Some(to) = to else { return Ok(migrations) };
+    if state.applied().iter().any(|there| there.name == to) {
+        return Ok(Vec::new());
+    }
     match migrations.iter().position(|migration| migration.name == to) {
         Some(at) => Ok(migrations.into_iter().take(at + 1).collect()),
-        None if migrations.is_empty() => Ok(migrations),
         None => Err(Error::refused(format!("there is no migration `{to}` to start")).hint(format!(
             "the migrations that are not started are {}",
             migrations.iter().map(|migration| format!("`{}`", migration.name)).collect::<Vec<_>>().join(", ")

@@ -26,6 +26,7 @@ pub struct AddColumn {
 impl Operate for AddColumn {
     fn apply(&self, stage: &mut Stage) -> Result<()> {
         let (table, name) = (&self.table, &self.column.name);
+        stage.to.table(table)?;
         let column = self.column.column(table)?;
         if self.column.pk {
             return Err(Error::new(format!("column `{table}.{name}` cannot join the primary key when it is added"))

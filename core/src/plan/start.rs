@@ -93,12 +93,35 @@ fn preflight(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
             },
         );
     }
+    types_exist(tables, steps);
     for table in &kept {
         dependents(chain, table, steps);
     }
     for table in tables.iter().filter(|table| table.needs_sync()) {
         conversions(chain, table, steps);
     }
+}
+
+/// The server knows the types of the new columns.
+fn types_exist(tables: &[Physical<'_>], steps: &mut Steps) {
+    let created =
+        tables.iter().filter(|table| table.older.is_none()).filter_map(|table| table.newer).flat_map(|newer| &newer.columns);
+    let added = tables.iter().flat_map(|table| &table.added).map(|added| &added.column);
+    let types: std::collections::BTreeSet<&str> = created.chain(added).map(|column| column.sql_type.as_str()).collect();
+    if types.is_empty() {
+        return;
+    }
+    let casts =
+        types.iter().enumerate().map(|(at, name)| sql!("CAST(NULL AS {}) AS {}", type_name(name), ident(&format!("type {at}"))));
+    steps.push(
+        Phase::Preflight,
+        "the types of the new columns are known",
+        Action::Check {
+            sql: sql!("SELECT NULL::pg_catalog.text FROM (SELECT {}) AS known WHERE false", join(casts, ", ")),
+            refusal: "a new column has a type that is not known here".into(),
+            hint: "correct the type's name, or create the type (or its extension) first".into(),
+        },
+    );
 }
 
 /// What hangs on a column that goes at complete and is unknown to the model: refused now rather than broken then.

@@ -99,10 +99,10 @@ pub async fn client(release: Release, number: usize, url: &str, account: &Accoun
                 "SELECT first_name || ' ' || last_name FROM users WHERE id = $1",
             ),
         };
-        let draft = if round % 3 == 0 { "Draft".to_owned() } else { first.clone() };
+        let draft = if round.is_multiple_of(3) { "Draft".to_owned() } else { first.clone() };
         let Some(rows) = account.query(&client, insert, &[&email, &draft, &last]).await else { continue };
         let id: i64 = rows[0].get(0);
-        if round % 3 == 0 && account.query(&client, update, &[&id, &first, &last]).await.is_none() {
+        if round.is_multiple_of(3) && account.query(&client, update, &[&id, &first, &last]).await.is_none() {
             continue;
         }
         let product = i64::try_from(round % 100).unwrap_or_default() + 1;

@@ -1,0 +1,181 @@
+//! The binary as a pipeline calls it: exit codes, JSON, and one clear message with a hint for every kind of bad input.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use diptych_tests::{Database, ask, must, server};
+
+/// The binary, built beside this test.
+fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let built =
+            Command::new(env!("CARGO")).args(["build", "-q", "-p", "diptych-xtask", "--bin", "diptych"]).status().expect("cargo");
+        assert!(built.success());
+        let profile =
+            std::env::current_exe().expect("our own path").parent().and_then(Path::parent).expect("a target folder").to_owned();
+        profile.join("diptych")
+    })
+}
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).expect("a file");
+        }
+        Folder(folder)
+    }
+
+    fn run(&self, url: Option<&str>, arguments: &[&str]) -> Output {
+        let mut command = Command::new(binary());
+        command.arg("--dir").arg(self.0.path()).args(arguments).env_remove("DATABASE_URL");
+        if let Some(url) = url {
+            command.args(["--url", url]);
+        }
+        command.output().expect("the binary runs")
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Exit 1, one `error:` and one `hint:` that hold what they must, no backtrace.
+fn refused(output: &Output, parts: &[&str]) {
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    let starts = |word: &str| message.lines().filter(|line| line.starts_with(word)).count();
+    assert_eq!((starts("error: "), starts("hint: ")), (1, 1), "{message}");
+    assert!(!message.contains("panicked") && !message.contains("RUST_BACKTRACE"), "{message}");
+    for part in parts {
+        assert!(message.contains(part), "no `{part}` in: {message}");
+    }
+}
+
+const GOOD: &str = "operations: [{create_table: {name: users, columns: [{name: id, type: bigint, pk: true}]}}]";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_files_are_refused_and_nothing_is_changed() {
+    let database = Database::new().await;
+    let url = server().url(&database.name);
+    for (file, parts) in [
+        ("operations: [{create_table: {name: users", vec!["0001_bad", "line 1"]),
+        ("operations: [{creat_table: {name: users}}]", vec!["0001_bad", "creat_table", "create_table"]),
+        ("operations: [{drop_table: {name: users, cascade: true}}]", vec!["0001_bad", "cascade"]),
+        ("operations: [{drop_table: {name: nowhere}}]", vec!["0001_bad", "`nowhere`"]),
+        ("operations: [{add_column: {table: nowhere, column: {name: a, type: text}}}]", vec!["operation 1", "`nowhere`"]),
+        (
+            "operations: [{create_table: {name: users, columns: [{name: id, type: bigint, pk: true, references: {name: fk, table: gone, column: id}}]}}]",
+            vec!["`gone`"],
+        ),
+        ("operations: [{create_table: {name: users, columns: [{name: '', type: bigint}]}}]", vec!["no name"]),
+        ("operations: [{create_table: {name: users, columns: [{name: id, type: ''}]}}]", vec!["no type"]),
+        ("operations: [{create_table: {name: users, columns: [{name: id, type: nosuchtype}]}}]", vec!["nosuchtype"]),
+        ("{}", vec!["operations"]),
+        ("", vec!["0001_bad"]),
+    ] {
+        let folder = Folder::new(&[("0001_bad.yaml", file)]);
+        refused(&folder.run(Some(&url), &["start"]), &parts);
+        assert_eq!(
+            ask(&database.client().await, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace").await,
+            "0",
+            "{file}"
+        );
+        folder.run(Some(&url), &["rollback"]);
+    }
+    let long = format!("operations: [{{create_table: {{name: {}, columns: [{{name: id, type: bigint}}]}}}}]", "x".repeat(64));
+    refused(&Folder::new(&[("0001_bad.yaml", &long)]).run(Some(&url), &["start"]), &["63 bytes"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_connections_are_refused_and_no_secret_is_told() {
+    let folder = Folder::new(&[("0001_good.yaml", GOOD)]);
+    refused(&folder.run(None, &["start"]), &["no database", "DATABASE_URL"]);
+    refused(&folder.run(Some("not a url"), &["start"]), &["URL"]);
+    let output = folder.run(Some("postgresql://user:secret@127.0.0.1:1/db"), &["status"]);
+    refused(&output, &["127.0.0.1:1"]);
+    assert!(!text(&output.stderr).contains("secret"));
+    let database = Database::new().await;
+    let url = server().url(&database.name);
+    refused(&folder.run(Some(&server().url("no_such_database")), &["start"]), &["no_such_database"]);
+    must(&database.client().await, &format!("CREATE ROLE locked_out_{}", database.name)).await;
+    let locked = url.replacen("postgres@", &format!("locked_out_{}:secret@", database.name), 1);
+    let output = folder.run(Some(&locked), &["start"]);
+    refused(&output, &["not permitted to log in"]);
+    assert!(!text(&output.stderr).contains("secret"));
+    refused(&folder.run(Some(&url), &["--schema", "nowhere", "start"]), &["`nowhere`", "CREATE SCHEMA"]);
+    let nowhere =
+        Command::new(binary()).args(["--dir", "/no/such/folder", "--url", &url, "start"]).output().expect("the binary runs");
+    refused(&nowhere, &["/no/such/folder"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_way_of_a_pipeline() {
+    let database = Database::new().await;
+    let url = server().url(&database.name);
+    let folder = Folder::new(&[
+        ("0001_users.yaml", GOOD),
+        (
+            "0002_mail.json",
+            r#"{"operations": [{"add_column": {"table": "users", "column": {"name": "mail", "type": "text", "nullable": true}}}]}"#,
+        ),
+    ]);
+    let done = |arguments: &[&str]| {
+        let output = folder.run(Some(&url), arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    assert!(done(&["check"]).contains("2 migrations"));
+    assert!(done(&["start", "--to", "0001_users"]).contains("started `0001_users`"));
+    assert!(done(&["complete"]).contains("completed `0001_users`"));
+    let plan: serde_json::Value = serde_json::from_str(&done(&["plan", "--json"])).expect("JSON");
+    assert_eq!(plan["to"], "0002_mail");
+    let printed = done(&["plan"]);
+    assert!(printed.contains("ADD COLUMN") && printed.contains("ACCESS EXCLUSIVE"), "{printed}");
+    assert!(done(&["start"]).contains("started `0002_mail`"));
+    let status: serde_json::Value = serde_json::from_str(&done(&["status", "--json"])).expect("JSON");
+    assert_eq!((status["live"].as_str(), status["pending"]["state"].as_str()), (Some("0001_users"), Some("started")));
+    assert!(done(&["start"]).contains("nothing to do"));
+    assert!(done(&["rollback"]).contains("rolled back `0002_mail`"));
+    assert!(done(&["rollback"]).contains("nothing to do"));
+    assert!(done(&["start"]).contains("started"));
+    assert!(done(&["complete"]).contains("completed"));
+    assert!(done(&["complete"]).contains("nothing to do"));
+    assert_eq!(folder.run(Some(&url), &["fly"]).status.code(), Some(2));
+    // a recorded file that was changed afterwards
+    std::fs::write(folder.0.path().join("0001_users.yaml"), GOOD.replace("bigint", "integer")).expect("a file");
+    refused(&folder.run(Some(&url), &["start"]), &["`0001_users`", "put the file back"]);
+}
+
+#[test]
+fn a_private_server_without_room_is_one_clear_message() {
+    let run = |folder: &str| {
+        Command::new(env!("CARGO"))
+            .args(["run", "-q", "-p", "shop-xtask", "--", "demo"])
+            .env("TMPDIR", folder)
+            .env("DIPTYCH_DRIFT", "allow")
+            .output()
+            .expect("cargo runs")
+    };
+    refused(&run("/no/such/folder"), &["/no/such/folder", "TMPDIR"]);
+    // a full disk, where we may mount one
+    let small = tempfile::tempdir().expect("a folder");
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
+        .arg(small.path())
+        .status()
+        .is_ok_and(|status| status.success());
+    if mounted {
+        let output = run(&small.path().display().to_string());
+        let left = std::fs::read_dir(small.path()).map_or(0, Iterator::count);
+        let _ = Command::new("umount").arg(small.path()).status();
+        refused(&output, &["space", "TMPDIR"]);
+        assert_eq!(left, 0, "something was left behind");
+    } else {
+        println!("no tmpfs to be mounted here: the full disk was not tried");
+    }
+}
