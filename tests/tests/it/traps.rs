@@ -359,7 +359,7 @@ async fn plan_is_what_the_server_sees() {
     for line in rest.lines().filter_map(|line| line.strip_prefix("statement: ")) {
         let line = line.trim();
         let executed = line.strip_prefix("execute ").and_then(|text| text.split_once(": ")).map(|(_, text)| text);
-        let text = executed.or_else(|| line.strip_prefix("statement: ")).unwrap_or(line);
+        let text = executed.or_else(|| line.strip_prefix("statement:")).unwrap_or(line).trim();
         // a backfill sends its update once per stripe and range
         if plan.steps.iter().flat_map(|step| step.action.statements()).any(|known| known.as_str().starts_with(text)) {
             continue;
