@@ -11,7 +11,7 @@ pub mod rollback;
 pub mod start;
 
 pub use complete::complete;
-pub use rollback::{Published, rollback};
+pub use rollback::{Reached, rollback};
 pub use start::start;
 
 /// A list of steps for one command.

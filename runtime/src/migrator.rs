@@ -6,9 +6,11 @@ use tokio_postgres::{Client, Config};
 use crate::error::{Error, Kind, Result};
 use crate::executor::{Executor, Limits, Progress, jittered};
 use crate::session::{self, Server};
-use crate::state::{self, State, VersionState};
+pub use crate::state::VersionState;
+use crate::state::{self, State};
 use diptych_core::chain::Chain;
-use diptych_core::plan::{Command, Plan, Published, complete, rollback, start};
+use diptych_core::plan::start::{PUBLISH, script_step};
+use diptych_core::plan::{Command, Plan, Reached, complete, rollback, start};
 use diptych_core::{Migration, views};
 
 /// How a run behaves.
@@ -136,7 +138,7 @@ impl Migrator {
             }
             Command::Complete => Ok(self.chain(&state)?.map(|chain| complete(&chain))),
             Command::Rollback => match self.chain(&state)? {
-                Some(chain) => Ok(Some(rollback(&chain, self.published(&state, &chain).await?))),
+                Some(chain) => Ok(Some(rollback(&chain, self.reached(&state, &chain).await?))),
                 None => Ok(None),
             },
         }
@@ -279,17 +281,17 @@ impl Migrator {
                 .hint("run `complete` until it is done"));
         }
         let Some(chain) = self.chain(&state)? else { return Ok(Outcome::Nothing("no version is started".to_owned())) };
-        let published = self.published(&state, &chain).await?;
+        let reached = self.reached(&state, &chain).await?;
         let plan = match state::stored_plan(&self.client, &self.options.base, &name, Command::Rollback).await? {
             Some(plan) => plan,
             None => {
-                let plan = rollback(&chain, published);
+                let plan = rollback(&chain, reached);
                 state::begin(&mut self.client, &plan, VersionState::RollingBack).await?;
                 plan
             }
         };
         self.run(&plan, token, progress).await?;
-        let tombstones = (published == Published::Yes).then(|| views::retired(&chain.newer));
+        let tombstones = reached.published.then(|| views::retired(&chain.newer));
         state::end_rollback(&mut self.client, &chain, tombstones).await?;
         Ok(Outcome::Done(vec![name]))
     }
@@ -335,19 +337,21 @@ impl Migrator {
         state.chain(&self.options.base, self.server.major)
     }
 
-    /// Whether apps could use the pending version: the journal of its start says so.
-    async fn published(&self, state: &State, chain: &Chain) -> Result<Published> {
+    /// How far the start of the pending version got: its journal says so.
+    async fn reached(&self, state: &State, chain: &Chain) -> Result<Reached> {
         if state.pending().is_none() {
-            return Ok(Published::No);
+            return Ok(Reached::default());
         }
-        let row = self
+        let rows = self
             .client
-            .query_opt(
-                "SELECT 1 FROM diptych.journal WHERE base = $1 AND version = $2 AND command = 'start' AND step = $3",
-                &[&self.options.base, &chain.newer.name, &diptych_core::plan::start::PUBLISH],
+            .query(
+                "SELECT step FROM diptych.journal WHERE base = $1 AND version = $2 AND command = 'start'",
+                &[&self.options.base, &chain.newer.name],
             )
             .await?;
-        Ok(if row.is_some() { Published::Yes } else { Published::No })
+        let done: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        let scripts = (0..chain.stage.scripts.len()).take_while(|number| done.contains(&script_step(*number))).count();
+        Ok(Reached { published: done.iter().any(|step| step == PUBLISH), scripts })
     }
 
     async fn schema_exists(&self) -> Result<()> {

@@ -72,8 +72,6 @@ pub struct Recorded {
     pub state: VersionState,
     /// The migrations that led to it from its parent, in order.
     pub migrations: Vec<Migration>,
-    /// Its tombstones, where it is retired or rolled back.
-    pub tombstones: Option<Retired>,
 }
 
 /// Everything known about a base schema.
@@ -81,6 +79,8 @@ pub struct Recorded {
 pub struct State {
     /// Every version, in the order in which they were started.
     pub versions: Vec<Recorded>,
+    /// The schemas of tombstones.
+    pub retired: Vec<Retired>,
 }
 
 /// How a migration is kept in the state.
@@ -98,7 +98,7 @@ impl State {
             return Ok(State::default());
         }
         let rows = client
-            .query("SELECT name, parent, views, migrations::text, model::text, state, tombstones::text, relations::text FROM diptych.versions WHERE base = $1 ORDER BY number", &[&base])
+            .query("SELECT name, parent, views, migrations::text, model::text, state, relations::text FROM diptych.versions WHERE base = $1 ORDER BY number", &[&base])
             .await?;
         let versions = rows.iter().map(|row| {
             let (name, word): (String, String) = (row.get(0), row.get(5));
@@ -107,14 +107,17 @@ impl State {
             let schema: Schema = json(row.get(4))?;
             let state = VersionState::ALL.into_iter().find(|state| state.word() == word);
             Ok(Recorded {
-                version: Version { name, views: row.get(2), schema, relations: json(row.get(7))? },
+                version: Version { name, views: row.get(2), schema, relations: json(row.get(6))? },
                 parent: row.get(1),
                 state: state.ok_or_else(|| Error::refused(format!("unknown state `{word}` in diptych.versions")))?,
                 migrations,
-                tombstones: row.get::<_, Option<&str>>(6).map(json).transpose()?,
             })
         });
-        Ok(State { versions: versions.collect::<Result<_>>()? })
+        let rows = client
+            .query("SELECT views, relations::text FROM diptych.tombstones WHERE base = $1 ORDER BY views", &[&base])
+            .await?;
+        let retired = rows.iter().map(|row| Ok(Retired { views: row.get(0), tables: json(row.get(1))? }));
+        Ok(State { versions: versions.collect::<Result<_>>()?, retired: retired.collect::<Result<_>>()? })
     }
 
     /// The version at rest.
@@ -134,15 +137,10 @@ impl State {
         kept.flat_map(|recorded| &recorded.migrations).collect()
     }
 
-    /// The schemas of tombstones.
-    pub fn retired(&self) -> Vec<Retired> {
-        self.versions.iter().filter_map(|recorded| recorded.tombstones.clone()).collect()
-    }
-
     /// The chain that further migrations would make.
     pub fn extend(&self, base: &str, migrations: &[Migration], server: u32) -> Result<Option<Chain>> {
         let older = self.live().map(|recorded| recorded.version.clone());
-        Ok(Chain::extend(base, older, migrations, self.retired(), server)?)
+        Ok(Chain::extend(base, older, migrations, self.retired.clone(), server)?)
     }
 
     /// The chain with the pending version.
@@ -256,14 +254,11 @@ pub(crate) async fn stored_plan(client: &Client, base: &str, version: &str, comm
     row.map(|row| json(row.get(0))).transpose()
 }
 
-/// Marks the end of a start.
+/// Marks the end of a start: the tombstones that were in its place are gone.
 pub(crate) async fn end_start(client: &mut Client, chain: &Chain) -> Result<()> {
     let transaction = client.transaction().await?;
     transaction
-        .execute(
-            "UPDATE diptych.versions SET tombstones = NULL WHERE base = $1 AND views = $2 AND name <> $3",
-            &[&chain.base, &chain.newer.views, &chain.newer.name],
-        )
+        .execute("DELETE FROM diptych.tombstones WHERE base = $1 AND views = $2", &[&chain.base, &chain.newer.views])
         .await?;
     set_state(&transaction, &chain.base, &chain.newer.name, VersionState::Started).await?;
     transaction.commit().await?;
@@ -273,14 +268,10 @@ pub(crate) async fn end_start(client: &mut Client, chain: &Chain) -> Result<()> 
 /// Marks the end of a complete: the older version is retired, what was retired before it is gone.
 pub(crate) async fn end_complete(client: &mut Client, chain: &Chain) -> Result<()> {
     let transaction = client.transaction().await?;
-    transaction.execute("UPDATE diptych.versions SET tombstones = NULL WHERE base = $1", &[&chain.base]).await?;
+    transaction.execute("DELETE FROM diptych.tombstones WHERE base = $1", &[&chain.base]).await?;
     if let Some(older) = &chain.older {
-        transaction
-            .execute(
-                "UPDATE diptych.versions SET state = 'retired', tombstones = $3, changed_at = pg_catalog.clock_timestamp() WHERE base = $1 AND name = $2",
-                &[&chain.base, &older.name, &tokio_postgres::types::Json(&diptych_core::views::retired(older))],
-            )
-            .await?;
+        set_state(&transaction, &chain.base, &older.name, VersionState::Retired).await?;
+        keep_tombstones(&transaction, &chain.base, &diptych_core::views::retired(older)).await?;
     }
     set_state(&transaction, &chain.base, &chain.newer.name, VersionState::Live).await?;
     transaction.commit().await?;
@@ -291,13 +282,21 @@ pub(crate) async fn end_complete(client: &mut Client, chain: &Chain) -> Result<(
 pub(crate) async fn end_rollback(client: &mut Client, chain: &Chain, tombstones: Option<Retired>) -> Result<()> {
     let transaction = client.transaction().await?;
     set_state(&transaction, &chain.base, &chain.newer.name, VersionState::RolledBack).await?;
-    transaction
+    if let Some(tombstones) = tombstones {
+        keep_tombstones(&transaction, &chain.base, &tombstones).await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+async fn keep_tombstones(client: &impl GenericClient, base: &str, retired: &Retired) -> Result<()> {
+    client
         .execute(
-            "UPDATE diptych.versions SET tombstones = $3 WHERE base = $1 AND name = $2",
-            &[&chain.base, &chain.newer.name, &tombstones.map(tokio_postgres::types::Json)],
+            "INSERT INTO diptych.tombstones (base, views, relations) VALUES ($1, $2, $3) \
+             ON CONFLICT (base, views) DO UPDATE SET relations = EXCLUDED.relations",
+            &[&base, &retired.views, &tokio_postgres::types::Json(&retired.tables)],
         )
         .await?;
-    transaction.commit().await?;
     Ok(())
 }
 

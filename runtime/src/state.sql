@@ -11,7 +11,6 @@ CREATE TABLE IF NOT EXISTS diptych.versions (
   model jsonb NOT NULL,
   relations jsonb NOT NULL,
   state text NOT NULL CHECK (state IN ('starting', 'started', 'completing', 'live', 'retired', 'rolling_back', 'rolled_back')),
-  tombstones jsonb,
   tool text NOT NULL,
   changed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (base, name)
@@ -44,6 +43,14 @@ CREATE TABLE IF NOT EXISTS diptych.backfill (
   filenode oid NOT NULL,
   block bigint NOT NULL,
   PRIMARY KEY (base, version, step)
+);
+
+-- version schemas that hold nothing but tombstones
+CREATE TABLE IF NOT EXISTS diptych.tombstones (
+  base text NOT NULL,
+  views text NOT NULL,
+  relations jsonb NOT NULL,
+  PRIMARY KEY (base, views)
 );
 
 -- who runs a command; the token fences off a run that lost its session

@@ -43,8 +43,31 @@ impl Database {
         let admin = client(&server().config("postgres")).await;
         admin.batch_execute(&format!("CREATE DATABASE {name}")).await.expect("a database");
         let database = Database { name, base: base.to_owned() };
-        database.client().await.batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS \"{base}\"")).await.expect("the base schema");
+        if base != "public" {
+            database.client().await.batch_execute(&format!("CREATE SCHEMA \"{base}\"")).await.expect("the base schema");
+        }
         database
+    }
+
+    /// A copy of it, as it is now; nobody may be connected.
+    pub async fn copy(&self) -> Self {
+        let copy = Database::with_base(&self.base).await;
+        let admin = client(&server().config("postgres")).await;
+        admin.batch_execute(&format!("DROP DATABASE {}", copy.name)).await.expect("dropped");
+        for _ in 0..100 {
+            // sessions of the original may take a moment to end
+            if admin.batch_execute(&format!("CREATE DATABASE {} TEMPLATE {}", copy.name, self.name)).await.is_ok() {
+                return copy;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("`{}` could not be copied", self.name);
+    }
+
+    /// Removes it.
+    pub async fn remove(self) {
+        let admin = client(&server().config("postgres")).await;
+        admin.batch_execute(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await.expect("dropped");
     }
 
     /// How to reach it.

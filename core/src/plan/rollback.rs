@@ -8,26 +8,34 @@ use crate::sql::{Sql, ident, join, qualified, verbatim};
 use crate::stage::Moment;
 use crate::{ddl, names, sql, sync, views};
 
-/// Whether the version to be rolled back was published: then its views become tombstones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Published {
-    /// Apps may have used it.
-    Yes,
-    /// Nobody could.
-    No,
+/// How far the start got that is to be undone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reached {
+    /// The version was published: apps may have used it, so its views become tombstones.
+    pub published: bool,
+    /// How many of its scripts were run, in order.
+    pub scripts: usize,
 }
 
 /// The plan of `rollback` for a chain.
-pub fn rollback(chain: &Chain, published: Published) -> Plan {
+pub fn rollback(chain: &Chain, reached: Reached) -> Plan {
     let tables = layout(chain);
     let mut steps = Steps::new();
-    let published = published == Published::Yes;
-    if !published {
-        for group in views::drop_schema(&views::scratch(&chain.newer), &chain.newer.relations) {
+    let published = reached.published;
+    let unfinished = if published {
+        // what made room for the version, and was not dropped yet
+        chain.retired.iter().find(|retired| retired.views == chain.newer.views).map(|old| (views::aside(&old.views), &old.tables))
+    } else {
+        Some((views::scratch(&chain.newer), &chain.newer.relations))
+    };
+    if let Some((schema, relations)) = unfinished {
+        for group in views::drop_schema(&schema, relations) {
             steps.transaction(Phase::Undo, format!("drop the unfinished schema of `{}`", chain.newer.name), Vec::new(), group);
         }
     }
-    for script in chain.stage.scripts.iter().rev().filter(|script| script.moment == Moment::Start) {
+    let scripts: Vec<_> =
+        chain.stage.scripts.iter().filter(|script| script.moment == Moment::Start).take(reached.scripts).collect();
+    for script in scripts.iter().rev() {
         if let Some(down) = &script.down {
             steps.transaction(Phase::Undo, "run sql `down`", Vec::new(), vec![verbatim(down)]);
         }

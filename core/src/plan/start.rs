@@ -14,6 +14,11 @@ use crate::{names, sql, views};
 /// The id of the step after which apps may use the new version.
 pub const PUBLISH: &str = "publish";
 
+/// The id of the step that runs the n-th script of a start, counted from 0.
+pub fn script_step(number: usize) -> String {
+    format!("sql-{number}")
+}
+
 /// The plan of `start` for a chain.
 pub fn start(chain: &Chain) -> Plan {
     let tables = layout(chain);
@@ -32,9 +37,9 @@ pub fn start(chain: &Chain) -> Plan {
         constrain(chain, &tables, table, &mut steps);
     }
     for (number, script) in chain.stage.scripts.iter().filter(|script| script.moment == Moment::Start).enumerate() {
-        steps
-            .transaction(Phase::Constrain, format!("run sql {}", number + 1), Vec::new(), vec![verbatim(&script.up)])
-            .hazard(Hazard::OpaqueSql);
+        let step = steps.transaction(Phase::Constrain, format!("run sql {}", number + 1), Vec::new(), vec![verbatim(&script.up)]);
+        step.id = script_step(number);
+        step.hazard(Hazard::OpaqueSql);
     }
     for table in &tables {
         go_live(chain, table, &mut steps);

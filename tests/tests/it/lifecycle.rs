@@ -4,24 +4,24 @@ use diptych::Quiet;
 use diptych_tests::{Database, Work, ask, difference, migration, schema};
 
 /// One operation's way. Statements are given with what they must answer: rows as `a|b;c|d`, or `!SQLSTATE`.
-struct Case {
-    name: &'static str,
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
     /// Migrations before the one that is tried.
-    before: &'static str,
+    pub(crate) before: &'static str,
     /// Run through the older version first.
-    seed: &'static str,
+    pub(crate) seed: &'static str,
     /// The migration that is tried.
-    change: &'static str,
+    pub(crate) change: &'static str,
     /// Run on the older version all the while, until it is retired; `{n}` is a fresh number.
-    work: &'static str,
+    pub(crate) work: &'static str,
     /// After start.
-    started: &'static [(Side, &'static str, &'static str)],
+    pub(crate) started: &'static [(Side, &'static str, &'static str)],
     /// After complete, through the newer version.
-    completed: &'static [(&'static str, &'static str)],
+    pub(crate) completed: &'static [(&'static str, &'static str)],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Side {
+pub(crate) enum Side {
     Old,
     New,
 }
@@ -41,7 +41,7 @@ const USERS: &str = "operations:
 const SEED: &str = "INSERT INTO users (email, name, age) SELECT 'u' || n, 'First' || n || ' Last' || n, n % 90 FROM generate_series(1, 500) AS n";
 const WORK: &str = "INSERT INTO users (email, name) VALUES ('w{n}', 'Work Er'); UPDATE users SET name = name || 'x' WHERE email = 'w{n}'; SELECT * FROM users WHERE id = 1";
 
-fn cases() -> Vec<Case> {
+pub(crate) fn cases() -> Vec<Case> {
     vec![
         Case {
             name: "create_table",

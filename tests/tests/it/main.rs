@@ -1,6 +1,7 @@
 //! The suite on a real server.
 
 mod cli;
+mod crash;
 mod lifecycle;
 mod peers;
 mod traps;
