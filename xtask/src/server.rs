@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -62,19 +62,27 @@ impl std::error::Error for ServerError {
     }
 }
 
-/// Runs the server and outlives us: when our end of its input closes, however we end, it stops the server and removes the
-/// folder. `$1` is the folder of programs, `$2` the data folder, `$3` the log, `$4` what to remove.
+/// Makes the data folder, runs the server and outlives us: when our end of its input closes, however we end, it stops the server
+/// and removes everything. `$1` is the folder of programs, `$2` the data folder, `$3` the log, `$4` what to remove, `$5` settings.
 const WATCHDOG: &str = r#"
 trap '' INT HUP TERM
 cd "$4" || exit 1
-(trap - INT HUP TERM; exec "$1/postgres" -D "$2") </dev/null >>"$3" 2>&1 &
-server=$!
+server=
+if "$1/initdb" --auth=trust --username=postgres --encoding=UTF8 --locale=C --no-sync -D "$2" </dev/null >>"$3" 2>&1 \
+  && printf '%s' "$5" >>"$2/postgresql.conf"; then
+  (trap - INT HUP TERM; exec "$1/postgres" -D "$2") </dev/null >>"$3" 2>&1 &
+  server=$!
+else
+  : >"$4/failed" 2>/dev/null || rm -rf "$2"
+fi
 while read -r line; do :; done
-kill -INT "$server" 2>/dev/null
-waited=0
-while kill -0 "$server" 2>/dev/null && [ "$waited" -lt 50 ]; do sleep 0.1; waited=$((waited + 1)); done
-kill -QUIT "$server" 2>/dev/null
-wait "$server" 2>/dev/null
+if [ -n "$server" ]; then
+  kill -INT "$server" 2>/dev/null
+  waited=0
+  while kill -0 "$server" 2>/dev/null && [ "$waited" -lt 50 ]; do sleep 0.1; waited=$((waited + 1)); done
+  kill -QUIT "$server" 2>/dev/null
+  wait "$server" 2>/dev/null
+fi
 cd /
 rm -rf "$4"
 "#;
@@ -108,18 +116,6 @@ impl Server {
             }
             command
         };
-        let made = as_owner(&bin.join("initdb"))
-            .args(["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"])
-            .arg(&data)
-            .output()
-            .map_err(|error| ServerError::io("run initdb", error))?;
-        if !made.status.success() {
-            let text = String::from_utf8_lossy(&made.stderr);
-            return Err(ServerError::new(
-                format!("initdb failed: {}", last_lines(&text)),
-                "the folder for temporary files needs room (200 MB); set TMPDIR to another one",
-            ));
-        }
         let mut settings = format!(
             "\nlisten_addresses = ''\nunix_socket_directories = '{}'\nunix_socket_permissions = 0777\nfsync = off\nsynchronous_commit = off\n\
              full_page_writes = off\nmax_connections = 200\nlog_destination = 'stderr'\nlogging_collector = off\n",
@@ -128,14 +124,10 @@ impl Server {
         for (name, value) in &options.settings {
             settings.push_str(&format!("{name} = '{}'\n", value.replace('\'', "''")));
         }
-        let configured = fs::OpenOptions::new()
-            .append(true)
-            .open(data.join("postgresql.conf"))
-            .and_then(|mut file| file.write_all(settings.as_bytes()));
-        configured.map_err(|error| ServerError::io("write the server's configuration", error))?;
         let mut watchdog = as_owner(Path::new("/bin/sh"))
             .args(["-c", WATCHDOG, "diptych-watchdog"])
             .args([bin, &data, &log, folder])
+            .arg(&settings)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -150,6 +142,8 @@ impl Server {
 
     fn wait_until_ready(&mut self) -> Result<u32, ServerError> {
         let since = Instant::now();
+        let log = |server: &Server| last_lines(&fs::read_to_string(&server.log).unwrap_or_default());
+        let room = "see what it complains about; the folder for temporary files needs room (200 MB): set TMPDIR to another one";
         while since.elapsed() < Duration::from_secs(60) {
             let text = fs::read_to_string(self.data.join("postmaster.pid")).unwrap_or_default();
             let lines: Vec<&str> = text.lines().collect();
@@ -159,20 +153,14 @@ impl Server {
             {
                 return Ok(pid);
             }
-            let log = fs::read_to_string(&self.log).unwrap_or_default();
-            if log.contains("FATAL") && lines.is_empty() {
-                return Err(ServerError::new(
-                    format!("the private server did not start: {}", last_lines(&log)),
-                    "correct what the server complains about",
-                ));
+            // the watchdog says so; where even that found no room, it has removed the data folder
+            let failed = self.folder.join("failed").exists() || (since.elapsed() > Duration::from_secs(1) && !self.data.exists());
+            if failed || (lines.is_empty() && log(self).contains("FATAL:  ")) {
+                return Err(ServerError::new(format!("the private server did not start: {}", log(self)), room));
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        let log = fs::read_to_string(&self.log).unwrap_or_default();
-        Err(ServerError::new(
-            format!("the private server did not start within 60 s: {}", last_lines(&log)),
-            "correct what the server complains about",
-        ))
+        Err(ServerError::new(format!("the private server did not start within 60 s: {}", log(self)), room))
     }
 
     /// How to reach a database of it.

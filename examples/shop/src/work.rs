@@ -82,7 +82,7 @@ pub async fn client(release: Release, number: usize, url: &str, account: &Accoun
         Release::Two => release2::Shop::connect(url).await?,
     };
     let mut round = 0_u64;
-    while !account.stopped(release) {
+    while !account.stopped(release) && !client.is_closed() {
         round += 1;
         let email = format!("{release:?}-{number}-{round}@example.org");
         let (first, last) = (format!("F{round}"), format!("Of {release:?} {number}"));

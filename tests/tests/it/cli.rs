@@ -146,6 +146,14 @@ async fn the_way_of_a_pipeline() {
     assert!(done(&["complete"]).contains("completed"));
     assert!(done(&["complete"]).contains("nothing to do"));
     assert_eq!(folder.run(Some(&url), &["fly"]).status.code(), Some(2));
+    // a table that somebody removed by hand
+    let gone = Folder::new(&[
+        ("0001_users.yaml", GOOD),
+        ("0002_mail.json", &std::fs::read_to_string(folder.0.path().join("0002_mail.json")).expect("a file")),
+        ("0003_more.yaml", "operations: [{rename_column: {table: users, from: mail, to: email}}]"),
+    ]);
+    must(&database.client().await, "DROP TABLE users CASCADE").await;
+    refused(&gone.run(Some(&url), &["start"]), &["users.id", "outside Diptych"]);
     // a recorded file that was changed afterwards
     std::fs::write(folder.0.path().join("0001_users.yaml"), GOOD.replace("bigint", "integer")).expect("a file");
     refused(&folder.run(Some(&url), &["start"]), &["`0001_users`", "put the file back"]);
@@ -177,5 +185,49 @@ fn a_private_server_without_room_is_one_clear_message() {
         assert_eq!(left, 0, "something was left behind");
     } else {
         println!("no tmpfs to be mounted here: the full disk was not tried");
+    }
+}
+
+#[test]
+fn a_private_server_goes_with_its_process() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).expect("permissions");
+    // built first, so that the process below is the tool and not cargo
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "-q", "-p", "shop-xtask"])
+        .env("DIPTYCH_DRIFT", "allow")
+        .status()
+        .expect("cargo");
+    assert!(built.success());
+    for signal in ["-INT", "-KILL"] {
+        let mut demo = Command::new(binary().with_file_name("shop-xtask"))
+            .args(["demo", "--users", "1000"])
+            .env("TMPDIR", folder.path())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("the demo runs");
+        let entries = || std::fs::read_dir(folder.path()).map_or(0, Iterator::count);
+        let wait = |what: &dyn Fn() -> bool| {
+            for _ in 0..600 {
+                if what() {
+                    return true;
+                }
+                std::thread::sleep(std::time::Duration::from_millis(50));
+            }
+            false
+        };
+        let running = || {
+            std::fs::read_dir(folder.path())
+                .into_iter()
+                .flatten()
+                .flatten()
+                .any(|entry| entry.path().join("data/postmaster.pid").exists())
+        };
+        assert!(wait(&running), "no server came up");
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        Command::new("kill").arg(signal).arg(demo.id().to_string()).status().expect("kill");
+        demo.wait().expect("it ends");
+        assert!(wait(&|| entries() == 0), "after {signal} there is something left in {}", folder.path().display());
     }
 }

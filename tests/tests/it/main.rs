@@ -4,4 +4,5 @@ mod cli;
 mod crash;
 mod lifecycle;
 mod peers;
+mod tidy;
 mod traps;

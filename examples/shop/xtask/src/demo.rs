@@ -48,6 +48,8 @@ pub(crate) fn main(arguments: Vec<OsString>) -> ExitCode {
             _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
         }
     });
+    // clients that are still at work are not waited for
+    runtime.shutdown_timeout(Duration::from_secs(1));
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

@@ -1,0 +1,65 @@
+//! Plans as values: the same input gives the same bytes, and these are the bytes.
+
+use diptych_core::chain::{Chain, Version};
+use diptych_core::plan::{Plan, Reached, complete, rollback, start};
+use diptych_core::{Migration, Schema};
+
+const USERS: &str = "operations: [{create_table: {name: users, columns: [{name: id, type: bigint, pk: true}, {name: name, type: text}, {name: age, type: integer, nullable: true}]}}]";
+const SPLIT: &str = "operations:
+- add_column: {table: users, column: {name: first, type: text}, up: \"split_part(name, ' ', 1)\"}
+- drop_column: {table: users, column: name, down: first}
+";
+
+fn chain(change: &str) -> Chain {
+    let first = Migration::parse("0001_users", USERS).unwrap();
+    let stage = first.stage(&Schema::default()).unwrap();
+    let older = Version::new("public", &first, &stage);
+    Chain::extend("public", Some(older), &[Migration::parse("0002_change", change).unwrap()], Vec::new(), 15).unwrap().unwrap()
+}
+
+fn text(plan: &Plan) -> String {
+    let steps = plan.steps.iter().map(|step| {
+        let statements: Vec<&str> = step.action.statements().into_iter().map(|sql| sql.as_str()).collect();
+        format!("-- {} {}: {}\n{}\n", step.id, step.phase, step.title, statements.join(";\n"))
+    });
+    steps.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn start_of_a_split_column() {
+    insta::assert_snapshot!(text(&start(&chain(SPLIT))));
+}
+
+#[test]
+fn complete_of_a_split_column() {
+    insta::assert_snapshot!(text(&complete(&chain(SPLIT))));
+}
+
+#[test]
+fn rollback_of_a_split_column() {
+    insta::assert_snapshot!(text(&rollback(&chain(SPLIT), Reached { published: true, scripts: 0 })));
+}
+
+#[test]
+fn metadata_needs_no_shadow() {
+    let plan = start(&chain(
+        "operations: [{rename_column: {table: users, from: name, to: label}}, {alter_column: {table: users, column: age, default: '3', comment: in years}}]",
+    ));
+    let touched: Vec<&str> = plan
+        .steps
+        .iter()
+        .flat_map(|step| step.action.statements())
+        .map(|sql| sql.as_str())
+        .filter(|sql| sql.contains("ALTER TABLE"))
+        .collect();
+    assert!(touched.is_empty(), "{touched:?}");
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    let one = serde_json::to_string(&start(&chain(SPLIT))).unwrap();
+    let two = serde_json::to_string(&start(&chain(SPLIT))).unwrap();
+    assert_eq!(one, two);
+    let read: Plan = serde_json::from_str(&one).unwrap();
+    assert_eq!(read, start(&chain(SPLIT)));
+}

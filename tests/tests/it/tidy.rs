@@ -1,0 +1,55 @@
+//! Rules of the house that a test can keep.
+
+use std::path::{Path, PathBuf};
+
+fn sources(folder: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder)];
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_module_says_what_it_is_for() {
+    for folder in ["core/src", "macros/src", "runtime/src", "xtask/src", "tests/src", "tests/tests/it", "examples"] {
+        for path in sources(folder) {
+            let text = std::fs::read_to_string(&path).expect("a source");
+            assert!(text.starts_with("//! "), "{} has no `//!` sentence", path.display());
+        }
+    }
+}
+
+#[test]
+fn core_is_pure() {
+    for path in sources("core/src") {
+        let text = std::fs::read_to_string(&path).expect("a source");
+        for word in ["tokio", "std::fs", "std::net", "std::env", "HashMap", "Instant::now", "SystemTime"] {
+            assert!(!text.contains(word), "{} mentions {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_operation_has_a_lifecycle() {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/lifecycle.rs")).expect("a source");
+    for name in diptych::core::Operation::NAMES {
+        assert!(text.contains(&format!("- {name}:")) || text.contains(&format!("{{{name}:")), "no lifecycle case uses `{name}`");
+    }
+}
+
+#[test]
+fn the_readme_names_every_operation() {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).expect("the README");
+    for name in diptych::core::Operation::NAMES {
+        assert!(text.contains(&format!("`{name}`")), "the README does not name `{name}`");
+    }
+}
