@@ -98,18 +98,17 @@ fn view_default(column: &Column, physical: &Option<String>) -> Option<Sql> {
 }
 
 /// A view whose every use, reading or writing, says which version the table went with.
+///
+/// The columns ask as well: with plain NULLs, 18 folds `WHERE id = 1` to false and the view is never asked.
 pub fn tombstone(schema: &str, name: &str, table: &Table, version: &str) -> Vec<Sql> {
-    let columns =
-        table.columns.iter().map(|column| sql!("CAST(NULL AS {}) AS {}", type_name(&column.sql_type), ident(&column.name)));
+    let gone = sql!("{}({}, {})", qualified(OWN_SCHEMA, "gone"), literal(name), literal(version));
+    let columns = table.columns.iter().map(|column| {
+        // both arms have the type's modifier, or the view's column would lose it and could not be replaced
+        let null = sql!("CAST(NULL AS {})", type_name(&column.sql_type));
+        sql!("CASE WHEN {} THEN {} ELSE {} END AS {}", gone, null, null, ident(&column.name))
+    });
     let place = qualified(schema, name);
-    let view = sql!(
-        "CREATE OR REPLACE VIEW {} AS SELECT {} WHERE {}({}, {})",
-        place,
-        join(columns, ", "),
-        qualified(OWN_SCHEMA, "gone"),
-        literal(name),
-        literal(version)
-    );
+    let view = sql!("CREATE OR REPLACE VIEW {} AS SELECT {} WHERE {}", place, join(columns, ", "), gone);
     let refusal = sql!(
         "CREATE OR REPLACE TRIGGER diptych_gone INSTEAD OF INSERT OR UPDATE OR DELETE ON {} FOR EACH ROW EXECUTE FUNCTION {}({}, {})",
         place,

@@ -63,6 +63,9 @@ impl Error {
             "28P01" | "28000" => "check the user and password of --url or DATABASE_URL, and the server's pg_hba.conf",
             "3D000" => "create the database first, or correct its name in --url or DATABASE_URL",
             "53300" => "the server has no connection to spare: close some, or raise max_connections",
+            _ if describe(&source).contains("TLS") => {
+                "this build has no TLS: connect over a local socket or a tunnel, with sslmode=prefer or disable"
+            }
             _ => "check host and port of --url or DATABASE_URL, and that the server runs",
         };
         let message = format!("cannot connect to {place}: {}", describe(&source));
