@@ -247,6 +247,9 @@ fn constraint_operation(table: &str, name: &str, constraint: &Constraint) -> Ope
         columns: spec.columns,
         check: spec.check,
         no_inherit: spec.no_inherit,
+        deferrable: spec.deferrable,
+        initially_deferred: spec.initially_deferred,
+        nulls_not_distinct: spec.nulls_not_distinct,
         references: spec.references,
         ..CreateConstraint::default()
     }

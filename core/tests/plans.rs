@@ -63,3 +63,29 @@ fn the_same_input_gives_the_same_bytes() {
     let read: Plan = serde_json::from_str(&one).unwrap();
     assert_eq!(read, start(&chain(SPLIT)));
 }
+
+#[test]
+fn a_schema_is_created_anew_as_it_is() {
+    let text = "operations:
+- create_table: {name: a, comment: one, columns: [{name: id, type: bigint, pk: true, generated: {identity: {}}}, {name: n, type: text, nullable: true, unique: true}]}
+- create_table:
+    name: b
+    columns: [{name: id, type: bigint}, {name: a, type: bigint, references: {name: b_a, table: a, column: id, on_delete: cascade, deferrable: true, initially_deferred: true}}]
+    constraints: [{name: b_pk, type: primary_key, columns: [id]}, {name: b_ck, type: check, check: id > 0}, {name: b_uq, type: unique, columns: [id, a], nulls_not_distinct: true}]
+- create_index: {name: b_ix, table: b, columns: [{column: a, sort: desc, nulls: last}], include: [id], predicate: a > 3}
+- rename_table: {from: a, to: c}
+";
+    let schema = Migration::parse("0001_all", text).unwrap().stage(&Schema::default()).unwrap().to;
+    let fresh =
+        Migration { name: "0001_fresh".into(), version_schema: None, operations: diptych_core::diff::create_all(&schema) };
+    assert_eq!(fresh.stage(&Schema::default()).unwrap().to, schema);
+    assert_eq!(Migration::parse("0001_fresh", &fresh.to_yaml()).unwrap(), fresh);
+}
+
+#[test]
+fn an_alteration_of_nothing_is_refused() {
+    let error = Migration::parse("0002_change", "operations: [{alter_column: {table: users, column: age, up: age}}]").unwrap();
+    let first = Migration::parse("0001_users", USERS).unwrap().stage(&Schema::default()).unwrap().to;
+    let message = error.stage(&first).unwrap_err().to_string();
+    assert!(message.contains("users.age") && message.contains("hint: "), "{message}");
+}

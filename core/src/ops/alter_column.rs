@@ -76,6 +76,10 @@ impl Operate for AlterColumn {
             column.comment.clone_from(comment);
         }
         let constrained = self.unique.is_some() || self.check.is_some() || self.references.is_some();
+        if self.sql_type.is_none() && self.nullable.is_none() && self.default.is_none() && self.comment.is_none() && !constrained {
+            return Err(Error::new(format!("nothing of column `{table}.{name}` is to be altered"))
+                .hint("say what changes: type, nullable, default, comment, unique, check or references"));
+        }
         let converted = column.sql_type != before.sql_type || column.nullable != before.nullable || constrained;
         if converted {
             let (up, down) = self.conversions(&before, &column)?;
@@ -134,7 +138,7 @@ impl AlterColumn {
 }
 
 /// A shadow column takes over constraints and plain indexes of the model; what it cannot yet is refused.
-fn refuse_what_cannot_move(stage: &Stage, table: &str, column: &str) -> Result<()> {
+pub(super) fn refuse_what_cannot_move(stage: &Stage, table: &str, column: &str) -> Result<()> {
     let model = stage.to.table(table)?;
     let there = model.column(table, column)?;
     let refuse = |what: String, hint: &str| Err(Error::new(format!("column `{table}.{column}` cannot be converted: {what}")).hint(hint));

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use super::Operate;
-use super::alter_column::AlterColumn;
+use super::alter_column::refuse_what_cannot_move;
 use super::column_spec::{add_constraint, is_false};
 use super::create_table::TableConstraint;
 use crate::error::{Error, Result};
@@ -34,6 +34,15 @@ pub struct CreateConstraint {
     /// `NO INHERIT` of a check.
     #[serde(default, skip_serializing_if = "is_false")]
     pub no_inherit: bool,
+    /// `DEFERRABLE` (not in pgroll's dialect).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub deferrable: bool,
+    /// `INITIALLY DEFERRED` (not in pgroll's dialect).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub initially_deferred: bool,
+    /// `NULLS NOT DISTINCT` of a unique constraint (15+, not in pgroll's dialect).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub nulls_not_distinct: bool,
     /// The target of a foreign key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub references: Option<References>,
@@ -54,7 +63,9 @@ impl Operate for CreateConstraint {
             check: self.check.clone(),
             no_inherit: self.no_inherit,
             references: self.references.clone(),
-            ..TableConstraint::default()
+            deferrable: self.deferrable,
+            initially_deferred: self.initially_deferred,
+            nulls_not_distinct: self.nulls_not_distinct,
         }
         .constraint(&self.table)?;
         if let Constraint::PrimaryKey { columns } = &constraint {
@@ -67,9 +78,8 @@ impl Operate for CreateConstraint {
         }
         for (column, up) in &self.up {
             let down = self.down.get(column).cloned();
-            let nullable = stage.to.table(&self.table)?.column(&self.table, column)?.nullable;
-            AlterColumn { table: self.table.clone(), column: column.clone(), nullable: Some(nullable), ..AlterColumn::default() }.apply(stage)?;
             let model = stage.to.table(&self.table)?.column(&self.table, column)?.clone();
+            refuse_what_cannot_move(stage, &self.table, column)?;
             let itself = crate::sql::ident(column).as_str().to_owned();
             stage.convert_column(&self.table, model, up, down.as_deref().unwrap_or(&itself))?;
         }
