@@ -1,8 +1,8 @@
 //! Names, compared with the snapshot: what is gone, what is new, what an attribute speaks of in vain.
 
-use diptych_core::schema::Table;
+use diptych_core::Snapshot;
+use diptych_core::schema::{Column, Constraint, Index, Table, rename_in};
 use diptych_core::snapshot::Used;
-use diptych_core::{Snapshot, sql};
 use proc_macro2::Span;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,7 +10,8 @@ use std::sync::{Mutex, OnceLock};
 use std::time::SystemTime;
 use syn::Error;
 
-use crate::attr::{Field, Struct};
+use crate::ast::{Declared, Field, Struct};
+use crate::attr::OldWrites;
 use crate::errors;
 
 /// What the environment says of drift.
@@ -64,118 +65,256 @@ pub(crate) fn snapshot(migrations: &str) -> Result<Option<Snapshot>, String> {
 
 /// What a struct's comparison came to.
 pub(crate) struct Outcome {
-    /// The table of the snapshot that the struct stands for.
+    /// The table of the snapshot that the struct stands for, under its name there.
     pub(crate) recorded: Option<(String, Table)>,
     /// The snapshot's version, for messages.
     pub(crate) version: String,
+    /// What became of each field, in the struct's order.
+    pub(crate) fields: Vec<Matched>,
     /// Mistakes.
     pub(crate) errors: Vec<Error>,
     /// What is additive and not recorded.
     pub(crate) unrecorded: Vec<(Span, String)>,
 }
 
-impl Outcome {
-    /// The column of the snapshot that a field stands for.
-    pub(crate) fn column<'a>(&'a self, field: &Field, used: &Used) -> Option<&'a diptych_core::Column> {
-        let (_, table) = self.recorded.as_ref()?;
-        let find = |name: &str| table.columns.iter().find(|column| column.name == name);
-        find(&field.column).or_else(|| {
-            let from = field.renamed_from.as_deref().filter(|from| used.renamed_from.as_deref() != Some(*from))?;
-            find(from)
-        })
-    }
+/// A field beside the snapshot.
+pub(crate) struct Matched {
+    /// The column that it stands for; none where it is new.
+    pub(crate) column: Option<Column>,
+    /// It has an `up` that no recorded migration has used up.
+    pub(crate) up: bool,
+    /// The same for `down`.
+    pub(crate) down: bool,
 }
 
 /// Compares names.
 pub(crate) fn compare(table: &Struct, snapshot: &Snapshot, drift: Drift) -> Outcome {
     let version = snapshot.version.clone().unwrap_or_else(|| "(none)".to_owned());
-    let find = |name: &str| snapshot.tables.tables.get(name).map(|model| (name.to_owned(), model.clone()));
-    let recorded = find(&table.table).or_else(|| table.renamed_from.as_deref().and_then(find));
-    let mut outcome = Outcome { recorded, version, errors: Vec::new(), unrecorded: Vec::new() };
+    let mut outcome = Outcome { recorded: None, version, fields: Vec::new(), errors: Vec::new(), unrecorded: Vec::new() };
     if drift == Drift::Allow {
-        outcome.recorded = None;
         return outcome;
     }
+    let find = |name: &str| snapshot.tables.tables.get(name).map(|model| (name.to_owned(), model.clone()));
+    outcome.recorded = find(&table.table).or_else(|| table.renamed_from.as_deref().and_then(find));
     let Some((old, model)) = outcome.recorded.clone() else {
-        outcome.unrecorded.push((table.ident.span(), format!("table `{}`", table.table)));
+        match &table.renamed_from {
+            Some(from) => outcome.refuse(table.ident.span(), errors::table_renamed_unknown(&table.table, from, &outcome.version)),
+            None => outcome.warn(table.ident.span(), format!("table `{}`", table.table)),
+        }
         return outcome;
     };
-    let version = outcome.version.clone();
-    let used = |column: &str| snapshot.used.get(&table.table).and_then(|used| used.get(column)).cloned().unwrap_or_default();
-    let mut claimed = Vec::new();
+    if old != table.table {
+        outcome.warn(table.ident.span(), format!("the rename of table `{old}` to `{}`", table.table));
+    }
+    let used = Attributes { snapshot, tables: [&table.table, &old] };
     for field in &table.fields {
-        match outcome.column(field, &used(&field.column)).cloned() {
-            Some(column) => {
-                if column.name != field.column {
-                    outcome.unrecorded.push((field.span, format!("the rename of `{old}.{}` to `{}`", column.name, field.column)));
-                }
-                constraints(table, field, &model, &mut outcome);
-                claimed.push(column.name);
-            }
-            None => match field.renamed_from.as_deref() {
-                Some(from) if used(&field.column).renamed_from.as_deref() != Some(from) => {
-                    outcome.errors.push(Error::new(field.span, errors::renamed_unknown(&old, &field.column, from, &version)));
-                }
-                _ => outcome.unrecorded.push((field.span, format!("column `{}.{}`", table.table, field.column))),
-            },
-        }
+        columns(table, field, &model, &used, &mut outcome);
     }
-    for dropped in &table.dropped {
-        let there = model.columns.iter().find(|column| column.name == dropped.name);
-        let message = match there {
-            None if snapshot.version.is_some() && !was_dropped(snapshot, table, &dropped.name) => {
-                errors::dropped_unknown(&old, &dropped.name, &version)
-            }
-            Some(_) if claimed.contains(&dropped.name) => errors::dropped_but_there(&old, &dropped.name, &version),
-            Some(column)
-                if dropped.down.is_none() && !column.nullable && column.default.is_none() && column.identity.is_none() =>
-            {
-                errors::dropped_without_down(&old, &dropped.name, &version)
-            }
-            Some(_) => {
-                outcome.unrecorded.push((dropped.span, format!("the drop of column `{old}.{}`", dropped.name)));
-                continue;
-            }
-            None => continue,
-        };
-        outcome.errors.push(Error::new(dropped.span, message));
-    }
-    for column in &model.columns {
-        if !claimed.contains(&column.name) && !table.dropped.iter().any(|dropped| dropped.name == column.name) {
-            outcome.errors.push(Error::new(table.ident.span(), errors::field_gone(&old, column, &version)));
-        }
-    }
+    gone(table, &old, &model, &used, &mut outcome);
+    constraints(table, &old, &model, &mut outcome);
     outcome
 }
 
-/// A drop that a recorded migration has carried out may stay on the struct.
-fn was_dropped(snapshot: &Snapshot, table: &Struct, column: &str) -> bool {
-    snapshot.used.get(&table.table).is_some_and(|used| used.contains_key(&format!("-{column}")))
+impl Outcome {
+    fn refuse(&mut self, span: Span, message: String) {
+        self.errors.push(Error::new(span, message));
+    }
+
+    fn warn(&mut self, span: Span, what: String) {
+        self.unrecorded.push((span, what));
+    }
+
+    /// Renames that the struct asks for, as (old, new).
+    fn renames<'a>(&'a self, table: &'a Struct) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.fields.iter().zip(&table.fields).filter_map(|(matched, field)| {
+            let old = matched.column.as_ref()?.name.as_str();
+            (old != field.column).then_some((old, field.column.as_str()))
+        })
+    }
+
+    fn claims(&self, column: &str) -> bool {
+        self.fields.iter().any(|matched| matched.column.as_ref().is_some_and(|there| there.name == column))
+    }
 }
 
-/// New constraints on columns that the running release writes.
-fn constraints(table: &Struct, field: &Field, model: &Table, outcome: &mut Outcome) {
-    use diptych_core::Constraint;
-    if field.old_writes_may_fail || (field.up.is_some() && field.down.is_some()) || field.renamed_from.is_some() {
-        return;
+/// What recorded migrations have used up, under the names that table and column had then and have now.
+struct Attributes<'a> {
+    snapshot: &'a Snapshot,
+    tables: [&'a str; 2],
+}
+
+impl Attributes<'_> {
+    fn of(&self, column: &str) -> impl Iterator<Item = &Used> {
+        self.tables.iter().filter_map(|table| self.snapshot.used.get(*table)).filter_map(move |table| table.get(column))
     }
-    let has = |wanted: &dyn Fn(&Constraint) -> bool| model.constraints.values().any(wanted);
-    let on = |columns: &[String]| columns == [field.column.clone()];
-    let mut refuse = |what: &str| {
-        outcome.errors.push(Error::new(field.span, errors::new_constraint(what, &table.table, &field.column, &outcome.version)));
-    };
-    if field.unique && !has(&|constraint| matches!(constraint, Constraint::Unique { columns, .. } if on(columns))) {
-        refuse("a unique constraint");
+
+    fn fresh(&self, text: Option<&String>, columns: &[&str], part: fn(&Used) -> Option<&String>) -> bool {
+        text.is_some() && !columns.iter().flat_map(|column| self.of(column)).any(|used| part(used) == text)
     }
-    if field.references.is_some()
-        && !has(&|constraint| matches!(constraint, Constraint::ForeignKey { columns, .. } if on(columns)))
-    {
-        refuse("a foreign key");
+}
+
+fn columns(table: &Struct, field: &Field, model: &Table, used: &Attributes<'_>, outcome: &mut Outcome) {
+    let attributes = &field.attributes;
+    let find = |name: &str| model.columns.iter().find(|column| column.name == name).cloned();
+    let from = attributes
+        .renamed_from
+        .as_deref()
+        .filter(|_| used.fresh(attributes.renamed_from.as_ref(), &[&field.column], |used| used.renamed_from.as_ref()));
+    let column = find(&field.column).or_else(|| find(from?));
+    let names: Vec<&str> =
+        std::iter::once(field.column.as_str()).chain(column.as_ref().map(|column| column.name.as_str())).collect();
+    let up = used.fresh(attributes.up.as_ref(), &names, |used| used.up.as_ref());
+    let down = used.fresh(attributes.down.as_ref(), &names, |used| used.down.as_ref());
+    let name = format!("`{}.{}`", table.table, field.column);
+    match (&column, from) {
+        (Some(column), _) => {
+            if column.name != field.column {
+                outcome.warn(field.span, format!("the rename of `{}.{}` to `{}`", table.table, column.name, field.column));
+            }
+            if column.default != attributes.default {
+                outcome.warn(field.span, format!("the default of column {name}"));
+            }
+            if column.comment != field.comment {
+                outcome.warn(field.span, format!("the comment of column {name}"));
+            }
+        }
+        (None, Some(from)) => {
+            outcome.refuse(field.span, errors::renamed_unknown(&table.table, &field.column, from, &outcome.version));
+        }
+        (None, None) => outcome.warn(field.span, format!("column {name}")),
     }
-    if let Some(check) = &field.check
-        && !has(&|constraint| matches!(constraint, Constraint::Check { check: there, .. } if there == check))
-        && sql::mentions(check, &field.column)
-    {
-        refuse("a check");
+    outcome.fields.push(Matched { column, up, down });
+}
+
+fn gone(table: &Struct, old: &str, model: &Table, used: &Attributes<'_>, outcome: &mut Outcome) {
+    for dropped in &table.dropped {
+        let name = &dropped.name;
+        match model.columns.iter().find(|column| column.name == *name) {
+            Some(_) if outcome.claims(name) => {
+                outcome.refuse(dropped.span, errors::dropped_but_there(old, name, &outcome.version));
+            }
+            Some(column)
+                if dropped.down.is_none() && !column.nullable && column.default.is_none() && column.identity.is_none() =>
+            {
+                outcome.refuse(dropped.span, errors::dropped_without_down(old, name, &outcome.version));
+            }
+            Some(_) => outcome.warn(dropped.span, format!("the drop of column `{old}.{name}`")),
+            // a drop that a recorded migration has carried out may stay on the struct
+            None if used.of(&format!("-{name}")).next().is_some() => {}
+            None => outcome.refuse(dropped.span, errors::dropped_unknown(old, name, &outcome.version)),
+        }
     }
+    for column in &model.columns {
+        if !outcome.claims(&column.name) && !table.dropped.iter().any(|dropped| dropped.name == column.name) {
+            outcome.refuse(table.ident.span(), errors::field_gone(old, column, &outcome.version));
+        }
+    }
+    if model.comment != table.comment {
+        outcome.warn(table.ident.span(), format!("the comment of table `{}`", table.table));
+    }
+}
+
+/// Constraints and indexes: new ones on columns that the running release writes, and whatever else is not recorded.
+fn constraints(table: &Struct, old: &str, model: &Table, outcome: &mut Outcome) {
+    let mut there = model.clone();
+    for (from, to) in outcome.renames(table) {
+        there.constraints.values_mut().for_each(|constraint| constraint.rename_column(from, to));
+        for index in there.indexes.values_mut() {
+            index.columns.iter_mut().filter(|key| key.column == from).for_each(|key| to.clone_into(&mut key.column));
+            rename_in(&mut index.include, from, to);
+        }
+    }
+    for wanted in &table.constraints {
+        let what = format!("{} on {}", kind(&wanted.definition), list(&table.table, &wanted.columns));
+        if !there.constraints.values().any(|constraint| same_rule(constraint, &wanted.definition))
+            && endangered(table, wanted, outcome)
+        {
+            outcome.refuse(wanted.span, errors::new_constraint(&what, &outcome.version, wanted.place));
+        } else if !is_there(wanted, &there.constraints) {
+            outcome.warn(wanted.span, what);
+        }
+    }
+    for wanted in &table.indexes {
+        let what = format!(
+            "{} on {}",
+            if wanted.definition.unique { "a unique index" } else { "an index" },
+            list(&table.table, &wanted.columns)
+        );
+        let known = there.indexes.values().any(|index| index.unique && index_columns(index) == wanted.columns)
+            || there.constraints.values().any(|constraint| same_rule(constraint, &unique(&wanted.columns)));
+        if wanted.definition.unique && !known && endangered(table, wanted, outcome) {
+            outcome.refuse(wanted.span, errors::new_constraint(&what, &outcome.version, wanted.place));
+        } else if !is_there(wanted, &there.indexes) {
+            outcome.warn(wanted.span, what);
+        }
+    }
+    let lost = |columns: &[String]| columns.iter().any(|name| table.dropped.iter().any(|dropped| dropped.name == *name));
+    for (name, constraint) in &there.constraints {
+        if !table.constraints.iter().any(|wanted| is_this(wanted, name, constraint)) && !lost(&constraint.columns(model)) {
+            outcome.warn(table.ident.span(), format!("the drop of constraint `{name}` of table `{old}`"));
+        }
+    }
+    for (name, index) in &there.indexes {
+        if !table.indexes.iter().any(|wanted| is_this(wanted, name, index)) && !lost(&index.columns(model)) {
+            outcome.warn(table.ident.span(), format!("the drop of index `{name}` of table `{old}`"));
+        }
+    }
+}
+
+/// Whether the running release writes a column of it without a word on the field that this is well.
+fn endangered<T>(table: &Struct, wanted: &Declared<T>, outcome: &Outcome) -> bool {
+    wanted.old_writes == OldWrites::MustWork
+        && table.fields.iter().zip(&outcome.fields).any(|(field, matched)| {
+            matched.column.is_some()
+                && wanted.columns.contains(&field.column)
+                && field.attributes.old_writes == OldWrites::MustWork
+                && !(matched.up && matched.down)
+        })
+}
+
+/// A constraint that old writes must already obey, whatever its name and what else is said of it.
+fn same_rule(one: &Constraint, other: &Constraint) -> bool {
+    match (one, other) {
+        (
+            Constraint::ForeignKey { columns, references, .. },
+            Constraint::ForeignKey { columns: those, references: target, .. },
+        ) => columns == those && references.table == target.table && references.columns == target.columns,
+        (Constraint::Unique { columns, .. }, Constraint::Unique { columns: those, .. }) => columns == those,
+        (Constraint::PrimaryKey { columns }, Constraint::Unique { columns: those, .. }) => columns == those,
+        (Constraint::Check { check, .. }, Constraint::Check { check: that, .. }) => check == that,
+        (one, other) => one == other,
+    }
+}
+
+fn is_there<T: PartialEq>(wanted: &Declared<T>, there: &BTreeMap<String, T>) -> bool {
+    there.iter().any(|(name, definition)| is_this(wanted, name, definition))
+}
+
+fn is_this<T: PartialEq>(wanted: &Declared<T>, name: &str, definition: &T) -> bool {
+    wanted.definition == *definition && wanted.name.as_deref().is_none_or(|given| given == name)
+}
+
+fn kind(constraint: &Constraint) -> &'static str {
+    match constraint {
+        Constraint::PrimaryKey { .. } => "the primary key",
+        Constraint::Unique { .. } => "a unique constraint",
+        Constraint::Check { .. } => "a check",
+        Constraint::ForeignKey { .. } => "a foreign key",
+    }
+}
+
+fn list(table: &str, columns: &[String]) -> String {
+    match columns {
+        [] => format!("table `{table}`"),
+        [one] => format!("column `{table}.{one}`"),
+        several => format!("columns `{table}.({})`", several.join(", ")),
+    }
+}
+
+fn unique(columns: &[String]) -> Constraint {
+    Constraint::Unique { columns: columns.to_vec(), nulls_not_distinct: false, deferrable: false, initially_deferred: false }
+}
+
+fn index_columns(index: &Index) -> Vec<String> {
+    index.columns.iter().map(|key| key.column.clone()).collect()
 }

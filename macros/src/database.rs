@@ -2,13 +2,17 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
+use std::collections::BTreeSet;
+use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Error, Ident, LitStr, Path, Result, Token, Visibility, braced, bracketed};
 
+use crate::attr::skip;
 use crate::check::{Drift, folder, snapshot};
-use crate::errors;
-use crate::expand::diptych_hash;
+use crate::errors::{self, Mistakes};
+use crate::expand::{hash, respan};
+use crate::symbol;
 
 /// `pub struct Shop { migrations: "…", schema: "…", tables: […], dropped: […] }`.
 pub(crate) struct Input {
@@ -18,7 +22,9 @@ pub(crate) struct Input {
     migrations: LitStr,
     schema: String,
     tables: Vec<Path>,
-    dropped: Vec<String>,
+    dropped: Vec<LitStr>,
+    path: Path,
+    mistakes: Mistakes,
 }
 
 impl Parse for Input {
@@ -37,29 +43,28 @@ impl Parse for Input {
             schema: "public".to_owned(),
             tables: Vec::new(),
             dropped: Vec::new(),
+            path: syn::parse_quote!(::diptych),
+            mistakes: Mistakes::default(),
         };
+        let mut seen = BTreeSet::new();
         while !content.is_empty() {
-            let key: Ident = content.parse()?;
+            let key = Ident::parse_any(&content)?;
             content.parse::<Token![:]>()?;
-            let list;
-            match key.to_string().as_str() {
-                "migrations" => result.migrations = content.parse()?,
-                "schema" => result.schema = content.parse::<LitStr>()?.value(),
-                "tables" => {
-                    bracketed!(list in content);
-                    result.tables = Punctuated::<Path, Token![,]>::parse_terminated(&list)?.into_iter().collect();
+            let (word, list) = (key.to_string(), &content);
+            match word.as_str() {
+                symbol::MIGRATIONS => result.migrations = content.parse()?,
+                symbol::SCHEMA => result.schema = content.parse::<LitStr>()?.value(),
+                symbol::TABLES => result.tables = bracketed_list(list)?,
+                symbol::DROPPED => result.dropped = bracketed_list(list)?,
+                symbol::CRATE => result.path = content.call(Path::parse_mod_style)?,
+                _ => {
+                    let message = errors::unknown("key", &word, "in database!", symbol::IN_DATABASE);
+                    result.mistakes.note(Error::new(key.span(), message));
+                    skip(&content)?;
                 }
-                "dropped" => {
-                    bracketed!(list in content);
-                    result.dropped =
-                        Punctuated::<LitStr, Token![,]>::parse_terminated(&list)?.iter().map(LitStr::value).collect();
-                }
-                other => {
-                    return Err(Error::new(
-                        key.span(),
-                        format!("unknown key `{other}` in database!\nhint: the keys are migrations, schema, tables and dropped"),
-                    ));
-                }
+            }
+            if !seen.insert(word.clone()) {
+                result.mistakes.note(Error::new(key.span(), errors::twice(&word)));
             }
             if !content.is_empty() {
                 content.parse::<Token![,]>()?;
@@ -69,108 +74,139 @@ impl Parse for Input {
     }
 }
 
+fn bracketed_list<T: Parse>(input: ParseStream<'_>) -> Result<Vec<T>> {
+    let list;
+    bracketed!(list in input);
+    Ok(Punctuated::<T, Token![,]>::parse_terminated(&list)?.into_iter().collect())
+}
+
 /// Expands `database!`.
-pub(crate) fn expand(input: Input) -> TokenStream {
-    let Input { attributes, visibility, ident, migrations, schema, tables, dropped } = &input;
-    let place = folder(&migrations.value());
-    let path = place.join("snapshot.yaml");
-    let shown = path.display().to_string();
+pub(crate) fn expand(mut input: Input) -> TokenStream {
+    let place = folder(&input.migrations.value());
+    let file = place.join("snapshot.yaml");
+    let shown = file.display().to_string();
     let drift = Drift::read();
-    let mut errors = TokenStream::new();
-    let known = match snapshot(&migrations.value()) {
+    let known = match snapshot(&input.migrations.value()) {
         Ok(Some(snapshot)) => snapshot,
         Ok(None) => {
-            errors.extend(Error::new(migrations.span(), errors::no_snapshot(&shown)).to_compile_error());
+            input.mistakes.note(Error::new(input.migrations.span(), errors::no_snapshot(&shown)));
             diptych_core::Snapshot::default()
         }
         Err(_) if drift == Drift::Allow => diptych_core::Snapshot::default(),
         Err(message) => {
-            errors.extend(Error::new(migrations.span(), message).to_compile_error());
+            input.mistakes.note(Error::new(input.migrations.span(), message));
             diptych_core::Snapshot::default()
         }
     };
+    let compared = if drift == Drift::Allow { TokenStream::new() } else { compare(&input, &known) };
+    let Input { attributes, visibility, ident, schema, tables, dropped, path, mistakes, .. } = &input;
+    let mistakes = mistakes.to_tokens();
     let version = match &known.version {
         Some(version) => quote! { ::core::option::Option::Some(#version) },
         None => quote! { ::core::option::Option::None },
     };
     let files = files(&place);
     let embedded = files.iter().map(|(stem, path)| quote! { (#stem, ::core::include_str!(#path)) });
-    let text = if path.is_file() {
+    // the compiler tracks what is included: a new snapshot rebuilds
+    let text = if file.is_file() {
         quote! { ::core::include_str!(#shown) }
     } else {
         quote! { "" }
     };
     let folder_shown = place.display().to_string();
-    let hash = diptych_hash(&migrations.value());
-    let same_folder = tables.iter().map(|table| {
-        let span = table.segments.last().map_or_else(Span::call_site, |segment| segment.ident.span());
-        quote_spanned! {span=> const _: () = ::diptych::__private::assert_folder(<#table as ::diptych::Table>::FOLDER, #hash); }
-    });
-    let gone = (drift != Drift::Allow).then(|| {
-        let names = known.tables.tables.keys().filter(|name| !dropped.contains(name));
-        let assertions = names.map(|name| {
-            let message = errors::table_gone(name, known.version.as_deref().unwrap_or("(none)"));
-            let span = ident.span();
-            quote_spanned! {span=> const _: () = ::core::assert!(#ident::diptych_declares(#name), #message); }
-        });
-        quote! { #(#assertions)* }
-    });
-    let names = tables.iter().map(|table| quote! { <#table as ::diptych::__private::Named>::NAMES });
-    let declares = (gone.is_some() && !known.tables.tables.is_empty()).then(|| {
-        quote! {
-            #[doc(hidden)]
-            const fn diptych_declares(name: &str) -> bool {
-                ::diptych::__private::any_named(&[#(#names),*], name)
-            }
-        }
-    });
-    let declared = tables.iter().map(|table| quote! { <#table as ::diptych::Table>::declared() });
+    let declared = tables.iter().map(|table| quote! { <#table as #path::Table>::declared() });
     quote! {
-        #errors
+        #mistakes
         #(#attributes)*
         #[derive(Clone, Copy, Debug)]
         #visibility struct #ident;
 
         // a change of the variable rebuilds
         const _: ::core::option::Option<&str> = ::core::option_env!("DIPTYCH_DRIFT");
-        #(#same_folder)*
-        #gone
+        #compared
 
         impl #ident {
             /// What differs between the snapshot and the structs.
-            pub const PENDING: ::diptych::database::Pending<Self> = ::diptych::database::Pending::new();
+            pub const PENDING: #path::database::Pending<Self> = #path::database::Pending::new();
             /// Every recorded migration.
-            pub const MIGRATIONS: &'static [(&'static str, &'static str)] = <Self as ::diptych::Database>::MIGRATIONS;
+            pub const MIGRATIONS: &'static [(&'static str, &'static str)] = <Self as #path::Database>::MIGRATIONS;
             /// The version that the binary was built for.
-            pub const VERSION: ::core::option::Option<&'static str> = <Self as ::diptych::Database>::VERSION;
-
-            #declares
+            pub const VERSION: ::core::option::Option<&'static str> = <Self as #path::Database>::VERSION;
 
             /// A client on the version that the binary was built for; an error where that version is not published.
-            pub async fn connect(url: &str) -> ::diptych::Result<::diptych::tokio_postgres::Client> {
-                ::diptych::connect::connect::<Self>(url).await
+            pub async fn connect(url: &str) -> #path::Result<#path::tokio_postgres::Client> {
+                #path::connect::connect::<Self>(url).await
             }
 
             /// The configuration behind it, for pools.
-            pub fn config(url: &str) -> ::diptych::Result<::diptych::tokio_postgres::Config> {
-                ::diptych::connect::config::<Self>(url)
+            pub fn config(url: &str) -> #path::Result<#path::tokio_postgres::Config> {
+                #path::connect::config::<Self>(url)
             }
         }
 
-        impl ::diptych::Database for #ident {
+        impl #path::Database for #ident {
             const BASE: &'static str = #schema;
             const VERSION: ::core::option::Option<&'static str> = #version;
             const MIGRATIONS: &'static [(&'static str, &'static str)] = &[#(#embedded),*];
             const SNAPSHOT: &'static str = #text;
             const FOLDER: &'static str = #folder_shown;
 
-            fn declared() -> ::diptych::core::DeclaredSchema {
-                ::diptych::core::DeclaredSchema {
+            fn declared() -> #path::core::DeclaredSchema {
+                #path::core::DeclaredSchema {
                     tables: ::std::vec![#(#declared),*],
                     dropped: ::std::vec![#(::std::string::String::from(#dropped)),*],
                 }
             }
         }
+    }
+}
+
+/// What only the whole list can tell: folders, tables gone, tables twice.
+fn compare(input: &Input, known: &diptych_core::Snapshot) -> TokenStream {
+    let Input { ident, tables, dropped, path, .. } = input;
+    let version = known.version.as_deref().unwrap_or("(none)");
+    let folder = hash(&input.migrations.value());
+    let spans = tables.iter().map(|table| table.segments.last().map_or_else(Span::call_site, |segment| segment.ident.span()));
+    let own = quote! { &[#(<#tables as #path::__private::Named>::TABLE),*] };
+    let each = tables.iter().zip(spans).enumerate().map(|(at, (table, span))| {
+        let earlier = &tables[..at];
+        let message = errors::SAME_TABLE;
+        let path = respan(path, span);
+        // the comparison is quadratic in const evaluation, as cheap as comparing numbers is
+        quote_spanned! {span=>
+            const _: () = #path::__private::assert_folder(<#table as #path::Table>::FOLDER, #folder);
+            const _: () = ::core::assert!(
+                !#path::__private::contains(
+                    &[#(<#earlier as #path::__private::Named>::TABLE),*],
+                    <#table as #path::__private::Named>::TABLE
+                ),
+                "{}", #message
+            );
+        }
+    });
+    let gone = known.tables.tables.keys().filter(|name| !dropped.iter().any(|dropped| dropped.value() == **name)).map(|name| {
+        let (id, message) = (hash(name), errors::table_gone(name, version));
+        quote_spanned! {ident.span()=>
+            const _: () = ::core::assert!(#path::__private::answered_for(TABLES, #id), "{}", #message);
+        }
+    });
+    let there = dropped.iter().map(|dropped| {
+        let name = dropped.value();
+        let (id, message) = (hash(&name), errors::table_dropped_but_there(&name, version));
+        quote_spanned! {dropped.span()=>
+            const _: () = ::core::assert!(!#path::__private::contains(OWN, #id), "{}", #message);
+        }
+    });
+    quote! {
+        const _: () = {
+            #[allow(dead_code)]
+            const TABLES: &[&[u64]] = &[#(<#tables as #path::__private::Named>::ANSWERS_FOR),*];
+            #[allow(dead_code)]
+            const OWN: &[u64] = #own;
+            #(#each)*
+            #(#gone)*
+            #(#there)*
+        };
     }
 }
 

@@ -1,6 +1,97 @@
 //! Every message of the macros in one list: what is wrong, what the running release would lose, the way out.
 
 use diptych_core::schema::Column;
+use syn::Error;
+
+/// The mistakes of one item: all of them are reported.
+#[derive(Default)]
+pub(crate) struct Mistakes(Option<Error>);
+
+impl Mistakes {
+    pub(crate) fn note(&mut self, error: Error) {
+        match &mut self.0 {
+            Some(all) => all.combine(error),
+            none => *none = Some(error),
+        }
+    }
+
+    pub(crate) fn extend(&mut self, other: Mistakes) {
+        if let Some(error) = other.0 {
+            self.note(error);
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    pub(crate) fn to_tokens(&self) -> proc_macro2::TokenStream {
+        self.0.as_ref().map(Error::to_compile_error).unwrap_or_default()
+    }
+}
+
+pub(crate) const GENERIC: &str = "a table cannot have type parameters\nhint: declare one struct per table";
+pub(crate) const UNNAMED_FIELDS: &str = "a table needs named fields\nhint: give every column a field name";
+pub(crate) const NOT_A_STRUCT: &str = "only a struct can be a table\nhint: derive Schema on a struct with named fields";
+pub(crate) const CHECK_PARTS: &str = "a check needs a name and an expression\nhint: write `check(name = \"…\", expr = \"…\")`";
+pub(crate) const FOREIGN_KEY_PARTS: &str =
+    "a foreign key names as many columns as it references\nhint: write `foreign_key(a, b, references = \"table(x, y)\")`";
+pub(crate) const REFERENCE_FORM: &str = "a reference names a table and a column\nhint: write `references = \"table(column)\"`";
+pub(crate) const ACTION_WITHOUT_REFERENCE: &str =
+    "`on_delete` and `on_update` belong to a reference\nhint: add `references = \"table(column)\"` to the field";
+pub(crate) const IDENTITY_KIND: &str =
+    "an identity is `always` or by default\nhint: write `identity = \"always\"`, or `identity` for by default";
+pub(crate) const NO_COLUMNS: &str = "no column is named here\nhint: name the columns in the parentheses";
+pub(crate) const TWO_KEYS: &str =
+    "the primary key is declared twice\nhint: keep `primary_key(…)` on the struct or `primary_key` on the fields";
+
+/// A word that is not one of those there are.
+pub(crate) fn unknown(kind: &str, word: &str, place: &str, there: &[&str]) -> String {
+    let list = match there {
+        [] => return format!("unknown {kind} `{word}` {place}\nhint: only columns can stand here"),
+        [one] => format!("only {one}"),
+        [all @ .., last] => format!("{} and {last}", all.join(", ")),
+    };
+    format!("unknown {kind} `{word}` {place}\nhint: the {kind}s are {list}")
+}
+
+/// An attribute that can stand only once.
+pub(crate) fn twice(word: &str) -> String {
+    format!("`{word}` is given twice\nhint: keep one of them")
+}
+
+/// `allow` of something else.
+pub(crate) fn not_allowed(what: &str) -> String {
+    format!("nothing called `{what}` can be allowed\nhint: write `allow(old_writes_may_fail)`")
+}
+
+/// Two fields for one column.
+pub(crate) fn same_column(table: &str, column: &str) -> String {
+    format!("two fields stand for column `{table}.{column}`\nhint: rename one of them, or correct its `column = \"…\"`")
+}
+
+/// A key, constraint or index over a column that no field has.
+pub(crate) fn no_such_field(table: &str, column: &str) -> String {
+    format!("table `{table}` of this release has no column `{column}`\nhint: correct the name, or add the field")
+}
+
+/// `renamed_from` of a table that the snapshot does not have.
+pub(crate) fn table_renamed_unknown(table: &str, from: &str, version: &str) -> String {
+    format!(
+        "table `{table}` of this release is renamed from `{from}`, which version `{version}` does not have\nhint: correct the name, or remove `renamed_from`"
+    )
+}
+
+/// A table that is both declared and dropped.
+pub(crate) fn table_dropped_but_there(table: &str, version: &str) -> String {
+    format!(
+        "table `{table}` of version `{version}` is dropped, yet this release has a struct for it in `tables`\nhint: remove \"{table}\" from `dropped`, or the struct from `tables`"
+    )
+}
+
+/// Two structs for one table.
+pub(crate) const SAME_TABLE: &str =
+    "two structs in `tables` stand for the same table\nhint: remove one of them, or correct its `#[schema(table = \"…\")]`";
 
 /// A column of the snapshot that the struct has no field for.
 pub(crate) fn field_gone(table: &str, column: &Column, version: &str) -> String {
@@ -46,10 +137,10 @@ pub(crate) fn renamed_unknown(table: &str, column: &str, from: &str, version: &s
 }
 
 /// A constraint on columns that the running release writes.
-pub(crate) fn new_constraint(what: &str, table: &str, column: &str, version: &str) -> String {
+pub(crate) fn new_constraint(what: &str, version: &str, place: &str) -> String {
     format!(
-        "{what} on column `{table}.{column}` is new in this release: writes of version `{version}` that break it would fail\n\
-         hint: add `allow(old_writes_may_fail)` to the field's `#[schema(…)]` if they cannot occur"
+        "{what} is new in this release: writes of version `{version}` that break it would fail\n\
+         hint: add `allow(old_writes_may_fail)` {place} if they cannot occur"
     )
 }
 

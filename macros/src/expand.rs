@@ -1,38 +1,33 @@
 //! The derive's output: what the struct declares, and one assertion per field for what only types can tell.
 
-use diptych_core::Snapshot;
+use diptych_core::{Constraint, Index};
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::DeriveInput;
 
-use crate::attr::{Always, Field, Struct, read};
-use crate::check::{self, Drift, Outcome};
+use crate::ast::{Field, Struct, read};
+use crate::attr::Always;
+use crate::check::{self, Drift, Matched, Outcome};
 use crate::{errors, fallback};
 
 /// Expands `#[derive(Schema)]`.
 pub(crate) fn derive(input: DeriveInput) -> TokenStream {
     let (table, mistakes) = read(&input);
-    if let Some(error) = mistakes {
-        let (errors, rest) = (error.to_compile_error(), fallback::table(&table));
-        let rest = if input.generics.params.is_empty() { rest } else { TokenStream::new() };
+    if !mistakes.is_empty() {
+        let (errors, rest) = (mistakes.to_tokens(), fallback::table(&table));
         return quote! { #errors #rest };
     }
     let drift = Drift::read();
     // a missing or unreadable snapshot is one error, in `database!`
-    let snapshot = match check::snapshot(&table.migrations) {
-        Ok(Some(snapshot)) => Some(snapshot),
-        _ => None,
-    };
-    let outcome = check::compare(&table, &snapshot.clone().unwrap_or_default(), drift);
+    let snapshot = check::snapshot(&table.migrations).ok().flatten();
+    let compared = if snapshot.is_some() { drift } else { Drift::Allow };
+    let outcome = check::compare(&table, &snapshot.unwrap_or_default(), compared);
     let mut output: TokenStream = outcome.errors.iter().map(syn::Error::to_compile_error).collect();
-    if snapshot.is_some() && drift != Drift::Allow {
-        output.extend(warnings(&outcome, drift));
-        let snapshot = snapshot.unwrap_or_default();
-        if outcome.recorded.is_some() {
-            output.extend(table.fields.iter().map(|field| assertion(&table, field, &outcome, &snapshot)));
-        }
-    }
-    output.extend(implementation(&table));
+    output.extend(warnings(&outcome, drift));
+    output.extend(
+        table.fields.iter().zip(&outcome.fields).map(|(field, matched)| assertion(&table, field, matched, &outcome, drift)),
+    );
+    output.extend(implementation(&table, &outcome));
     output
 }
 
@@ -60,36 +55,34 @@ fn warnings(outcome: &Outcome, drift: Drift) -> TokenStream {
 }
 
 /// Every token of it has the field's span, so that the caret stands on the field.
-fn assertion(table: &Struct, field: &Field, outcome: &Outcome, snapshot: &Snapshot) -> TokenStream {
+fn assertion(table: &Struct, field: &Field, matched: &Matched, outcome: &Outcome, drift: Drift) -> TokenStream {
     let span = field.span;
     let path = respan(&table.path, span);
-    let used = snapshot.used.get(&table.table).and_then(|used| used.get(&field.column)).cloned().unwrap_or_default();
-    let fresh = |now: &Option<String>, then: &Option<String>| now.is_some() && now != then;
-    let (up, down) = (fresh(&field.up, &used.up), fresh(&field.down, &used.down));
     let (name, nullable) = type_of(field, &path);
-    let version = &outcome.version;
-    match outcome.column(field, &used) {
-        Some(column) => {
-            let (table, name_, sql_type, may) = (
-                &outcome.recorded.as_ref().map(|(name, _)| name.clone()).unwrap_or_default(),
-                &column.name,
-                &column.sql_type,
-                column.nullable,
-            );
-            let table = table.as_str();
-            quote_spanned! {span=>
-                const _: () = #path::__private::assert_unchanged(#name, #nullable, #path::__private::Known {
-                    table: #table, column: #name_, version: #version, sql_type: #sql_type, nullable: #may, up: #up, down: #down,
-                });
-            }
+    let (version, up, down) = (&outcome.version, matched.up, matched.down);
+    let Some(column) = &matched.column else {
+        let given = &field.attributes;
+        let has_value = up || given.default.is_some() || given.identity.is_some() || given.renamed_from.is_some();
+        let (table, column) = (&table.table, &field.column);
+        return quote_spanned! {span=>
+            const _: () = #path::__private::assert_addable(#nullable, #has_value, #table, #column, #version);
+        };
+    };
+    let old = outcome.recorded.as_ref().map_or(table.table.as_str(), |(name, _)| name);
+    let (column, sql_type, may) = (&column.name, diptych_core::types::normalize(&column.sql_type), column.nullable);
+    let id = hash(&sql_type);
+    let known = quote_spanned! {span=>
+        #path::__private::Known {
+            table: #old, column: #column, version: #version, sql_type: #sql_type, id: #id, nullable: #may, up: #up, down: #down,
         }
-        None => {
-            let has_value = up || field.default.is_some() || field.identity.is_some() || field.renamed_from.is_some();
-            let (table, column) = (&table.table, &field.column);
-            quote_spanned! {span=>
-                const _: () = #path::__private::assert_addable(#nullable, #has_value, #table, #column, #version);
-            }
-        }
+    };
+    // only conversions let a difference pass, which is still not recorded
+    let recorded = (drift == Drift::Deny && (up || down)).then(|| {
+        quote_spanned! {span=> const _: () = #path::__private::assert_recorded(#name, #nullable, #known); }
+    });
+    quote_spanned! {span=>
+        const _: () = #path::__private::assert_unchanged(#name, #nullable, #known);
+        #recorded
     }
 }
 
@@ -99,13 +92,14 @@ fn type_of(field: &Field, path: &TokenStream) -> (TokenStream, TokenStream) {
     let ty = &field.ty;
     let ty = respan(ty, span);
     let nullable = quote_spanned! {span=> <#ty as #path::SqlType>::NULLABLE };
-    match &field.sql_type {
+    match &field.attributes.sql_type {
         Some(name) => (quote_spanned! {span=> #name }, nullable),
         None => (quote_spanned! {span=> <#ty as #path::SqlType>::NAME }, nullable),
     }
 }
 
-fn respan(tokens: &impl quote::ToTokens, span: proc_macro2::Span) -> TokenStream {
+/// Tokens that stand at `span`, as far as messages go.
+pub(crate) fn respan(tokens: &impl quote::ToTokens, span: proc_macro2::Span) -> TokenStream {
     fn each(stream: TokenStream, span: proc_macro2::Span) -> TokenStream {
         stream
             .into_iter()
@@ -124,35 +118,22 @@ fn respan(tokens: &impl quote::ToTokens, span: proc_macro2::Span) -> TokenStream
     each(tokens.to_token_stream(), span)
 }
 
-fn implementation(table: &Struct) -> TokenStream {
+fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
     let (ident, path) = (&table.ident, &table.path);
     let core = quote! { #path::__private::core };
-    let name = &table.table;
-    let folder = diptych_hash(&table.migrations);
-    let optional = |text: &Option<String>| match text {
-        Some(text) => quote! { ::core::option::Option::Some(::std::string::String::from(#text)) },
-        None => quote! { ::core::option::Option::None },
-    };
-    let strings = |names: &[String]| quote! { ::std::vec![#(::std::string::String::from(#names)),*] };
-    let none = quote! { ::core::option::Option::None };
-    let key: Vec<String> = if table.primary_key.is_empty() {
-        table.fields.iter().filter(|field| field.primary_key).map(|field| field.column.clone()).collect()
-    } else {
-        table.primary_key.clone()
-    };
+    let (name, folder) = (&table.table, hash(&table.migrations));
     let columns = table.fields.iter().map(|field| {
-        let plain_path = quote! { #path };
-        let (sql_type, nullable) = type_of(field, &plain_path);
-        let column = &field.column;
-        let never_null = key.contains(column) || field.identity.is_some();
-        let (default, comment) = (optional(&field.default), optional(&field.comment));
-        let (from, up, down) = (optional(&field.renamed_from), optional(&field.up), optional(&field.down));
-        let identity = match field.identity {
+        let (sql_type, nullable) = type_of(field, &quote! { #path });
+        let (column, given) = (&field.column, &field.attributes);
+        let never_null = table.key.contains(column) || given.identity.is_some();
+        let (default, comment) = (optional(&given.default), optional(&field.comment));
+        let (from, up, down) = (optional(&given.renamed_from), optional(&given.up), optional(&given.down));
+        let identity = match given.identity {
             Some(always) => {
                 let always = always == Always::Yes;
                 quote! { ::core::option::Option::Some(#core::schema::Identity { always: #always, ..::core::default::Default::default() }) }
             }
-            None => none.clone(),
+            None => quote! { ::core::option::Option::None },
         };
         quote! {
             #core::DeclaredColumn {
@@ -168,73 +149,26 @@ fn implementation(table: &Struct) -> TokenStream {
             }
         }
     });
-    let mut constraints = Vec::new();
-    if !key.is_empty() {
-        let key = strings(&key);
-        constraints.push(quote! { (#none, #core::Constraint::PrimaryKey { columns: #key }) });
-    }
-    let unique = |name: TokenStream, columns: TokenStream| {
-        quote! { (#name, #core::Constraint::Unique { columns: #columns, nulls_not_distinct: false, deferrable: false, initially_deferred: false }) }
-    };
-    constraints.extend(table.uniques.iter().map(|group| unique(optional(&group.name), strings(&group.columns))));
-    for (name, expr) in &table.checks {
-        let name = optional(&Some(name.clone()));
-        constraints
-            .push(quote! { (#name, #core::Constraint::Check { check: ::std::string::String::from(#expr), no_inherit: false }) });
-    }
-    for field in &table.fields {
-        let column = strings(std::slice::from_ref(&field.column));
-        if field.unique {
-            constraints.push(unique(none.clone(), column.clone()));
-        }
-        if let Some(check) = &field.check {
-            let name = optional(&Some(diptych_core::names::object_name(&table.table, Some(&field.column), "check")));
-            constraints.push(
-                quote! { (#name, #core::Constraint::Check { check: ::std::string::String::from(#check), no_inherit: false }) },
-            );
-        }
-        if let Some((target, target_column)) = &field.references {
-            let action = |text: &Option<String>| optional(&diptych_core::ops::column_spec::normal_action(text.as_deref()));
-            let (on_delete, on_update) = (action(&field.on_delete), action(&field.on_update));
-            constraints.push(quote! {
-                (#none, #core::Constraint::ForeignKey {
-                    columns: #column,
-                    references: #core::schema::References {
-                        table: ::std::string::String::from(#target),
-                        columns: ::std::vec![::std::string::String::from(#target_column)],
-                        on_delete: #on_delete,
-                        on_update: #on_update,
-                        ..::core::default::Default::default()
-                    },
-                    deferrable: false,
-                    initially_deferred: false,
-                })
-            });
-        }
-    }
-    let index = |name: TokenStream, columns: &[String], unique: bool| {
-        quote! {
-            (#name, #core::Index {
-                columns: ::std::vec![#(#core::schema::IndexColumn { column: ::std::string::String::from(#columns), ..::core::default::Default::default() }),*],
-                unique: #unique,
-                ..::core::default::Default::default()
-            })
-        }
-    };
-    let mut indexes: Vec<_> =
-        table.indexes.iter().map(|group| index(optional(&group.name), &group.columns, group.unique)).collect();
-    for field in table.fields.iter().filter(|field| field.index) {
-        indexes.push(index(none.clone(), std::slice::from_ref(&field.column), false));
-    }
+    let constraints = table.constraints.iter().map(|wanted| {
+        let (name, definition) = (optional(&wanted.name), constraint(&core, &wanted.definition));
+        quote! { (#name, #definition) }
+    });
+    let indexes = table.indexes.iter().map(|wanted| {
+        let (name, definition) = (optional(&wanted.name), index(&core, &wanted.definition));
+        quote! { (#name, #definition) }
+    });
     let dropped = table.dropped.iter().map(|dropped| {
         let (name, down) = (&dropped.name, optional(&dropped.down));
         quote! { #core::DroppedColumn { name: ::std::string::String::from(#name), down: #down } }
     });
     let (renamed_from, comment) = (optional(&table.renamed_from), optional(&table.comment));
-    let names = std::iter::once(&table.table).chain(&table.renamed_from);
+    // a rename that is recorded no longer answers for the old name
+    let from = outcome.recorded.iter().map(|(name, _)| name).filter(|old| **old != table.table).map(|old| hash(old));
+    let table_id = hash(&table.table);
     quote! {
         impl #path::__private::Named for #ident {
-            const NAMES: &'static [&'static str] = &[#(#names),*];
+            const TABLE: u64 = #table_id;
+            const ANSWERS_FOR: &'static [u64] = &[#table_id, #(#from),*];
         }
 
         impl #path::Table for #ident {
@@ -255,7 +189,65 @@ fn implementation(table: &Struct) -> TokenStream {
     }
 }
 
-/// The hash by which `database!` and its structs see that they read the same folder.
-pub(crate) fn diptych_hash(folder: &str) -> u64 {
-    folder.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+fn constraint(core: &TokenStream, constraint: &Constraint) -> TokenStream {
+    match constraint {
+        Constraint::PrimaryKey { columns } => {
+            let columns = strings(columns);
+            quote! { #core::Constraint::PrimaryKey { columns: #columns } }
+        }
+        Constraint::Unique { columns, .. } => {
+            let columns = strings(columns);
+            quote! {
+                #core::Constraint::Unique { columns: #columns, nulls_not_distinct: false, deferrable: false, initially_deferred: false }
+            }
+        }
+        Constraint::Check { check, .. } => {
+            quote! { #core::Constraint::Check { check: ::std::string::String::from(#check), no_inherit: false } }
+        }
+        Constraint::ForeignKey { columns, references, .. } => {
+            let (columns, table, targets) = (strings(columns), &references.table, strings(&references.columns));
+            let (on_delete, on_update) = (optional(&references.on_delete), optional(&references.on_update));
+            quote! {
+                #core::Constraint::ForeignKey {
+                    columns: #columns,
+                    references: #core::schema::References {
+                        table: ::std::string::String::from(#table),
+                        columns: #targets,
+                        on_delete: #on_delete,
+                        on_update: #on_update,
+                        ..::core::default::Default::default()
+                    },
+                    deferrable: false,
+                    initially_deferred: false,
+                }
+            }
+        }
+    }
+}
+
+fn index(core: &TokenStream, index: &Index) -> TokenStream {
+    let (columns, unique) = (index.columns.iter().map(|key| &key.column), index.unique);
+    quote! {
+        #core::Index {
+            columns: ::std::vec![#(#core::schema::IndexColumn { column: ::std::string::String::from(#columns), ..::core::default::Default::default() }),*],
+            unique: #unique,
+            ..::core::default::Default::default()
+        }
+    }
+}
+
+fn optional(text: &Option<String>) -> TokenStream {
+    match text {
+        Some(text) => quote! { ::core::option::Option::Some(::std::string::String::from(#text)) },
+        None => quote! { ::core::option::Option::None },
+    }
+}
+
+fn strings(names: &[String]) -> TokenStream {
+    quote! { ::std::vec![#(::std::string::String::from(#names)),*] }
+}
+
+/// FNV-1a, as `diptych::types::hash` has it: ids of types, tables and folders are compared across the two.
+pub(crate) fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -3,20 +3,25 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::attr::Struct;
+use crate::ast::Struct;
+use crate::expand::hash;
 
 pub(crate) fn table(table: &Struct) -> TokenStream {
     let (ident, path) = (&table.ident, &table.path);
-    let name = &table.table;
-    let folder = crate::expand::diptych_hash(&table.migrations);
+    let (before, after, bounds) = table.generics.split_for_impl();
+    let (name, folder) = (hash(&table.table), hash(&table.migrations));
     quote! {
-        impl #path::__private::Named for #ident {
-            const NAMES: &'static [&'static str] = &[#name];
+        impl #before #path::__private::Named for #ident #after #bounds {
+            const TABLE: u64 = #name;
+            const ANSWERS_FOR: &'static [u64] = &[#name];
         }
 
-        impl #path::Table for #ident {
+        impl #before #path::Table for #ident #after #bounds {
             const FOLDER: u64 = #folder;
-            fn declared() -> #path::__private::core::DeclaredTable { ::core::unreachable!() }
+
+            fn declared() -> #path::__private::core::DeclaredTable {
+                ::core::unreachable!("a struct with mistakes does not compile")
+            }
         }
     }
 }

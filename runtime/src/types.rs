@@ -11,6 +11,19 @@ pub trait SqlType {
     const NAME: &'static str;
     /// Whether a column of this type may be NULL.
     const NULLABLE: bool = false;
+    /// The name's hash, by which types are compared at compile time.
+    const ID: u64 = hash(Self::NAME);
+}
+
+/// FNV-1a. The macros have the same: ids of types, tables and folders are compared across the two.
+pub const fn hash(text: &str) -> u64 {
+    let text = text.as_bytes();
+    let (mut hash, mut at) = (0xcbf2_9ce4_8422_2325, 0);
+    while at < text.len() {
+        hash = (hash ^ text[at] as u64).wrapping_mul(0x0100_0000_01b3);
+        at += 1;
+    }
+    hash
 }
 
 macro_rules! types {
@@ -53,6 +66,8 @@ pub struct Known {
     pub version: &'static str,
     /// The type in the snapshot.
     pub sql_type: &'static str,
+    /// That type's hash.
+    pub id: u64,
     /// Whether the snapshot's column may be NULL.
     pub nullable: bool,
     /// The field has an `up` that no recorded migration has used.
@@ -65,7 +80,7 @@ pub struct Known {
 #[track_caller]
 pub const fn assert_unchanged(name: &str, nullable: bool, known: Known) {
     let converted = known.up && known.down;
-    if !equal(name, known.sql_type) && !converted {
+    if hash(name) != known.id && !converted {
         let text = Text::new()
             .add("column `")
             .add(known.table)
@@ -119,6 +134,22 @@ pub const fn assert_unchanged(name: &str, nullable: bool, known: Known) {
     }
 }
 
+/// Where drift is denied: a conversion lets a difference pass, but it is not recorded. Its panic is the compile error, on the field.
+#[track_caller]
+pub const fn assert_recorded(name: &str, nullable: bool, known: Known) {
+    if hash(name) != known.id || nullable != known.nullable {
+        let text = Text::new()
+            .add("the conversion of column `")
+            .add(known.table)
+            .add(".")
+            .add(known.column)
+            .add("` is not in version `")
+            .add(known.version)
+            .add("`: record it with `cargo xtask migrate record NAME`");
+        panic!("{}", text.as_str());
+    }
+}
+
 /// A new column: NOT NULL needs a value for the rows there are. Its panic is the compile error, on the field.
 #[track_caller]
 pub const fn assert_addable(nullable: bool, has_value: bool, table: &str, column: &str, version: &str) {
@@ -145,41 +176,36 @@ pub const fn assert_folder(table: u64, database: u64) {
     );
 }
 
-/// The names that a struct answers for: its table's, and the one that it was renamed from.
+/// The tables that a struct stands for, by the hashes of their names.
 pub trait Named {
-    /// The names.
-    const NAMES: &'static [&'static str];
+    /// Its own.
+    const TABLE: u64;
+    /// Its own, and the one that it was renamed from while that is not recorded.
+    const ANSWERS_FOR: &'static [u64];
 }
 
-/// Whether one of the structs answers for a table.
-pub const fn any_named(tables: &[&[&str]], name: &str) -> bool {
+/// Whether one of the structs answers for a table of the snapshot.
+pub const fn answered_for(tables: &[&[u64]], table: u64) -> bool {
     let mut at = 0;
     while at < tables.len() {
-        let mut inner = 0;
-        while inner < tables[at].len() {
-            if equal(tables[at][inner], name) {
-                return true;
-            }
-            inner += 1;
+        if contains(tables[at], table) {
+            return true;
         }
         at += 1;
     }
     false
 }
 
-const fn equal(one: &str, other: &str) -> bool {
-    let (one, other) = (one.as_bytes(), other.as_bytes());
-    if one.len() != other.len() {
-        return false;
-    }
+/// Whether a table is among these.
+pub const fn contains(tables: &[u64], table: u64) -> bool {
     let mut at = 0;
-    while at < one.len() {
-        if one[at] != other[at] {
-            return false;
+    while at < tables.len() {
+        if tables[at] == table {
+            return true;
         }
         at += 1;
     }
-    true
+    false
 }
 
 /// A message put together at compile time, in a buffer of fixed length.
