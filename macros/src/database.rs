@@ -138,6 +138,11 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
                 #path::connect::connect::<Self>(url).await
             }
 
+            /// A lease on that version for a process whose sessions come from a pool: keep it for as long as the pool.
+            pub async fn lease(url: &str) -> #path::Result<::core::option::Option<#path::LeaseGuard>> {
+                #path::connect::lease::<Self>(url).await
+            }
+
             /// The configuration behind it, for pools.
             pub fn config(url: &str) -> #path::Result<#path::tokio_postgres::Config> {
                 #path::connect::config::<Self>(url)

@@ -1,9 +1,11 @@
 //! Puts an app on the version that it was built for.
 
+use std::sync::{Arc, OnceLock};
 use tokio_postgres::{Client, Config, NoTls};
 
 use crate::database::Database;
 use crate::error::{Error, Kind, Result};
+use crate::lease::{self, LeaseGuard};
 use diptych_core::chain::view_schema;
 use diptych_core::sql;
 
@@ -18,12 +20,27 @@ pub fn config<D: Database>(url: &str) -> Result<Config> {
 }
 
 /// A client on the version that the binary was built for; an error where that version is not published.
+///
+/// The process holds a [lease](crate::lease) on the version until the last such client is dropped.
 pub async fn connect<D: Database>(url: &str) -> Result<Client> {
-    let client = open(&config::<D>(url)?).await?;
+    let config = config::<D>(url)?;
+    let held = Arc::new(OnceLock::new());
+    let client = open(&config, Arc::clone(&held)).await?;
     if let Some(version) = D::VERSION {
         verify(&client, D::BASE, version).await?;
+        let lease = lease::shared(&client, &config, D::BASE, version).await.ok_or_else(|| retired(version))?;
+        let _ = held.set(lease);
     }
     Ok(client)
+}
+
+/// A lease for a process whose sessions come from a pool over [`config`]: keep it for as long as the pool.
+pub async fn lease<D: Database>(url: &str) -> Result<Option<LeaseGuard>> {
+    let Some(version) = D::VERSION else { return Ok(None) };
+    match lease::take(&config::<D>(url)?, D::BASE, version).await? {
+        Some(guard) => Ok(Some(guard)),
+        None => Err(retired(version)),
+    }
 }
 
 /// Reads a connection URL or `key=value` string.
@@ -45,12 +62,13 @@ pub fn put_on(config: &mut Config, base: &str, views: &str) {
     config.options(options);
 }
 
-/// Opens a session and drives it in the background.
-pub(crate) async fn open(config: &Config) -> Result<Client> {
+/// Opens a session and drives it in the background; what is held goes with the session.
+pub(crate) async fn open(config: &Config, held: impl Send + 'static) -> Result<Client> {
     let (client, connection) = config.connect(NoTls).await.map_err(|error| Error::connecting(&place(config), error))?;
     tokio::spawn(async move {
         // what ends a connection is told to whoever waits for an answer on it
         let _ = connection.await;
+        drop(held);
     });
     Ok(client)
 }
@@ -67,6 +85,11 @@ async fn verify(client: &Client, base: &str, version: &str) -> Result<()> {
         format!("version `{version}` is not published in this database (there is no schema `{views}` that this user may use)"),
     )
     .hint("run `migrate start` first; if the version was retired, deploy the release that was built for the newer one"))
+}
+
+fn retired(version: &str) -> Error {
+    Error::new(Kind::NotPublished, format!("version `{version}` is retired in this database, or about to be"))
+        .hint("deploy the release that was built for the newer version")
 }
 
 /// Host and database, for messages; no user, no password.

@@ -20,6 +20,7 @@ pub(crate) enum Kind {
     Refused,
     Connection,
     NotPublished,
+    InUse,
     Timeout,
     Failed,
 }
@@ -74,7 +75,7 @@ impl Error {
 
     /// Nothing was changed: a precondition does not hold.
     pub fn is_refused(&self) -> bool {
-        self.kind == Kind::Refused
+        matches!(self.kind, Kind::Refused | Kind::InUse)
     }
 
     /// The server could not be reached, or the session was lost.
@@ -85,6 +86,11 @@ impl Error {
     /// The version that the binary was built for is not published.
     pub fn is_not_published(&self) -> bool {
         self.kind == Kind::NotPublished
+    }
+
+    /// Somebody is on the version that would go; nothing was changed.
+    pub fn is_in_use(&self) -> bool {
+        self.kind == Kind::InUse
     }
 
     /// A lock could not be had in time; everything is as it was before the step.

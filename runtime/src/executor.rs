@@ -7,6 +7,7 @@ use tokio_postgres::{Client, Config};
 
 use crate::backfill;
 use crate::error::{Error, Kind, Result};
+use crate::lease::Lease;
 use crate::session::Server;
 use diptych_core::Sql;
 use diptych_core::plan::{Action, Felt, Lock, Plan, Step};
@@ -19,6 +20,8 @@ pub trait Progress: Send {
     fn backfill(&mut self, _table: &str, _done: u64, _total: u64, _rows: u64) {}
     /// A lock has to be waited for, because of these sessions.
     fn waiting(&mut self, _blockers: &[Blocker]) {}
+    /// `complete` or `rollback` waits for these processes to leave the version that goes.
+    fn in_use(&mut self, _leases: &[Lease]) {}
     /// A step is tried again: why.
     fn retry(&mut self, _step: &Step, _reason: &str) {}
     /// A statement of a step is about to be sent.

@@ -9,6 +9,7 @@ pub mod database;
 mod error;
 mod executor;
 pub mod introspect;
+pub mod lease;
 pub mod migrator;
 mod session;
 pub mod state;
@@ -19,7 +20,8 @@ pub use diptych_core as core;
 pub use diptych_macros::{Schema, database};
 pub use error::{Error, Result};
 pub use executor::{Blocker, Progress, Quiet};
-pub use migrator::{Migrator, Options, Outcome, Status};
+pub use lease::{Lease, LeaseGuard};
+pub use migrator::{Guard, Migrator, Options, Outcome, Status};
 pub use tokio_postgres;
 pub use types::SqlType;
 

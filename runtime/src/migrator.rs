@@ -5,6 +5,7 @@ use tokio_postgres::{Client, Config};
 
 use crate::error::{Error, Kind, Result};
 use crate::executor::{Executor, Limits, Progress, jittered};
+use crate::lease::{self, Lease};
 use crate::session::{self, Server};
 pub use crate::state::VersionState;
 use crate::state::{self, State};
@@ -22,11 +23,27 @@ pub struct Options {
     pub lock_timeout: Duration,
     /// How long a step is retried before the command gives up with everything as it was (10 minutes).
     pub timeout: Duration,
+    /// What becomes of `complete` and `rollback` while somebody is on the version that they remove (refused at once).
+    pub guard: Guard,
+}
+
+/// What to do while processes hold a lease on the version that goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guard {
+    /// Wait so long for them to leave, then refuse.
+    Wait(Duration),
+    /// Cut them off: their statements will fail.
+    Force,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { base: "public".to_owned(), lock_timeout: Duration::from_millis(500), timeout: Duration::from_secs(600) }
+        Options {
+            base: "public".to_owned(),
+            lock_timeout: Duration::from_millis(500),
+            timeout: Duration::from_secs(600),
+            guard: Guard::Wait(Duration::ZERO),
+        }
     }
 }
 
@@ -59,6 +76,8 @@ pub struct Status {
     pub pending: Option<PendingVersion>,
     /// Recorded migrations that are not started.
     pub unstarted: Vec<String>,
+    /// Who uses which version: the processes that connected through Diptych.
+    pub leases: Vec<Lease>,
 }
 
 /// A version on its way.
@@ -118,6 +137,7 @@ impl Migrator {
             live: state.live().map(|recorded| recorded.version.name.clone()),
             pending,
             unstarted: unstarted(&state, migrations)?.iter().map(|migration| migration.name.clone()).collect(),
+            leases: lease::list(&self.client, &self.options.base).await?,
         })
     }
 
@@ -223,10 +243,17 @@ impl Migrator {
     /// Contracts: what only the older version needed goes.
     pub async fn complete(&mut self, progress: &mut dyn Progress) -> Result<Outcome> {
         state::prepare(&self.client).await?;
-        let token = self.take_run(Command::Complete).await?;
-        let outcome = self.complete_locked(token, progress).await;
-        self.release().await;
-        outcome
+        let since = Instant::now();
+        loop {
+            let token = self.take_run(Command::Complete).await?;
+            let outcome = self.complete_locked(token, progress).await;
+            // not while the run is held: a rollback may come first
+            self.release().await;
+            match outcome {
+                Err(error) if self.waits_for_leases(&error, since) => tokio::time::sleep(Duration::from_millis(500)).await,
+                outcome => return outcome,
+            }
+        }
     }
 
     async fn complete_locked(&mut self, token: i64, progress: &mut dyn Progress) -> Result<Outcome> {
@@ -252,7 +279,8 @@ impl Migrator {
             Some(plan) => plan,
             None => {
                 let plan = complete(&chain);
-                state::begin(&mut self.client, &plan, VersionState::Completing).await?;
+                let goes = chain.older.as_ref().map(|version| version.name.as_str());
+                self.begin(&plan, VersionState::Completing, goes, progress).await?;
                 plan
             }
         };
@@ -264,10 +292,16 @@ impl Migrator {
     /// Undoes a start, finished or not.
     pub async fn rollback(&mut self, progress: &mut dyn Progress) -> Result<Outcome> {
         state::prepare(&self.client).await?;
-        let token = self.take_run(Command::Rollback).await?;
-        let outcome = self.rollback_locked(token, progress).await;
-        self.release().await;
-        outcome
+        let since = Instant::now();
+        loop {
+            let token = self.take_run(Command::Rollback).await?;
+            let outcome = self.rollback_locked(token, progress).await;
+            self.release().await;
+            match outcome {
+                Err(error) if self.waits_for_leases(&error, since) => tokio::time::sleep(Duration::from_millis(500)).await,
+                outcome => return outcome,
+            }
+        }
     }
 
     async fn rollback_locked(&mut self, token: i64, progress: &mut dyn Progress) -> Result<Outcome> {
@@ -286,7 +320,7 @@ impl Migrator {
             Some(plan) => plan,
             None => {
                 let plan = rollback(&chain, reached);
-                state::begin(&mut self.client, &plan, VersionState::RollingBack).await?;
+                self.begin(&plan, VersionState::RollingBack, Some(&chain.newer.name), progress).await?;
                 plan
             }
         };
@@ -294,6 +328,27 @@ impl Migrator {
         let tombstones = reached.published.then(|| views::retired(&chain.newer));
         state::end_rollback(&mut self.client, &chain, tombstones).await?;
         Ok(Outcome::Done(vec![name]))
+    }
+
+    /// Enters a command, unless somebody is on the version that it removes.
+    async fn begin(&mut self, plan: &Plan, state: VersionState, goes: Option<&str>, progress: &mut dyn Progress) -> Result<()> {
+        let unused = goes.filter(|_| self.options.guard != Guard::Force);
+        let holders = state::begin(&mut self.client, plan, state, unused).await?;
+        if holders.is_empty() {
+            return Ok(());
+        }
+        progress.in_use(&holders);
+        let list: Vec<String> = holders.iter().map(ToString::to_string).collect();
+        Err(Error::new(Kind::InUse, format!("version `{}` is in use: {}", goes.unwrap_or_default(), list.join("; "))).hint(
+            format!(
+                "stop these processes (a killed one counts for {} s more), or give --wait DURATION to wait for them; --force cuts them off",
+                lease::EXPIRES_AFTER.as_secs()
+            ),
+        ))
+    }
+
+    fn waits_for_leases(&self, error: &Error, since: Instant) -> bool {
+        error.is_in_use() && matches!(self.options.guard, Guard::Wait(patience) if since.elapsed() < patience)
     }
 
     async fn resume_start(&mut self, state: &State, token: i64, progress: &mut dyn Progress) -> Result<()> {

@@ -12,7 +12,7 @@ pub(crate) async fn connect(config: &Config, base: &str) -> Result<Client> {
     if config.get_application_name().is_none() {
         config.application_name("diptych");
     }
-    let client = open(&config).await?;
+    let client = open(&config, ()).await?;
     client.batch_execute(&settings(base)).await?;
     Ok(client)
 }

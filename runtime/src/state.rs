@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_postgres::{Client, GenericClient};
 
 use crate::error::{Error, Result};
+use crate::lease::{self, Lease};
 use diptych_core::chain::{Chain, Retired, Version};
 use diptych_core::plan::{Command, Plan};
 use diptych_core::{Migration, Schema, names};
@@ -156,7 +157,7 @@ impl State {
 pub(crate) async fn prepare(client: &Client) -> Result<()> {
     loop {
         let there: bool =
-            client.query_one("SELECT pg_catalog.to_regprocedure('diptych.refuse()') IS NOT NULL", &[]).await?.get(0);
+            client.query_one("SELECT pg_catalog.to_regprocedure('diptych.refuse()') IS NOT NULL AND pg_catalog.to_regprocedure('diptych.lease_end(text)') IS NOT NULL", &[]).await?.get(0);
         if there {
             return Ok(());
         }
@@ -234,13 +235,24 @@ pub(crate) async fn begin_start(client: &mut Client, chain: &Chain, migrations: 
     Ok(())
 }
 
-/// Moves a version to the state of a command under way, with the command's plan, in one transaction.
-pub(crate) async fn begin(client: &mut Client, plan: &Plan, state: VersionState) -> Result<()> {
+/// Moves a version to the state of a command under way, with the command's plan, in one transaction; not while somebody is on
+/// the version that has to be unused: those are given back, and nothing is changed.
+pub(crate) async fn begin(client: &mut Client, plan: &Plan, state: VersionState, unused: Option<&str>) -> Result<Vec<Lease>> {
     let transaction = client.transaction().await?;
+    // nobody takes or renews a lease between the look and the new state, by which later ones are refused
+    transaction.batch_execute("SET LOCAL lock_timeout = '5s'; LOCK TABLE diptych.leases IN SHARE MODE").await?;
+    if let Some(unused) = unused {
+        let mut holders = lease::list(&transaction, &plan.base).await?;
+        holders.retain(|lease| lease.version == unused);
+        if !holders.is_empty() {
+            return Ok(holders);
+        }
+    }
+    lease::forget_expired(&transaction).await?;
     set_state(&transaction, &plan.base, &plan.to, state).await?;
     store_plan(&transaction, plan).await?;
     transaction.commit().await?;
-    Ok(())
+    Ok(Vec::new())
 }
 
 /// The plan of a command that was begun.

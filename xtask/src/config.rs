@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use diptych::{Migrator, Options};
+use diptych::{Guard, Migrator, Options};
 
 use crate::{Global, Project};
 
@@ -65,6 +65,15 @@ impl Context {
 
     /// The engine on the given database.
     pub(crate) async fn migrator(&self) -> Result<Migrator, Failure> {
+        self.connect(self.options()).await
+    }
+
+    /// The same for a command that removes a version.
+    pub(crate) async fn migrator_with(&self, guard: Guard) -> Result<Migrator, Failure> {
+        self.connect(Options { guard, ..self.options() }).await
+    }
+
+    async fn connect(&self, options: Options) -> Result<Migrator, Failure> {
         let Some(url) = &self.url else {
             return Err(Failure::hinted(
                 "no database is given",
@@ -72,11 +81,11 @@ impl Context {
             ));
         };
         let config = diptych::connect::parse(url)?;
-        Ok(Migrator::connect(&config, self.options()).await?)
+        Ok(Migrator::connect(&config, options).await?)
     }
 
     pub(crate) fn options(&self) -> Options {
-        Options { base: self.base.clone(), lock_timeout: self.lock_timeout, timeout: self.timeout }
+        Options { base: self.base.clone(), lock_timeout: self.lock_timeout, timeout: self.timeout, ..Options::default() }
     }
 }
 

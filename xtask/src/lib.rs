@@ -14,8 +14,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use diptych::Database;
 use diptych::core::{DeclaredSchema, Snapshot};
+use diptych::{Database, Guard};
 
 use config::{Context, Failure};
 
@@ -67,6 +67,23 @@ struct Global {
     timeout: std::time::Duration,
 }
 
+/// What to do while somebody is on the version that goes.
+#[derive(Args, Clone, Copy, Debug)]
+struct Leaving {
+    /// Wait so long for the processes on the version that goes, such as 5m
+    #[arg(long, value_parser = config::duration, value_name = "DURATION", conflicts_with = "force")]
+    wait: Option<std::time::Duration>,
+    /// Do not ask who is on the version that goes: its statements will fail
+    #[arg(long)]
+    force: bool,
+}
+
+impl Leaving {
+    fn guard(self) -> Guard {
+        if self.force { Guard::Force } else { Guard::Wait(self.wait.unwrap_or_default()) }
+    }
+}
+
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Write the folder of migrations, the empty snapshot and the cargo alias
@@ -97,9 +114,9 @@ enum Command {
         to: Option<String>,
     },
     /// Contract: remove what only the old version needed
-    Complete,
+    Complete(Leaving),
     /// Undo a start
-    Rollback,
+    Rollback(Leaving),
     /// Say how the database stands
     Status {
         /// Print JSON
@@ -157,8 +174,8 @@ fn dispatch(global: Global, command: Command, project: Option<Project>) -> Resul
             Command::Check => commands::check::run(&context, project.as_ref()),
             Command::Plan { command, to, json } => commands::plan::run(&context, &command, to.as_deref(), json).await,
             Command::Start { to } => commands::start::run(&context, to.as_deref()).await,
-            Command::Complete => commands::complete::run(&context).await,
-            Command::Rollback => commands::rollback::run(&context).await,
+            Command::Complete(leaving) => commands::complete::run(&context, leaving.guard()).await,
+            Command::Rollback(leaving) => commands::rollback::run(&context, leaving.guard()).await,
             Command::Status { json } => commands::status::run(&context, json).await,
         }
     })

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use diptych::core::plan::Step;
-use diptych::{Blocker, Progress};
+use diptych::{Blocker, Lease, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Progress on standard error.
@@ -63,6 +63,13 @@ impl Progress for Teller {
     fn waiting(&mut self, blockers: &[Blocker]) {
         let list: Vec<String> = blockers.iter().map(ToString::to_string).collect();
         self.tell(format!("waiting for a lock held by {}", list.join(", ")));
+    }
+
+    fn in_use(&mut self, leases: &[Lease]) {
+        if self.is_due() {
+            let list: Vec<String> = leases.iter().map(ToString::to_string).collect();
+            self.tell(format!("waiting for processes to leave: {}", list.join("; ")));
+        }
     }
 
     fn retry(&mut self, step: &Step, reason: &str) {

@@ -47,5 +47,8 @@ pub(crate) fn status(status: &Status) -> String {
     }
     let waiting = if status.unstarted.is_empty() { "nothing".to_owned() } else { status.unstarted.join(", ") };
     lines.push(format!("waiting  {waiting}"));
+    for lease in &status.leases {
+        lines.push(format!("in use   {}: {lease}", lease.version));
+    }
     lines.join("\n")
 }

@@ -2,6 +2,7 @@
 
 mod cli;
 mod crash;
+mod leases;
 mod lifecycle;
 mod peers;
 mod tidy;

@@ -1,0 +1,199 @@
+//! Leases: a process's sign that it uses a version, so that `complete` and `rollback` know whom they would cut off.
+//!
+//! A lease is a row that expires unless it is renewed. Renewing is one statement on a connection of its own, so that it works
+//! behind a transaction pooler and however long the app's transactions are. A process has one per version, not one per client.
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::oneshot;
+use tokio_postgres::{Client, Config, GenericClient, SimpleQueryMessage};
+
+use crate::connect::open;
+use crate::error::Result;
+use diptych_core::sql;
+
+/// How often a lease is renewed.
+pub const RENEWED_EVERY: Duration = Duration::from_secs(5);
+/// How long a lease counts after its last renewal: a process that was killed holds a version up no longer than that.
+pub const EXPIRES_AFTER: Duration = Duration::from_secs(20);
+
+/// A running process on a version, as `status` shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Lease {
+    /// The version.
+    pub version: String,
+    /// The application's name, as its sessions have it.
+    pub application: String,
+    /// The host that the process runs on.
+    pub host: String,
+    /// The process id on that host.
+    pub process: i64,
+    /// The database role.
+    pub role: String,
+    /// Seconds since it came.
+    pub since: i64,
+    /// Seconds since its last sign of life.
+    pub seen: i64,
+}
+
+impl std::fmt::Display for Lease {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Lease { application, host, process, role, since, seen, .. } = self;
+        write!(out, "`{application}` on {host}, process {process}, as {role}, for {since} s, seen {seen} s ago")
+    }
+}
+
+/// Keeps a process's lease alive; dropping it ends the lease.
+#[derive(Debug)]
+pub struct LeaseGuard {
+    alive: tokio::task::JoinHandle<()>,
+    _end: oneshot::Sender<()>,
+}
+
+/// What a lease says, and how its connection is made.
+#[derive(Clone, Debug)]
+struct Sign {
+    config: Config,
+    id: String,
+    /// The call that renews it.
+    renew: String,
+}
+
+impl Sign {
+    fn new(config: &Config, base: &str, version: &str) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let process = std::process::id();
+        let host = gethostname::gethostname().to_string_lossy().into_owned();
+        let program = std::env::current_exe().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+        let application = config.get_application_name().map(str::to_owned).or(program).unwrap_or_default();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let id = format!("{host}/{process}/{now:x}/{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let words = [&id, base, version, &application, &host].map(|word| sql::literal(word).as_str().to_owned()).join(", ");
+        // its own isolation level: what a guard decided meanwhile has to be seen
+        let renew = format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT diptych.lease({words}, {process}, {}); COMMIT",
+            EXPIRES_AFTER.as_secs()
+        );
+        let mut config = config.clone();
+        config.application_name(format!("{application} lease"));
+        Sign { config, id, renew }
+    }
+
+    /// Renews it: whether the version may be used. A database that knows no leases, or lets nobody write, refuses nobody.
+    async fn renew(&self, client: &Client) -> bool {
+        match client.simple_query(&self.renew).await {
+            Ok(rows) => !rows.iter().any(|row| matches!(row, SimpleQueryMessage::Row(row) if row.get(0) == Some("f"))),
+            Err(_) => {
+                let _ = client.simple_query("ROLLBACK").await;
+                true
+            }
+        }
+    }
+
+    /// Renews it until the guard is dropped.
+    async fn keep(self, mut end: oneshot::Receiver<()>) {
+        let mut session: Option<Client> = None;
+        while tokio::time::timeout(RENEWED_EVERY, &mut end).await.is_err() {
+            if session.as_ref().is_none_or(Client::is_closed) {
+                session = open(&self.config, ()).await.ok();
+            }
+            if let Some(client) = &session {
+                let renewed = tokio::time::timeout(EXPIRES_AFTER, self.renew(client)).await;
+                if renewed.is_err() {
+                    session = None;
+                }
+            }
+        }
+        let session = match session.filter(|client| !client.is_closed()) {
+            Some(session) => Some(session),
+            None => open(&self.config, ()).await.ok(),
+        };
+        if let Some(client) = session {
+            let farewell = format!("SELECT diptych.lease_end({})", sql::literal(&self.id).as_str());
+            let _ = client.simple_query(&farewell).await;
+        }
+    }
+
+    fn kept(self) -> LeaseGuard {
+        let (end, ended) = oneshot::channel();
+        LeaseGuard { alive: tokio::spawn(self.keep(ended)), _end: end }
+    }
+}
+
+/// The process's lease on a version, taken over the given session where there is none yet; none where the version is retired.
+pub(crate) async fn shared(client: &Client, config: &Config, base: &str, version: &str) -> Option<Arc<LeaseGuard>> {
+    static KEPT: Mutex<BTreeMap<String, Weak<LeaseGuard>>> = Mutex::new(BTreeMap::new());
+    let key = format!(
+        "{:?} {:?} {:?} {:?} {base:?} {version:?}",
+        config.get_hosts(),
+        config.get_ports(),
+        config.get_dbname(),
+        config.get_user()
+    );
+    let there = || {
+        let kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        // a guard whose runtime has ended keeps nothing alive
+        kept.get(&key).and_then(Weak::upgrade).filter(|guard| !guard.alive.is_finished())
+    };
+    let sign = Sign::new(config, base, version);
+    if let Some(guard) = there() {
+        return usable(client, base, version).await.then_some(guard);
+    }
+    if !sign.renew(client).await {
+        return None;
+    }
+    let guard = Arc::new(sign.kept());
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    kept.retain(|_, guard| guard.strong_count() > 0);
+    kept.insert(key, Arc::downgrade(&guard));
+    Some(guard)
+}
+
+/// Whether a version may be used, asked by a lease that is taken and given back in one transaction.
+async fn usable(client: &Client, base: &str, version: &str) -> bool {
+    let probe = Sign::new(&Config::new(), base, version);
+    let asked = probe.renew.replacen("; COMMIT", "; ROLLBACK", 1);
+    Sign { renew: asked, ..probe }.renew(client).await
+}
+
+/// A lease for a process whose sessions come from a pool: held for as long as the pool lives.
+pub(crate) async fn take(config: &Config, base: &str, version: &str) -> Result<Option<LeaseGuard>> {
+    let client = open(config, ()).await?;
+    let sign = Sign::new(config, base, version);
+    Ok(sign.renew(&client).await.then(|| sign.kept()))
+}
+
+/// Who uses which version of a base schema now.
+pub(crate) async fn list(client: &impl GenericClient, base: &str) -> Result<Vec<Lease>> {
+    let there: bool = client.query_one("SELECT pg_catalog.to_regclass('diptych.leases') IS NOT NULL", &[]).await?.get(0);
+    if !there {
+        return Ok(Vec::new());
+    }
+    let rows = client
+        .query(
+            "SELECT version, application, host, process, role, extract(epoch FROM pg_catalog.clock_timestamp() - since)::pg_catalog.int8, \
+             extract(epoch FROM pg_catalog.clock_timestamp() - seen)::pg_catalog.int8 FROM diptych.leases \
+             WHERE base = $1 AND expires > pg_catalog.clock_timestamp() ORDER BY version, host, process, id",
+            &[&base],
+        )
+        .await?;
+    let lease = |row: &tokio_postgres::Row| Lease {
+        version: row.get(0),
+        application: row.get(1),
+        host: row.get(2),
+        process: row.get(3),
+        role: row.get(4),
+        since: row.get(5),
+        seen: row.get(6),
+    };
+    Ok(rows.iter().map(lease).collect())
+}
+
+/// Removes what has expired.
+pub(crate) async fn forget_expired(client: &impl GenericClient) -> Result<()> {
+    client.execute("DELETE FROM diptych.leases WHERE expires < pg_catalog.clock_timestamp()", &[]).await?;
+    Ok(())
+}
