@@ -1,5 +1,7 @@
 //! What the tests share: one private server per process, a database per test, clients on a version, a writer at work.
 
+pub mod proxy;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -28,6 +30,8 @@ pub struct Database {
     pub name: String,
     /// The base schema.
     pub base: String,
+    /// How to reach its server.
+    pub server: Config,
 }
 
 impl Database {
@@ -38,11 +42,16 @@ impl Database {
 
     /// A new database with the given base schema.
     pub async fn with_base(base: &str) -> Self {
+        Database::at(&server().config("postgres"), base).await
+    }
+
+    /// A new database on another server than the process's.
+    pub async fn at(server: &Config, base: &str) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let admin = client(&server().config("postgres")).await;
+        let admin = client(server).await;
         admin.batch_execute(&format!("CREATE DATABASE {name}")).await.expect("a database");
-        let database = Database { name, base: base.to_owned() };
+        let database = Database { name, base: base.to_owned(), server: server.clone() };
         if base != "public" {
             database.client().await.batch_execute(&format!("CREATE SCHEMA \"{base}\"")).await.expect("the base schema");
         }
@@ -51,8 +60,8 @@ impl Database {
 
     /// A copy of it, as it is now; nobody may be connected.
     pub async fn copy(&self) -> Self {
-        let copy = Database::with_base(&self.base).await;
-        let admin = client(&server().config("postgres")).await;
+        let copy = Database::at(&self.server, &self.base).await;
+        let admin = client(&self.server).await;
         admin.batch_execute(&format!("DROP DATABASE {}", copy.name)).await.expect("dropped");
         for _ in 0..100 {
             // sessions of the original may take a moment to end
@@ -66,13 +75,15 @@ impl Database {
 
     /// Removes it.
     pub async fn remove(self) {
-        let admin = client(&server().config("postgres")).await;
+        let admin = client(&self.server).await;
         admin.batch_execute(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await.expect("dropped");
     }
 
     /// How to reach it.
     pub fn config(&self) -> Config {
-        server().config(&self.name)
+        let mut config = self.server.clone();
+        config.dbname(&self.name);
+        config
     }
 
     /// A session without a version, on the base schema.
@@ -92,8 +103,13 @@ impl Database {
 
     /// The engine.
     pub async fn migrator(&self) -> Migrator {
+        self.migrator_over(&self.config()).await
+    }
+
+    /// The engine, over another way to the database.
+    pub async fn migrator_over(&self, config: &Config) -> Migrator {
         let options = Options { base: self.base.clone(), timeout: Duration::from_secs(60), ..Options::default() };
-        Migrator::connect(&self.config(), options).await.expect("a migrator")
+        Migrator::connect(config, options).await.expect("a migrator")
     }
 
     /// Starts and completes every migration.
@@ -114,7 +130,7 @@ impl Database {
 
     /// The objects of a base schema that is created afresh from a model.
     pub async fn fresh_catalog(&self, schema: &Schema) -> Vec<String> {
-        let fresh = Database::with_base(&self.base).await;
+        let fresh = Database::at(&self.server, &self.base).await;
         let operations = diff::create_all(schema);
         fresh.migrate(&[Migration { name: "fresh".to_owned(), version_schema: None, operations }]).await;
         fresh.catalog().await
@@ -247,4 +263,12 @@ pub fn difference(before: &[String], after: &[String]) -> String {
     let gone = before.iter().filter(|line| !after.contains(line)).map(|line| format!("- {line}"));
     let come = after.iter().filter(|line| !before.contains(line)).map(|line| format!("+ {line}"));
     gone.chain(come).collect::<Vec<_>>().join("\n")
+}
+
+/// Random numbers for a test; the seed is printed, and given again in `SEED`.
+pub fn seed(name: &str) -> fastrand::Rng {
+    let given = std::env::var("SEED").ok().and_then(|text| text.parse().ok());
+    let seed = given.unwrap_or_else(|| fastrand::u64(..));
+    println!("{name}: SEED={seed}");
+    fastrand::Rng::with_seed(seed)
 }

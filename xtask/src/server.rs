@@ -16,6 +16,7 @@ pub struct Server {
     data: PathBuf,
     log: PathBuf,
     bin: PathBuf,
+    owner: Option<(u32, u32)>,
     pid: u32,
     watchdog: Child,
     lifeline: Option<ChildStdin>,
@@ -68,8 +69,8 @@ const WATCHDOG: &str = r#"
 trap '' INT HUP TERM
 cd "$4" || exit 1
 server=
-if "$1/initdb" --auth=trust --username=postgres --encoding=UTF8 --locale=C --no-sync -D "$2" </dev/null >>"$3" 2>&1 \
-  && printf '%s' "$5" >>"$2/postgresql.conf"; then
+if [ -f "$2/PG_VERSION" ] || { "$1/initdb" --auth=trust --username=postgres --encoding=UTF8 --locale=C --no-sync -D "$2" </dev/null >>"$3" 2>&1 \
+  && printf '%s' "$5" >>"$2/postgresql.conf"; }; then
   (trap - INT HUP TERM; exec "$1/postgres" -D "$2") </dev/null >>"$3" 2>&1 &
   server=$!
 else
@@ -107,15 +108,6 @@ impl Server {
             chown(folder, Some(uid), Some(gid))
                 .map_err(|error| ServerError::io("give the temporary folder to the server's user", error))?;
         }
-        let (data, log) = (folder.join("data"), folder.join("log"));
-        let as_owner = |program: &Path| {
-            let mut command = Command::new(program);
-            command.current_dir(folder).env("LC_ALL", "C").env_remove("PGDATA").stdin(Stdio::null());
-            if let Some((uid, gid)) = owner {
-                command.uid(uid).gid(gid);
-            }
-            command
-        };
         let mut settings = format!(
             "\nlisten_addresses = ''\nunix_socket_directories = '{}'\nunix_socket_permissions = 0777\nfsync = off\nsynchronous_commit = off\n\
              full_page_writes = off\nmax_connections = 200\nlog_destination = 'stderr'\nlogging_collector = off\n",
@@ -124,20 +116,39 @@ impl Server {
         for (name, value) in &options.settings {
             settings.push_str(&format!("{name} = '{}'\n", value.replace('\'', "''")));
         }
-        let mut watchdog = as_owner(Path::new("/bin/sh"))
-            .args(["-c", WATCHDOG, "diptych-watchdog"])
-            .args([bin, &data, &log, folder])
-            .arg(&settings)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .map_err(|error| ServerError::io("start the server", error))?;
+        let mut watchdog = watch(folder, bin, owner, &settings)?;
         let lifeline = watchdog.stdin.take();
-        let mut server = Server { folder: folder.to_owned(), data, log, bin: bin.to_owned(), pid: 0, watchdog, lifeline };
+        let mut server = Server {
+            folder: folder.to_owned(),
+            data: folder.join("data"),
+            log: folder.join("log"),
+            bin: bin.to_owned(),
+            owner,
+            pid: 0,
+            watchdog,
+            lifeline,
+        };
         server.pid = server.wait_until_ready()?;
         Ok(server)
+    }
+
+    /// Kills the server without a chance to clean up and starts it again over the same data, for tests of crash safety.
+    pub fn crash(&mut self) -> Result<(), ServerError> {
+        // first the watchdog, which would remove everything
+        let failed = |error| ServerError::io("end the server", error);
+        self.watchdog.kill().and_then(|()| self.watchdog.wait()).map_err(failed)?;
+        Command::new("kill").args(["-9", &self.pid.to_string()]).status().map_err(failed)?;
+        let since = Instant::now();
+        // its processes see that it is gone, and go
+        while processes_in(&self.data) > 0 && since.elapsed() < Duration::from_secs(30) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        fs::remove_file(self.data.join("postmaster.pid")).map_err(failed)?;
+        let _ = fs::remove_file(&self.log);
+        self.watchdog = watch(&self.folder, &self.bin, self.owner, "")?;
+        self.lifeline = self.watchdog.stdin.take();
+        self.pid = self.wait_until_ready()?;
+        Ok(())
     }
 
     fn wait_until_ready(&mut self) -> Result<u32, ServerError> {
@@ -216,6 +227,31 @@ impl Drop for Server {
         // as another user the watchdog cannot remove a folder that stands in one of ours
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Spawns the watchdog, as the server's user.
+fn watch(folder: &Path, bin: &Path, owner: Option<(u32, u32)>, settings: &str) -> Result<Child, ServerError> {
+    let mut command = Command::new("/bin/sh");
+    command.current_dir(folder).env("LC_ALL", "C").env_remove("PGDATA");
+    if let Some((uid, gid)) = owner {
+        command.uid(uid).gid(gid);
+    }
+    command
+        .args(["-c", WATCHDOG, "diptych-watchdog"])
+        .args([bin, &folder.join("data"), &folder.join("log"), folder])
+        .arg(settings)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .map_err(|error| ServerError::io("start the server", error))
+}
+
+/// How many processes work in a data folder, where the system can tell.
+fn processes_in(data: &Path) -> usize {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes.filter(|process| fs::read_link(process.path().join("cwd")).is_ok_and(|folder| folder == data)).count()
 }
 
 /// The folder that holds `initdb` and `postgres`: the given one, `DIPTYCH_PG_BIN`, PATH, `pg_config`, the usual places.

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use diptych_tests::{Database, ask, must, server};
 
 /// The binary, built beside this test.
-fn binary() -> &'static Path {
+pub(crate) fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let built =
@@ -19,15 +19,20 @@ fn binary() -> &'static Path {
     })
 }
 
-struct Folder(tempfile::TempDir);
+/// A folder of migration files.
+pub(crate) struct Folder(tempfile::TempDir);
 
 impl Folder {
-    fn new(files: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         for (name, text) in files {
             std::fs::write(folder.path().join(name), text).expect("a file");
         }
         Folder(folder)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
     }
 
     fn run(&self, url: Option<&str>, arguments: &[&str]) -> Output {

@@ -1,13 +1,32 @@
-//! The tool is killed before every single statement of start, complete and rollback (R3): the same command run again
-//! finishes, or rollback restores.
+//! Every statement of start, complete and rollback goes wrong once (R3): the tool is killed before it, or the server refuses it,
+//! or the connection is lost before or after it. The same command run again finishes, or rollback restores.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
 use diptych::core::Migration;
 use diptych::core::plan::Command;
 use diptych::migrator::VersionState;
-use diptych::{Outcome, Progress, Quiet};
+use diptych::{Migrator, Options, Outcome, Progress, Quiet};
+use diptych_tests::proxy::{Fault, Proxy};
 use diptych_tests::{Database, ask, difference, migration, schema};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use crate::lifecycle::{Case, cases};
+
+/// What goes wrong with the n-th statement.
+#[derive(Clone, Copy, Debug)]
+enum Blow {
+    /// The tool is gone before it sends it.
+    Kill,
+    /// It fails; every request counts, the bookkeeping as well. Which way it fails goes round from one to the next.
+    Fault { offset: usize, again: bool },
+}
+
+/// Requests that have failed already, each with the one before it, so that bookkeeping which is the same for every operation is
+/// not tried with every operation.
+type Seen = Arc<Mutex<BTreeSet<String>>>;
 
 /// Ends the run, session and all, before its n-th statement.
 struct Killer {
@@ -20,55 +39,160 @@ impl Progress for Killer {
             // unwinds the task: the connection closes in the middle of whatever was under way
             std::panic::resume_unwind(Box::new("killed"));
         }
-        self.left -= 1;
+        self.left = self.left.saturating_sub(1);
     }
 }
 
-/// Whether the run came to its end before it was killed.
-#[derive(Debug, PartialEq)]
+/// What became of a run.
+#[derive(Debug)]
 enum Run {
+    /// Nothing was in its way.
     Finished,
-    Killed,
+    /// It met the blow, and went on to its end all the same.
+    Survived,
+    /// It met the blow and ended with a message.
+    Ended,
 }
 
-async fn run(database: &Database, command: Command, all: &[Migration], left: usize) -> Run {
-    let (database, all) = (database.clone(), all.to_vec());
-    let task = tokio::spawn(async move {
-        let mut migrator = database.migrator().await;
-        let mut killer = Killer { left };
-        let outcome = match command {
-            Command::Start => migrator.start(&all, None, &mut killer).await,
-            Command::Complete => migrator.complete(&mut killer).await,
-            Command::Rollback => migrator.rollback(&mut killer).await,
-        };
-        outcome.unwrap_or_else(|error| panic!("{command}: {error}"));
-    });
-    match task.await {
-        Ok(()) => Run::Finished,
-        Err(error) => match error.into_panic().downcast::<&str>() {
-            Ok(word) if *word == "killed" => Run::Killed,
-            Ok(other) => panic!("{other}"),
-            Err(other) => std::panic::resume_unwind(other),
-        },
+async fn command(
+    migrator: &mut Migrator,
+    command: Command,
+    all: &[Migration],
+    progress: &mut dyn Progress,
+) -> diptych::Result<Outcome> {
+    match command {
+        Command::Start => migrator.start(all, None, progress).await,
+        Command::Complete => migrator.complete(progress).await,
+        Command::Rollback => migrator.rollback(progress).await,
+    }
+}
+
+/// Without a blow: it must finish.
+async fn undisturbed(database: &Database, what: Command, all: &[Migration], place: &str) -> Outcome {
+    let outcome = command(&mut database.migrator().await, what, all, &mut Quiet).await;
+    outcome.unwrap_or_else(|error| panic!("{place}: {what} again: {error}"))
+}
+
+async fn run(database: &Database, what: Command, all: &[Migration], blow: Blow, at: usize) -> Run {
+    match blow {
+        Blow::Kill => {
+            let (database, all) = (database.clone(), all.to_vec());
+            let task = tokio::spawn(async move {
+                let mut migrator = database.migrator().await;
+                let outcome = command(&mut migrator, what, &all, &mut Killer { left: at }).await;
+                outcome.unwrap_or_else(|error| panic!("{what}: {error}"));
+            });
+            match task.await {
+                Ok(()) => Run::Finished,
+                Err(error) => match error.into_panic().downcast::<&str>() {
+                    Ok(word) if *word == "killed" => Run::Ended,
+                    Ok(other) => panic!("{other}"),
+                    Err(other) => std::panic::resume_unwind(other),
+                },
+            }
+        }
+        Blow::Fault { offset, .. } => {
+            let fault = Fault::ALL[(at + offset) % Fault::ALL.len()];
+            let proxy = Proxy::new(&database.config(), Some((at, fault)));
+            let options =
+                Options { base: database.base.clone(), timeout: std::time::Duration::from_secs(60), ..Options::default() };
+            let outcome = async {
+                let mut migrator = Migrator::connect(&proxy.config(&database.config()), options).await?;
+                command(&mut migrator, what, all, &mut Quiet).await
+            };
+            match (outcome.await, proxy.struck()) {
+                (Ok(_), false) => Run::Finished,
+                (Ok(_), true) => Run::Survived,
+                (Err(error), true) => {
+                    assert!(!error.message().is_empty(), "{fault:?}: no message");
+                    Run::Ended
+                }
+                (Err(error), false) => panic!("{what}, undisturbed: {error}"),
+            }
+        }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_before_every_statement() {
+    every_case("crash", &[Blow::Kill]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_statement_fails_once() {
+    // each request fails in one way; in every way and with every operation, where FAULTS=all asks for it
+    let again = std::env::var("FAULTS").is_ok_and(|value| value == "all");
+    let ways = if again { Fault::ALL.len() } else { 1 };
+    let blows: Vec<Blow> = (0..ways).map(|offset| Blow::Fault { offset, again }).collect();
+    every_case("errors", &blows).await;
+}
+
+async fn every_case(name: &str, blows: &[Blow]) {
     let cases: &'static [Case] = cases().leak();
     let only = std::env::var("CASE").ok();
     let (mut points, mut failed) = (0, Vec::new());
-    for case in cases.iter().filter(|case| only.as_deref().is_none_or(|only| case.name.contains(only))) {
-        match tokio::spawn(every_point(case)).await {
-            Ok(count) => points += count,
-            Err(_) => failed.push(case.name),
+    // most of a point is waiting: several cases at a time
+    let room = Arc::new(Semaphore::new(6));
+    let seen = Seen::default();
+    let mut tasks = JoinSet::new();
+    for (number, case) in cases.iter().enumerate().filter(|(_, case)| only.as_deref().is_none_or(|only| case.name.contains(only)))
+    {
+        for blow in blows {
+            let blow = match *blow {
+                Blow::Fault { offset, again } => Blow::Fault { offset: offset + number * 3, again },
+                blow => blow,
+            };
+            let (room, seen) = (Arc::clone(&room), Arc::clone(&seen));
+            tasks.spawn(async move {
+                let _turn = room.acquire_owned().await;
+                (case.name, tokio::spawn(every_point(case, blow, seen)).await.ok())
+            });
         }
     }
-    println!("crash: {points} points tried, {} failures", failed.len());
+    while let Some(ended) = tasks.join_next().await {
+        match ended.expect("a case") {
+            (_, Some(count)) => points += count,
+            (case, None) => failed.push(case),
+        }
+    }
+    println!("{name}: {points} points tried, {} failures", failed.len());
     assert!(failed.is_empty(), "{failed:?}");
 }
 
-async fn every_point(case: &'static Case) -> usize {
+/// Which points of a command to try: all of them, or those whose request has not failed yet.
+struct Points {
+    requests: Option<Vec<String>>,
+    command: Command,
+    seen: Seen,
+}
+
+impl Points {
+    /// Runs the command once, undisturbed, and notes its requests.
+    async fn of(database: &Database, command: Command, all: &[Migration], blow: Blow, seen: &Seen) -> Self {
+        let requests = match blow {
+            Blow::Kill | Blow::Fault { again: true, .. } => None,
+            Blow::Fault { .. } => {
+                let proxy = Proxy::new(&database.config(), None);
+                let mut migrator = database.migrator_over(&proxy.config(&database.config())).await;
+                self::command(&mut migrator, command, all, &mut Quiet).await.unwrap_or_else(|error| panic!("{command}: {error}"));
+                Some(proxy.requests())
+            }
+        };
+        Points { requests, command, seen: Arc::clone(seen) }
+    }
+
+    /// Whether a point is worth a try.
+    fn wants(&self, at: usize) -> bool {
+        let Some(requests) = &self.requests else { return true };
+        let Some(request) = requests.get(at) else { return true };
+        let before = at.checked_sub(1).map_or("", |before| requests[before].as_str());
+        // databases are numbered, tokens and keys differ: the text alone counts
+        let key = format!("{} {before} {request}", self.command);
+        self.seen.lock().expect("no panic while held").insert(key)
+    }
+}
+
+async fn every_point(case: &'static Case, blow: Blow, seen: Seen) -> usize {
     let all = [migration("0001_before", case.before), migration("0002_change", case.change)];
     let ready = Database::new().await;
     ready.migrate(&all[..1]).await;
@@ -79,65 +203,87 @@ async fn every_point(case: &'static Case) -> usize {
     drop(client);
     let (before, fresh) = (ready.catalog().await, ready.fresh_catalog(&schema(&all)).await);
     let mut points = 0;
+    let state = async |database: &Database| {
+        let status = database.migrator().await.status(&all).await.expect("a status");
+        (status.live, status.pending.map(|pending| pending.state))
+    };
 
-    // start: killed, then run again or rolled back, in turn; one database serves all points, since each leads back
-    for at in 0.. {
-        let killed = run(&ready, Command::Start, &all, at).await;
-        let place = format!("{}: start killed before statement {at}", case.name);
-        if killed == Run::Killed {
-            points += 1;
-            let status = ready.migrator().await.status(&all).await.unwrap();
-            let state = status.pending.map(|pending| pending.state);
-            assert!(matches!(state, None | Some(VersionState::Starting)), "{place}: {state:?}");
-            if state.is_some() {
-                let refused = ready.migrator().await.complete(&mut Quiet).await;
-                assert!(refused.is_err_and(|error| error.is_refused()), "{place}: complete went on");
-            }
-            if at % 2 == 0 {
-                assert_eq!(run(&ready, Command::Start, &all, usize::MAX).await, Run::Finished, "{place}");
+    // start: then run again or rolled back, in turn; one database serves all points, since each leads back
+    let starting = Points::of(&ready, Command::Start, &all, blow, &seen).await;
+    let undoing = Points::of(&ready, Command::Rollback, &all, blow, &seen).await;
+    undisturbed(&ready, Command::Rollback, &all, case.name).await;
+    for at in (0..).filter(|at| starting.wants(*at)) {
+        let met = run(&ready, Command::Start, &all, blow, at).await;
+        let place = format!("{}: start, {blow:?} at statement {at}", case.name);
+        let (_, pending) = state(&ready).await;
+        match met {
+            Run::Finished | Run::Survived => assert_eq!(pending, Some(VersionState::Started), "{place}"),
+            Run::Ended => {
+                assert!(matches!(pending, None | Some(VersionState::Starting | VersionState::Started)), "{place}: {pending:?}");
+                if pending == Some(VersionState::Starting) {
+                    let refused = ready.migrator().await.complete(&mut Quiet).await;
+                    assert!(refused.is_err_and(|error| error.is_refused()), "{place}: complete went on");
+                }
+                if at % 2 == 0 {
+                    undisturbed(&ready, Command::Start, &all, &place).await;
+                    assert_eq!(state(&ready).await.1, Some(VersionState::Started), "{place}");
+                }
             }
         }
-        assert_eq!(run(&ready, Command::Rollback, &all, usize::MAX).await, Run::Finished, "{place}");
+        undisturbed(&ready, Command::Rollback, &all, &place).await;
         let after = ready.catalog().await;
         assert_eq!(before, after, "{place}, rolled back\n{}", difference(&before, &after));
-        if killed == Run::Finished {
-            break;
-        }
-    }
-
-    // rollback: killed, then run again
-    for at in 0.. {
-        assert_eq!(run(&ready, Command::Start, &all, usize::MAX).await, Run::Finished);
-        let killed = run(&ready, Command::Rollback, &all, at).await;
-        let place = format!("{}: rollback killed before statement {at}", case.name);
-        assert_eq!(run(&ready, Command::Rollback, &all, usize::MAX).await, Run::Finished, "{place}");
-        let after = ready.catalog().await;
-        assert_eq!(before, after, "{place}, run again\n{}", difference(&before, &after));
-        if killed == Run::Finished {
+        if matches!(met, Run::Finished) {
             break;
         }
         points += 1;
     }
 
-    // complete: killed, then run again, each on a copy
-    assert_eq!(run(&ready, Command::Start, &all, usize::MAX).await, Run::Finished);
-    for at in 0.. {
+    // rollback: then run again
+    for at in (0..).filter(|at| undoing.wants(*at)) {
+        undisturbed(&ready, Command::Start, &all, case.name).await;
+        let met = run(&ready, Command::Rollback, &all, blow, at).await;
+        let place = format!("{}: rollback, {blow:?} at statement {at}", case.name);
+        if !matches!(met, Run::Ended) {
+            assert_eq!(state(&ready).await.1, None, "{place}");
+        }
+        undisturbed(&ready, Command::Rollback, &all, &place).await;
+        let after = ready.catalog().await;
+        assert_eq!(before, after, "{place}, run again\n{}", difference(&before, &after));
+        if matches!(met, Run::Finished) {
+            break;
+        }
+        points += 1;
+    }
+
+    // complete: then run again, each on a copy
+    undisturbed(&ready, Command::Start, &all, case.name).await;
+    let copy = ready.copy().await;
+    let completing = Points::of(&copy, Command::Complete, &all, blow, &seen).await;
+    copy.remove().await;
+    for at in (0..).filter(|at| completing.wants(*at)) {
         let copy = ready.copy().await;
-        let killed = run(&copy, Command::Complete, &all, at).await;
-        let place = format!("{}: complete killed before statement {at}", case.name);
-        if killed == Run::Killed {
-            points += 1;
-            let refused = copy.migrator().await.rollback(&mut Quiet).await;
-            assert!(refused.is_err_and(|error| error.is_refused()), "{place}: rollback went on");
-            let done = copy.migrator().await.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{place}: {error}"));
-            assert!(matches!(done, Outcome::Done(_)), "{place}");
+        let met = run(&copy, Command::Complete, &all, blow, at).await;
+        let place = format!("{}: complete, {blow:?} at statement {at}", case.name);
+        let (live, pending) = state(&copy).await;
+        match (&met, pending) {
+            (Run::Ended, Some(VersionState::Completing)) => {
+                let refused = copy.migrator().await.rollback(&mut Quiet).await;
+                assert!(refused.is_err_and(|error| error.is_refused()), "{place}: rollback went on");
+                undisturbed(&copy, Command::Complete, &all, &place).await;
+            }
+            (Run::Ended, Some(VersionState::Started)) => {
+                undisturbed(&copy, Command::Complete, &all, &place).await;
+            }
+            (_, pending) => assert_eq!((live.as_deref(), pending), (Some("0002_change"), None), "{place}"),
         }
         let after: Vec<String> = copy.catalog().await.into_iter().filter(|line| !line.starts_with("function ")).collect();
         assert_eq!(fresh, after, "{place}, run again\n{}", difference(&fresh, &after));
         copy.remove().await;
-        if killed == Run::Finished {
+        if matches!(met, Run::Finished) {
             break;
         }
+        points += 1;
     }
     points
 }

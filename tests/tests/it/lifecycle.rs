@@ -12,6 +12,8 @@ pub(crate) struct Case {
     pub(crate) seed: &'static str,
     /// The migration that is tried.
     pub(crate) change: &'static str,
+    /// What the load test holds every row against.
+    pub(crate) account: Account,
     /// Run on the older version all the while, until it is retired; `{n}` is a fresh number.
     pub(crate) work: &'static str,
     /// After start.
@@ -20,6 +22,28 @@ pub(crate) struct Case {
     pub(crate) completed: &'static [(&'static str, &'static str)],
 }
 
+/// The change as plain SQL, said once more in other words: how a row of one version looks in the other.
+pub(crate) struct Account {
+    /// The table that is written, under its older and its newer name; empty where the newer version has none.
+    pub(crate) table: (&'static str, &'static str),
+    /// Columns that only change their name.
+    pub(crate) renamed: &'static [(&'static str, &'static str)],
+    /// Columns of the newer version, and their value over the older one's columns.
+    pub(crate) up: &'static [(&'static str, &'static str)],
+    /// Columns of the older version, and their value over the newer one's columns.
+    pub(crate) down: &'static [(&'static str, &'static str)],
+    /// Values that clients write, where their type alone does not tell: `{n}` is a small number, `{u}` a unique one.
+    pub(crate) values: &'static [(Side, &'static str, &'static str)],
+    /// Columns whose values nobody can foretell.
+    pub(crate) unaccounted: &'static [&'static str],
+    /// Whether there is a table `notes` that references it with ON DELETE CASCADE.
+    pub(crate) notes: bool,
+}
+
+/// Rows are the same in both versions.
+const SAME: Account =
+    Account { table: ("users", "users"), renamed: &[], up: &[], down: &[], values: &[], unaccounted: &[], notes: true };
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Side {
     Old,
@@ -27,6 +51,18 @@ pub(crate) enum Side {
 }
 use Side::{New, Old};
 
+const ALONE: &str = "operations:
+  - create_table:
+      name: users
+      columns:
+        - {name: id, type: bigint, pk: true, generated: {identity: {user_specified_values: BY DEFAULT}}}
+        - {name: email, type: text, unique: true}
+        - {name: name, type: text, nullable: true, comment: the whole name}
+        - {name: age, type: integer, nullable: true, default: '18'}
+  - create_index: {name: users_name_idx, table: users, columns: [{column: name}]}
+";
+
+/// The same, and a table that references it.
 const USERS: &str = "operations:
   - create_table:
       name: users
@@ -36,6 +72,13 @@ const USERS: &str = "operations:
         - {name: name, type: text, nullable: true, comment: the whole name}
         - {name: age, type: integer, nullable: true, default: '18'}
   - create_index: {name: users_name_idx, table: users, columns: [{column: name}]}
+  - create_table:
+      name: notes
+      columns:
+        - {name: id, type: bigint, pk: true, generated: {identity: {user_specified_values: BY DEFAULT}}}
+        - {name: user_id, type: bigint, references: {name: notes_user_fk, table: users, column: id, on_delete: CASCADE}}
+        - {name: body, type: text}
+  - create_index: {name: notes_user_idx, table: notes, columns: [{column: user_id}]}
 ";
 
 const SEED: &str = "INSERT INTO users (email, name, age) SELECT 'u' || n, 'First' || n || ' Last' || n, n % 90 FROM generate_series(1, 500) AS n";
@@ -59,6 +102,7 @@ pub(crate) fn cases() -> Vec<Case> {
       constraints:
         - {name: orders_user_n, type: unique, columns: [user_id, n]}
 ",
+            account: SAME,
             work: WORK,
             started: &[
                 (New, "INSERT INTO orders (user_id, total, n) VALUES (1, 5, 'a')", ""),
@@ -83,6 +127,7 @@ pub(crate) fn cases() -> Vec<Case> {
 ",
             seed: "INSERT INTO users VALUES (1, 'a', 'b'); INSERT INTO notes VALUES (1, 1)",
             change: "operations: [{drop_table: {name: notes}}]",
+            account: Account { notes: false, ..SAME },
             work: "INSERT INTO notes VALUES ({n}, 1); SELECT count(*) FROM notes",
             started: &[
                 (Old, "INSERT INTO notes VALUES (2, 1)", ""),
@@ -96,6 +141,7 @@ pub(crate) fn cases() -> Vec<Case> {
             before: USERS,
             seed: SEED,
             change: "operations: [{rename_table: {from: users, to: people}}]",
+            account: Account { table: ("users", "people"), ..SAME },
             work: WORK,
             started: &[
                 (Old, "INSERT INTO users (email) VALUES ('old')", ""),
@@ -115,6 +161,12 @@ pub(crate) fn cases() -> Vec<Case> {
   - add_column: {table: users, column: {name: shout, type: text, check: {name: shout_is_loud, constraint: shout = upper(shout)}}, up: upper(email)}
   - add_column: {table: users, column: {name: note, type: text, nullable: true, comment: a note}}
 ",
+            account: Account {
+                up: &[("active", "true"), ("shout", "upper(email)"), ("note", "NULL")],
+                values: &[(New, "shout", "LOUD {u}")],
+                unaccounted: &["token"],
+                ..SAME
+            },
             work: WORK,
             started: &[
                 (Old, "INSERT INTO users (email, name) VALUES ('old', 'O')", ""),
@@ -139,6 +191,7 @@ pub(crate) fn cases() -> Vec<Case> {
   - drop_column: {table: users, column: name, down: \"'made of ' || email\"}
   - drop_column: {table: users, column: age}
 ",
+            account: Account { down: &[("name", "'made of ' || email"), ("age", "18")], ..SAME },
             work: WORK,
             started: &[
                 (New, "SELECT name FROM users", "!42703"),
@@ -152,6 +205,7 @@ pub(crate) fn cases() -> Vec<Case> {
             before: USERS,
             seed: SEED,
             change: "operations: [{rename_column: {table: users, from: email, to: mail}}, {rename_column: {table: users, from: name, to: email}}]",
+            account: Account { renamed: &[("email", "mail"), ("name", "email")], ..SAME },
             work: WORK,
             started: &[
                 (New, "INSERT INTO users (mail, email) VALUES ('m', 'n')", ""),
@@ -168,6 +222,12 @@ pub(crate) fn cases() -> Vec<Case> {
             change: "operations:
   - alter_column: {table: users, column: age, type: text, up: \"age::text || ' years'\", down: \"nullif(split_part(age, ' ', 1), '')::integer\", default: \"'0 years'\"}
 ",
+            account: Account {
+                up: &[("age", "age || ' years'")],
+                down: &[("age", "CASE WHEN age LIKE '% %' THEN substr(age, 1, position(' ' IN age) - 1)::int END")],
+                values: &[(New, "age", "{n} springs")],
+                ..SAME
+            },
             work: WORK,
             started: &[
                 (New, "SELECT age FROM users WHERE email = 'u7'", "7 years"),
@@ -203,6 +263,12 @@ pub(crate) fn cases() -> Vec<Case> {
   - alter_column: {table: users, column: id, type: bigint, up: id, down: id}
   - alter_column: {table: users, column: email, type: 'varchar(100)', up: email, down: email}
 ",
+            account: Account {
+                up: &[("id", "id"), ("email", "email")],
+                down: &[("id", "id"), ("email", "email")],
+                notes: false,
+                ..SAME
+            },
             work: "INSERT INTO users VALUES ({n}, 'w{n}'); UPDATE users SET email = 'y{n}' WHERE id = {n}",
             started: &[
                 (New, "INSERT INTO users VALUES (5000000000, 'big')", "!22003"),
@@ -224,6 +290,7 @@ pub(crate) fn cases() -> Vec<Case> {
             change: "operations:
   - alter_column: {table: users, column: name, nullable: false, up: \"coalesce(name, 'nobody')\"}
 ",
+            account: Account { up: &[("name", "coalesce(name, 'nobody')")], down: &[("name", "name")], ..SAME },
             work: "INSERT INTO users (email) VALUES ('w{n}')",
             started: &[
                 (New, "INSERT INTO users (email, name) VALUES ('new', NULL)", "!23502"),
@@ -242,6 +309,11 @@ pub(crate) fn cases() -> Vec<Case> {
             change: "operations:
   - alter_column: {table: users, column: email, nullable: true, down: \"coalesce(email, 'none' || id)\"}
 ",
+            account: Account {
+                up: &[("email", "email")],
+                down: &[("email", "coalesce(email, 'none' || id)")],
+                ..SAME
+            },
             work: WORK,
             started: &[
                 (New, "INSERT INTO users (id, email, name) VALUES (9999999, NULL, 'new')", ""),
@@ -261,6 +333,7 @@ pub(crate) fn cases() -> Vec<Case> {
   - alter_column: {table: users, column: age, default: null, comment: in years}
   - alter_column: {table: users, column: name, default: \"'anonymous'\", comment: null}
 ",
+            account: SAME,
             work: WORK,
             started: &[
                 (Old, "INSERT INTO users (email) VALUES ('old') RETURNING name, age", "NULL|18"),
@@ -277,6 +350,7 @@ pub(crate) fn cases() -> Vec<Case> {
   - create_index: {name: Users_Hash, table: users, columns: [{column: email}], method: hash, storage_parameters: fillfactor = 70}
   - create_index: {name: users_name_age, table: users, columns: [{column: email}], unique: true}
 ",
+            account: SAME,
             work: WORK,
             started: &[(Old, "SELECT count(*) FROM pg_index JOIN pg_class ON oid = indexrelid WHERE relname IN ('users_age_idx', 'Users_Hash', 'users_name_age') AND indisvalid", "3")],
             completed: &[("SELECT count(*) FROM users WHERE email LIKE 'u%'", "500")],
@@ -286,6 +360,7 @@ pub(crate) fn cases() -> Vec<Case> {
             before: USERS,
             seed: SEED,
             change: "operations: [{drop_index: {name: users_name_idx}}]",
+            account: SAME,
             work: WORK,
             started: &[(Old, "SELECT count(*) FROM pg_class WHERE relname = 'users_name_idx'", "1")],
             completed: &[("SELECT count(*) FROM pg_class WHERE relname = 'users_name_idx'", "0")],
@@ -298,6 +373,7 @@ pub(crate) fn cases() -> Vec<Case> {
   - sql: {up: CREATE FUNCTION twice(n integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT n * 2', down: DROP FUNCTION twice}
   - sql: {up: COMMENT ON FUNCTION twice IS 'times two', onComplete: true}
 ",
+            account: SAME,
             work: WORK,
             started: &[(New, "SELECT twice(4)", "8"), (Old, "SELECT twice(4)", "8")],
             completed: &[("SELECT obj_description('twice'::regproc)", "times two")],
@@ -311,6 +387,14 @@ pub(crate) fn cases() -> Vec<Case> {
   - add_column: {table: users, column: {name: last_name, type: text}, up: \"coalesce(substr(users.name, length(split_part(users.name, ' ', 1)) + 2), '')\"}
   - drop_column: {table: users, column: name, down: \"first_name || ' ' || last_name\"}
 ",
+            account: Account {
+                up: &[
+                    ("first_name", "CASE WHEN name IS NULL THEN '' ELSE substr(name || ' ', 1, position(' ' IN name || ' ') - 1) END"),
+                    ("last_name", "CASE WHEN name LIKE '% %' THEN substr(name, position(' ' IN name) + 1) ELSE '' END"),
+                ],
+                down: &[("name", "first_name || ' ' || last_name")],
+                ..SAME
+            },
             work: WORK,
             started: &[
                 (Old, "INSERT INTO users (email, name) VALUES ('old', 'Ada Lovelace')", ""),
@@ -335,6 +419,7 @@ pub(crate) fn cases() -> Vec<Case> {
   - create_constraint: {name: users_email_age, table: users, type: unique, columns: [email, age]}
   - drop_constraint: {table: users, name: users_email_key}
 ",
+            account: SAME,
             work: WORK,
             started: &[(New, "INSERT INTO users (email, age) VALUES ('x', 200)", "!23514"), (Old, "INSERT INTO users (email) VALUES ('u1')", "!23505")],
             completed: &[("INSERT INTO users (email, age) VALUES ('u1', 99)", ""), ("INSERT INTO users (email, age) VALUES ('u1', 99)", "!23505")],
@@ -351,6 +436,13 @@ pub(crate) fn cases() -> Vec<Case> {
   - drop_column: {table: users, column: temporary}
   - rename_table: {from: users, to: members}
 ",
+            account: Account {
+                table: ("users", "members"),
+                up: &[("years", "(age * 2) || '!'")],
+                down: &[("age", "nullif(rtrim(years, '!'), '')::int / 2")],
+                values: &[(New, "years", "{n}!")],
+                ..SAME
+            },
             work: WORK,
             started: &[
                 (New, "SELECT years FROM members WHERE email = 'u7'", "14!"),
@@ -363,7 +455,7 @@ pub(crate) fn cases() -> Vec<Case> {
         },
         Case {
             name: "drop then create the same name",
-            before: USERS,
+            before: ALONE,
             seed: SEED,
             change: "operations:
   - drop_table: {name: users}
@@ -371,6 +463,7 @@ pub(crate) fn cases() -> Vec<Case> {
       name: users
       columns: [{name: id, type: bigint, pk: true, generated: {identity: {}}}, {name: nick, type: text, unique: true}]
 ",
+            account: Account { table: ("users", ""), notes: false, ..SAME },
             work: WORK,
             started: &[(New, "INSERT INTO users (nick) VALUES ('n')", ""), (New, "SELECT nick FROM users", "n"), (Old, "SELECT count(*) FROM users WHERE email LIKE 'u%'", "500")],
             completed: &[("INSERT INTO users (nick) VALUES ('m')", ""), ("SELECT email FROM users", "!42703")],
