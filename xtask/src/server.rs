@@ -144,6 +144,7 @@ impl Server {
             std::thread::sleep(Duration::from_millis(10));
         }
         fs::remove_file(self.data.join("postmaster.pid")).map_err(failed)?;
+        let _ = fs::remove_file(self.folder.join(".s.PGSQL.5432.lock"));
         let _ = fs::remove_file(&self.log);
         self.watchdog = watch(&self.folder, &self.bin, self.owner, "")?;
         self.lifeline = self.watchdog.stdin.take();
