@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::schema::{Column, Constraint, Index, Schema, Table};
 use crate::snapshot::{Snapshot, Used};
 
@@ -109,7 +109,11 @@ impl DeclaredTable {
             let columns: Vec<&str> = index.columns.iter().map(|key| key.column.as_str()).collect();
             let name =
                 name.clone().or(known).unwrap_or_else(|| crate::names::object_name(&self.name, Some(&columns.join("_")), "idx"));
-            table.indexes.insert(name, index.clone());
+            if table.indexes.insert(name.clone(), index.clone()).is_some_and(|other| other != *index) {
+                return Err(
+                    Error::new(format!("table `{}` has two indexes `{name}`", self.name)).hint("give one of them another name")
+                );
+            }
         }
         Ok(table)
     }

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ops::Operation;
+use crate::ops::column_spec::check_name;
 use crate::schema::Schema;
 use crate::stage::Stage;
 use crate::{names, yaml};
@@ -30,11 +31,11 @@ struct File {
 impl Migration {
     /// Reads a file's text; `name` is its stem.
     pub fn parse(name: &str, text: &str) -> Result<Self> {
-        if name.len() > names::LONGEST {
-            return Err(Error::new(format!("migration name `{name}` is longer than {} bytes", names::LONGEST))
-                .hint("give the file a shorter name"));
-        }
+        check_name("migration", name, None)?;
         let file: File = yaml::read(text).map_err(|error| error.within(format!("migration `{name}`")))?;
+        if let Some(version) = &file.version_schema {
+            check_name("version schema", version, None).map_err(|error| error.within(format!("migration `{name}`")))?;
+        }
         Ok(Migration { name: name.to_owned(), version_schema: file.version_schema, operations: file.operations })
     }
 

@@ -1,12 +1,18 @@
 //! YAML in and out: the one place that knows which library does it.
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
+use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, EnumAccess, MapAccess, SeqAccess, Visitor};
+use std::collections::BTreeSet;
+use std::fmt;
 
 use crate::error::{Error, Result};
 
 /// Reads YAML (or JSON, which is YAML). An error says where in the text.
 pub fn read<T: DeserializeOwned>(text: &str) -> Result<T> {
-    serde_yaml::from_str(text).map_err(|error| {
+    if nesting(text) > DEEPEST {
+        return Err(Error::new("not readable: nested too deeply").hint("close the brackets that are open"));
+    }
+    serde_yaml::from_str::<Sound>(text).and_then(|_| serde_yaml::from_str(text)).map_err(|error| {
         Error::new(format!("not readable: {error}")).hint("correct the place named above; indentation counts in YAML")
     })
 }
@@ -15,33 +21,118 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Result<T> {
 pub fn write<T: Serialize>(value: &T) -> String {
     let plain = "the model is plain data";
     let mut value = serde_yaml::to_value(value).unwrap_or_else(|error| unreachable!("{plain}: {error}"));
-    mark(&mut value);
-    let mut text = serde_yaml::to_string(&value).unwrap_or_else(|error| unreachable!("{plain}: {error}"));
-    for word in AMBIGUOUS {
-        for word in [word.to_string(), word.to_uppercase(), word[..1].to_uppercase() + &word[1..]] {
-            for end in ["\n", ":"] {
-                text = text.replace(&format!("{MARK}{word}{end}"), &format!("'{word}'{end}"));
-            }
+    let print = |value: &_| serde_yaml::to_string(value).unwrap_or_else(|error| unreachable!("{plain}: {error}"));
+    let unmarked = print(&value);
+    // a mark that the text itself holds would be taken away from it
+    let sign = (0..).map(|n| format!("diptych-quoted{n}-")).find(|sign| !unmarked.contains(sign)).unwrap_or_default();
+    let mut words = BTreeSet::new();
+    mark(&mut value, &sign, &mut words);
+    if words.is_empty() {
+        return unmarked;
+    }
+    let mut text = print(&value);
+    for word in words {
+        for end in ["\n", ":"] {
+            text = text.replace(&format!("{sign}{word}{end}"), &format!("'{word}'{end}"));
         }
     }
     text
 }
 
-const AMBIGUOUS: [&str; 6] = ["y", "n", "yes", "no", "on", "off"];
-const MARK: &str = "diptych-quoted-";
+/// What no file may hold, whatever is read from it: a NUL byte, a key twice (of which one would be lost), a tag.
+///
+/// The text of a scalar, by which keys are compared.
+struct Sound(String);
 
-/// Puts a mark before ambiguous words, keys and values alike, by which they are found in the text.
-fn mark(value: &mut serde_yaml::Value) {
+impl<'de> Deserialize<'de> for Sound {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_any(SoundVisitor)
+    }
+}
+
+struct SoundVisitor;
+
+macro_rules! scalars {
+    ($($visit:ident: $scalar:ty),*) => { $(
+        fn $visit<E: de::Error>(self, value: $scalar) -> std::result::Result<Sound, E> { Ok(Sound(value.to_string())) }
+    )* };
+}
+
+impl<'de> Visitor<'de> for SoundVisitor {
+    type Value = Sound;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("plain YAML")
+    }
+
+    scalars! { visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_i128: i128, visit_u128: u128, visit_f64: f64 }
+
+    fn visit_unit<E: de::Error>(self) -> std::result::Result<Sound, E> {
+        Ok(Sound("null".to_owned()))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> std::result::Result<Sound, E> {
+        if text.contains('\0') { Err(E::custom("a NUL byte, which PostgreSQL cannot store")) } else { Ok(Sound(text.to_owned())) }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<Sound, A::Error> {
+        while list.next_element::<Sound>()?.is_some() {}
+        Ok(Sound(String::new()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Sound, A::Error> {
+        let mut keys = BTreeSet::new();
+        while let Some((Sound(key), _)) = map.next_entry::<Sound, Sound>()? {
+            if let Some(key) = keys.replace(key) {
+                return Err(de::Error::custom(format!("the key `{key}` is there twice")));
+            }
+        }
+        Ok(Sound(String::new()))
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, _: A) -> std::result::Result<Sound, A::Error> {
+        Err(de::Error::custom("a tag (`!…`), which means nothing here"))
+    }
+}
+
+/// Brackets and list marks in one another. The library takes time by their square before it counts them.
+const DEEPEST: usize = 1000;
+
+/// How deeply the text may be nested, strings and comments included.
+fn nesting(text: &str) -> usize {
+    let (mut open, mut deepest) = (0usize, 0usize);
+    for line in text.lines() {
+        deepest = deepest
+            .max(line.split(' ').take_while(|part| matches!(*part, "" | "-" | "?")).filter(|part| !part.is_empty()).count());
+        for byte in line.bytes() {
+            match byte {
+                b'[' | b'{' => open += 1,
+                b']' | b'}' => open = open.saturating_sub(1),
+                _ => {}
+            }
+            deepest = deepest.max(open);
+        }
+    }
+    deepest
+}
+
+const AMBIGUOUS: [&str; 6] = ["y", "n", "yes", "no", "on", "off"];
+
+/// Puts a sign before ambiguous words, keys and values alike, by which they are found in the text.
+fn mark(value: &mut serde_yaml::Value, sign: &str, words: &mut BTreeSet<String>) {
     use serde_yaml::Value;
     match value {
-        Value::String(text) if AMBIGUOUS.contains(&text.to_lowercase().as_str()) => *text = format!("{MARK}{text}"),
-        Value::Sequence(items) => items.iter_mut().for_each(mark),
+        Value::String(text) if AMBIGUOUS.contains(&text.to_lowercase().as_str()) => {
+            words.insert(text.clone());
+            *text = format!("{sign}{text}");
+        }
+        Value::Sequence(items) => items.iter_mut().for_each(|item| mark(item, sign, words)),
         Value::Mapping(map) => {
             *map = std::mem::take(map)
                 .into_iter()
                 .map(|(mut key, mut value)| {
-                    mark(&mut key);
-                    mark(&mut value);
+                    mark(&mut key, sign, words);
+                    mark(&mut value, sign, words);
                     (key, value)
                 })
                 .collect();
@@ -58,5 +149,24 @@ mod tests {
         assert_eq!(names, ["n", "y", "on", "off", "no"]);
         let written = super::write(&names);
         assert!(written.lines().all(|line| line.contains('\'') || line.contains('"')), "{written}");
+    }
+
+    #[test]
+    fn what_looks_like_a_mark_stays_what_it_is() {
+        for text in ["diptych-quoted0-no", "yEs", "oN", "a\ndiptych-quoted-on:\nno\n"] {
+            let texts = vec![text.to_owned(), "no".to_owned()];
+            assert_eq!(super::read::<Vec<String>>(&super::write(&texts)).unwrap(), texts);
+        }
+    }
+
+    #[test]
+    fn nothing_is_lost_in_silence() {
+        use std::collections::BTreeMap;
+        for text in ["a: 1\na: 2", "{a: 1, 'a': 2}", "a: \"x\\0y\"", "\"a\\0\": x", "a: !tag x", "a: &a [*a]"] {
+            let error = super::read::<BTreeMap<String, String>>(text).unwrap_err().to_string();
+            assert!(error.contains("not readable: ") && error.contains("hint: "), "{error}");
+        }
+        let error = super::read::<BTreeMap<String, String>>("b: 1\nc:\n  a: 1\n  a: 2").unwrap_err().to_string();
+        assert!(error.contains("`a` is there twice") && error.contains("line 3"), "{error}");
     }
 }

@@ -1,6 +1,7 @@
 //! Puts an app on the version that it was built for.
 
 use std::sync::{Arc, OnceLock};
+use tokio_postgres::config::Host;
 use tokio_postgres::{Client, Config, NoTls};
 
 use crate::database::Database;
@@ -43,20 +44,43 @@ pub async fn lease<D: Database>(url: &str) -> Result<Option<LeaseGuard>> {
     }
 }
 
-/// Reads a connection URL or `key=value` string.
+/// Reads a connection URL or `key=value` string. An error quotes nothing of it: a misspelt one may have its password anywhere.
 pub fn parse(url: &str) -> Result<Config> {
-    url.parse().map_err(|error: tokio_postgres::Error| {
-        let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+    let refuse = |cause: &str| {
         Error::refused(format!("the connection URL is not valid: {cause}"))
             .hint("give one like postgresql://user@host:5432/database with --url or DATABASE_URL")
-    })
+    };
+    let config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
+        let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        refuse(match cause.as_str() {
+            // these name an option that there is, and no value
+            known if known.starts_with("invalid value for option") => known,
+            unknown if unknown.starts_with("unknown option") => "it has an option that there is not",
+            _ => "it cannot be read",
+        })
+    })?;
+    // what follows the first `@` of a password would be taken for the host, and told in messages
+    if config
+        .get_hosts()
+        .iter()
+        .any(|host| matches!(host, Host::Tcp(name) if name.contains(['@', '/', ':']) && !is_address(name)))
+    {
+        return Err(refuse("its host is none; write `@`, `:` and `/` within a password as %40, %3A and %2F"));
+    }
+    Ok(config)
+}
+
+fn is_address(host: &str) -> bool {
+    // an IPv6 address may have its zone
+    host.split('%').next().is_some_and(|address| address.parse::<std::net::IpAddr>().is_ok())
 }
 
 /// Sets the `search_path` of a version in the startup options.
 pub fn put_on(config: &mut Config, base: &str, views: &str) {
     let path = format!("{}, {}", sql::ident(views), sql::ident(base));
-    // the server splits options at blanks; a backslash keeps one, and itself
-    let escaped: String = path.chars().flat_map(|c| if c == ' ' || c == '\\' { vec!['\\', c] } else { vec![c] }).collect();
+    // the server splits options at white space; a backslash keeps it, and itself
+    let escaped = |c: char| c == '\\' || c == '\u{b}' || c.is_ascii_whitespace();
+    let escaped: String = path.chars().flat_map(|c| escaped(c).then_some('\\').into_iter().chain([c])).collect();
     let options = format!("-c search_path={escaped}");
     let options = config.get_options().map_or_else(|| options.clone(), |before| format!("{before} {options}"));
     config.options(options);
@@ -94,7 +118,6 @@ fn retired(version: &str) -> Error {
 
 /// Host and database, for messages; no user, no password.
 fn place(config: &Config) -> String {
-    use tokio_postgres::config::Host;
     let host = config.get_hosts().first().map_or_else(
         || "localhost".to_owned(),
         |host| match host {
@@ -106,5 +129,134 @@ fn place(config: &Config) -> String {
     match config.get_ports().first() {
         Some(port) => format!("`{host}:{port}`"),
         None => format!("`{host}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{parse, put_on};
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::{Index, select};
+    use proptest::test_runner::{Config as Cases, RngSeed};
+    use tokio_postgres::Config;
+
+    /// A few cases of one seed; `PROPTEST_CASES` asks for more, from other seeds.
+    fn cases() -> Cases {
+        let cases = Cases { failure_persistence: None, ..Cases::default() };
+        match std::env::var_os("PROPTEST_CASES") {
+            Some(_) => cases,
+            None => Cases { cases: 1500, rng_seed: RngSeed::Fixed(0x6469_7074_7963_6821), ..cases },
+        }
+    }
+
+    /// Told apart from every word of a message.
+    const SECRET: &str = "hunter2SECRET";
+
+    const GOOD: [&str; 8] = [
+        "postgresql://user:hunter2SECRET@host:5432/database?sslmode=disable&application_name=app",
+        "postgres://user:hunter2SECRET@[::1]:5432,other/database?options=-c%20a%3Db",
+        "postgresql://user@host/database?password=hunter2SECRET&connect_timeout=3",
+        "postgresql:///database?host=/run/socket&user=user&password=hunter2SECRET",
+        "host=host port=5432 user=user password=hunter2SECRET dbname=database",
+        "host=/run/socket user='user' password='hunter2SECRET' target_session_attrs=read-write",
+        "jdbc:postgresql://user:hunter2SECRET@host/database?sslmode=disable",
+        "postgresql+driver://user:hunter2SECRET@host/database?sslmode=require",
+    ];
+
+    fn try_url(text: &str) {
+        let Err(error) = parse(text) else { return };
+        let told = error.to_string();
+        assert!(error.is_refused() && told.contains("hint: "), "{told}");
+        assert!(!told.contains(SECRET), "`{text}` is told: {told}");
+    }
+
+    proptest! {
+        #![proptest_config(cases())]
+
+        #[test]
+        fn random_text_is_read_or_refused(prefix in select(vec!["", "postgres://", "postgresql://", "host="]), text in any::<String>()) {
+            try_url(&format!("{prefix}{text}"));
+        }
+
+        #[test]
+        fn a_mutated_url_does_not_tell_its_password(
+            url in select(GOOD.to_vec()),
+            edits in vec((any::<Index>(), any::<bool>(), "[@:/?&=%' \\\\\\[\\],#a-z0-9\0\u{e9}]{0,4}"), 0..6),
+        ) {
+            let mut url = url.to_owned();
+            for (at, cut, text) in edits {
+                let at = at.index(url.len() + 1);
+                let secret = url.find(SECRET).map_or(0..0, |start| start + 1..start + SECRET.len());
+                if !url.is_char_boundary(at) || secret.contains(&at) {
+                    continue;
+                }
+                match url[at..].chars().next() {
+                    Some(next) if cut && !url[at..].starts_with(SECRET) => url.replace_range(at..at + next.len_utf8(), &text),
+                    _ => url.insert_str(at, &text),
+                }
+            }
+            prop_assert!(url.contains(SECRET));
+            try_url(&url);
+        }
+
+        #[test]
+        fn a_search_path_is_one_option(base in name(), views in name(), before in proptest::option::of(Just("-c a=b"))) {
+            let mut config = Config::new();
+            before.map(|before| config.options(before));
+            put_on(&mut config, &base, &views);
+            let options = split(config.get_options().unwrap_or_default());
+            let path = format!("search_path=\"{}\", \"{}\"", views.replace('"', "\"\""), base.replace('"', "\"\""));
+            let mut expected = vec!["-c".to_owned(), path];
+            if before.is_some() {
+                expected.splice(0..0, ["-c".to_owned(), "a=b".to_owned()]);
+            }
+            prop_assert_eq!(options, expected);
+        }
+    }
+
+    fn name() -> impl Strategy<Value = String> {
+        prop_oneof!["[a-z \\\\\"'\t\n\r\u{b}\u{c}$,;-]{1,12}", "\\PC{1,12}"]
+    }
+
+    /// As the server does it (`pg_split_opts`).
+    fn split(options: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut rest = options.chars().peekable();
+        let is_space = |c: &char| matches!(c, ' ' | '\t' | '\n' | '\u{b}' | '\u{c}' | '\r');
+        loop {
+            while rest.next_if(is_space).is_some() {}
+            let mut option = String::new();
+            while let Some(next) = rest.next_if(|c| !is_space(c)) {
+                option.push(if next == '\\' { rest.next().unwrap_or(next) } else { next });
+            }
+            if option.is_empty() {
+                return found;
+            }
+            found.push(option);
+        }
+    }
+
+    #[test]
+    fn what_looks_like_a_url_does_not_tell_its_password() {
+        for url in [
+            "jdbc:postgresql://user:hunter2SECRET@host/database?sslmode=disable",
+            " postgresql://user:hunter2SECRET@host/database?sslmode=disable",
+            "host=host password=two hunter2SECRET=words",
+            "postgresql://user:hunter2SECRET?sslmode=disable",
+            "postgresql://user:p@hunter2SECRET@host/database",
+            "postgresql://user:p@x/hunter2SECRET@host/database?a=b",
+        ] {
+            assert!(!parse(url).unwrap_err().to_string().contains("SECRET"), "{url}");
+        }
+        for url in [
+            "postgresql://user@[fe80::1%25eth0]/database",
+            "postgresql://[::1]:5432/d",
+            "host=::1",
+            "host=a,b",
+            "postgresql:///d?host=/run/a:b",
+        ] {
+            parse(url).unwrap_or_else(|error| panic!("{url}: {error}"));
+        }
     }
 }

@@ -41,6 +41,11 @@ impl Operate for AddColumn {
             return Err(Error::new(format!("column `{table}.{name}` is NOT NULL, but existing rows have no value for it"))
                 .hint("add `up: …` with their value, or a `default`, or make it nullable"));
         }
+        if let Some(references) = &self.column.references
+            && (references.table != *table || references.column != *name)
+        {
+            stage.to.table(&references.table)?.column(&references.table, &references.column)?;
+        }
         stage.add_column(table, column, up.as_deref())?;
         self.column.add_constraints(table, stage.to.table_mut(table)?)
     }

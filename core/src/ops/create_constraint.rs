@@ -76,6 +76,10 @@ impl Operate for CreateConstraint {
                 }
             }
         }
+        if let Some(column) = self.down.keys().find(|column| !self.up.contains_key(*column)) {
+            return Err(Error::new(format!("constraint `{}` of table `{}` has `down` for column `{column}`, but no `up`", self.name, self.table))
+                .hint(format!("add `up: {{{column}: …}}`, or remove its `down`")));
+        }
         for (column, up) in &self.up {
             let down = self.down.get(column).cloned();
             let model = stage.to.table(&self.table)?.column(&self.table, column)?.clone();

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Operate;
-use super::column_spec::{check_name, is_false};
+use super::column_spec::{check_name, is_false, one_of};
 use crate::error::{Error, Result};
 use crate::schema::{Index, IndexColumn};
 use crate::stage::Stage;
@@ -54,6 +54,15 @@ impl Operate for CreateIndex {
         let table = stage.to.table_mut(&self.table)?;
         for column in self.columns.iter().map(|key| &key.column).chain(&self.include) {
             table.column(&self.table, column)?;
+        }
+        for key in &self.columns {
+            let place = |word: &str| format!("{word} of column `{}` in index `{}`", key.column, self.name);
+            if let Some(sort) = &key.sort {
+                one_of(&place("sort"), sort, &["ASC", "DESC"])?;
+            }
+            if let Some(nulls) = &key.nulls {
+                one_of(&place("nulls"), nulls, &["FIRST", "LAST"])?;
+            }
         }
         table.indexes.insert(self.name.clone(), self.index());
         Ok(())

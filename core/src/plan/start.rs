@@ -57,12 +57,15 @@ pub fn start(chain: &Chain) -> Plan {
 fn preflight(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     let base = &chain.base;
     let kept: Vec<_> = tables.iter().filter(|table| table.older.is_some()).collect();
-    if !kept.is_empty() {
+    let rows: Vec<_> = {
         let columns = kept.iter().flat_map(|table| {
             let columns = table.older.into_iter().flat_map(|older| &older.columns);
             columns.map(|column| sql!("({}, {})", literal(&table.name), literal(&column.name)))
         });
-        let rows: Vec<_> = columns.collect();
+        columns.collect()
+    };
+    // a table may have no columns, VALUES must have rows
+    if !rows.is_empty() {
         steps.push(
             Phase::Preflight,
             "the database has the tables and columns of the version before",

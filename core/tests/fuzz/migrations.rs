@@ -1,0 +1,211 @@
+//! Migration files: what cannot be read or applied is refused with a message, what can comes back as it was.
+
+use diptych_core::chain::{Chain, Retired, Version};
+use diptych_core::plan::{Plan, Reached, complete, rollback, start};
+use diptych_core::{Error, Migration, Schema};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use crate::config;
+use crate::corpus::{BEFORE, CHANGES, schema};
+use crate::mutation::{mutate, odd_text, of_text, of_tree};
+
+/// Of processor time: far above what any input needs unoptimised, far below what a person takes for a hang.
+const LIMIT: Duration = Duration::from_secs(2);
+
+proptest! {
+    #![proptest_config(config(400))]
+
+    #[test]
+    fn random_text_is_read_or_refused(text in prop_oneof![any::<String>(), "[ -~\n]{0,200}", odd_text()]) {
+        try_file(&text);
+    }
+
+    #[test]
+    fn token_soup_is_read_or_refused(tokens in vec(token(), 0..60)) {
+        try_file(&tokens.concat());
+    }
+
+    #[test]
+    fn random_names_are_taken_or_refused(name in prop_oneof![odd_text(), any::<String>()]) {
+        if let Err(error) = Migration::parse(&name, CHANGES[1]) {
+            assert_says(&error);
+        } else {
+            prop_assert!(!name.is_empty() && name.len() <= 63 && !name.contains('\0'), "{name:?} is no name");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(config(1200))]
+
+    #[test]
+    fn mutated_texts_are_read_or_refused(text in select(texts()), edits in vec(of_text(), 1..5)) {
+        try_file(&mutate(text, &edits));
+    }
+
+    #[test]
+    fn mutated_trees_are_read_or_refused(text in select(texts()), edits in vec(of_tree(), 1..4)) {
+        try_file(&mutate(text, &edits));
+    }
+
+    #[test]
+    fn mixed_mutations_are_read_or_refused(text in select(texts()), tree in vec(of_tree(), 0..3), bytes in vec(of_text(), 0..2)) {
+        try_file(&mutate(&mutate(text, &tree), &bytes));
+    }
+}
+
+fn texts() -> Vec<&'static str> {
+    CHANGES.iter().copied().chain([BEFORE]).collect()
+}
+
+fn token() -> impl Strategy<Value = String> {
+    let words = [
+        "operations",
+        "version_schema",
+        "create_table",
+        "add_column",
+        "alter_column",
+        "sql",
+        "drop_table",
+        "name",
+        "columns",
+        "table",
+        "column",
+        "type",
+        "up",
+        "down",
+        ": ",
+        ":\n",
+        "- ",
+        "\n",
+        "\n  ",
+        "\n    ",
+        "{",
+        "}",
+        "[",
+        "]",
+        ", ",
+        "\"",
+        "'",
+        "&a ",
+        "*a",
+        "!t ",
+        "|\n",
+        ">\n",
+        "#",
+        "? ",
+        "<<: ",
+        "null",
+        "1",
+        "users",
+        "---\n",
+        "\t",
+    ];
+    prop_oneof![12 => select(words.map(str::to_owned).to_vec()), 1 => odd_text()]
+}
+
+/// Reads a file and carries it as far as it goes.
+pub(crate) fn try_file(text: &str) {
+    let began = clock();
+    match Migration::parse("0002_change", text) {
+        Err(error) => assert_says(&error),
+        Ok(migration) => {
+            let printed = migration.to_yaml();
+            let again = Migration::parse("0002_change", &printed);
+            assert_eq!(again.as_ref(), Ok(&migration), "printed otherwise than read:\n{printed}");
+            assert_eq!(again.map(|again| again.checksum()), Ok(migration.checksum()));
+            for from in [schema(), Schema::default()] {
+                try_on(&from, &migration);
+            }
+        }
+    }
+    let took = clock().saturating_sub(began);
+    assert!(took < LIMIT, "took {took:?}:\n{text}");
+}
+
+/// The processor time of this thread where the system tells it, so that a busy machine fails no test.
+#[allow(clippy::disallowed_methods, reason = "the library has no clock, its test needs one")]
+fn clock() -> Duration {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanos = told.and_then(|text| text.split(' ').next()?.parse().ok());
+    nanos.map_or_else(|| START.get_or_init(Instant::now).elapsed(), Duration::from_nanos)
+}
+
+/// Applies a migration and makes its plans.
+pub(crate) fn try_on(from: &Schema, migration: &Migration) {
+    let older = (!from.tables.is_empty()).then(|| {
+        let first = Migration { name: "0001_first".into(), version_schema: None, operations: Vec::new() };
+        Version::new("public", &first, &first.stage(from).expect("no operations, no error"))
+    });
+    let stage = match migration.stage(from) {
+        Ok(stage) => stage,
+        Err(error) => return assert_says(&error),
+    };
+    let views = migration.version_schema.as_deref().unwrap_or(&migration.name);
+    let retired = vec![Retired { views: format!("public_{views}"), tables: vec!["users".to_owned()] }];
+    let chain = Chain::extend("public", older, std::slice::from_ref(migration), retired, 17);
+    let chain = chain.expect("staged above").expect("one migration");
+    assert_eq!(chain.stage, stage);
+    for plan in plans(&chain) {
+        let written = serde_json::to_string(&plan).expect("a plan is plain data");
+        assert_eq!(serde_json::from_str::<Plan>(&written).expect("and can be read"), plan);
+        for statement in plan.steps.iter().flat_map(|step| step.action.statements()) {
+            assert!(!statement.as_str().contains('\0'), "a NUL byte would end {statement:?}");
+            assert!(!statement.as_str().contains("VALUES )"), "a list without rows in {statement}");
+        }
+    }
+}
+
+/// Every plan of a chain.
+pub(crate) fn plans(chain: &Chain) -> Vec<Plan> {
+    let scripts = chain.stage.scripts.len();
+    vec![
+        start(chain),
+        complete(chain),
+        rollback(chain, Reached::default()),
+        rollback(chain, Reached { published: false, scripts }),
+        rollback(chain, Reached { published: true, scripts }),
+    ]
+}
+
+/// An error has a message, whose hint is not lost.
+pub(crate) fn assert_says(error: &Error) {
+    assert!(!error.message().trim().is_empty(), "an error without a message");
+    assert!(error.hint_text().is_some_and(|hint| !hint.trim().is_empty()), "`{}` has no hint", error.message());
+}
+
+#[test]
+fn alias_bombs_and_deep_nesting_end_soon() {
+    let bomb: String = (1..30).map(|n| format!("- &a{n} [{}]\n", format!("*a{}, ", n - 1).repeat(9))).collect();
+    try_file(&format!("operations:\n- &a0 [x, x, x, x, x, x, x, x, x]\n{bomb}"));
+    let map: String = (1..30).map(|n| format!("  k{n}: &a{n} {{a: *a{m}, b: *a{m}, c: *a{m}}}\n", m = n - 1)).collect();
+    try_file(&format!("operations:\n- sql:\n  up: &a0 x\n{map}"));
+    let list: String = (1..40).map(|n| format!("  - &a{n} {{name: x, type: text, comment: {}}}\n", "y".repeat(n))).collect();
+    try_file(&format!("operations:\n- create_table:\n  name: x\n  columns:\n{list}"));
+    for (open, close) in [("[", "]"), ("{a: ", "}"), ("- ", ""), ("? ", ""), ("!x ", ""), ("&x ", ""), ("(", ")"), ("\"", "\"")] {
+        for depth in [50, 500, 50_000] {
+            try_file(&format!("operations: {}x{}", open.repeat(depth), close.repeat(depth)));
+            try_file(&format!("operations: [{{sql: {{up: {}x{}}}}}]", open.repeat(depth), close.repeat(depth)));
+        }
+    }
+    try_file(&" ".repeat(1_000_000));
+    try_file(&"\n".repeat(1_000_000));
+    try_file(&format!("operations: [{{sql: {{up: '{}'}}}}]", "x -- y".repeat(100_000)));
+}
+
+#[test]
+fn many_operations_end_soon() {
+    let added: String = (0..100)
+        .map(|n| format!("- add_column: {{table: users, column: {{name: c{n}, type: text}}, up: \"name || c{}\"}}\n", n - 1))
+        .collect();
+    try_file(&format!("operations:\n{}", added.replace("c-1", "email")));
+    let renamed: String = (0..100).map(|n| format!("- rename_column: {{table: users, from: c{n}, to: c{}}}\n", n + 1)).collect();
+    try_file(&format!("operations:\n- rename_column: {{table: users, from: name, to: c0}}\n{renamed}"));
+    let altered = "- alter_column: {table: users, column: name, type: varchar, up: name || age, down: name || email}\n- alter_column: {table: users, column: name, type: text, up: name || name, down: name}\n";
+    try_file(&format!("operations:\n{}", altered.repeat(50)));
+}

@@ -1,0 +1,195 @@
+//! Schemas as values: two random ones are diffed, and the operations lead from the one to the other.
+
+use diptych_core::schema::{Identity, IndexColumn, References};
+use diptych_core::{
+    Column, Constraint, DeclaredColumn, DeclaredSchema, DeclaredTable, DroppedColumn, Index, Migration, Schema, Snapshot, Table,
+    diff,
+};
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use std::collections::BTreeSet;
+
+use crate::config;
+use crate::migrations::{assert_says, try_on};
+use crate::mutation;
+
+proptest! {
+    #![proptest_config(config(1500))]
+
+    #[test]
+    fn a_diff_leads_to_what_is_declared(from in schema(), to in declared()) {
+        try_diff(&Snapshot { version: Some("0001_first".into()), tables: from, used: Default::default() }, &to);
+    }
+
+    #[test]
+    fn a_schema_can_be_created_anew(schema in schema()) {
+        let migration = Migration { name: "0001_anew".into(), version_schema: None, operations: diff::create_all(&schema) };
+        let read = Migration::parse("0001_anew", &migration.to_yaml());
+        prop_assert_eq!(read.as_ref(), Ok(&migration));
+        match migration.stage(&Schema::default()) {
+            Ok(stage) => prop_assert_eq!(stage.to, schema),
+            Err(error) => assert_says(&error),
+        }
+    }
+}
+
+/// Diffs, and carries the operations out: they are a file, have plans, and leave nothing over.
+pub(crate) fn try_diff(snapshot: &Snapshot, declared: &DeclaredSchema) -> bool {
+    let operations = match diff::diff(snapshot, declared) {
+        Ok(operations) => operations,
+        Err(error) => {
+            assert_says(&error);
+            return false;
+        }
+    };
+    let migration = Migration { name: "0002_change".into(), version_schema: None, operations };
+    assert_eq!(Migration::parse("0002_change", &migration.to_yaml()).as_ref(), Ok(&migration));
+    let to = migration.stage(&snapshot.tables).expect("the diff applied it").to;
+    try_on(&snapshot.tables, &migration);
+    let after = declared.snapshot("0002_change", to);
+    assert_eq!(Snapshot::parse(&after.to_yaml()).as_ref(), Ok(&after));
+    // what is dropped stays declared, and may have come back under the same name only by another struct
+    let again = diff::diff(&after, declared).unwrap_or_else(|error| panic!("{error}\nafter\n{}", migration.to_yaml()));
+    assert!(again.is_empty(), "{again:#?}\nremain after\n{}\non\n{}", migration.to_yaml(), after.to_yaml());
+    true
+}
+
+/// Without the byte that no file holds: recording a struct that has it is an error of the file.
+fn odd_text() -> impl Strategy<Value = String> {
+    mutation::odd_text().prop_map(|text| text.replace('\0', ""))
+}
+
+fn table_name() -> impl Strategy<Value = String> {
+    prop_oneof![12 => select(vec!["a", "b", "c"]).prop_map(str::to_owned), 1 => odd_text()]
+}
+
+fn column_name() -> impl Strategy<Value = String> {
+    prop_oneof![20 => select(vec!["id", "x", "y", "z"]).prop_map(str::to_owned), 1 => odd_text()]
+}
+
+fn text(known: &'static [&'static str]) -> impl Strategy<Value = String> {
+    prop_oneof![12 => select(known).prop_map(str::to_owned), 1 => odd_text()]
+}
+
+fn column() -> impl Strategy<Value = Column> {
+    let types = text(&["bigint", "text", "numeric(5,2)", "timestamp with time zone"]);
+    let identity = option::weighted(0.1, (any::<bool>(), option::weighted(0.2, text(&["s"]))));
+    (
+        column_name(),
+        types,
+        any::<bool>(),
+        option::weighted(0.3, text(&["0", "now()", "random()"])),
+        identity,
+        option::weighted(0.2, text(&["note"])),
+    )
+        .prop_map(|(name, sql_type, nullable, default, identity, comment)| Column {
+            default,
+            comment,
+            identity: identity.map(|(always, sequence)| Identity { always, sequence, options: None }),
+            ..Column::new(&name, &sql_type, nullable)
+        })
+}
+
+fn constraint() -> impl Strategy<Value = Constraint> {
+    let columns = || vec(column_name(), 1..3);
+    prop_oneof![
+        columns().prop_map(|columns| Constraint::PrimaryKey { columns }),
+        (columns(), any::<bool>(), any::<bool>()).prop_map(|(columns, nulls_not_distinct, deferrable)| Constraint::Unique {
+            columns,
+            nulls_not_distinct,
+            deferrable,
+            initially_deferred: false
+        }),
+        (text(&["x > 0", "y <> z", "true"]), any::<bool>())
+            .prop_map(|(check, no_inherit)| Constraint::Check { check, no_inherit }),
+        (column_name(), table_name(), column_name(), option::of(text(&["CASCADE", "SET NULL"]))).prop_map(
+            |(column, table, target, on_delete)| {
+                Constraint::ForeignKey {
+                    columns: vec![column],
+                    references: References { table, columns: vec![target], on_delete, ..References::default() },
+                    deferrable: false,
+                    initially_deferred: false,
+                }
+            }
+        ),
+    ]
+}
+
+fn index() -> impl Strategy<Value = Index> {
+    let keys = vec((column_name(), option::weighted(0.2, Just("DESC".to_owned()))), 1..3);
+    (keys, any::<bool>(), option::weighted(0.2, text(&["x > 3", "z"]))).prop_map(|(keys, unique, predicate)| Index {
+        columns: keys.into_iter().map(|(column, sort)| IndexColumn { column, sort, ..IndexColumn::default() }).collect(),
+        unique,
+        predicate,
+        ..Index::default()
+    })
+}
+
+fn table() -> impl Strategy<Value = Table> {
+    let constraints = btree_map(text(&["k1", "k2", "k3"]), constraint(), 0..3);
+    let indexes = btree_map(text(&["i1", "i2", "k1"]), index(), 0..2);
+    (option::weighted(0.2, text(&["note"])), vec(column(), 0..5), constraints, indexes).prop_map(
+        |(comment, mut columns, mut constraints, indexes)| {
+            // as every server and every struct has it: a column once, one key at most, what is in it not nullable
+            let mut seen = BTreeSet::new();
+            columns.retain(|column| seen.insert(column.name.clone()));
+            let mut key = None;
+            constraints.retain(|name, constraint| {
+                !matches!(constraint, Constraint::PrimaryKey { .. }) || key.get_or_insert(name.clone()) == name
+            });
+            let key = key.and_then(|name| constraints.get(&name)).map(|key| key.columns(&Table::default())).unwrap_or_default();
+            for column in &mut columns {
+                column.nullable &= column.identity.is_none() && !key.contains(&column.name);
+            }
+            Table { comment, columns, constraints, indexes }
+        },
+    )
+}
+
+pub(crate) fn schema() -> impl Strategy<Value = Schema> {
+    btree_map(table_name(), table(), 0..4).prop_map(|tables| Schema { tables })
+}
+
+fn declared_table() -> impl Strategy<Value = DeclaredTable> {
+    let attributes = || {
+        (
+            option::weighted(0.2, column_name()),
+            option::weighted(0.5, text(&["x", "z"])),
+            option::weighted(0.5, text(&["y", "id"])),
+        )
+    };
+    let gone = vec((column_name(), option::weighted(0.5, text(&["x", "z"]))), 0..4);
+    (table_name(), option::weighted(0.2, table_name()), table(), vec(attributes(), 5), gone, any::<[bool; 8]>()).prop_map(
+        |(name, renamed_from, table, attributes, gone, named)| {
+            let mut named = named.into_iter().cycle();
+            let mut name_of = |name: String| named.next().unwrap_or_default().then_some(name);
+            let columns = table
+                .columns
+                .into_iter()
+                .zip(attributes)
+                .map(|(column, (renamed_from, up, down))| DeclaredColumn { column, renamed_from, up, down })
+                .collect();
+            DeclaredTable {
+                name,
+                renamed_from,
+                comment: table.comment,
+                columns,
+                constraints: table.constraints.into_iter().map(|(name, constraint)| (name_of(name), constraint)).collect(),
+                indexes: table.indexes.into_iter().map(|(name, index)| (name_of(name), index)).collect(),
+                dropped: gone.into_iter().map(|(name, down)| DroppedColumn { name, down }).collect(),
+            }
+        },
+    )
+}
+
+/// What structs might declare. Two structs of one table do not compile, nor does a struct for a table that is dropped.
+pub(crate) fn declared() -> impl Strategy<Value = DeclaredSchema> {
+    (vec(declared_table(), 0..4), vec(table_name(), 0..3)).prop_map(|(mut tables, mut dropped)| {
+        let mut seen = BTreeSet::new();
+        tables.retain(|table| seen.insert(table.name.clone()));
+        dropped.retain(|name| !seen.contains(name));
+        DeclaredSchema { tables, dropped }
+    })
+}
