@@ -17,6 +17,16 @@ pub enum Hazard {
     OpaqueSql,
     /// Data of the older version goes.
     DataGoes,
+    /// A conversion reads other tables.
+    SubSelect,
+    /// What the triggers cost while two versions are live.
+    SyncCost,
+    /// A foreign key's drop needs both of its tables at one moment.
+    ForeignKeyDrop,
+    /// Readers on a hot standby may be cancelled when it replays the lock.
+    Standby,
+    /// Prepared statements that name the base table rather than a version's view.
+    PreparedOnBase,
 }
 
 impl Hazard {
@@ -32,6 +42,19 @@ impl Hazard {
             Hazard::OldWritesMayFail => "writes of the older version that break the new constraint are refused",
             Hazard::OpaqueSql => "statements of your own: what they lock, and for how long, is not known to Diptych",
             Hazard::DataGoes => "the data of the older version's columns and tables is gone after this step",
+            Hazard::SubSelect => {
+                "a conversion reads other tables: with the rights of the migration role, since the writer may have none on them; it is not run again when those tables change"
+            }
+            Hazard::SyncCost => {
+                "while both versions are live a row trigger stands before every UPDATE of this table, also an unrelated one: about 55 bytes of WAL and 1 µs per row"
+            }
+            Hazard::ForeignKeyDrop => {
+                "the foreign key's two tables are locked in one moment: under long transactions that moment may not come within --timeout, and the command has to be run again"
+            }
+            Hazard::Standby => "a query on a hot standby that uses this table may be cancelled when the lock is replayed there",
+            Hazard::PreparedOnBase => {
+                "a prepared `SELECT *` on the base table itself fails once (cached plan must not change result type); through a version's view it goes on"
+            }
         }
     }
 }

@@ -344,6 +344,28 @@ impl Lineage {
         false
     }
 
+    /// The older version's column that a column of the newer version is another form of; none where it is a new one.
+    pub fn origin(&self, column: &str) -> Option<String> {
+        let mut name = column.to_owned();
+        for at in (1..self.layers.len()).rev() {
+            match self.layers[at].up.get(&name)? {
+                Link::Same(below) => name.clone_from(below),
+                // a conversion keeps the name; a column that is new at this point has none below
+                _ if self.layers[at - 1].columns.iter().any(|below| below.name == name) => {}
+                _ => return None,
+            }
+        }
+        Some(name)
+    }
+
+    /// Every expression of the table's conversions, in either direction.
+    pub fn expressions(&self) -> impl Iterator<Item = &str> {
+        self.layers.iter().flat_map(|layer| layer.up.values().chain(layer.down.values())).filter_map(|link| match link {
+            Link::Derived(expression) => Some(expression.as_str()),
+            _ => None,
+        })
+    }
+
     fn push_layer(&mut self, change: impl FnOnce(&mut Layer)) {
         let below = self.newest();
         let links = || below.columns.iter().map(|c| (c.name.clone(), Link::Same(c.name.clone()))).collect::<BTreeMap<_, _>>();

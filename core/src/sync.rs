@@ -11,7 +11,7 @@ use crate::chain::Chain;
 use crate::names;
 use crate::ops::add_column::is_fast_default;
 use crate::shadow::Physical;
-use crate::sql::{Sql, dollar_quoted, ident, join, literal, qualified, type_name, user};
+use crate::sql::{Sql, dollar_quoted, ident, join, literal, mentions, qualified, type_name, user};
 use crate::stage::{Layer, Lineage, Link};
 use crate::{sql, types};
 
@@ -86,6 +86,11 @@ pub fn live(chain: &Chain, table: &Physical<'_>) -> Sync {
         }
     }
     sync
+}
+
+/// Whether a conversion of the table reads other tables.
+pub fn has_sub_select(table: &Physical<'_>) -> bool {
+    table.lineage.expressions().any(|expression| ["select", "table"].iter().any(|word| mentions(expression, word)))
 }
 
 /// Every trigger and function of ours on a table, gone, in whatever mode they were.
@@ -329,9 +334,12 @@ fn has_check(table: &Physical<'_>) -> bool {
 fn function(chain: &Chain, name: &str, direction: Direction, program: &Program<'_>, body: &Sql) -> Sql {
     let text =
         sql!("\n#variable_conflict use_column\nDECLARE\n{}\nBEGIN\n{}\nEND\n", join(program.slots.iter().cloned(), "\n"), body);
+    // a writer may have no right on the tables that a sub-select reads, and its write must not fail for that
+    let rights = Sql::trusted(if has_sub_select(program.table) { " SECURITY DEFINER" } else { "" });
     sql!(
-        "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql SET search_path = {} AS {}",
+        "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql{} SET search_path = {} AS {}",
         qualified(OWN_SCHEMA, name),
+        rights,
         search_path(chain, direction),
         dollar_quoted(&text)
     )

@@ -17,15 +17,17 @@ pub(crate) async fn connect(config: &Config, base: &str) -> Result<Client> {
     Ok(client)
 }
 
-/// What the tool's sessions run under. What is reported as done must outlast a crash of the server, too.
+/// What the tool's sessions run under. What is reported as done must outlast a crash of the server, too;
+/// where row security would hide a row, a statement is refused rather than incomplete.
 fn settings(base: &str) -> String {
     let public = if base == "public" { String::new() } else { ", public".to_owned() };
     format!(
         "SET search_path = {}{public}; SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off; \
          SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
          SET standard_conforming_strings = on; SET client_connection_check_interval = '2s'; SET client_min_messages = warning; \
-         SET row_security = on; \
-         SELECT pg_catalog.set_config('synchronous_commit', 'on', false) WHERE pg_catalog.current_setting('synchronous_commit') = 'off'",
+         SET row_security = off; \
+         SELECT pg_catalog.set_config('synchronous_commit', 'on', false) WHERE pg_catalog.current_setting('synchronous_commit') = 'off'; \
+         SELECT pg_catalog.set_config('session_replication_role', 'origin', false) WHERE pg_catalog.current_setting('session_replication_role') <> 'origin'",
         sql::ident(base)
     )
 }

@@ -87,7 +87,9 @@ fn drop_foreign_keys(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_
                 exclusive(&both, &both),
                 vec![sql!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}", place, ident(name))],
             )
-            .lock(format!("ACCESS EXCLUSIVE on {}, instant", sql::join(both, ", ")));
+            .lock(format!("ACCESS EXCLUSIVE on {}, instant", sql::join(both, ", ")))
+            .hazard(Hazard::ForeignKeyDrop)
+            .hazard(Hazard::Standby);
     }
 }
 
@@ -103,7 +105,8 @@ fn drop_table(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
             statements,
         )
         .lock(format!("ACCESS EXCLUSIVE on {place}, instant"))
-        .hazard(Hazard::DataGoes);
+        .hazard(Hazard::DataGoes)
+        .hazard(Hazard::Standby);
 }
 
 fn contract_table(chain: &Chain, table: &Physical<'_>, statements: Vec<Sql>, steps: &mut Steps) {
@@ -116,7 +119,7 @@ fn contract_table(chain: &Chain, table: &Physical<'_>, statements: Vec<Sql>, ste
         exclusive(std::slice::from_ref(&place), &[strong(chain, table)]),
         all,
     );
-    step.lock(format!("ACCESS EXCLUSIVE on {place}, instant"));
+    step.lock(format!("ACCESS EXCLUSIVE on {place}, instant")).hazard(Hazard::Standby);
     if !table.removed.is_empty() {
         step.hazard(Hazard::DataGoes);
     }

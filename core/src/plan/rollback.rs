@@ -1,6 +1,7 @@
 //! Rollback: what a start brought goes, whatever it got to; every statement may be run again.
 
 use crate::chain::Chain;
+use crate::hazard::Hazard;
 use crate::plan::{Action, Command, Phase, Plan, Steps, exclusive};
 use crate::schema::Constraint;
 use crate::shadow::{Physical, layout};
@@ -66,7 +67,8 @@ pub fn rollback(chain: &Chain, reached: Reached) -> Plan {
             if table.older.is_some() || published { exclusive(std::slice::from_ref(&place), &[strong]) } else { Vec::new() };
         steps
             .transaction(Phase::Undo, format!("undo table `{}`", table.name), locks, all)
-            .lock(format!("ACCESS EXCLUSIVE on {place}, instant"));
+            .lock(format!("ACCESS EXCLUSIVE on {place}, instant"))
+            .hazard(Hazard::Standby);
     }
     if published {
         let buried = |table: &&Physical<'_>| match table.newer {
@@ -105,7 +107,8 @@ fn drop_foreign_keys(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_
                 Vec::new(),
                 vec![sql!("ALTER TABLE IF EXISTS {} DROP CONSTRAINT IF EXISTS {}", place, ident(name))],
             )
-            .lock(format!("ACCESS EXCLUSIVE on {}, instant", join(both, ", ")));
+            .lock(format!("ACCESS EXCLUSIVE on {}, instant", join(both, ", ")))
+            .hazard(Hazard::ForeignKeyDrop);
     }
 }
 

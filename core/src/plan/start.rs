@@ -102,12 +102,86 @@ fn preflight(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
         );
     }
     types_exist(tables, steps);
+    row_security(chain, tables, steps);
+    plain_tables(chain, tables, steps);
     for table in &kept {
         dependents(chain, table, steps);
     }
     for table in tables.iter().filter(|table| table.needs_sync()) {
         conversions(chain, table, steps);
     }
+}
+
+/// No row is hidden from the backfill, and none from the app that it could see before: a version's views have the caller's rights
+/// from 15 on only.
+fn row_security(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
+    let names = |wanted: &dyn Fn(&Physical<'_>) -> bool| -> Vec<Sql> {
+        tables.iter().filter(|table| table.older.is_some() && wanted(table)).map(|table| literal(&table.name)).collect()
+    };
+    let filled = names(&|table| table.needs_fill());
+    if !filled.is_empty() {
+        steps.push(
+            Phase::Preflight,
+            "row security hides no row from the backfill",
+            Action::Check {
+                sql: relations(chain, filled, "pg_catalog.row_security_active(class.oid)"),
+                refusal: "row security hides rows of these tables from the migration role".into(),
+                hint: "run as the tables' owner, without FORCE ROW LEVEL SECURITY, or as a role with BYPASSRLS".into(),
+            },
+        );
+    }
+    let viewed = names(&|table| table.newer.is_some());
+    if chain.server < 15 && !viewed.is_empty() {
+        steps.push(
+            Phase::Preflight,
+            "no table has row security (PostgreSQL 14)",
+            Action::Check {
+                sql: relations(chain, viewed, "class.relrowsecurity"),
+                refusal: "row security does not reach through views on PostgreSQL 14, and is on for these tables".into(),
+                hint: "upgrade to PostgreSQL 15 or newer".into(),
+            },
+        );
+    }
+}
+
+/// What is changed is a plain table.
+fn plain_tables(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
+    let changed = tables.iter().filter(|table| table.is_kept()).filter(|table| {
+        !(table.added.is_empty()
+            && table.removed.is_empty()
+            && table.added_constraints.is_empty()
+            && table.removed_constraints.is_empty()
+            && table.added_indexes.is_empty()
+            && table.removed_indexes.is_empty())
+    });
+    let changed: Vec<_> = changed.map(|table| literal(&table.name)).collect();
+    if changed.is_empty() {
+        return;
+    }
+    steps.push(
+        Phase::Preflight,
+        "the tables that are changed are plain ones",
+        Action::Check {
+            sql: relations(
+                chain,
+                changed,
+                "(class.relkind <> 'r' OR EXISTS (SELECT 1 FROM pg_catalog.pg_inherits AS family WHERE class.oid IN (family.inhrelid, family.inhparent)))",
+            ),
+            refusal: "columns, constraints and indexes of partitioned or inherited tables cannot be changed yet".into(),
+            hint: "change these by hand, or leave them out of the migration".into(),
+        },
+    );
+}
+
+/// The relations of these names for which a condition holds.
+fn relations(chain: &Chain, names: Vec<Sql>, condition: &'static str) -> Sql {
+    sql!(
+        "SELECT class.relname::pg_catalog.text FROM pg_catalog.pg_class AS class JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace \
+         WHERE space.nspname = {} AND class.relname IN ({}) AND class.relkind IN ('r', 'p') AND {}",
+        literal(&chain.base),
+        join(names, ", "),
+        Sql::trusted(condition)
+    )
 }
 
 /// The server knows the types of the new columns.
@@ -299,6 +373,7 @@ fn expand(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
             ),
         ));
     }
+    statements.extend(carry_properties(table, &place));
     if table.needs_fill() {
         let sync = sync::filling(chain, table);
         statements.extend(sync.functions);
@@ -311,10 +386,55 @@ fn expand(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
         exclusive(std::slice::from_ref(&place), std::slice::from_ref(&place)),
         statements,
     );
-    step.lock(format!("ACCESS EXCLUSIVE on {place}, instant"));
+    step.lock(format!("ACCESS EXCLUSIVE on {place}, instant")).hazard(Hazard::Standby);
+    if !table.added.is_empty() {
+        step.hazard(Hazard::PreparedOnBase);
+    }
     if shared {
         step.hazard(Hazard::OldWritesMayFail);
     }
+}
+
+/// What hangs on a column and is not in the model goes over to the column that takes its place: rights and statistics target.
+fn carry_properties(table: &Physical<'_>, place: &Sql) -> Option<Sql> {
+    let pairs: Vec<_> = table
+        .added
+        .iter()
+        .filter_map(|added| Some(sql!("({}, {})", literal(&table.lineage.origin(&added.column.name)?), literal(&added.physical))))
+        .collect();
+    if pairs.is_empty() {
+        return None;
+    }
+    let text = sql!(
+        "
+DECLARE
+  place pg_catalog.regclass := {};
+  pair record;
+  right_ record;
+BEGIN
+  FOR pair IN
+    SELECT shadow.name, attribute.attacl, attribute.attstattarget AS target
+    FROM (VALUES {}) AS shadow (origin, name)
+    JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = place AND attribute.attname = shadow.origin
+  LOOP
+    IF pair.target >= 0 THEN
+      EXECUTE pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS %s', place, pair.name, pair.target);
+    END IF;
+    FOR right_ IN
+      SELECT acl.privilege_type AS name, CASE WHEN acl.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END AS option_,
+        CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(role.rolname) END AS role
+      FROM pg_catalog.aclexplode(pair.attacl) AS acl LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = acl.grantee
+      WHERE acl.grantee = 0 OR role.oid IS NOT NULL
+    LOOP
+      EXECUTE pg_catalog.format('GRANT %s (%I) ON %s TO %s%s', right_.name, pair.name, place, right_.role, right_.option_);
+    END LOOP;
+  END LOOP;
+END
+",
+        literal(place.as_str()),
+        join(pairs, ", ")
+    );
+    Some(sql!("DO {}", crate::sql::dollar_quoted(&text)))
 }
 
 fn checks<'a>(table: &'a Physical<'_>) -> impl Iterator<Item = &'a AddedConstraint> {
@@ -398,20 +518,21 @@ fn backfill(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
         empty,
         join(missed, " OR ")
     );
-    steps
-        .push(
-            Phase::Backfill,
-            format!("backfill table `{}`", table.name),
-            Action::Backfill {
-                schema: chain.base.clone(),
-                table: table.name.clone(),
-                update,
-                verify,
-                vacuum: sql!("VACUUM (INDEX_CLEANUP off, TRUNCATE off) {}", place),
-            },
-        )
-        .lock("row locks, at most 250 ms each")
-        .hazard(Hazard::RepeatableRead);
+    let step = steps.push(
+        Phase::Backfill,
+        format!("backfill table `{}`", table.name),
+        Action::Backfill {
+            schema: chain.base.clone(),
+            table: table.name.clone(),
+            update,
+            verify,
+            vacuum: sql!("VACUUM (INDEX_CLEANUP off, TRUNCATE off) {}", place),
+        },
+    );
+    step.lock("row locks, at most 250 ms each").hazard(Hazard::RepeatableRead);
+    if sync::has_sub_select(table) {
+        step.hazard(Hazard::SubSelect);
+    }
 }
 
 fn build_indexes(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
@@ -529,9 +650,17 @@ fn go_live(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
         let mut statements = sync.functions;
         statements.extend(sync.triggers);
         statements.push(sync::remove_filling(chain, table));
-        steps
-            .transaction(Phase::Publish, format!("sync of `{}` goes live", table.name), share_row_exclusive(&place), statements)
-            .lock(format!("SHARE ROW EXCLUSIVE on {place}, instant: the barrier behind which the new version may be written"));
+        let step = steps.transaction(
+            Phase::Publish,
+            format!("sync of `{}` goes live", table.name),
+            share_row_exclusive(&place),
+            statements,
+        );
+        step.lock(format!("SHARE ROW EXCLUSIVE on {place}, instant: the barrier behind which the new version may be written"))
+            .hazard(Hazard::SyncCost);
+        if sync::has_sub_select(table) {
+            step.hazard(Hazard::SubSelect);
+        }
     }
 }
 
