@@ -60,6 +60,11 @@ pub(crate) fn twice(word: &str) -> String {
     format!("`{word}` is given twice\nhint: keep one of them")
 }
 
+/// An attribute with more than it takes.
+pub(crate) fn too_much(word: &str) -> String {
+    format!("`{word}` takes nothing more here\nhint: remove what follows, or put a comma between the two")
+}
+
 /// `allow` of something else.
 pub(crate) fn not_allowed(what: &str) -> String {
     format!("nothing called `{what}` can be allowed\nhint: write `allow(old_writes_may_fail)`")
