@@ -141,6 +141,13 @@ pub(crate) fn renamed_unknown(table: &str, column: &str, from: &str, version: &s
     )
 }
 
+/// Two fields for one column of the snapshot.
+pub(crate) fn claimed_twice(table: &str, column: &str, version: &str) -> String {
+    format!(
+        "two fields of this release stand for column `{table}.{column}` of version `{version}`\nhint: remove the `renamed_from` of one of them"
+    )
+}
+
 /// A constraint on columns that the running release writes.
 pub(crate) fn new_constraint(what: &str, version: &str, place: &str) -> String {
     format!(

@@ -280,3 +280,15 @@ fn the_corpus_is_good() {
         try_database(text);
     }
 }
+
+#[test]
+fn two_fields_of_one_column_are_an_error() {
+    let text = |field: &str| {
+        format!(
+            "#[schema(table = \"users\", migrations = \"../tests/tests/ui/snapshots/base\")] struct U {{ #[schema(primary_key, identity)] id: i64, email: String, {field}, age: Option<i32>, #[schema(renamed_from = \"name\")] full: String }}"
+        )
+    };
+    let (one, two) =
+        (try_derive(&text("x: Option<i8>")).expect("a struct"), try_derive(&text("name: String")).expect("a struct"));
+    assert!(!one.contains("compile_error") && two.contains("stand for column `users.name`"), "{two}");
+}
