@@ -164,7 +164,10 @@ pub(crate) fn schema() -> impl Strategy<Value = Schema> {
         let found = |references: &References| {
             known.get(&references.table).is_some_and(|table| references.columns.iter().all(|name| table.has_column(name)))
         };
+        // an index has its name in the schema, not in its table
+        let mut named = BTreeSet::new();
         for table in tables.values_mut() {
+            table.indexes.retain(|name, _| named.insert(name.clone()));
             table
                 .constraints
                 .retain(|_, constraint| !matches!(constraint, Constraint::ForeignKey { references, .. } if !found(references)));
