@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::error::{Error, Result};
 use crate::schema::{Column, Constraint, Index, Schema, Table};
 use crate::snapshot::{Snapshot, Used};
+use crate::types;
 
 /// Every table of a `database!`, and those that are declared gone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -97,15 +98,27 @@ impl DeclaredTable {
             columns: self.columns.iter().map(|field| field.column.clone()).collect(),
             ..Table::default()
         };
+        for column in &table.columns {
+            if let Some(sql_type) = types::serial(&column.sql_type) {
+                return Err(Error::new(format!(
+                    "column `{}.{}` cannot be declared as {}",
+                    self.name, column.name, column.sql_type
+                ))
+                .hint(format!("declare it as {sql_type} with `identity`")));
+            }
+        }
+        // a name that one is given is not that of another, which has the same definition without a name
+        let given: Vec<&String> = self.constraints.iter().filter_map(|(name, _)| name.as_ref()).collect();
         for (name, constraint) in &self.constraints {
-            let known = recorded
-                .and_then(|there| there.constraints.iter().find(|(_, known)| *known == constraint).map(|(name, _)| name.clone()));
+            let mut known = recorded.iter().flat_map(|there| &there.constraints);
+            let known = known.find(|(name, known)| *known == constraint && !given.contains(name)).map(|(name, _)| name.clone());
             let name = name.clone().or(known).unwrap_or_else(|| constraint.default_name(&self.name));
             crate::ops::column_spec::add_constraint(&self.name, &mut table, &name, constraint.clone())?;
         }
+        let given: Vec<&String> = self.indexes.iter().filter_map(|(name, _)| name.as_ref()).collect();
         for (name, index) in &self.indexes {
-            let known =
-                recorded.and_then(|there| there.indexes.iter().find(|(_, known)| *known == index).map(|(name, _)| name.clone()));
+            let mut known = recorded.iter().flat_map(|there| &there.indexes);
+            let known = known.find(|(name, known)| *known == index && !given.contains(name)).map(|(name, _)| name.clone());
             let columns: Vec<&str> = index.columns.iter().map(|key| key.column.as_str()).collect();
             let name =
                 name.clone().or(known).unwrap_or_else(|| crate::names::object_name(&self.name, Some(&columns.join("_")), "idx"));

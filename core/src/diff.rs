@@ -1,5 +1,7 @@
 //! What differs between the snapshot and the structs, as operations whose result is the structs' schema.
 
+use std::collections::BTreeMap;
+
 use crate::declared::{DeclaredColumn, DeclaredSchema, DeclaredTable};
 use crate::error::{Error, Result};
 use crate::ops::column_spec::ColumnSpec;
@@ -27,6 +29,17 @@ pub fn diff(snapshot: &Snapshot, declared: &DeclaredSchema) -> Result<Vec<Operat
             )));
         }
     }
+    check_references(declared)?;
+    let mut claimed = BTreeMap::new();
+    for table in &declared.tables {
+        if let Some(other) = from(table).and_then(|old| claimed.insert(old, &table.name)) {
+            return Err(Error::new(format!(
+                "structs of tables `{other}` and `{}` stand for one table of the snapshot",
+                table.name
+            ))
+            .hint("remove the `renamed_from` of one of them"));
+        }
+    }
     for table in &declared.tables {
         if let Some(old) = from(table) {
             differ.alter_table(&old, table)?;
@@ -44,6 +57,25 @@ pub fn diff(snapshot: &Snapshot, declared: &DeclaredSchema) -> Result<Vec<Operat
         }
     }
     Ok(differ.operations)
+}
+
+/// A struct may still name a table or column that another struct has renamed, which the recorded foreign key follows.
+fn check_references(declared: &DeclaredSchema) -> Result<()> {
+    for table in &declared.tables {
+        for (_, constraint) in &table.constraints {
+            let Constraint::ForeignKey { references, .. } = constraint else { continue };
+            let target = declared.tables.iter().find(|there| there.name == references.table);
+            let has = |name: &String| target.is_some_and(|there| there.columns.iter().any(|field| field.column.name == *name));
+            if let Some(column) = references.columns.iter().find(|name| !has(name)) {
+                return Err(Error::new(format!(
+                    "a foreign key of table `{}` references `{}.{column}`, which no struct declares",
+                    table.name, references.table
+                ))
+                .hint("correct its `references`, or add the struct or field"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The operations that create a whole schema anew.
@@ -112,6 +144,17 @@ impl Differ<'_> {
         let wanted = table.table(Some(&before))?;
         self.drop_what_goes(old, table, &before, &wanted)?;
         let mut renames = Vec::new();
+        let mut claimed = BTreeMap::new();
+        for field in &table.columns {
+            let name = self.recorded_column(table, field, &before);
+            if let Some((name, other)) = name.and_then(|name| Some((name.clone(), claimed.insert(name, &field.column.name)?))) {
+                return Err(Error::new(format!(
+                    "fields `{other}` and `{}` stand for one column of the snapshot, `{old}.{name}`",
+                    field.column.name
+                ))
+                .hint("remove the `renamed_from` of one of them"));
+            }
+        }
         for field in &table.columns {
             let (up, down) = self.fresh(table, field);
             let Some(name) = self.recorded_column(table, field, &before) else {

@@ -43,6 +43,16 @@ pub fn normalize(name: &str) -> String {
     }
 }
 
+/// The type behind `serial` and its like, which are a notation of CREATE TABLE and no types.
+pub fn serial(name: &str) -> Option<&'static str> {
+    match name.trim().to_lowercase().as_str() {
+        "serial" | "serial4" => Some("integer"),
+        "bigserial" | "serial8" => Some("bigint"),
+        "smallserial" | "serial2" => Some("smallint"),
+        _ => None,
+    }
+}
+
 /// Whether `IS DISTINCT FROM` on this type sees every change of the stored value. Other types (`numeric` with
 /// its scale, `citext`, `json`, which has no equality at all) are compared by their image.
 pub fn equality_is_identity(name: &str) -> bool {

@@ -1,6 +1,6 @@
 //! A struct as a table: its fields, and the constraints and indexes that fields and struct declare.
 
-use diptych_core::ops::column_spec::normal_action;
+use diptych_core::ops::column_spec::{self, normal_action};
 use diptych_core::schema::{IndexColumn, References};
 use diptych_core::{Constraint, Index, names, sql};
 use proc_macro2::Span;
@@ -80,7 +80,9 @@ pub(crate) fn read(input: &DeriveInput) -> (Struct, Mistakes) {
         },
         _ => mistakes.note(Error::new(input.ident.span(), errors::NOT_A_STRUCT)),
     }
+    check_name("table", &result.table, None, input.ident.span(), &mut mistakes);
     for (at, field) in result.fields.iter().enumerate() {
+        check_name("column", &field.column, Some(&result.table), field.span, &mut mistakes);
         if result.fields[..at].iter().any(|other| other.column == field.column) {
             mistakes.note(Error::new(field.span, errors::same_column(&result.table, &field.column)));
         }
@@ -88,9 +90,27 @@ pub(crate) fn read(input: &DeriveInput) -> (Struct, Mistakes) {
     if mistakes.is_empty() {
         declare_on_fields(&mut result);
         declare_on_struct(&mut result, &on_struct, &mut mistakes);
+        for declared in &result.constraints {
+            check_given("constraint", declared, &result.table, &mut mistakes);
+        }
+        for declared in &result.indexes {
+            check_given("index", declared, &result.table, &mut mistakes);
+        }
     }
     result.dropped = on_struct.dropped;
     (result, mistakes)
+}
+
+fn check_given<T>(kind: &str, declared: &Declared<T>, table: &str, mistakes: &mut Mistakes) {
+    if let Some(name) = &declared.name {
+        check_name(kind, name, Some(table), declared.span, mistakes);
+    }
+}
+
+fn check_name(kind: &str, name: &str, table: Option<&str>, span: Span, mistakes: &mut Mistakes) {
+    if let Err(error) = column_spec::check_name(kind, name, table) {
+        mistakes.note(Error::new(span, error.to_string()));
+    }
 }
 
 fn read_field(field: &syn::Field, mistakes: &mut Mistakes) -> Field {

@@ -110,7 +110,7 @@ pub(crate) fn on_struct(attributes: &[Attribute], mistakes: &mut Mistakes) -> On
             symbol::TABLE => result.table = Some(text(meta)?),
             symbol::MIGRATIONS => result.migrations = text(meta)?,
             symbol::RENAMED_FROM => result.renamed_from = Some(text(meta)?),
-            symbol::CRATE => result.path = meta.value()?.parse()?,
+            symbol::CRATE => result.path = meta.value()?.call(Path::parse_mod_style)?,
             symbol::DROPPED => {
                 let group = group(meta, &[symbol::DOWN])?;
                 for (name, span) in group.columns {
@@ -218,6 +218,8 @@ fn each(
             let word = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
             if let Err(error) = read(&word, &meta) {
                 mistakes.note(error);
+            } else if !meta.input.is_empty() && !meta.input.peek(Token![,]) {
+                mistakes.note(meta.input.error(errors::too_much(&word)));
             } else if !seen.insert(word.clone()) && !repeatable.contains(&word.as_str()) {
                 mistakes.note(Error::new_spanned(&meta.path, errors::twice(&word)));
             }

@@ -110,6 +110,7 @@ pub(crate) fn compare(table: &Struct, snapshot: &Snapshot, drift: Drift) -> Outc
     for field in &table.fields {
         columns(table, field, &model, &used, &mut outcome);
     }
+    claimed_twice(table, &old, &mut outcome);
     gone(table, &old, &model, &used, &mut outcome);
     constraints(table, &old, &model, &mut outcome);
     outcome
@@ -184,6 +185,18 @@ fn columns(table: &Struct, field: &Field, model: &Table, used: &Attributes<'_>, 
         (None, None) => outcome.warn(field.span, format!("column {name}")),
     }
     outcome.fields.push(Matched { column, up, down });
+}
+
+/// A field that became of a column which another field still is: one of the two would be lost.
+fn claimed_twice(table: &Struct, old: &str, outcome: &mut Outcome) {
+    let claims: Vec<_> = outcome.fields.iter().map(|matched| matched.column.as_ref().map(|column| column.name.clone())).collect();
+    for (at, claim) in claims.iter().enumerate() {
+        if let Some(name) = claim
+            && claims[..at].contains(claim)
+        {
+            outcome.refuse(table.fields[at].span, errors::claimed_twice(old, name, &outcome.version));
+        }
+    }
 }
 
 fn gone(table: &Struct, old: &str, model: &Table, used: &Attributes<'_>, outcome: &mut Outcome) {

@@ -60,6 +60,11 @@ pub(crate) fn twice(word: &str) -> String {
     format!("`{word}` is given twice\nhint: keep one of them")
 }
 
+/// An attribute with more than it takes.
+pub(crate) fn too_much(word: &str) -> String {
+    format!("`{word}` takes nothing more here\nhint: remove what follows, or put a comma between the two")
+}
+
 /// `allow` of something else.
 pub(crate) fn not_allowed(what: &str) -> String {
     format!("nothing called `{what}` can be allowed\nhint: write `allow(old_writes_may_fail)`")
@@ -133,6 +138,13 @@ pub(crate) fn dropped_but_there(table: &str, column: &str, version: &str) -> Str
 pub(crate) fn renamed_unknown(table: &str, column: &str, from: &str, version: &str) -> String {
     format!(
         "column `{table}.{column}` of this release is renamed from `{from}`, which version `{version}` does not have\nhint: correct the name, or remove `renamed_from`"
+    )
+}
+
+/// Two fields for one column of the snapshot.
+pub(crate) fn claimed_twice(table: &str, column: &str, version: &str) -> String {
+    format!(
+        "two fields of this release stand for column `{table}.{column}` of version `{version}`\nhint: remove the `renamed_from` of one of them"
     )
 }
 

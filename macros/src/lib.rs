@@ -7,6 +7,8 @@ mod database;
 mod errors;
 mod expand;
 mod fallback;
+#[cfg(test)]
+mod fuzz;
 mod symbol;
 
 use proc_macro::TokenStream;

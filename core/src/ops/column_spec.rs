@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::names;
 use crate::schema::{Column, Constraint, Identity, References, Table};
+use crate::{names, types};
 
 /// A column of `create_table` and `add_column`. `nullable` is false where absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,12 +115,7 @@ impl ColumnSpec {
         if self.sql_type.trim().is_empty() {
             return Err(Error::new(format!("column `{table}.{}` has no type", self.name)).hint("add `type: …`"));
         }
-        let serial = match self.sql_type.to_lowercase().as_str() {
-            "serial" | "serial4" => Some("integer"),
-            "bigserial" | "serial8" => Some("bigint"),
-            "smallserial" | "serial2" => Some("smallint"),
-            _ => None,
-        };
+        let serial = types::serial(&self.sql_type);
         let mut column = Column::new(&self.name, serial.unwrap_or(&self.sql_type), self.nullable && !self.pk);
         column.default.clone_from(&self.default);
         column.comment.clone_from(&self.comment);

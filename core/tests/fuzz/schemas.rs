@@ -24,6 +24,11 @@ proptest! {
     }
 
     #[test]
+    fn a_diff_of_what_became_of_a_schema_leads_there((from, to) in schema().prop_flat_map(|from| (Just(from.clone()), next_release(from)))) {
+        try_diff(&Snapshot { version: Some("0001_first".into()), tables: from, used: Default::default() }, &to);
+    }
+
+    #[test]
     fn a_schema_can_be_created_anew(schema in schema()) {
         let migration = Migration { name: "0001_anew".into(), version_schema: None, operations: diff::create_all(&schema) };
         let read = Migration::parse("0001_anew", &migration.to_yaml());
@@ -74,7 +79,8 @@ fn text(known: &'static [&'static str]) -> impl Strategy<Value = String> {
 }
 
 fn column() -> impl Strategy<Value = Column> {
-    let types = text(&["bigint", "text", "numeric(5,2)", "timestamp with time zone"]);
+    let types =
+        text(&["bigint", "text", "numeric(5,2)", "timestamp with time zone"]).prop_filter("is no type", |name| name != "serial");
     let identity = option::weighted(0.1, (any::<bool>(), option::weighted(0.2, text(&["s"]))));
     (
         column_name(),
@@ -131,10 +137,14 @@ fn table() -> impl Strategy<Value = Table> {
     let constraints = btree_map(text(&["k1", "k2", "k3"]), constraint(), 0..3);
     let indexes = btree_map(text(&["i1", "i2", "k1"]), index(), 0..2);
     (option::weighted(0.2, text(&["note"])), vec(column(), 0..5), constraints, indexes).prop_map(
-        |(comment, mut columns, mut constraints, indexes)| {
+        |(comment, mut columns, mut constraints, mut indexes)| {
             // as every server and every struct has it: a column once, one key at most, what is in it not nullable
             let mut seen = BTreeSet::new();
             columns.retain(|column| seen.insert(column.name.clone()));
+            let there = |name: &String| columns.iter().any(|column| column.name == *name);
+            let of_this = |constraint: &Constraint| constraint.columns(&Table::default()).iter().all(there);
+            constraints.retain(|_, constraint| of_this(constraint));
+            indexes.retain(|_, index| index.columns.iter().all(|key| there(&key.column)));
             let mut key = None;
             constraints.retain(|name, constraint| {
                 !matches!(constraint, Constraint::PrimaryKey { .. }) || key.get_or_insert(name.clone()) == name
@@ -149,7 +159,21 @@ fn table() -> impl Strategy<Value = Table> {
 }
 
 pub(crate) fn schema() -> impl Strategy<Value = Schema> {
-    btree_map(table_name(), table(), 0..4).prop_map(|tables| Schema { tables })
+    btree_map(table_name(), table(), 0..4).prop_map(|mut tables| {
+        let known = tables.clone();
+        let found = |references: &References| {
+            known.get(&references.table).is_some_and(|table| references.columns.iter().all(|name| table.has_column(name)))
+        };
+        // an index has its name in the schema, not in its table
+        let mut named = BTreeSet::new();
+        for table in tables.values_mut() {
+            table.indexes.retain(|name, _| named.insert(name.clone()));
+            table
+                .constraints
+                .retain(|_, constraint| !matches!(constraint, Constraint::ForeignKey { references, .. } if !found(references)));
+        }
+        Schema { tables }
+    })
 }
 
 fn declared_table() -> impl Strategy<Value = DeclaredTable> {
@@ -192,4 +216,137 @@ pub(crate) fn declared() -> impl Strategy<Value = DeclaredSchema> {
         dropped.retain(|name| !seen.contains(name));
         DeclaredSchema { tables, dropped }
     })
+}
+
+/// What a release may make of one thing.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Keep,
+    Change,
+    Rename,
+    Drop,
+}
+
+fn fate() -> impl Strategy<Value = Fate> {
+    prop_oneof![6 => Just(Fate::Keep), 2 => Just(Fate::Change), 1 => Just(Fate::Rename), 1 => Just(Fate::Drop)]
+}
+
+/// Structs that answer for every table and column of a schema, as the derive asks of them.
+fn next_release(schema: Schema) -> impl Strategy<Value = DeclaredSchema> {
+    let fates = vec((fate(), vec((fate(), column()), 5), vec(fate(), 5), vec(column(), 0..2)), schema.tables.len());
+    (fates, vec(declared_table(), 0..2)).prop_map(move |(fates, new)| {
+        let mut result = DeclaredSchema::default();
+        for ((name, table), (of_table, of_columns, of_rest, added)) in schema.tables.iter().zip(fates) {
+            if matches!(of_table, Fate::Drop) {
+                result.dropped.push(name.clone());
+                continue;
+            }
+            let renamed = matches!(of_table, Fate::Rename) && !name.is_empty();
+            let mut next = DeclaredTable {
+                name: if renamed { format!("{}2", name.chars().take(20).collect::<String>()) } else { name.clone() },
+                renamed_from: renamed.then(|| name.clone()),
+                comment: table.comment.clone(),
+                ..DeclaredTable::default()
+            };
+            for (column, (fate, other)) in table.columns.iter().zip(of_columns) {
+                next_column(&mut next, column, fate, other);
+            }
+            let column = |column: Column| DeclaredColumn { column, renamed_from: None, up: Some("x".into()), down: None };
+            next.columns.extend(added.into_iter().map(column));
+            let mut seen = BTreeSet::new();
+            next.columns.retain(|field| seen.insert(field.column.name.clone()));
+            next.dropped.retain(|dropped| !seen.contains(&dropped.name));
+            let renames: Vec<_> =
+                next.columns.iter().filter_map(|field| Some((field.renamed_from.clone()?, field.column.name.clone()))).collect();
+            let mut fates = of_rest.into_iter().cycle();
+            for (name, constraint) in &table.constraints {
+                let mut constraint = constraint.clone();
+                renames.iter().for_each(|(from, to)| constraint.rename_column(from, to));
+                match fates.next() {
+                    Some(Fate::Keep) => next.constraints.push((Some(name.clone()), constraint)),
+                    Some(Fate::Rename) => next.constraints.push((None, constraint)),
+                    _ => {}
+                }
+            }
+            for (name, index) in &table.indexes {
+                let mut index = index.clone();
+                for key in &mut index.columns {
+                    if let Some((_, to)) = renames.iter().find(|(from, _)| key.column == *from) {
+                        key.column.clone_from(to);
+                    }
+                }
+                match fates.next() {
+                    Some(Fate::Keep) => next.indexes.push((Some(name.clone()), index)),
+                    Some(Fate::Rename) => next.indexes.push((None, index)),
+                    _ => {}
+                }
+            }
+            let key = next.constraints.iter().find(|(_, constraint)| matches!(constraint, Constraint::PrimaryKey { .. }));
+            let key = key.map(|(_, key)| key.columns(&Table::default())).unwrap_or_default();
+            for field in &mut next.columns {
+                field.column.nullable &= field.column.identity.is_none() && !key.contains(&field.column.name);
+            }
+            result.tables.push(next);
+        }
+        result.tables.extend(new);
+        let mut seen = BTreeSet::new();
+        result.tables.retain(|table| seen.insert(table.name.clone()));
+        result.dropped.retain(|name| !seen.contains(name));
+        result
+    })
+}
+
+fn next_column(table: &mut DeclaredTable, column: &Column, fate: Fate, other: Column) {
+    let mut field = DeclaredColumn { column: column.clone(), renamed_from: None, up: None, down: None };
+    match fate {
+        Fate::Keep => {}
+        Fate::Change => {
+            field.column = Column { name: column.name.clone(), identity: column.identity.clone(), ..other };
+            (field.up, field.down) = (Some("coalesce(x, y)".into()), Some("y".into()));
+        }
+        Fate::Rename => {
+            field.column.name = other.name;
+            field.renamed_from = Some(column.name.clone());
+        }
+        Fate::Drop => return table.dropped.push(DroppedColumn { name: column.name.clone(), down: Some("y".into()) }),
+    }
+    table.columns.push(field);
+}
+
+fn declare(columns: &[(&str, &str, Option<&str>)]) -> DeclaredSchema {
+    let columns = columns.iter().map(|(name, sql_type, from)| DeclaredColumn {
+        column: Column::new(name, sql_type, false),
+        renamed_from: from.map(str::to_owned),
+        up: None,
+        down: None,
+    });
+    DeclaredSchema {
+        tables: vec![DeclaredTable { name: "a".into(), columns: columns.collect(), ..DeclaredTable::default() }],
+        dropped: Vec::new(),
+    }
+}
+
+#[test]
+fn what_would_be_lost_is_refused() {
+    let recorded = Schema {
+        tables: [("a".to_owned(), Table { columns: vec![Column::new("x", "text", false)], ..Table::default() })].into(),
+    };
+    let snapshot = Snapshot { tables: recorded, ..Snapshot::default() };
+    let refused = |snapshot: &Snapshot, declared: &DeclaredSchema, what: &str| {
+        let error = diff::diff(snapshot, declared).unwrap_err();
+        assert_says(&error);
+        assert!(error.message().contains(what), "{error}");
+    };
+    refused(&snapshot, &declare(&[("x", "text", None), ("y", "text", Some("x"))]), "`a.x`");
+    refused(&snapshot, &declare(&[("y", "text", Some("x")), ("z", "text", Some("x"))]), "`a.x`");
+    refused(&Snapshot::default(), &declare(&[("x", "bigserial", None)]), "`a.x`");
+    let mut two = declare(&[("x", "text", None)]);
+    two.tables.push(DeclaredTable { name: "b".into(), renamed_from: Some("a".into()), ..two.tables[0].clone() });
+    refused(&snapshot, &two, "`b`");
+    let mut named = declare(&[("x", "text", None), ("y", "text", None)]);
+    for column in ["x", "y"] {
+        let columns = vec![IndexColumn { column: column.into(), ..IndexColumn::default() }];
+        named.tables[0].indexes.push((Some("i".into()), Index { columns, ..Index::default() }));
+    }
+    refused(&Snapshot::default(), &named, "`i`");
 }
