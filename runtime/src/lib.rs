@@ -4,6 +4,7 @@
 //! for, and [`Migrator`] carries plans out: start, complete, rollback.
 
 mod backfill;
+mod certificate;
 pub mod connect;
 pub mod database;
 mod error;
@@ -12,8 +13,10 @@ pub mod introspect;
 pub mod migrator;
 mod session;
 pub mod state;
+pub mod tls;
 pub mod types;
 
+pub use connect::Target;
 pub use database::{Database, Table};
 pub use diptych_core as core;
 pub use diptych_macros::{Schema, database};
@@ -21,6 +24,7 @@ pub use error::{Error, Result};
 pub use executor::{Blocker, Progress, Quiet};
 pub use migrator::{Migrator, Options, Outcome, Status};
 pub use tokio_postgres;
+pub use tokio_postgres_rustls;
 pub use types::SqlType;
 
 #[doc(hidden)]
