@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use diptych_tests::{Database, ask, must, server};
 
 /// The binary, built beside this test.
-fn binary() -> &'static Path {
+pub(crate) fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let built =
@@ -19,10 +19,10 @@ fn binary() -> &'static Path {
     })
 }
 
-struct Folder(tempfile::TempDir);
+pub(crate) struct Folder(tempfile::TempDir);
 
 impl Folder {
-    fn new(files: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         for (name, text) in files {
             std::fs::write(folder.path().join(name), text).expect("a file");
@@ -30,7 +30,7 @@ impl Folder {
         Folder(folder)
     }
 
-    fn run(&self, url: Option<&str>, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, url: Option<&str>, arguments: &[&str]) -> Output {
         let mut command = Command::new(binary());
         command.arg("--dir").arg(self.0.path()).args(arguments).env_remove("DATABASE_URL");
         if let Some(url) = url {
@@ -40,12 +40,12 @@ impl Folder {
     }
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Exit 1, one `error:` and one `hint:` that hold what they must, no backtrace.
-fn refused(output: &Output, parts: &[&str]) {
+pub(crate) fn refused(output: &Output, parts: &[&str]) {
     let message = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{message}");
     let starts = |word: &str| message.lines().filter(|line| line.starts_with(word)).count();
@@ -56,7 +56,7 @@ fn refused(output: &Output, parts: &[&str]) {
     }
 }
 
-const GOOD: &str = "operations: [{create_table: {name: users, columns: [{name: id, type: bigint, pk: true}]}}]";
+pub(crate) const GOOD: &str = "operations: [{create_table: {name: users, columns: [{name: id, type: bigint, pk: true}]}}]";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_files_are_refused_and_nothing_is_changed() {

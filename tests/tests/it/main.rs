@@ -4,5 +4,6 @@ mod cli;
 mod crash;
 mod lifecycle;
 mod peers;
+mod secure;
 mod tidy;
 mod traps;
