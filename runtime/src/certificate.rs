@@ -7,10 +7,13 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{self, CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_postgres_rustls::MakeRustlsConnect;
+use x509_cert::Certificate;
+use x509_cert::der::oid::db::rfc4519::COMMON_NAME;
+use x509_cert::der::{Decode, Encode};
 
 use crate::error::{Error, Result};
 
@@ -128,6 +131,66 @@ impl Verifier {
             outcome => outcome,
         }
     }
+
+    fn verify_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+        verified: Result<HandshakeSignatureValid, rustls::Error>,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        match (verified, &self.trust) {
+            // of X.509's version 1, as PostgreSQL's manual has them made: rustls does not read it, but the key is there
+            (Err(rustls::Error::InvalidCertificate(CertificateError::Other(_))), Trust::Anyone) => {
+                let key = public_key(certificate).ok_or(CertificateError::BadEncoding)?;
+                crypto::verify_tls13_signature_with_raw_key(message, &key, signature, &self.algorithms)
+            }
+            (verified, _) => verified,
+        }
+    }
+}
+
+/// The names are the subjectAltNames; where there are none, the common name, as libpq has it, of an authority that was named for it.
+fn verify_name(
+    authorities: &Authorities,
+    certificate: &CertificateDer<'_>,
+    parsed: &ParsedCertificate<'_>,
+    name: &ServerName<'_>,
+) -> Result<(), rustls::Error> {
+    match verify_server_name(parsed, name) {
+        Err(rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext { expected, presented }))
+            if presented.is_empty() && !authorities.certificates.is_empty() =>
+        {
+            match common_name(certificate) {
+                Some(common) if is_for(&common, &name.to_str()) => Ok(()),
+                common => {
+                    let presented = common.map(|common| format!("CommonName({common})")).into_iter().collect();
+                    Err(CertificateError::NotValidForNameContext { expected, presented }.into())
+                }
+            }
+        }
+        verified => verified,
+    }
+}
+
+/// Whether a common name, whose first label may be `*`, is a host's.
+fn is_for(common: &str, host: &str) -> bool {
+    match (common.strip_prefix("*."), host.split_once('.')) {
+        (Some(domain), Some((label, rest))) => !label.is_empty() && rest.eq_ignore_ascii_case(domain),
+        _ => common.eq_ignore_ascii_case(host),
+    }
+}
+
+fn common_name(certificate: &CertificateDer<'_>) -> Option<String> {
+    let certificate = Certificate::from_der(certificate).ok()?;
+    let mut names = certificate.tbs_certificate.subject.0.iter().flat_map(|name| name.0.iter());
+    let name = names.find(|name| name.oid == COMMON_NAME)?;
+    String::from_utf8(name.value.value().to_vec()).ok()
+}
+
+fn public_key(certificate: &CertificateDer<'_>) -> Option<SubjectPublicKeyInfoDer<'static>> {
+    let certificate = Certificate::from_der(certificate).ok()?;
+    Some(certificate.tbs_certificate.subject_public_key_info.to_der().ok()?.into())
 }
 
 impl ServerCertVerifier for Verifier {
@@ -148,7 +211,7 @@ impl ServerCertVerifier for Verifier {
             Trust::AuthoritiesAndName(authorities) => {
                 let parsed = ParsedCertificate::try_from(certificate)?;
                 self.verify_signer(authorities, certificate, &parsed, intermediates, now)?;
-                verify_server_name(&parsed, name)?;
+                verify_name(authorities, certificate, &parsed, name)?;
             }
         }
         Ok(ServerCertVerified::assertion())
@@ -160,7 +223,8 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        crypto::verify_tls12_signature(message, certificate, signature, &self.algorithms)
+        let verified = crypto::verify_tls12_signature(message, certificate, signature, &self.algorithms);
+        self.verify_signature(message, certificate, signature, verified)
     }
 
     fn verify_tls13_signature(
@@ -169,7 +233,8 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        crypto::verify_tls13_signature(message, certificate, signature, &self.algorithms)
+        let verified = crypto::verify_tls13_signature(message, certificate, signature, &self.algorithms);
+        self.verify_signature(message, certificate, signature, verified)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -179,33 +244,41 @@ impl ServerCertVerifier for Verifier {
 
 /// What it means that a server's certificate was refused, and what to do; none where something else went wrong.
 pub(crate) fn refusal(error: &tokio_postgres::Error) -> Option<(String, &'static str)> {
-    use CertificateError::{
-        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext, UnknownIssuer,
-    };
+    use CertificateError as Refused;
     let cause = std::error::Error::source(error)?.downcast_ref::<std::io::Error>()?.get_ref()?;
     let rustls::Error::InvalidCertificate(certificate) = cause.downcast_ref::<rustls::Error>()? else { return None };
     Some(match certificate {
-        UnknownIssuer => (
+        Refused::UnknownIssuer | Refused::BadSignature => (
             "the server's certificate is not signed by a trusted authority".to_owned(),
             "give the certificate of the authority that signed it: sslrootcert=PATH",
         ),
-        NotValidForNameContext { expected, presented } => {
+        Refused::NotValidForNameContext { expected, presented } => {
             (format!("the server's certificate is not for `{}`, but for {}", expected.to_str(), names(presented)), ANOTHER_NAME)
         }
-        NotValidForName => ("the server's certificate is for another host".to_owned(), ANOTHER_NAME),
-        Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. } => (
-            format!("the server's certificate is not valid now: {certificate}"),
+        Refused::NotValidForName => ("the server's certificate is for another host".to_owned(), ANOTHER_NAME),
+        Refused::Expired | Refused::ExpiredContext { .. } | Refused::NotValidYet | Refused::NotValidYetContext { .. } => (
+            "the server's certificate has expired, or is not valid yet".to_owned(),
             "renew the server's certificate, or set the clock of this machine",
         ),
-        _ => (
-            format!("the server's certificate is not accepted: {certificate}"),
-            "give the certificate of the authority that signed it, or the server's own: sslrootcert=PATH",
-        ),
+        Refused::Other(other) => match other.0.to_string().as_str() {
+            "CaUsedAsEndEntity" => (
+                "the server signed its certificate itself, and it is not a trusted one".to_owned(),
+                "give the server's certificate, from the server itself: sslrootcert=PATH",
+            ),
+            "UnsupportedCertVersion" => (
+                "the server's certificate is of X.509 version 1, which cannot be verified".to_owned(),
+                "make it anew with the host as subjectAltName, which makes it one of version 3",
+            ),
+            other => (format!("the server's certificate is not accepted: {other}"), ANOTHER_CERTIFICATE),
+        },
+        certificate => (format!("the server's certificate is not accepted: {certificate}"), ANOTHER_CERTIFICATE),
     })
 }
 
+const ANOTHER_CERTIFICATE: &str = "make a certificate for the server, of X.509 version 3, with the host as subjectAltName";
+
 const ANOTHER_NAME: &str =
-    "connect by a name that the certificate holds as subjectAltName; sslmode=verify-ca takes every server of the same authority";
+    "connect by a name that the certificate holds; sslmode=verify-ca takes every server of the same authority";
 
 /// The names of a certificate, which rustls gives as `DnsName("localhost")`.
 fn names(presented: &[String]) -> String {
@@ -217,4 +290,26 @@ fn names(presented: &[String]) -> String {
         format!("`{}`", inner.trim_matches('"'))
     };
     presented.iter().map(plain).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn common_names_match_as_in_libpq() {
+        for (common, host, wanted) in [
+            ("localhost", "LocalHost", true),
+            ("db.example.org", "example.org", false),
+            ("*.example.org", "db.example.org", true),
+            ("*.example.org", "a.db.example.org", false),
+            ("*.example.org", "example.org", false),
+            ("*.example.org", ".example.org", false),
+            ("*", "localhost", false),
+            ("127.0.0.1", "127.0.0.1", true),
+        ] {
+            assert_eq!(is_for(common, host), wanted, "{common} {host}");
+        }
+        assert_eq!(names(&["DnsName(\"a\")".to_owned(), "IpAddress(::1)".to_owned()]), "`a`, `::1`");
+    }
 }
