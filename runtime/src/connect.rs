@@ -100,7 +100,7 @@ impl From<&Target> for Target {
 ///
 /// A pool opens its sessions itself: give it the URL's [`Tls::connector`] with it, which verifies what `sslmode` asks for.
 pub fn config<D: Database>(url: &str) -> Result<Config> {
-    Ok(target::<D>(url)?.config)
+    Ok(target::<D>(url)?.ready())
 }
 
 /// A client on the version that the binary was built for; an error where that version is not published.
@@ -201,4 +201,26 @@ async fn verify(client: &Client, base: &str, version: &str) -> Result<()> {
         format!("version `{version}` is not published in this database (there is no schema `{views}` that this user may use)"),
     )
     .hint("run `migrate start` first; if the version was retired, deploy the release that was built for the newer one"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_driver_is_told_what_it_knows() {
+        for (url, mode, place) in [
+            ("postgresql://h:1/db", SslMode::Prefer, "`h:1`"),
+            ("postgresql://u:p@h/db?sslmode=verify-full&sslrootcert=/a", SslMode::Require, "`h:5432`"),
+            ("host=h sslmode=disable", SslMode::Disable, "`h`"),
+            ("hostaddr=127.0.0.1 sslmode=require", SslMode::Require, "`127.0.0.1`"),
+            ("postgresql:///db?host=%2Ftmp&sslmode=require", SslMode::Disable, "`/tmp`"),
+        ] {
+            let target = parse(url).unwrap();
+            assert_eq!((target.ready().get_ssl_mode(), target.place().as_str()), (mode, place), "{url}");
+            assert!(!target.ready().get_hosts().is_empty(), "{url}");
+        }
+        let error = parse("postgresql://u:p@secret@h/db").unwrap_err();
+        assert!(error.is_refused() && !error.to_string().contains("secret"), "{error}");
+    }
 }

@@ -24,7 +24,7 @@ pub struct Tls {
 pub enum Mode {
     /// Never encrypted.
     Disable,
-    /// Encrypted where the server offers it, and plain where it does not; nobody's certificate is verified.
+    /// Encrypted where the server offers it, and plain where it does not, or does not let us in so. No certificate is verified.
     #[default]
     Prefer,
     /// Encrypted. The certificate is verified, as with `verify-ca`, only where there is a file of authorities.

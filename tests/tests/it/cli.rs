@@ -19,7 +19,7 @@ pub(crate) fn binary() -> &'static Path {
     })
 }
 
-pub(crate) struct Folder(tempfile::TempDir);
+pub(crate) struct Folder(pub(crate) tempfile::TempDir);
 
 impl Folder {
     pub(crate) fn new(files: &[(&str, &str)]) -> Self {
@@ -32,6 +32,8 @@ impl Folder {
 
     pub(crate) fn run(&self, url: Option<&str>, arguments: &[&str]) -> Output {
         let mut command = Command::new(binary());
+        // where there may be a file of trusted authorities
+        command.env("HOME", self.0.path());
         command.arg("--dir").arg(self.0.path()).args(arguments).env_remove("DATABASE_URL");
         if let Some(url) = url {
             command.args(["--url", url]);

@@ -310,14 +310,6 @@ async fn certificates_are_verified_as_far_as_is_asked_for() {
     for mode in ["require", "verify-ca", "verify-full"] {
         kept_out(&url("localhost", mode, "other.crt"), &["certificate", "hint: ", "sslrootcert=PATH"]).await;
     }
-    // the system's, which does not know of ours
-    for parameters in ["sslmode=verify-full", "sslrootcert=system", "sslmode=verify-ca"] {
-        kept_out(&secure.url("localhost", "postgres", parameters), &["certificate", "hint: "]).await;
-    }
-    // none
-    for parameters in ["sslmode=require", "sslmode=prefer", "sslmode=allow", "connect_timeout=9"] {
-        admitted(&secure.url("127.0.0.1", "postgres", parameters)).await;
-    }
     // an address without a name
     admitted(&format!("hostaddr=127.0.0.1 port={} user=keeper password={PASSWORD} dbname=postgres", secure.port)).await;
     for (file, part) in [("nowhere.crt", "cannot be read"), ("empty.crt", "no certificate"), ("bad.crt", "not valid")] {
@@ -331,6 +323,37 @@ async fn certificates_are_verified_as_far_as_is_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn without_a_file_it_is_the_usual_authorities_that_count() {
+    let secure = Secure::server().await;
+    let folder = Folder::new(&[("0001_good.yaml", GOOD)]);
+    let run = |parameters: &str| folder.run(Some(&secure.url("localhost", "postgres", parameters)), &["status"]);
+    let passes = |parameters: &str| {
+        let output = run(parameters);
+        assert_eq!(output.status.code(), Some(0), "{parameters}: {}", text(&output.stderr));
+    };
+    for parameters in ["sslmode=require", "sslmode=prefer", "sslmode=allow", "connect_timeout=9"] {
+        passes(parameters);
+    }
+    for parameters in ["sslmode=verify-full", "sslrootcert=system", "sslmode=verify-ca"] {
+        refused(&run(parameters), &["certificate"]);
+    }
+    refused(&run("sslmode=verify"), &["`sslmode=verify`", "verify-full"]);
+    refused(&run("sslmode=require&sslrootcert=system"), &["too weak"]);
+    // as with libpq
+    let usual = folder.0.path().join(".postgresql");
+    std::fs::create_dir(&usual).expect("a folder");
+    std::fs::copy(secure.path("root.crt"), usual.join("root.crt")).expect("a copy");
+    for mode in ["require", "verify-ca", "verify-full"] {
+        passes(&format!("sslmode={mode}"));
+    }
+    std::fs::copy(secure.path("other.crt"), usual.join("root.crt")).expect("a copy");
+    for mode in ["require", "verify-ca", "verify-full"] {
+        refused(&run(&format!("sslmode={mode}")), &["not signed by a trusted authority"]);
+    }
+    passes("sslmode=prefer");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_signed_its_certificate_itself_is_trusted_by_that_alone() {
     let secure = Secure::signed_by_itself().await;
     let url = |host: &str, mode: &str, file: &str| secure.url(host, "postgres", &secure.verified(mode, file));
@@ -338,8 +361,7 @@ async fn a_server_that_signed_its_certificate_itself_is_trusted_by_that_alone() 
     admitted(&url("127.0.0.1", "verify-ca", "root.crt")).await;
     kept_out(&url("127.0.0.1", "verify-full", "root.crt"), &["not for `127.0.0.1`, but for `localhost`", "hint: "]).await;
     kept_out(&url("localhost", "verify-ca", "other.crt"), &["signed its certificate itself", "hint: "]).await;
-    kept_out(&secure.url("localhost", "postgres", "sslmode=verify-full"), &["signed its certificate itself", "hint: "]).await;
-    admitted(&secure.url("localhost", "postgres", "sslmode=require")).await;
+    admitted(&secure.url("localhost", "postgres", "sslmode=prefer")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
