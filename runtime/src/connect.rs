@@ -1,35 +1,127 @@
 //! Puts an app on the version that it was built for.
 
 use std::sync::{Arc, OnceLock};
-use tokio_postgres::config::Host;
-use tokio_postgres::{Client, Config, NoTls};
+
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
+use tokio_postgres::{Client, Config, NoTls, Socket};
 
 use crate::database::Database;
 use crate::error::{Error, Kind, Result};
 use crate::lease::{self, LeaseGuard};
+use crate::tls::{self, Mode, Tls};
 use diptych_core::chain::view_schema;
 use diptych_core::sql;
 
+/// Where a session goes, and how it is secured.
+///
+/// It is made from a URL by [`parse`], or from the driver's configuration, whose `sslmode` goes no further than `require`.
+#[derive(Clone, Debug)]
+pub struct Target {
+    config: Config,
+    tls: Tls,
+}
+
+impl Target {
+    /// The driver's part; `verify-ca` and `verify-full` are `require` in it.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// How it is secured.
+    pub fn tls(&self) -> &Tls {
+        &self.tls
+    }
+
+    /// The same for a tool, unless the URL says what it is.
+    pub(crate) fn named(mut self, application: &str) -> Self {
+        if self.config.get_application_name().is_none() {
+            self.config.application_name(application);
+        }
+        self
+    }
+
+    /// The same under another name.
+    pub(crate) fn renamed(mut self, application: &str) -> Self {
+        self.config.application_name(application);
+        self
+    }
+
+    /// Host and port, for messages; no user, no password.
+    pub(crate) fn place(&self) -> String {
+        let host = match self.config.get_hosts().first() {
+            Some(Host::Tcp(name)) => name.clone(),
+            #[cfg(unix)]
+            Some(Host::Unix(path)) => path.display().to_string(),
+            None => self.config.get_hostaddrs().first().map_or_else(|| "localhost".to_owned(), ToString::to_string),
+        };
+        match self.config.get_ports().first() {
+            Some(port) => format!("`{host}:{port}`"),
+            None => format!("`{host}`"),
+        }
+    }
+
+    /// The configuration to connect with.
+    fn ready(&self) -> Config {
+        let mut config = self.config.clone();
+        config.ssl_mode(if self.is_local() { SslMode::Disable } else { self.tls.mode().into() });
+        if config.get_hosts().is_empty() {
+            // the driver has TLS for hosts alone, were it only to say that there is no name
+            for address in config.get_hostaddrs().to_vec() {
+                config.host(address.to_string());
+            }
+        }
+        config
+    }
+
+    #[cfg(unix)]
+    fn is_local(&self) -> bool {
+        !self.config.get_hosts().is_empty() && self.config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)))
+    }
+
+    #[cfg(not(unix))]
+    fn is_local(&self) -> bool {
+        false
+    }
+}
+
+impl From<Config> for Target {
+    fn from(config: Config) -> Self {
+        Target { tls: config.get_ssl_mode().into(), config }
+    }
+}
+
+impl From<&Config> for Target {
+    fn from(config: &Config) -> Self {
+        config.clone().into()
+    }
+}
+
+impl From<&Target> for Target {
+    fn from(target: &Target) -> Self {
+        target.clone()
+    }
+}
+
 /// The configuration for pools: the given URL with the version's `search_path` in the startup options, where neither
 /// `DISCARD ALL` nor a pooler's reset undoes it.
+///
+/// A pool opens its sessions itself: give it the URL's [`Tls::connector`] with it, which verifies what `sslmode` asks for.
 pub fn config<D: Database>(url: &str) -> Result<Config> {
-    let mut config = parse(url)?;
-    if let Some(version) = D::VERSION {
-        put_on(&mut config, D::BASE, &view_schema(D::BASE, version));
-    }
-    Ok(config)
+    Ok(target::<D>(url)?.ready())
 }
 
 /// A client on the version that the binary was built for; an error where that version is not published.
 ///
 /// The process holds a [lease](crate::lease) on the version until the last such client is dropped.
 pub async fn connect<D: Database>(url: &str) -> Result<Client> {
-    let config = config::<D>(url)?;
+    let target = target::<D>(url)?;
     let held = Arc::new(OnceLock::new());
-    let client = open(&config, Arc::clone(&held)).await?;
+    let client = open_holding(&target, Arc::clone(&held)).await?;
     if let Some(version) = D::VERSION {
         verify(&client, D::BASE, version).await?;
-        let lease = lease::shared(&client, &config, D::BASE, version).await.ok_or_else(|| retired(version))?;
+        let lease = lease::shared(&client, &target, D::BASE, version).await.ok_or_else(|| retired(version))?;
         let _ = held.set(lease);
     }
     Ok(client)
@@ -38,19 +130,28 @@ pub async fn connect<D: Database>(url: &str) -> Result<Client> {
 /// A lease for a process whose sessions come from a pool over [`config`]: keep it for as long as the pool.
 pub async fn lease<D: Database>(url: &str) -> Result<Option<LeaseGuard>> {
     let Some(version) = D::VERSION else { return Ok(None) };
-    match lease::take(&config::<D>(url)?, D::BASE, version).await? {
+    match lease::take(&target::<D>(url)?, D::BASE, version).await? {
         Some(guard) => Ok(Some(guard)),
         None => Err(retired(version)),
     }
 }
 
-/// Reads a connection URL or `key=value` string. An error quotes nothing of it: a misspelt one may have its password anywhere.
-pub fn parse(url: &str) -> Result<Config> {
+fn target<D: Database>(url: &str) -> Result<Target> {
+    let mut target = parse(url)?;
+    if let Some(version) = D::VERSION {
+        put_on(&mut target.config, D::BASE, &view_schema(D::BASE, version));
+    }
+    Ok(target)
+}
+
+/// Reads a connection URL or `key=value` string, with libpq's `sslmode` and `sslrootcert`. An error quotes nothing of it: a misspelt one may have its password anywhere.
+pub fn parse(url: &str) -> Result<Target> {
+    let (tls, rest) = tls::take_from(url)?;
     let refuse = |cause: &str| {
         Error::refused(format!("the connection URL is not valid: {cause}"))
             .hint("give one like postgresql://user@host:5432/database with --url or DATABASE_URL")
     };
-    let config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
+    let mut config: Config = rest.parse().map_err(|error: tokio_postgres::Error| {
         let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
         refuse(match cause.as_str() {
             // these name an option that there is, and no value
@@ -67,7 +168,8 @@ pub fn parse(url: &str) -> Result<Config> {
     {
         return Err(refuse("its host is none; write `@`, `:` and `/` within a password as %40, %3A and %2F"));
     }
-    Ok(config)
+    config.ssl_mode(tls.mode().into());
+    Ok(Target { config, tls })
 }
 
 fn is_address(host: &str) -> bool {
@@ -86,15 +188,52 @@ pub fn put_on(config: &mut Config, base: &str, views: &str) {
     config.options(options);
 }
 
-/// Opens a session and drives it in the background; what is held goes with the session.
-pub(crate) async fn open(config: &Config, held: impl Send + 'static) -> Result<Client> {
-    let (client, connection) = config.connect(NoTls).await.map_err(|error| Error::connecting(&place(config), error))?;
+/// Opens a session and drives it in the background.
+pub(crate) async fn open(target: &Target) -> Result<Client> {
+    open_holding(target, Arc::new(())).await
+}
+
+/// The same; what is held goes with the session.
+async fn open_holding(target: &Target, held: Arc<impl Send + Sync + 'static>) -> Result<Client> {
+    let mut config = target.ready();
+    let refused = |error| Error::connecting(target, error);
+    if config.get_ssl_mode() == SslMode::Disable {
+        return start(&config, NoTls, held).await.map_err(refused);
+    }
+    let preferred = target.tls.mode() == Mode::Prefer;
+    let encrypted = match target.tls.connector() {
+        Ok(connector) => start(&config, connector, Arc::clone(&held)).await,
+        Err(_) if preferred => return start(&config, NoTls, held).await.map_err(refused),
+        Err(error) => return Err(error),
+    };
+    match encrypted {
+        // as libpq does: TLS may be offered and yet not work, or not be what pg_hba.conf wants
+        Err(error) if preferred && (is_tls(&error) || error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION)) => {
+            start(config.ssl_mode(SslMode::Disable), NoTls, held).await.map_err(|_| refused(error))
+        }
+        outcome => outcome.map_err(refused),
+    }
+}
+
+async fn start<T>(config: &Config, tls: T, held: Arc<impl Send + Sync + 'static>) -> Result<Client, tokio_postgres::Error>
+where
+    T: MakeTlsConnect<Socket>,
+    T::Stream: Send + 'static,
+    T::TlsConnect: Send,
+    <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+{
+    let (client, connection) = config.connect(tls).await?;
     tokio::spawn(async move {
         // what ends a connection is told to whoever waits for an answer on it
         let _ = connection.await;
         drop(held);
     });
     Ok(client)
+}
+
+/// Whether TLS is what failed; the driver tells by its words alone.
+pub(crate) fn is_tls(error: &tokio_postgres::Error) -> bool {
+    error.to_string().starts_with("error performing TLS")
 }
 
 async fn verify(client: &Client, base: &str, version: &str) -> Result<()> {
@@ -116,25 +255,9 @@ fn retired(version: &str) -> Error {
         .hint("deploy the release that was built for the newer version")
 }
 
-/// Host and database, for messages; no user, no password.
-fn place(config: &Config) -> String {
-    let host = config.get_hosts().first().map_or_else(
-        || "localhost".to_owned(),
-        |host| match host {
-            Host::Tcp(name) => name.clone(),
-            #[cfg(unix)]
-            Host::Unix(path) => path.display().to_string(),
-        },
-    );
-    match config.get_ports().first() {
-        Some(port) => format!("`{host}:{port}`"),
-        None => format!("`{host}`"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{parse, put_on};
+    use super::{SslMode, parse, put_on};
     use proptest::collection::vec;
     use proptest::prelude::*;
     use proptest::sample::{Index, select};
@@ -258,5 +381,22 @@ mod tests {
         ] {
             parse(url).unwrap_or_else(|error| panic!("{url}: {error}"));
         }
+    }
+
+    #[test]
+    fn the_driver_is_told_what_it_knows() {
+        for (url, mode, place) in [
+            ("postgresql://h:1/db", SslMode::Prefer, "`h:1`"),
+            ("postgresql://u:p@h/db?sslmode=verify-full&sslrootcert=/a", SslMode::Require, "`h:5432`"),
+            ("host=h sslmode=disable", SslMode::Disable, "`h`"),
+            ("hostaddr=127.0.0.1 sslmode=require", SslMode::Require, "`127.0.0.1`"),
+            ("postgresql:///db?host=%2Ftmp&sslmode=require", SslMode::Disable, "`/tmp`"),
+        ] {
+            let target = parse(url).unwrap();
+            assert_eq!((target.ready().get_ssl_mode(), target.place().as_str()), (mode, place), "{url}");
+            assert!(!target.ready().get_hosts().is_empty(), "{url}");
+        }
+        let error = parse("postgresql://u:p@secret@h/db").unwrap_err();
+        assert!(error.is_refused() && !error.to_string().contains("secret"), "{error}");
     }
 }

@@ -3,6 +3,10 @@
 use std::fmt;
 use tokio_postgres::error::SqlState;
 
+use crate::certificate;
+use crate::connect::{Target, is_tls};
+use crate::tls::Mode;
+
 /// What went wrong while talking to a server or carrying a plan out.
 #[derive(Debug)]
 pub struct Error {
@@ -58,18 +62,31 @@ impl Error {
     }
 
     /// The server could not be reached, or refused the login.
-    pub(crate) fn connecting(place: &str, source: tokio_postgres::Error) -> Self {
-        let code = source.code().map(SqlState::code).unwrap_or_default();
-        let hint = match code {
-            "28P01" | "28000" => "check the user and password of --url or DATABASE_URL, and the server's pg_hba.conf",
-            "3D000" => "create the database first, or correct its name in --url or DATABASE_URL",
-            "53300" => "the server has no connection to spare: close some, or raise max_connections",
-            _ if describe(&source).contains("TLS") => {
-                "this build has no TLS: connect over a local socket or a tunnel, with sslmode=prefer or disable"
+    pub(crate) fn connecting(target: &Target, source: tokio_postgres::Error) -> Self {
+        let mode = target.tls().mode();
+        let (what, hint) = match source.code().map(SqlState::code).unwrap_or_default() {
+            "28000" if mode == Mode::Disable => (
+                describe(&source),
+                "check the user of --url or DATABASE_URL, and the server's pg_hba.conf: if it admits only TLS, use sslmode=require or more",
+            ),
+            "28P01" | "28000" => {
+                (describe(&source), "check the user and password of --url or DATABASE_URL, and the server's pg_hba.conf")
             }
-            _ => "check host and port of --url or DATABASE_URL, and that the server runs",
+            "3D000" => (describe(&source), "create the database first, or correct its name in --url or DATABASE_URL"),
+            "53300" => (describe(&source), "the server has no connection to spare: close some, or raise max_connections"),
+            _ => certificate::refusal(&source).unwrap_or_else(|| match describe(&source) {
+                what if what.contains("does not support TLS") => (
+                    format!("the server offers no TLS, which `sslmode={mode}` demands"),
+                    "turn `ssl` on in the server's postgresql.conf; or, if nobody can listen on the way, use sslmode=prefer",
+                ),
+                what if is_tls(&source) => (what, "see the server's log for its side of it"),
+                what if what.contains("password missing") => {
+                    ("the server asks for a password".to_owned(), "give it in --url or DATABASE_URL, after the user and a colon")
+                }
+                what => (what, "check host and port of --url or DATABASE_URL, and that the server runs"),
+            }),
         };
-        let message = format!("cannot connect to {place}: {}", describe(&source));
+        let message = format!("cannot connect to {}: {what}", target.place());
         Error { message, hint: Some(hint.to_owned()), kind: Kind::Connection, source: Some(source) }
     }
 

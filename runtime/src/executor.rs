@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
+use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Config};
 
 use crate::backfill;
+use crate::connect::Target;
 use crate::error::{Error, Kind, Result};
 use crate::lease::Lease;
 use crate::session::Server;
@@ -65,7 +66,7 @@ pub(crate) struct Limits {
 /// A run under way: its session, its token, its limits.
 pub(crate) struct Executor<'a> {
     pub client: &'a Client,
-    pub config: &'a Config,
+    pub target: &'a Target,
     pub base: &'a str,
     pub server: Server,
     pub limits: Limits,
@@ -293,7 +294,7 @@ impl Executor<'_> {
 
     /// Who holds up the run's session.
     async fn blockers(&self) -> Result<Vec<Blocker>> {
-        let observer = crate::session::connect(self.config, self.base).await?;
+        let observer = crate::session::connect(self.target, self.base).await?;
         let rows = observer
             .query(
                 "SELECT activity.pid, coalesce(activity.application_name, ''), coalesce(activity.state, activity.backend_type, ''), \

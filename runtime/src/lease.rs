@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
 use tokio_postgres::{Client, Config, GenericClient, SimpleQueryMessage};
 
-use crate::connect::open;
+use crate::connect::{Target, open};
 use crate::error::Result;
 use diptych_core::sql;
 
@@ -56,19 +56,19 @@ pub struct LeaseGuard {
 /// What a lease says, and how its connection is made.
 #[derive(Clone, Debug)]
 struct Sign {
-    config: Config,
+    target: Target,
     id: String,
     /// The call that renews it.
     renew: String,
 }
 
 impl Sign {
-    fn new(config: &Config, base: &str, version: &str) -> Self {
+    fn new(target: &Target, base: &str, version: &str) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let process = std::process::id();
         let host = gethostname::gethostname().to_string_lossy().into_owned();
         let program = std::env::current_exe().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
-        let application = config.get_application_name().map(str::to_owned).or(program).unwrap_or_default();
+        let application = target.config().get_application_name().map(str::to_owned).or(program).unwrap_or_default();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let id = format!("{host}/{process}/{now:x}/{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let words = [&id, base, version, &application, &host].map(|word| sql::literal(word).as_str().to_owned()).join(", ");
@@ -77,9 +77,7 @@ impl Sign {
             "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT diptych.lease({words}, {process}, {}); COMMIT",
             EXPIRES_AFTER.as_secs()
         );
-        let mut config = config.clone();
-        config.application_name(format!("{application} lease"));
-        Sign { config, id, renew }
+        Sign { target: target.clone().renamed(&format!("{application} lease")), id, renew }
     }
 
     /// Renews it: whether the version may be used. A database that knows no leases, or lets nobody write, refuses nobody.
@@ -98,7 +96,7 @@ impl Sign {
         let mut session: Option<Client> = None;
         while tokio::time::timeout(RENEWED_EVERY, &mut end).await.is_err() {
             if session.as_ref().is_none_or(Client::is_closed) {
-                session = open(&self.config, ()).await.ok();
+                session = open(&self.target).await.ok();
             }
             if let Some(client) = &session {
                 let renewed = tokio::time::timeout(EXPIRES_AFTER, self.renew(client)).await;
@@ -109,7 +107,7 @@ impl Sign {
         }
         let session = match session.filter(|client| !client.is_closed()) {
             Some(session) => Some(session),
-            None => open(&self.config, ()).await.ok(),
+            None => open(&self.target).await.ok(),
         };
         if let Some(client) = session {
             let farewell = format!("SELECT diptych.lease_end({})", sql::literal(&self.id).as_str());
@@ -124,8 +122,9 @@ impl Sign {
 }
 
 /// The process's lease on a version, taken over the given session where there is none yet; none where the version is retired.
-pub(crate) async fn shared(client: &Client, config: &Config, base: &str, version: &str) -> Option<Arc<LeaseGuard>> {
+pub(crate) async fn shared(client: &Client, target: &Target, base: &str, version: &str) -> Option<Arc<LeaseGuard>> {
     static KEPT: Mutex<BTreeMap<String, Weak<LeaseGuard>>> = Mutex::new(BTreeMap::new());
+    let config = target.config();
     let key = format!(
         "{:?} {:?} {:?} {:?} {base:?} {version:?}",
         config.get_hosts(),
@@ -138,7 +137,7 @@ pub(crate) async fn shared(client: &Client, config: &Config, base: &str, version
         // a guard whose runtime has ended keeps nothing alive
         kept.get(&key).and_then(Weak::upgrade).filter(|guard| !guard.alive.is_finished())
     };
-    let sign = Sign::new(config, base, version);
+    let sign = Sign::new(target, base, version);
     if let Some(guard) = there() {
         return usable(client, base, version).await.then_some(guard);
     }
@@ -154,15 +153,15 @@ pub(crate) async fn shared(client: &Client, config: &Config, base: &str, version
 
 /// Whether a version may be used, asked by a lease that is taken and given back in one transaction.
 async fn usable(client: &Client, base: &str, version: &str) -> bool {
-    let probe = Sign::new(&Config::new(), base, version);
+    let probe = Sign::new(&Config::new().into(), base, version);
     let asked = probe.renew.replacen("; COMMIT", "; ROLLBACK", 1);
     Sign { renew: asked, ..probe }.renew(client).await
 }
 
 /// A lease for a process whose sessions come from a pool: held for as long as the pool lives.
-pub(crate) async fn take(config: &Config, base: &str, version: &str) -> Result<Option<LeaseGuard>> {
-    let client = open(config, ()).await?;
-    let sign = Sign::new(config, base, version);
+pub(crate) async fn take(target: &Target, base: &str, version: &str) -> Result<Option<LeaseGuard>> {
+    let client = open(target).await?;
+    let sign = Sign::new(target, base, version);
     Ok(sign.renew(&client).await.then(|| sign.kept()))
 }
 

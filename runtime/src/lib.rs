@@ -4,6 +4,7 @@
 //! for, and [`Migrator`] carries plans out: start, complete, rollback.
 
 mod backfill;
+mod certificate;
 pub mod connect;
 pub mod database;
 mod error;
@@ -13,8 +14,10 @@ pub mod lease;
 pub mod migrator;
 mod session;
 pub mod state;
+pub mod tls;
 pub mod types;
 
+pub use connect::Target;
 pub use database::{Database, Table};
 pub use diptych_core as core;
 pub use diptych_macros::{Schema, database};
@@ -23,6 +26,7 @@ pub use executor::{Blocker, Progress, Quiet};
 pub use lease::{Lease, LeaseGuard};
 pub use migrator::{Guard, Migrator, Options, Outcome, Status};
 pub use tokio_postgres;
+pub use tokio_postgres_rustls;
 pub use types::SqlType;
 
 #[doc(hidden)]

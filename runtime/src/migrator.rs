@@ -1,8 +1,9 @@
 //! Start, complete, rollback and status over a database.
 
 use std::time::{Duration, Instant};
-use tokio_postgres::{Client, Config};
+use tokio_postgres::Client;
 
+use crate::connect::Target;
 use crate::error::{Error, Kind, Result};
 use crate::executor::{Executor, Limits, Progress, jittered};
 use crate::lease::{self, Lease};
@@ -51,7 +52,7 @@ impl Default for Options {
 #[derive(Debug)]
 pub struct Migrator {
     client: Client,
-    config: Config,
+    target: Target,
     options: Options,
     server: Server,
 }
@@ -94,14 +95,15 @@ pub struct PendingVersion {
 }
 
 impl Migrator {
-    /// Connects.
-    pub async fn connect(config: &Config, options: Options) -> Result<Self> {
-        let client = session::connect(config, &options.base).await?;
+    /// Connects to what [`parse`](crate::connect::parse) made of a URL, or to a driver's configuration.
+    pub async fn connect(target: impl Into<Target>, options: Options) -> Result<Self> {
+        let target = target.into();
+        let client = session::connect(&target, &options.base).await?;
         let server = Server::ask(&client).await?;
         if server.major < 14 {
             return Err(Error::refused(format!("the server is PostgreSQL {}", server.major)).hint("use PostgreSQL 14 or newer"));
         }
-        Ok(Migrator { client, config: config.clone(), options, server })
+        Ok(Migrator { client, target, options, server })
     }
 
     /// How it stands; changes nothing.
@@ -372,7 +374,7 @@ impl Migrator {
     fn executor(&self, token: i64) -> Executor<'_> {
         Executor {
             client: &self.client,
-            config: &self.config,
+            target: &self.target,
             base: &self.options.base,
             server: self.server,
             limits: Limits { lock_timeout: self.options.lock_timeout, timeout: self.options.timeout },

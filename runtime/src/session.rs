@@ -1,18 +1,14 @@
 //! The tool's own sessions: their settings, and what the server has to be asked once.
 
-use tokio_postgres::{Client, Config};
+use tokio_postgres::Client;
 
-use crate::connect::open;
+use crate::connect::{Target, open};
 use crate::error::Result;
 use diptych_core::sql;
 
 /// A session of the tool with every setting pinned that a role or database could have changed (TRAPS H11).
-pub(crate) async fn connect(config: &Config, base: &str) -> Result<Client> {
-    let mut config = config.clone();
-    if config.get_application_name().is_none() {
-        config.application_name("diptych");
-    }
-    let client = open(&config, ()).await?;
+pub(crate) async fn connect(target: &Target, base: &str) -> Result<Client> {
+    let client = open(&target.clone().named("diptych")).await?;
     client.batch_execute(&settings(base)).await?;
     Ok(client)
 }

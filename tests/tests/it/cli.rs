@@ -20,7 +20,7 @@ pub(crate) fn binary() -> &'static Path {
 }
 
 /// A folder of migration files.
-pub(crate) struct Folder(tempfile::TempDir);
+pub(crate) struct Folder(pub(crate) tempfile::TempDir);
 
 impl Folder {
     pub(crate) fn new(files: &[(&str, &str)]) -> Self {
@@ -35,8 +35,10 @@ impl Folder {
         self.0.path()
     }
 
-    fn run(&self, url: Option<&str>, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, url: Option<&str>, arguments: &[&str]) -> Output {
         let mut command = Command::new(binary());
+        // where there may be a file of trusted authorities
+        command.env("HOME", self.0.path());
         command.arg("--dir").arg(self.0.path()).args(arguments).env_remove("DATABASE_URL");
         if let Some(url) = url {
             command.args(["--url", url]);
@@ -45,12 +47,12 @@ impl Folder {
     }
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Exit 1, one `error:` and one `hint:` that hold what they must, no backtrace.
-fn refused(output: &Output, parts: &[&str]) {
+pub(crate) fn refused(output: &Output, parts: &[&str]) {
     let message = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{message}");
     let starts = |word: &str| message.lines().filter(|line| line.starts_with(word)).count();
@@ -61,7 +63,7 @@ fn refused(output: &Output, parts: &[&str]) {
     }
 }
 
-const GOOD: &str = "operations: [{create_table: {name: users, columns: [{name: id, type: bigint, pk: true}]}}]";
+pub(crate) const GOOD: &str = "operations: [{create_table: {name: users, columns: [{name: id, type: bigint, pk: true}]}}]";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_files_are_refused_and_nothing_is_changed() {

@@ -8,5 +8,6 @@ mod load;
 mod outage;
 mod peers;
 mod race;
+mod secure;
 mod tidy;
 mod traps;
