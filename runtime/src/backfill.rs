@@ -47,8 +47,7 @@ async fn fill(executor: &Executor<'_>, job: &Job<'_>, progress: &mut dyn Progres
         walk(executor, job, progress).await?;
         progress.statement(job.verify.as_str());
         let missed = executor
-            .client
-            .query_opt(job.verify.as_str(), &[])
+            .watched(executor.client.query_opt(job.verify.as_str(), &[]), progress)
             .await
             .map_err(|error| Error::during(format!("{}: verifying scan", job.step.title), error))?;
         if missed.is_none() {
@@ -69,14 +68,17 @@ struct Place {
 
 async fn walk(executor: &Executor<'_>, job: &Job<'_>, progress: &mut dyn Progress) -> Result<()> {
     let client = executor.client;
-    let (filenode, total) = measure(executor, job).await?;
+    let (filenode, total) = executor.watched(measure(executor, job), progress).await?;
     let mut place = Place { filenode, block: 0 };
     if let Some(saved) = saved(executor, job).await?
         && saved.filenode == filenode
     {
         place.block = saved.block;
     }
-    let update = client.prepare(job.update.as_str()).await.map_err(|error| Error::during(&job.step.title, error))?;
+    let update = executor
+        .watched(client.prepare(job.update.as_str()), progress)
+        .await
+        .map_err(|error| Error::during(&job.step.title, error))?;
     let bound = Duration::from_millis((executor.server.deadlock_timeout / 3).clamp(10, 250));
     client
         .batch_execute(&format!(
@@ -111,14 +113,18 @@ async fn walk(executor: &Executor<'_>, job: &Job<'_>, progress: &mut dyn Progres
             Err(error) if is_passing(&error) => {
                 let since = *stuck.get_or_insert_with(Instant::now);
                 if since.elapsed() >= executor.limits.timeout {
+                    let blockers = executor.last_blockers().await;
                     return Err(Error::new(
                         Kind::Timeout,
-                        format!("{}: rows in blocks {} to {end} stay locked", job.step.title, place.block),
+                        format!("{}: rows in blocks {} to {end} stay locked{blockers}", job.step.title, place.block),
                     )
                     .hint("end the transaction that holds them and run the same command again; it goes on where it stopped"));
                 }
                 range = (range / 2).max(1);
                 progress.retry(job.step, error.message());
+                if since.elapsed() > Duration::from_secs(1) {
+                    progress.waiting(&executor.open_transactions().await);
+                }
                 tokio::time::sleep(jittered(Duration::from_millis(30))).await;
             }
             Err(error) => return Err(error),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Row};
 
 use crate::backfill;
 use crate::connect::Target;
@@ -119,15 +119,19 @@ impl Executor<'_> {
                 Err(error) => return Err(error),
             };
             if since.elapsed() >= self.limits.timeout {
-                let (seconds, blockers) = (self.limits.timeout.as_secs(), self.last_blockers().await);
-                return Err(Error::new(Kind::Timeout, format!("{}: no lock within {seconds} s{blockers}", step.title))
-                    .hint("end what holds it up and run the same command again; it goes on where it stopped"));
+                return Err(self.gave_up(&step.title).await);
             }
             progress.retry(step, error.message());
             // growing, jittered pauses, so that the application gets its turn
             tokio::time::sleep(jittered(pause)).await;
             pause = (pause * 2).min(Duration::from_secs(2));
         }
+    }
+
+    async fn gave_up(&self, doing: &str) -> Error {
+        let (seconds, blockers) = (self.limits.timeout.as_secs(), self.last_blockers().await);
+        Error::new(Kind::Timeout, format!("{doing}: no lock within {seconds} s{blockers}"))
+            .hint("end what holds it up and run the same command again; it goes on where it stopped")
     }
 
     /// Runs a step once, with its journal row.
@@ -147,7 +151,11 @@ impl Executor<'_> {
 
     async fn check(&self, sql: &Sql, refusal: &str, hint: &str, progress: &mut dyn Progress) -> Result<()> {
         progress.statement(sql.as_str());
-        let rows = self.client.simple_query(sql.as_str()).await.map_err(|error| Error::during(refusal, error).or_hint(hint))?;
+        let asked = self.watched(self.client.simple_query(sql.as_str()), progress).await;
+        let rows = match asked {
+            Err(error) if error.code() == Some(&SqlState::QUERY_CANCELED) => return Err(self.gave_up("preflight").await),
+            asked => asked.map_err(|error| Error::during(refusal, error).or_hint(hint))?,
+        };
         let samples: Vec<String> = rows
             .iter()
             .filter_map(|message| match message {
@@ -267,51 +275,60 @@ impl Executor<'_> {
         built
     }
 
-    /// Sends one statement; while it waits, names who holds it up.
+    /// Sends one statement, watched.
     async fn send(&self, step: &Step, sql: &Sql, progress: &mut dyn Progress) -> Result<()> {
         progress.statement(sql.as_str());
-        let sent = self.client.batch_execute(sql.as_str());
-        tokio::pin!(sent);
+        self.watched(self.client.batch_execute(sql.as_str()), progress).await.map_err(|error| {
+            Error::during(&step.title, error)
+                .or_hint("nothing of this step was done: correct the cause and run the same command again, or run `rollback`")
+        })
+    }
+
+    /// Waits for the session's answer. Whoever holds it up meanwhile is named; what is held up for longer than the run's patience
+    /// is cancelled.
+    pub(crate) async fn watched<T>(&self, answer: impl Future<Output = T> + Send, progress: &mut dyn Progress) -> T {
+        tokio::pin!(answer);
         let mut wait = Duration::from_millis(200);
+        let mut held_up: Option<Instant> = None;
         loop {
             tokio::select! {
-                outcome = &mut sent => return outcome.map_err(|error| {
-                    Error::during(&step.title, error)
-                        .or_hint("nothing of this step was done: correct the cause and run the same command again, or run `rollback`")
-                }),
-                () = tokio::time::sleep(wait) => {
-                    wait = (wait * 2).min(Duration::from_secs(5));
-                    // asked on a session of its own: this one is busy
-                    if let Ok(blockers) = self.blockers().await
-                        && !blockers.is_empty()
-                    {
-                        progress.waiting(&blockers);
-                    }
+                answer = &mut answer => return answer,
+                () = tokio::time::sleep(wait) => {}
+            }
+            wait = (wait * 2).min(Duration::from_secs(1));
+            // asked on a session of its own: this one is busy
+            let Ok(observer) = crate::session::connect(self.target, self.base).await else { continue };
+            match self.blockers(&observer).await {
+                Ok(blockers) if !blockers.is_empty() => progress.waiting(&blockers),
+                _ => {
+                    held_up = None;
+                    continue;
                 }
+            }
+            if held_up.get_or_insert_with(Instant::now).elapsed() >= self.limits.timeout {
+                let cancel = "SELECT pg_catalog.pg_cancel_backend(pid) FROM diptych.runs WHERE base = $1";
+                let _ = observer.execute(cancel, &[&self.base]).await;
             }
         }
     }
 
     /// Who holds up the run's session.
-    async fn blockers(&self) -> Result<Vec<Blocker>> {
-        let observer = crate::session::connect(self.target, self.base).await?;
+    async fn blockers(&self, observer: &Client) -> Result<Vec<Blocker>> {
         let rows = observer
             .query(
-                "SELECT activity.pid, coalesce(activity.application_name, ''), coalesce(activity.state, activity.backend_type, ''), \
+                "SELECT activity.pid, coalesce(nullif(activity.application_name, ''), activity.backend_type, ''), \
+                 coalesce(activity.state, activity.backend_type, ''), \
                  coalesce(extract(epoch FROM pg_catalog.clock_timestamp() - activity.xact_start), 0)::pg_catalog.int8 \
                  FROM diptych.runs AS run, pg_catalog.pg_stat_activity AS activity \
                  WHERE run.base = $1 AND activity.pid = ANY (pg_catalog.pg_blocking_pids(run.pid))",
                 &[&self.base],
             )
             .await?;
-        Ok(rows
-            .iter()
-            .map(|row| Blocker { pid: row.get(0), application: row.get(1), state: row.get(2), seconds: row.get(3) })
-            .collect())
+        Ok(rows.iter().map(blocker).collect())
     }
 
-    /// Long transactions, named when the wait is given up.
-    async fn last_blockers(&self) -> String {
+    /// Long transactions: whoever waits for a row cannot be told whose it is, but these are the ones to look at.
+    pub(crate) async fn open_transactions(&self) -> Vec<Blocker> {
         let found = self
             .client
             .query(
@@ -321,11 +338,13 @@ impl Executor<'_> {
                 &[],
             )
             .await;
-        let blockers: Vec<String> = found
-            .unwrap_or_default()
-            .iter()
-            .map(|row| Blocker { pid: row.get(0), application: row.get(1), state: row.get(2), seconds: row.get(3) }.to_string())
-            .collect();
+        let blocker = |row: &Row| Blocker { pid: row.get(0), application: row.get(1), state: row.get(2), seconds: row.get(3) };
+        found.unwrap_or_default().iter().map(blocker).collect()
+    }
+
+    /// The same for the message with which a wait is given up.
+    pub(crate) async fn last_blockers(&self) -> String {
+        let blockers: Vec<String> = self.open_transactions().await.iter().map(ToString::to_string).collect();
         if blockers.is_empty() { String::new() } else { format!("; open transactions: {}", blockers.join(", ")) }
     }
 
@@ -350,6 +369,10 @@ impl Executor<'_> {
             .await?;
         Ok(())
     }
+}
+
+fn blocker(row: &Row) -> Blocker {
+    Blocker { pid: row.get(0), application: row.get(1), state: row.get(2), seconds: row.get(3) }
 }
 
 /// Whether the same statement may well succeed a moment later.

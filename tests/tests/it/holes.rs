@@ -17,8 +17,7 @@ const LOOK_UP: &str = "operations:
   - alter_column:
       table: users
       column: country
-      type: text
-      nullable: true
+      type: varchar(80)
       up: \"(SELECT title FROM countries WHERE code = users.country)\"
       down: \"(SELECT code FROM countries WHERE title = users.country)\"
 ";
@@ -38,7 +37,10 @@ async fn h5_a_writer_needs_no_right_on_what_a_conversion_reads_and_keeps_those_o
     must(&admin, "INSERT INTO countries VALUES ('at', 'Austria'), ('ch', 'Switzerland')").await;
     must(&admin, "INSERT INTO users VALUES (1, 'at', 30)").await;
     // rights on columns alone, and none on the other table
-    must(&admin, &format!("GRANT SELECT, INSERT ON users TO {role}; GRANT UPDATE (country) ON users TO {role}")).await;
+    for place in ["public.users", "public_0001_before.users"] {
+        must(&admin, &format!("GRANT SELECT, INSERT ON {place} TO {role}; GRANT UPDATE (country) ON {place} TO {role}")).await;
+    }
+    must(&admin, &format!("GRANT USAGE ON SCHEMA public_0001_before TO {role}")).await;
     must(&admin, "ALTER TABLE users ALTER COLUMN country SET STATISTICS 321").await;
     let mut migrator = database.migrator().await;
     let plan = migrator.plan(Command::Start, &all, None).await.unwrap().unwrap();

@@ -1,7 +1,9 @@
 //! The suite on a real server.
 
+mod blockers;
 mod cli;
 mod crash;
+mod holes;
 mod leases;
 mod lifecycle;
 mod load;

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use diptych::Quiet;
 use diptych::core::chain::view_schema;
+use diptych::{Outcome, Quiet};
 use diptych_tests::{Database, Work, ask, client, migration, must};
 
 const USERS: &str = "operations:
@@ -25,6 +25,32 @@ async fn started(before: &str, seed: &str, change: &str) -> Database {
     let all = [before[0].clone(), migration("0002_change", change)];
     database.migrator().await.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
     database
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t2_a_start_that_fails_while_it_is_planned_leaves_nothing_to_complete() {
+    let database = Database::new().await;
+    let all = [migration("0001_before", USERS), migration("0002_change", UPPER)];
+    database.migrate(&all[..1]).await;
+    // the table was partitioned behind our back, and has an index
+    let admin = database.client().await;
+    must(
+        &admin,
+        "DROP VIEW public_0001_before.users; DROP TABLE users; \
+         CREATE TABLE users (id bigint PRIMARY KEY, name text, age integer) PARTITION BY RANGE (id); \
+         CREATE TABLE users_1 PARTITION OF users FOR VALUES FROM (0) TO (1000); CREATE INDEX users_name ON users (name); \
+         INSERT INTO users VALUES (1, 'kept', 7)",
+    )
+    .await;
+    let catalog = database.catalog().await;
+    let mut migrator = database.migrator().await;
+    let error = migrator.start(&all, None, &mut Quiet).await.unwrap_err();
+    assert!(error.is_refused() && error.message().contains("partitioned") && error.hint_text().is_some(), "{error}");
+    assert!(matches!(migrator.complete(&mut Quiet).await.unwrap(), Outcome::Nothing(_)));
+    assert!(matches!(migrator.rollback(&mut Quiet).await.unwrap(), Outcome::Nothing(_)));
+    assert_eq!(migrator.status(&all).await.unwrap().pending, None);
+    assert_eq!(catalog, database.catalog().await);
+    assert_eq!(ask(&admin, "SELECT * FROM users").await, "1|kept|7");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,6 +101,31 @@ async fn t5_a_version_name_that_needs_quotes() {
     assert_eq!(ask(&database.on("0001_before").await, "SELECT name FROM users").await, "new");
     database.migrator().await.complete(&mut Quiet).await.unwrap();
     assert_eq!(ask(&new, "SELECT name FROM users").await, "New");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t6_writers_on_the_old_version_while_a_not_null_indexed_column_is_altered() {
+    let before = format!("{USERS}  - create_index: {{name: users_name, table: users, columns: [{{column: name}}]}}\n");
+    let change = "operations: [{alter_column: {table: users, column: name, nullable: false, type: 'varchar(80)', up: \"upper(coalesce(name, ''))\", down: lower(name)}}]";
+    let database = Database::new().await;
+    let all = [migration("0001_before", &before), migration("0002_change", change)];
+    database.migrate(&all[..1]).await;
+    must(&database.on("0001_before").await, "INSERT INTO users (name) SELECT 'n' || n FROM generate_series(1, 300000) AS n")
+        .await;
+    let statements = [
+        "INSERT INTO users (name) VALUES ('w{n}')",
+        "INSERT INTO users (name) VALUES (NULL)",
+        "UPDATE users SET name = 'x{n}' WHERE id = 1 + {n} % 300000",
+        "DELETE FROM users WHERE id = 1 + {n} % 1000",
+    ];
+    let work = Work::start(&database, "0001_before", 4, &statements).await;
+    database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
+    let report = work.stop().await;
+    assert!(report.failed.is_empty(), "{} failed: {:?}", report.failed.len(), report.failed.first());
+    let admin = database.client().await;
+    let wrong = "SELECT count(*) FROM public_0002_change.users AS newer JOIN public_0001_before.users AS older USING (id) WHERE newer.name IS DISTINCT FROM upper(coalesce(older.name, ''))";
+    assert_eq!(ask(&admin, wrong).await, "0");
+    println!("t6: {} statements beside the start, 0 failed, longest wait {} ms", report.statements, report.longest.as_millis());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use diptych::core::hazard::Hazard;
 use diptych::core::plan::Step;
 use diptych::{Progress, Quiet};
 use diptych_tests::{Database, Work, ask, client, migration, must};
@@ -161,6 +162,62 @@ async fn f5_several_locks_share_one_budget() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f6_a_foreign_key_is_dropped_under_load() {
+    let before = "operations:
+  - create_table: {name: parent, columns: [{name: id, type: bigint, pk: true}, {name: n, type: integer, default: '0'}]}
+  - create_table:
+      name: child
+      columns:
+        - {name: id, type: bigint, pk: true}
+        - {name: parent, type: bigint, references: {name: child_fk, table: parent, column: id, on_delete: CASCADE}}
+        - {name: body, type: text, nullable: true}
+";
+    let change = "operations:
+  - drop_constraint: {table: child, name: child_fk}
+  - alter_column: {table: child, column: body, nullable: false, up: \"coalesce(body, '')\", down: body}
+  - alter_column: {table: parent, column: n, type: bigint, up: n, down: n}
+";
+    let database = Database::new().await;
+    let all = [migration("0001_before", before), migration("0002_change", change)];
+    database.migrate(&all[..1]).await;
+    must(&database.on("0001_before").await, "INSERT INTO parent SELECT n FROM generate_series(1, 100) AS n").await;
+    let mut migrator = database.migrator().await;
+    migrator.start(&all, None, &mut Quiet).await.unwrap();
+    let plan = migrator.plan(diptych::core::plan::Command::Complete, &all, None).await.unwrap().unwrap();
+    let named = plan.steps.iter().any(|step| step.hazards.contains(&Hazard::ForeignKeyDrop));
+    assert!(named, "the plan does not say what a foreign key's drop needs");
+    // transactions over both tables, in the order of most applications and in the other one
+    let one = [
+        "BEGIN",
+        "UPDATE parent SET n = n + 1 WHERE id = 1 + {n} % 50",
+        "INSERT INTO child VALUES ({n}, 1 + {n} % 50, 'x')",
+        "SELECT count(*) FROM parent WHERE id < 5",
+        "COMMIT",
+    ];
+    let two = [
+        "BEGIN",
+        "INSERT INTO child VALUES ({n}, 51 + {n} % 50, 'x')",
+        "UPDATE parent SET n = n + 1 WHERE id = 51 + {n} % 50",
+        "COMMIT",
+    ];
+    let works = [Work::start(&database, "0002_change", 3, &one).await, Work::start(&database, "0002_change", 3, &two).await];
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let began = Instant::now();
+    migrator.complete(&mut Quiet).await.unwrap();
+    let took = began.elapsed();
+    for work in works {
+        let report = work.stop().await;
+        assert!(report.failed.is_empty(), "{:?}", report.failed.first());
+        assert!(report.longest < Duration::from_millis(1200), "waited {:?}", report.longest);
+        println!(
+            "f6: contract in {took:?} beside {} statements, longest wait {} ms",
+            report.statements,
+            report.longest.as_millis()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f7_a_running_autovacuum_yields() {
     let database = filled(30_000).await;
     let admin = database.client().await;
@@ -266,6 +323,97 @@ async fn f10_nothing_falls_through_to_a_base_table() {
     migrator.complete(&mut Quiet).await.unwrap();
     // two versions on, the first one's tombstones are gone
     assert_eq!(ask(&database.client().await, "SELECT to_regnamespace('public_0001_before') IS NULL").await, "t");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f14_what_an_unrelated_update_pays_is_said_and_small() {
+    let database = filled(10_000).await;
+    let migrator = database.migrator().await;
+    let plan = migrator.plan(diptych::core::plan::Command::Start, &both(), None).await.unwrap().unwrap();
+    assert!(plan.steps.iter().any(|step| step.hazards.contains(&Hazard::SyncCost)), "the plan does not say it");
+    let admin = database.client().await;
+    let wal = async |client: &tokio_postgres::Client| -> i64 {
+        must(&admin, "VACUUM users").await;
+        must(&admin, "CHECKPOINT").await;
+        must(client, "UPDATE users SET age = age").await;
+        let from = ask(&admin, "SELECT pg_current_wal_insert_lsn()").await;
+        must(client, "UPDATE users SET age = age").await;
+        let bytes = ask(&admin, &format!("SELECT pg_current_wal_insert_lsn() - '{from}'::pg_lsn")).await;
+        bytes.parse::<i64>().expect("bytes") / 10_000
+    };
+    let before = wal(&database.on("0001_before").await).await;
+    start(&database).await;
+    let during = wal(&database.on("0001_before").await).await;
+    println!("f14: WAL per unrelated UPDATE: {before} bytes before, {during} bytes while both versions are live");
+    // one tuple lock, and a row that is wider by its shadow; a conversion that ran would write far more
+    assert!(during < before + 150, "{before} {during}");
+    let plain = ask(&database.on("0002_change").await, "SELECT count(*) FROM users WHERE name IS DISTINCT FROM 'N' || id").await;
+    assert_eq!(plain, "0");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f17_what_is_not_promised_is_named() {
+    let database = filled(20_000).await;
+    let migrator = database.migrator().await;
+    let plan = migrator.plan(diptych::core::plan::Command::Start, &both(), None).await.unwrap().unwrap();
+    for hazard in [Hazard::RepeatableRead, Hazard::Standby, Hazard::PreparedOnBase] {
+        assert!(plan.steps.iter().any(|step| step.hazards.contains(&hazard)), "{hazard}");
+    }
+    // and these do happen
+    let (repeatable, base) = (database.on("0001_before").await, database.client().await);
+    must(&repeatable, "CREATE TABLE public.elsewhere AS SELECT 1 AS n").await;
+    must(&repeatable, "BEGIN ISOLATION LEVEL REPEATABLE READ").await;
+    must(&repeatable, "SELECT * FROM public.elsewhere").await;
+    let prepared = base.prepare("SELECT * FROM public.users WHERE id = 1").await.unwrap();
+    let viewed = database.on("0001_before").await;
+    let through = viewed.prepare("SELECT * FROM users WHERE id = 1").await.unwrap();
+    start(&database).await;
+    assert_eq!(ask(&repeatable, "UPDATE users SET age = 1 WHERE id = 1").await, "!40001");
+    assert!(base.query(&prepared, &[]).await.is_err());
+    assert_eq!(viewed.query(&through, &[]).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f18_one_stripe_under_an_old_snapshot_and_few_vacuums() {
+    let database = filled(250_000).await;
+    let admin = database.client().await;
+    let mut sent = Sent::default();
+    let position = std::fs::metadata(diptych_tests::server().log_path()).unwrap().len();
+    // held by a session that has nothing to do with the table
+    let old = database.client().await;
+    must(&old, "BEGIN ISOLATION LEVEL REPEATABLE READ").await;
+    must(&old, "SELECT 1").await;
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    database.migrator().await.start(&both(), None, &mut sent).await.unwrap();
+    must(&old, "COMMIT").await;
+    let stripes = |position| {
+        let (log, end) = diptych_xtask::server::log_since(diptych_tests::server(), position).unwrap();
+        let ours = format!("{}|>DETAIL:", database.name);
+        let lines = log.lines().filter(|line| line.starts_with(&ours));
+        let stripes: Vec<String> = lines
+            .filter_map(|line| {
+                let (_, value) = line.split_once("$4 = '")?;
+                Some(value.split('\'').next()?.to_owned())
+            })
+            .filter(|value| matches!(value.as_str(), "1" | "4"))
+            .collect();
+        (stripes, end)
+    };
+    let (under, position) = stripes(position);
+    assert!(!under.is_empty() && under.iter().all(|stripes| stripes == "1"), "{under:?}");
+    let vacuums = sent.0.iter().filter(|sql| sql.starts_with("VACUUM")).count();
+    assert!((1..=5).contains(&vacuums), "{vacuums} times VACUUM");
+    // without one: several, each in the room that the one before has freed
+    database.migrator().await.rollback(&mut Quiet).await.unwrap();
+    must(&admin, "VACUUM users").await;
+    start(&database).await;
+    let (free, _) = stripes(position);
+    assert!(free.iter().any(|stripes| stripes == "4"), "{free:?}");
+    println!(
+        "f18: {vacuums} times VACUUM; {} passes of one stripe under the old snapshot, {} of four without",
+        under.len(),
+        free.len()
+    );
 }
 
 /// Counts the steps' statements as they are sent.
