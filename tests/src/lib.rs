@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use diptych::core::chain::view_schema;
-use diptych::core::{Migration, Schema, diff};
+use diptych::core::{Migration, Schema, diff, sql};
 use diptych::migrator::Outcome;
 use diptych::{Migrator, Options, Quiet, introspect};
 use diptych_xtask::server::{self, Server};
@@ -53,7 +53,7 @@ impl Database {
         admin.batch_execute(&format!("CREATE DATABASE {name}")).await.expect("a database");
         let database = Database { name, base: base.to_owned(), server: server.clone() };
         if base != "public" {
-            database.client().await.batch_execute(&format!("CREATE SCHEMA \"{base}\"")).await.expect("the base schema");
+            database.client().await.batch_execute(&format!("CREATE SCHEMA {}", sql::ident(base))).await.expect("the base schema");
         }
         database
     }
@@ -89,7 +89,7 @@ impl Database {
     /// A session without a version, on the base schema.
     pub async fn client(&self) -> Client {
         let client = client(&self.config()).await;
-        client.batch_execute(&format!("SET search_path = \"{}\"", self.base)).await.expect("a search path");
+        client.batch_execute(&format!("SET search_path = {}", sql::ident(&self.base))).await.expect("a search path");
         client
     }
 

@@ -10,6 +10,7 @@ mod load;
 mod outage;
 mod peers;
 mod race;
+mod roles;
 mod secure;
 mod tidy;
 mod traps;
