@@ -114,7 +114,7 @@ pub fn config<D: Database>(url: &str) -> Result<Config> {
 
 /// A client on the version that the binary was built for; an error where that version is not published.
 ///
-/// The process holds a [lease](crate::lease) on the version until the last such client is dropped.
+/// The process holds a [lease](mod@crate::lease) on the version until the last such client is dropped.
 pub async fn connect<D: Database>(url: &str) -> Result<Client> {
     let target = target::<D>(url)?;
     let held = Arc::new(OnceLock::new());
