@@ -27,15 +27,21 @@ pub fn column(base: &str, column: &Column, sequence: Option<&str>) -> Sql {
     if let Some(expression) = &column.generated {
         parts.push(sql!("GENERATED ALWAYS AS {} STORED", user(expression)));
     }
-    if let (Some(identity), Some(sequence)) = (&column.identity, sequence) {
-        let when = Sql::trusted(if identity.always { "ALWAYS" } else { "BY DEFAULT" });
-        let options = identity.options.as_deref().map_or_else(Sql::default, |text| sql!(" {}", verbatim(text)));
-        parts.push(sql!("GENERATED {} AS IDENTITY (SEQUENCE NAME {}{})", when, qualified(base, sequence), options));
+    if let Some(sequence) = sequence {
+        parts.push(identity(base, column, sequence));
     }
     if !column.nullable {
         parts.push(Sql::trusted("NOT NULL"));
     }
     join(parts, " ")
+}
+
+/// `GENERATED … AS IDENTITY (…)`; nothing for a column that is none.
+pub fn identity(base: &str, column: &Column, sequence: &str) -> Sql {
+    let Some(identity) = &column.identity else { return Sql::default() };
+    let when = Sql::trusted(if identity.always { "ALWAYS" } else { "BY DEFAULT" });
+    let options = identity.options.as_deref().map_or_else(Sql::default, |text| sql!(" {}", verbatim(text)));
+    sql!("GENERATED {} AS IDENTITY (SEQUENCE NAME {}{})", when, qualified(base, sequence), options)
 }
 
 /// The constraint's definition without its name; `target` is the physical table of a foreign key and its names.

@@ -92,6 +92,12 @@ impl Physical<'_> {
         self.is_kept() && self.added.iter().any(|added| added.derived)
     }
 
+    /// Identity columns that get another form: the older version's column, and the one that takes its place.
+    pub fn identities(&self) -> impl Iterator<Item = (String, &Added)> {
+        let kept = self.added.iter().filter(|added| self.is_kept() && added.column.identity.is_some());
+        kept.filter_map(|added| Some((self.lineage.origin(&added.column.name)?, added)))
+    }
+
     /// The name that the table will have.
     pub fn final_name(&self) -> Option<&str> {
         self.lineage.in_to.then(|| self.lineage.newest().table.as_str())

@@ -313,6 +313,9 @@ fn live_function(chain: &Chain, table: &Physical<'_>, direction: Direction, name
         let alike = derived.iter().map(|(target, slot)| same_image(&sql!("NEW.{}", ident(target)), slot));
         body.push(sql!("IF TG_NARGS > 0 THEN\n{}\nIF {} THEN RETURN NEW; END IF;\nEND IF;", statements, join(alike, " AND ")));
     }
+    if direction == Direction::Down {
+        body.extend(identities_first(table, &mut program));
+    }
     let before = program.evaluate(direction, "OLD");
     let old = join(program.statements.drain(..).collect::<Vec<_>>(), "\n");
     body.push(sql!("IF TG_OP = 'UPDATE' THEN\n{}\nEND IF;", old));
@@ -324,6 +327,27 @@ fn live_function(chain: &Chain, table: &Physical<'_>, direction: Direction, name
     body.push(Sql::trusted("RETURN NEW;"));
     let body = join(body, "\n");
     function(chain, name, direction, &program, &body)
+}
+
+/// An INSERT of the newer version that leaves an identity out has it from the older side, whose column counts.
+fn identities_first(table: &Physical<'_>, program: &mut Program<'_>) -> Option<Sql> {
+    let identities: Vec<&str> = table.identities().map(|(_, added)| added.physical.as_str()).collect();
+    if identities.is_empty() {
+        return None;
+    }
+    let derived = program.evaluate(Direction::Up, "NEW");
+    let statements = join(program.statements.drain(..).collect::<Vec<_>>(), "\n");
+    let missing = identities.iter().map(|physical| sql!("NEW.{} IS NULL", ident(physical)));
+    let given = derived
+        .iter()
+        .filter(|(target, _)| identities.contains(&target.as_str()))
+        .map(|(target, slot)| sql!("NEW.{} := coalesce(NEW.{}, {});", ident(target), ident(target), slot));
+    Some(sql!(
+        "IF TG_OP = 'INSERT' AND ({}) THEN\n{}\n{}\nEND IF;",
+        join(missing.collect::<Vec<_>>(), " OR "),
+        statements,
+        join(given.collect::<Vec<_>>(), "\n")
+    ))
 }
 
 /// Whether the up function has to tell `down`'s own work from a write on the older side.

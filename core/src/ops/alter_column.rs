@@ -142,18 +142,8 @@ pub(super) fn refuse_what_cannot_move(stage: &Stage, table: &str, column: &str) 
     let model = stage.to.table(table)?;
     let there = model.column(table, column)?;
     let refuse = |what: String, hint: &str| Err(Error::new(format!("column `{table}.{column}` cannot be converted: {what}")).hint(hint));
-    if there.identity.is_some() || there.generated.is_some() {
-        return refuse("it is a generated or identity column".into(), "add a new column with `up` and drop this one in a later migration");
-    }
-    for (other, other_model) in &stage.to.tables {
-        for (name, constraint) in &other_model.constraints {
-            if let Constraint::ForeignKey { references, .. } = constraint
-                && references.table == table
-                && references.columns.iter().any(|name| name == column)
-            {
-                return refuse(format!("foreign key `{name}` of table `{other}` points at it"), "drop that foreign key first, and create it again afterwards");
-            }
-        }
+    if there.generated.is_some() {
+        return refuse("it is a generated column".into(), "add a new column with `up` and drop this one in a later migration");
     }
     for (name, index) in &model.indexes {
         if index.predicate.as_deref().is_some_and(|text| sql::mentions(text, column)) {

@@ -6,7 +6,7 @@ use crate::hazard::Hazard;
 use crate::plan::{Action, Command, Phase, Plan, Steps, exclusive};
 use crate::schema::{Constraint, Table};
 use crate::shadow::{Physical, layout};
-use crate::sql::{Sql, ident, qualified, user, verbatim};
+use crate::sql::{Sql, ident, literal, qualified, user, verbatim};
 use crate::stage::Moment;
 use crate::{names, sql, sync, views};
 
@@ -157,9 +157,12 @@ fn contract(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
                 statements.push(sql!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}", place, ident(name)));
             }
         }
+        let sequences: Vec<_> = table.identities().map(|(origin, added)| sequence(chain, table, &origin, added)).collect();
+        statements.extend(sequences.iter().flat_map(|sequence| sequence.begin.iter().cloned()));
         for name in &table.removed {
             statements.push(sql!("ALTER TABLE {} DROP COLUMN {}", place, ident(name)));
         }
+        statements.extend(sequences.into_iter().map(|sequence| sequence.end));
         statements.extend(rename_columns(table, &place));
         statements.extend(final_constraints(table, &place));
         statements.extend(final_defaults(table, newer, &place));
@@ -187,6 +190,51 @@ fn contract(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
         statements.push(sql!("ALTER TABLE {} RENAME TO {}", place, ident(name)));
     }
     statements
+}
+
+/// How an identity's sequence is handed over.
+struct Handover {
+    begin: Vec<Sql>,
+    end: Sql,
+}
+
+/// The new column becomes an identity that goes on where the older one's sequence stands, with its rights; the older
+/// sequence goes with its column, and the new one takes its name. Nobody draws from either meanwhile: the table is locked.
+fn sequence(chain: &Chain, table: &Physical<'_>, origin: &str, added: &crate::shadow::Added) -> Handover {
+    let place = qualified(&chain.base, &table.name);
+    let scratch = names::generated("sequence", &[&table.name, &added.physical, &chain.newer.name]);
+    let name = added.column.sequence_name(&table.lineage.newest().table).unwrap_or_default();
+    let identity = ddl::identity(&chain.base, &added.column, &scratch);
+    let text = sql!(
+        "
+DECLARE
+  older pg_catalog.regclass := pg_catalog.pg_get_serial_sequence({}, {})::pg_catalog.regclass;
+  newer pg_catalog.regclass := {}::pg_catalog.regclass;
+  right_ record;
+BEGIN
+  EXECUTE pg_catalog.format('SELECT pg_catalog.setval(%L, last_value, is_called) FROM %s', newer, older);
+  FOR right_ IN
+    SELECT acl.privilege_type AS name, CASE WHEN acl.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END AS option_,
+      CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(role.rolname) END AS role
+    FROM pg_catalog.pg_class AS class, pg_catalog.aclexplode(class.relacl) AS acl
+    LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = acl.grantee
+    WHERE class.oid = older AND acl.grantee <> class.relowner AND (acl.grantee = 0 OR role.oid IS NOT NULL)
+  LOOP
+    EXECUTE pg_catalog.format('GRANT %s ON SEQUENCE %s TO %s%s', right_.name, newer, right_.role, right_.option_);
+  END LOOP;
+END
+",
+        literal(place.as_str()),
+        literal(origin),
+        literal(qualified(&chain.base, &scratch).as_str())
+    );
+    Handover {
+        begin: vec![
+            sql!("ALTER TABLE {} ALTER COLUMN {} ADD {}", place, ident(&added.physical), identity),
+            sql!("DO {}", sql::dollar_quoted(&text)),
+        ],
+        end: sql!("ALTER SEQUENCE {} RENAME TO {}", qualified(&chain.base, &scratch), ident(&name)),
+    }
 }
 
 /// Columns get their final names; first aside where a name is still in use.

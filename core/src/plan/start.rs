@@ -213,6 +213,7 @@ fn dependents(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
         .older
         .iter()
         .flat_map(|older| older.indexes.keys().chain(older.constraints.keys()))
+        .chain(inbound(chain, table))
         .map(|name| literal(name))
         .chain([literal("")])
         .collect();
@@ -255,6 +256,14 @@ fn dependents(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
             hint: "drop the objects named above before the migration, and create them again after it".into(),
         },
     );
+}
+
+/// The foreign keys of other tables that point at a table.
+fn inbound<'a>(chain: &'a Chain, table: &'a Physical<'_>) -> impl Iterator<Item = &'a String> {
+    let name = &table.lineage.oldest().table;
+    let all = chain.stage.from.tables.values().flat_map(|other| &other.constraints);
+    all.filter(move |(_, there)| matches!(there, Constraint::ForeignKey { references, .. } if references.table == *name))
+        .map(|(name, _)| name)
 }
 
 /// The expressions are valid, and every existing row has a value that its column takes (R8).

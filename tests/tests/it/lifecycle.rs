@@ -284,6 +284,66 @@ pub(crate) fn cases() -> Vec<Case> {
             ],
         },
         Case {
+            name: "alter_column of a key that others reference",
+            before: "operations:
+  - create_table:
+      name: users
+      columns:
+        - {name: id, type: integer, pk: true, generated: {identity: {user_specified_values: BY DEFAULT}}, comment: the key}
+        - {name: email, type: text, unique: true}
+        - {name: boss, type: integer, nullable: true, references: {name: users_boss_fk, table: users, column: id, on_delete: SET NULL}}
+  - create_table:
+      name: notes
+      columns:
+        - {name: id, type: integer, pk: true, generated: {identity: {user_specified_values: ALWAYS, sequence_options: START WITH 7 CACHE 3}}}
+        - {name: user_id, type: integer, references: {name: notes_user_fk, table: users, column: id, on_delete: CASCADE, on_update: CASCADE}}
+        - {name: body, type: text}
+  - create_index: {name: notes_user_idx, table: notes, columns: [{column: user_id}]}
+  - create_table:
+      name: badges
+      columns: [{name: user_id, type: integer, pk: true, references: {name: badges_user_fk, table: users, column: id, on_delete: CASCADE}}]
+",
+            seed: "INSERT INTO users (email) SELECT 'u' || n FROM generate_series(1, 300) AS n; UPDATE users SET boss = id - 1 WHERE id > 1; INSERT INTO badges SELECT id FROM users WHERE id > 250",
+            change: "operations:
+  - alter_column: {table: users, column: id, type: bigint, up: id, down: id}
+  - alter_column: {table: users, column: boss, type: bigint, up: boss, down: boss}
+  - alter_column: {table: notes, column: id, type: bigint, up: id, down: id}
+  - alter_column: {table: notes, column: user_id, type: bigint, up: user_id, down: user_id}
+",
+            account: Account { up: &[("id", "id")], down: &[("id", "id")], unaccounted: &["boss"], ..SAME },
+            work: "INSERT INTO users (email) VALUES ('w{n}'); INSERT INTO notes (user_id, body) SELECT id, 'n' FROM users WHERE email = 'w{n}'; UPDATE users SET boss = 1 WHERE email = 'w{n}'; DELETE FROM users WHERE email = 'w{n}' AND id % 2 = 0",
+            started: &[
+                (New, "INSERT INTO users (email) VALUES ('new') RETURNING id IS NOT NULL", "t"),
+                (Old, "SELECT count(*) FROM users WHERE email = 'new' AND id > 300", "1"),
+                (Old, "INSERT INTO users (email) VALUES ('old') RETURNING id > 300", "t"),
+                (New, "INSERT INTO notes (user_id, body) SELECT id, 'one' FROM users WHERE email IN ('old', 'new')", ""),
+                (Old, "INSERT INTO notes (user_id, body) SELECT id, 'two' FROM users WHERE email IN ('old', 'new')", ""),
+                (New, "SELECT count(*) FROM notes JOIN users ON users.id = user_id WHERE email IN ('old', 'new')", "4"),
+                (New, "INSERT INTO notes (user_id, body) VALUES (0, 'x')", "!23503"),
+                (Old, "INSERT INTO notes (user_id, body) VALUES (0, 'x')", "!23503"),
+                (New, "INSERT INTO users (id, email) VALUES (5000000000, 'big')", "!22003"),
+                (New, "INSERT INTO users (id, email) VALUES (1, 'x')", "!23505"),
+                (Old, "UPDATE users SET id = 100000 WHERE email = 'old'", ""),
+                (New, "SELECT count(*) FROM notes WHERE user_id = 100000", "2"),
+                (New, "UPDATE users SET id = 200000 WHERE email = 'new'", ""),
+                (Old, "SELECT count(*) FROM notes WHERE user_id = 200000", "2"),
+                (New, "DELETE FROM users WHERE id = 200000", ""),
+                (Old, "SELECT count(*) FROM notes WHERE user_id = 200000", "0"),
+                (Old, "DELETE FROM users WHERE id = 299", ""),
+                (New, "SELECT boss FROM users WHERE email = 'u300'", "NULL"),
+                (New, "SELECT count(*) FROM badges WHERE user_id = 299", "0"),
+            ],
+            completed: &[
+                ("INSERT INTO users (id, email) VALUES (5000000000, 'big')", ""),
+                ("INSERT INTO notes (user_id, body) VALUES (5000000000, 'x') RETURNING id > 6", "t"),
+                ("INSERT INTO badges VALUES (200)", ""),
+                ("INSERT INTO users (email) VALUES ('next') RETURNING id > 300", "t"),
+                ("INSERT INTO users (id, email) VALUES (5000000000, 'big2')", "!23505"),
+                ("DELETE FROM users WHERE id = 5000000000", ""),
+                ("SELECT count(*) FROM notes WHERE user_id = 5000000000", "0"),
+            ],
+        },
+        Case {
             name: "alter_column set not null",
             before: USERS,
             seed: "INSERT INTO users (email) VALUES ('u1'), ('u2')",

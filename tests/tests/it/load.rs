@@ -447,7 +447,7 @@ async fn compare(stage: &Stage, ledgers: &[Ledger], side: Side) {
         .collect();
     let mut notes: BTreeMap<i64, u64> = BTreeMap::new();
     if stage.case.account.notes {
-        for row in client.query("SELECT user_id FROM notes", &[]).await.expect("notes") {
+        for row in client.query("SELECT user_id::int8 FROM notes", &[]).await.expect("notes") {
             *notes.entry(row.get(0)).or_default() += 1;
         }
     }
