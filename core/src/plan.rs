@@ -7,8 +7,10 @@ use crate::hazard::Hazard;
 use crate::sql::Sql;
 
 pub mod complete;
+mod dependents;
 pub mod rollback;
 pub mod start;
+mod surroundings;
 
 pub use complete::complete;
 pub use rollback::{Reached, rollback};
@@ -92,6 +94,9 @@ pub enum Action {
         refusal: String,
         /// The way out.
         hint: String,
+        /// What rows mean.
+        #[serde(default, skip_serializing_if = "Verdict::is_refusal")]
+        verdict: Verdict,
     },
     /// One transaction, journalled within it.
     Transaction {
@@ -129,6 +134,23 @@ pub enum Action {
         /// Run behind the front, once per fifth of the table, so that its room is used again.
         vacuum: Sql,
     },
+}
+
+/// What it means that a check finds something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The command is refused, with nothing changed.
+    #[default]
+    Refuse,
+    /// It is told, and the command goes on.
+    Warn,
+}
+
+impl Verdict {
+    fn is_refusal(&self) -> bool {
+        *self == Verdict::Refuse
+    }
 }
 
 /// A table lock at the head of a transaction.

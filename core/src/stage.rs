@@ -172,6 +172,7 @@ impl Stage {
                 Error::new(format!("table `{table}` has a column `{}` already", column.name)).hint("drop or rename it first")
             );
         }
+        self.refuse_generated(table, up)?;
         let link = up.map_or(Link::Fresh, |up| Link::Derived(up.to_owned()));
         self.lineage_mut(table)?.push_layer(|layer| {
             layer.up.insert(column.name.clone(), link);
@@ -190,6 +191,7 @@ impl Stage {
             ))
             .hint(format!("drop constraint `{constraint}` of `{other}` first, in the same migration")));
         }
+        self.refuse_generated(table, down)?;
         let link = down.map_or(Link::Fresh, |down| Link::Derived(down.to_owned()));
         self.lineage_mut(table)?.push_layer(|layer| {
             layer.columns.retain(|there| there.name != column);
@@ -259,6 +261,7 @@ impl Stage {
     pub fn convert_column(&mut self, table: &str, column: Column, up: &str, down: &str) -> Result<()> {
         let name = column.name.clone();
         self.to.table(table)?.column(table, &name)?;
+        self.refuse_generated(table, [up, down])?;
         self.lineage_mut(table)?.push_layer(|layer| {
             for there in layer.columns.iter_mut().filter(|there| there.name == name) {
                 *there = ScopeColumn::of(&column);
@@ -267,6 +270,20 @@ impl Stage {
             layer.down.insert(name.clone(), Link::Derived(down.to_owned()));
         });
         *self.to.table_mut(table)?.column_mut(table, &name)? = column;
+        Ok(())
+    }
+
+    /// Generated columns have no value yet when a trigger before the row runs (TRAPS F13).
+    fn refuse_generated<'a>(&self, table: &str, expressions: impl IntoIterator<Item = &'a str>) -> Result<()> {
+        let model = self.to.table(table)?;
+        for expression in expressions {
+            let generated =
+                model.columns.iter().find(|there| there.generated.is_some() && sql::mentions(expression, &there.name));
+            if let Some(Column { name, generated: Some(rule), .. }) = generated {
+                return Err(Error::new(format!("a conversion of table `{table}` mentions the generated column `{name}`, which has no value when the conversion runs"))
+                    .hint(format!("write the column's own expression in its place: {rule}")));
+            }
+        }
         Ok(())
     }
 

@@ -42,7 +42,9 @@ const UP_INSERT: &str = "~diptych_up_insert";
 const UP_UPDATE: &str = "~diptych_up_update";
 const CHECK_INSERT: &str = "~diptych_up_insert_check";
 const CHECK_UPDATE: &str = "~diptych_up_update_check";
-const TRIGGERS: [&str; 6] = [DOWN_INSERT, DOWN_UPDATE, UP_INSERT, UP_UPDATE, CHECK_INSERT, CHECK_UPDATE];
+/// After every other BEFORE trigger: the backfill changes nothing but what it came for.
+const PUT_BACK: &str = "~~diptych_backfill";
+const TRIGGERS: [&str; 7] = [DOWN_INSERT, DOWN_UPDATE, UP_INSERT, UP_UPDATE, CHECK_INSERT, CHECK_UPDATE, PUT_BACK];
 
 /// Filling mode, until the backfill is verified: every INSERT and UPDATE derives the newer side, which nobody can write
 /// yet. An UPDATE of an unrelated column derives too, since it may move its row out of the scan's way unfilled (TRAPS F1).
@@ -54,11 +56,35 @@ pub fn filling(chain: &Chain, table: &Physical<'_>) -> Sync {
     let body = join(program.statements.drain(..).chain(assignments).collect::<Vec<_>>(), "\n");
     let function = function(chain, &name, Direction::Up, &program, &sql!("{}\nRETURN NEW;", body));
     let silent = Sql::trusted("pg_catalog.current_setting('diptych.backfill', true) IS DISTINCT FROM 'on'");
-    let triggers = vec![
-        trigger(chain, table, UP_INSERT, "INSERT", &silent, &name),
-        trigger(chain, table, UP_UPDATE, "UPDATE", &silent, &name),
-    ];
-    Sync { functions: vec![function], triggers }
+    let mut sync = Sync { functions: vec![function], triggers: Vec::new() };
+    sync.trigger(chain, table, Trigger { name: UP_INSERT, event: "INSERT", condition: &silent, function: &name, argument: "" });
+    sync.trigger(chain, table, Trigger { name: UP_UPDATE, event: "UPDATE", condition: &silent, function: &name, argument: "" });
+    put_back(chain, table, &mut sync);
+    sync
+}
+
+/// Where the migration role may not silence the application's triggers, what those that come before a row is written do to it
+/// in the backfill (`updated_at`) is undone by the last of them.
+fn put_back(chain: &Chain, table: &Physical<'_>, sync: &mut Sync) {
+    let name = function_name(chain, table, "still");
+    let shadows = table.added.iter().filter(|added| added.derived);
+    let shadows = shadows.map(|added| sql!("NEW.{} := \"diptych:row\".{};", ident(&added.physical), ident(&added.physical)));
+    let text = sql!(
+        "\nDECLARE\n\"diptych:row\" record;\nBEGIN\n\"diptych:row\" := NEW;\nNEW := OLD;\n{}\nRETURN NEW;\nEND\n",
+        join(shadows.collect::<Vec<_>>(), "\n")
+    );
+    sync.functions.push(sql!(
+        "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS {}",
+        qualified(OWN_SCHEMA, &name),
+        dollar_quoted(&text)
+    ));
+    let backfill = Sql::trusted("pg_catalog.current_setting('diptych.backfill', true) = 'on'");
+    // not ALWAYS: where the triggers are silent, so is this one
+    sync.triggers.push(trigger(
+        chain,
+        table,
+        &Trigger { name: PUT_BACK, event: "UPDATE", condition: &backfill, function: &name, argument: "" },
+    ));
 }
 
 /// Live mode, from just before publish: narrow, and both ways.
@@ -69,20 +95,23 @@ pub fn live(chain: &Chain, table: &Physical<'_>) -> Sync {
     let evidence = Evidence::of(chain, table);
     let mut sync = Sync { functions: Vec::new(), triggers: Vec::new() };
     let (up, down) = (function_name(chain, table, "up"), function_name(chain, table, "down"));
+    let add = |sync: &mut Sync, name, event, condition: &Sql, function: &str, argument| {
+        sync.trigger(chain, table, Trigger { name, event, condition, function, argument });
+    };
     if table.removed.iter().any(|column| table.lineage.is_derived_down(column)) {
         sync.functions.push(live_function(chain, table, Direction::Down, &down));
-        sync.triggers.push(trigger(chain, table, DOWN_INSERT, "INSERT", &evidence.down_insert(), &down));
-        sync.triggers.push(trigger(chain, table, DOWN_UPDATE, "UPDATE", &evidence.down_update(), &down));
+        add(&mut sync, DOWN_INSERT, "INSERT", &evidence.down_insert(), &down, "");
+        add(&mut sync, DOWN_UPDATE, "UPDATE", &evidence.down_update(), &down, "");
     }
     if table.added.iter().any(|added| added.derived) {
         sync.functions.push(live_function(chain, table, Direction::Up, &up));
-        sync.triggers.push(trigger(chain, table, UP_INSERT, "INSERT", &evidence.up_insert(), &up));
-        sync.triggers.push(trigger(chain, table, UP_UPDATE, "UPDATE", &evidence.up_update(), &up));
+        add(&mut sync, UP_INSERT, "INSERT", &evidence.up_insert(), &up, "");
+        add(&mut sync, UP_UPDATE, "UPDATE", &evidence.up_update(), &up, "");
         if let Some(condition) = evidence.check_insert() {
-            sync.triggers.push(trigger_with(chain, table, CHECK_INSERT, "INSERT", &condition, &up, "check"));
+            add(&mut sync, CHECK_INSERT, "INSERT", &condition, &up, "check");
         }
         if let Some(condition) = evidence.check_update() {
-            sync.triggers.push(trigger_with(chain, table, CHECK_UPDATE, "UPDATE", &condition, &up, "check"));
+            add(&mut sync, CHECK_UPDATE, "UPDATE", &condition, &up, "check");
         }
     }
     sync
@@ -97,7 +126,7 @@ pub fn has_sub_select(table: &Physical<'_>) -> bool {
 pub fn remove(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
     let place = qualified(&chain.base, &table.name);
     let triggers = TRIGGERS.iter().map(|name| sql!("DROP TRIGGER IF EXISTS {} ON {}", ident(name), place));
-    let functions = ["fill", "up", "down"]
+    let functions = ["fill", "up", "down", "still"]
         .map(|role| sql!("DROP FUNCTION IF EXISTS {}()", qualified(OWN_SCHEMA, &function_name(chain, table, role))));
     triggers.chain(functions).collect()
 }
@@ -385,27 +414,34 @@ pub fn search_path(chain: &Chain, direction: Direction) -> Sql {
     join(path, ", ")
 }
 
-fn trigger(chain: &Chain, table: &Physical<'_>, name: &str, event: &str, condition: &Sql, function: &str) -> Sql {
-    trigger_with(chain, table, name, event, condition, function, "")
+/// A row trigger of ours.
+struct Trigger<'a> {
+    name: &'a str,
+    event: &'static str,
+    condition: &'a Sql,
+    function: &'a str,
+    argument: &'static str,
 }
 
-fn trigger_with(
-    chain: &Chain,
-    table: &Physical<'_>,
-    name: &str,
-    event: &str,
-    condition: &Sql,
-    function: &str,
-    argument: &str,
-) -> Sql {
+impl Sync {
+    /// Adds a trigger that fires in every session: also where a subscription applies changes, and in bulk loads that silence
+    /// ordinary triggers.
+    fn trigger(&mut self, chain: &Chain, table: &Physical<'_>, new: Trigger<'_>) {
+        self.triggers.push(trigger(chain, table, &new));
+        let place = qualified(&chain.base, &table.name);
+        self.triggers.push(sql!("ALTER TABLE {} ENABLE ALWAYS TRIGGER {}", place, ident(new.name)));
+    }
+}
+
+fn trigger(chain: &Chain, table: &Physical<'_>, new: &Trigger<'_>) -> Sql {
     sql!(
         "CREATE OR REPLACE TRIGGER {} BEFORE {} ON {} FOR EACH ROW WHEN ({}) EXECUTE FUNCTION {}({})",
-        ident(name),
-        Sql::trusted(event),
+        ident(new.name),
+        Sql::trusted(new.event),
         qualified(&chain.base, &table.name),
-        condition,
-        qualified(OWN_SCHEMA, function),
-        if argument.is_empty() { Sql::default() } else { literal(argument) }
+        new.condition,
+        qualified(OWN_SCHEMA, new.function),
+        if new.argument.is_empty() { Sql::default() } else { literal(new.argument) }
     )
 }
 

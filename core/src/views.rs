@@ -30,8 +30,17 @@ BEGIN
   LOOP
     EXECUTE pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %s', {}, grant_.grantee);
   END LOOP;
+  FOR grant_ IN
+    SELECT role.rolname AS owner FROM pg_catalog.pg_namespace AS space JOIN pg_catalog.pg_roles AS role ON role.oid = space.nspowner
+    WHERE space.nspname = {} AND role.rolname <> current_user AND role.rolname NOT LIKE 'pg\\_%' AND pg_catalog.pg_has_role(role.oid, 'MEMBER')
+      AND pg_catalog.has_database_privilege(role.oid, pg_catalog.current_database(), 'CREATE')
+  LOOP
+    EXECUTE pg_catalog.format('ALTER SCHEMA %I OWNER TO %I', {}, grant_.owner);
+  END LOOP;
 END
 ",
+        literal(&chain.base),
+        literal(&scratch),
         literal(&chain.base),
         literal(&scratch)
     );
@@ -190,9 +199,21 @@ BEGIN
       CASE WHEN grant_.column_ IS NULL THEN '' ELSE pg_catalog.format(' (%I)', grant_.column_) END,
       {}, grant_.view_, grant_.role_, CASE WHEN grant_.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
   END LOOP;
+  FOR grant_ IN
+    SELECT pair.view_, role.rolname AS owner FROM (VALUES {}) AS pair (view_, table_, names)
+    JOIN pg_catalog.pg_class AS class ON class.relname = pair.table_ AND class.relnamespace = {}::pg_catalog.regnamespace
+    JOIN pg_catalog.pg_roles AS role ON role.oid = class.relowner
+    WHERE role.rolname <> current_user AND pg_catalog.pg_has_role(role.oid, 'MEMBER') AND pg_catalog.has_schema_privilege(role.oid, {}, 'CREATE')
+  LOOP
+    EXECUTE pg_catalog.format('ALTER VIEW %I.%I OWNER TO %I', {}, grant_.view_, grant_.owner);
+  END LOOP;
 END
 ",
-        join(pairs, ", "),
+        join(pairs.iter().cloned(), ", "),
+        literal(ident(&chain.base).as_str()),
+        literal(schema),
+        literal(schema),
+        join(pairs.iter().cloned(), ", "),
         literal(ident(&chain.base).as_str()),
         literal(schema),
         literal(schema)

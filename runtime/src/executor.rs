@@ -11,7 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::lease::Lease;
 use crate::session::Server;
 use diptych_core::Sql;
-use diptych_core::plan::{Action, Felt, Lock, Plan, Step};
+use diptych_core::plan::{Action, Felt, Lock, Plan, Step, Verdict};
 
 /// Told what goes on; every method may be left as it is.
 pub trait Progress: Send {
@@ -21,6 +21,8 @@ pub trait Progress: Send {
     fn backfill(&mut self, _table: &str, _done: u64, _total: u64, _rows: u64) {}
     /// A lock has to be waited for, because of these sessions.
     fn waiting(&mut self, _blockers: &[Blocker]) {}
+    /// Something that is no reason to refuse, but that somebody should know before it happens.
+    fn warning(&mut self, _warning: &Error) {}
     /// `complete` or `rollback` waits for these processes to leave the version that goes.
     fn in_use(&mut self, _leases: &[Lease]) {}
     /// A step is tried again: why.
@@ -91,8 +93,8 @@ impl Executor<'_> {
     /// Runs the plan's checks alone: they change nothing and are not journalled.
     pub(crate) async fn preflight(&self, plan: &Plan, progress: &mut dyn Progress) -> Result<()> {
         for step in &plan.steps {
-            if let Action::Check { sql, refusal, hint } = &step.action {
-                self.check(sql, refusal, hint, progress).await?;
+            if let Action::Check { sql, refusal, hint, verdict } = &step.action {
+                self.check(sql, refusal, hint, *verdict, progress).await?;
             }
         }
         Ok(())
@@ -137,7 +139,7 @@ impl Executor<'_> {
     /// Runs a step once, with its journal row.
     async fn attempt(&self, plan: &Plan, step: &Step, progress: &mut dyn Progress) -> Result<()> {
         match &step.action {
-            Action::Check { sql, refusal, hint } => return self.check(sql, refusal, hint, progress).await,
+            Action::Check { sql, refusal, hint, verdict } => return self.check(sql, refusal, hint, *verdict, progress).await,
             Action::Transaction { locks, statements } => return self.transaction(plan, step, locks, statements, progress).await,
             Action::Statement { sql } => self.statement(step, sql, self.gentle(), progress).await?,
             Action::CreateIndex { schema, name, sql, drop } => self.create_index(step, schema, name, sql, drop, progress).await?,
@@ -149,7 +151,7 @@ impl Executor<'_> {
         self.journal(plan, step).await
     }
 
-    async fn check(&self, sql: &Sql, refusal: &str, hint: &str, progress: &mut dyn Progress) -> Result<()> {
+    async fn check(&self, sql: &Sql, refusal: &str, hint: &str, verdict: Verdict, progress: &mut dyn Progress) -> Result<()> {
         progress.statement(sql.as_str());
         let asked = self.watched(self.client.simple_query(sql.as_str()), progress).await;
         let rows = match asked {
@@ -166,7 +168,12 @@ impl Executor<'_> {
         if samples.is_empty() {
             return Ok(());
         }
-        Err(Error::refused(format!("{refusal}: {}", samples.join("; "))).hint(hint))
+        let found = Error::refused(format!("{refusal}: {}", samples.join("; "))).hint(hint);
+        if verdict == Verdict::Warn {
+            progress.warning(&found);
+            return Ok(());
+        }
+        Err(found)
     }
 
     /// Waits that nobody feels: above `deadlock_timeout`, so that an autovacuum yields (TRAPS F7).

@@ -65,6 +65,14 @@ impl Progress for Teller {
         self.tell(format!("waiting for a lock held by {}", list.join(", ")));
     }
 
+    fn warning(&mut self, warning: &diptych::Error) {
+        let print = || eprintln!("warning: {warning}");
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+
     fn in_use(&mut self, leases: &[Lease]) {
         if self.is_due() {
             let list: Vec<String> = leases.iter().map(ToString::to_string).collect();

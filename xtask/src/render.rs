@@ -1,6 +1,6 @@
 //! Plans, outcomes and status as text for people.
 
-use diptych::core::plan::{Action, Plan};
+use diptych::core::plan::{Action, Plan, Verdict};
 use diptych::{Outcome, Status};
 
 /// A plan: every step with its phase, locks, hazards and SQL.
@@ -16,7 +16,10 @@ pub(crate) fn plan(plan: &Plan) -> String {
             text.push_str(&format!("-- hazard: {hazard}\n"));
         }
         match &step.action {
-            Action::Check { refusal, .. } => text.push_str(&format!("-- must give no rows, else: {refusal}\n")),
+            Action::Check { refusal, verdict: Verdict::Refuse, .. } => {
+                text.push_str(&format!("-- must give no rows, else: {refusal}\n"));
+            }
+            Action::Check { refusal, verdict: Verdict::Warn, .. } => text.push_str(&format!("-- rows are told: {refusal}\n")),
             Action::Transaction { .. } => text.push_str("-- in one transaction, with its journal row\n"),
             Action::Backfill { .. } => text.push_str("-- over ranges of the heap; then the scan that must find nothing\n"),
             _ => {}

@@ -3,7 +3,8 @@
 use crate::chain::Chain;
 use crate::ddl::{self, Build, Names};
 use crate::hazard::Hazard;
-use crate::plan::{Action, Command, Phase, Plan, Steps, exclusive, share_row_exclusive};
+use crate::plan::{Action, Command, Phase, Plan, Steps, Verdict, exclusive, share_row_exclusive};
+use crate::plan::{dependents, surroundings};
 use crate::schema::{Constraint, Index};
 use crate::shadow::{AddedConstraint, Physical, layout};
 use crate::sql::{Sql, ident, join, literal, qualified, type_name, verbatim};
@@ -80,6 +81,7 @@ fn preflight(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
                 ),
                 refusal: format!("schema `{base}` lacks what the version before had"),
                 hint: "the database was changed outside Diptych: put back what is missing".into(),
+                verdict: Verdict::Refuse,
             },
         );
     }
@@ -98,90 +100,18 @@ fn preflight(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
                 ),
                 refusal: format!("schema `{base}` already has a relation of that name"),
                 hint: "rename or drop it, or choose another name for the new table".into(),
+                verdict: Verdict::Refuse,
             },
         );
     }
     types_exist(tables, steps);
-    row_security(chain, tables, steps);
-    plain_tables(chain, tables, steps);
+    surroundings::checks(chain, tables, steps);
     for table in &kept {
-        dependents(chain, table, steps);
+        dependents::check(chain, table, steps);
     }
     for table in tables.iter().filter(|table| table.needs_sync()) {
         conversions(chain, table, steps);
     }
-}
-
-/// No row is hidden from the backfill, and none from the app that it could see before: a version's views have the caller's rights
-/// from 15 on only.
-fn row_security(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
-    let names = |wanted: &dyn Fn(&Physical<'_>) -> bool| -> Vec<Sql> {
-        tables.iter().filter(|table| table.older.is_some() && wanted(table)).map(|table| literal(&table.name)).collect()
-    };
-    let filled = names(&|table| table.needs_fill());
-    if !filled.is_empty() {
-        steps.push(
-            Phase::Preflight,
-            "row security hides no row from the backfill",
-            Action::Check {
-                sql: relations(chain, filled, "pg_catalog.row_security_active(class.oid)"),
-                refusal: "row security hides rows of these tables from the migration role".into(),
-                hint: "run as the tables' owner, without FORCE ROW LEVEL SECURITY, or as a role with BYPASSRLS".into(),
-            },
-        );
-    }
-    let viewed = names(&|table| table.newer.is_some());
-    if chain.server < 15 && !viewed.is_empty() {
-        steps.push(
-            Phase::Preflight,
-            "no table has row security (PostgreSQL 14)",
-            Action::Check {
-                sql: relations(chain, viewed, "class.relrowsecurity"),
-                refusal: "row security does not reach through views on PostgreSQL 14, and is on for these tables".into(),
-                hint: "upgrade to PostgreSQL 15 or newer".into(),
-            },
-        );
-    }
-}
-
-/// What is changed is a plain table.
-fn plain_tables(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
-    let changed = tables.iter().filter(|table| table.is_kept()).filter(|table| {
-        !(table.added.is_empty()
-            && table.removed.is_empty()
-            && table.added_constraints.is_empty()
-            && table.removed_constraints.is_empty()
-            && table.added_indexes.is_empty()
-            && table.removed_indexes.is_empty())
-    });
-    let changed: Vec<_> = changed.map(|table| literal(&table.name)).collect();
-    if changed.is_empty() {
-        return;
-    }
-    steps.push(
-        Phase::Preflight,
-        "the tables that are changed are plain ones",
-        Action::Check {
-            sql: relations(
-                chain,
-                changed,
-                "(class.relkind <> 'r' OR EXISTS (SELECT 1 FROM pg_catalog.pg_inherits AS family WHERE class.oid IN (family.inhrelid, family.inhparent)))",
-            ),
-            refusal: "columns, constraints and indexes of partitioned or inherited tables cannot be changed yet".into(),
-            hint: "change these by hand, or leave them out of the migration".into(),
-        },
-    );
-}
-
-/// The relations of these names for which a condition holds.
-fn relations(chain: &Chain, names: Vec<Sql>, condition: &'static str) -> Sql {
-    sql!(
-        "SELECT class.relname::pg_catalog.text FROM pg_catalog.pg_class AS class JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace \
-         WHERE space.nspname = {} AND class.relname IN ({}) AND class.relkind IN ('r', 'p') AND {}",
-        literal(&chain.base),
-        join(names, ", "),
-        Sql::trusted(condition)
-    )
 }
 
 /// The server knows the types of the new columns.
@@ -202,68 +132,9 @@ fn types_exist(tables: &[Physical<'_>], steps: &mut Steps) {
             sql: sql!("SELECT NULL::pg_catalog.text FROM (SELECT {}) AS known WHERE false", join(casts, ", ")),
             refusal: "a new column has a type that is not known here".into(),
             hint: "correct the type's name, or create the type (or its extension) first".into(),
+            verdict: Verdict::Refuse,
         },
     );
-}
-
-/// What hangs on a column that goes at complete and is unknown to the model: refused now rather than broken then.
-fn dependents(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
-    let place = qualified(&chain.base, &table.name);
-    let owned: Vec<_> = table
-        .older
-        .iter()
-        .flat_map(|older| older.indexes.keys().chain(older.constraints.keys()))
-        .chain(inbound(chain, table))
-        .map(|name| literal(name))
-        .chain([literal("")])
-        .collect();
-    let (columns, what) = if table.newer.is_none() {
-        (Sql::trusted("true"), format!("table `{}` cannot be dropped", table.name))
-    } else if table.removed.is_empty() {
-        return;
-    } else {
-        let names = join(table.removed.iter().map(|name| literal(name)), ", ");
-        (sql!("attribute.attname IN ({})", names), format!("columns of table `{}` cannot be converted or dropped", table.name))
-    };
-    let mut version_views: Vec<_> = chain.older.iter().map(|version| literal(&version.views)).collect();
-    version_views.push(literal(&views::scratch(&chain.newer)));
-    steps.push(
-        Phase::Preflight,
-        format!("nothing unknown to Diptych depends on what goes from `{}`", table.name),
-        Action::Check {
-            sql: sql!(
-                "SELECT DISTINCT CASE WHEN rule.oid IS NOT NULL THEN 'view ' || rule.ev_class::pg_catalog.regclass::pg_catalog.text \
-                 ELSE pg_catalog.pg_describe_object(depend.classid, depend.objid, depend.objsubid) END \
-                 FROM pg_catalog.pg_depend AS depend \
-                 JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = depend.refobjid AND attribute.attnum = depend.refobjsubid \
-                 LEFT JOIN pg_catalog.pg_rewrite AS rule ON depend.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND rule.oid = depend.objid \
-                 LEFT JOIN pg_catalog.pg_class AS view_ ON view_.oid = rule.ev_class \
-                 LEFT JOIN pg_catalog.pg_class AS relation ON depend.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND relation.oid = depend.objid \
-                 LEFT JOIN pg_catalog.pg_constraint AS constraint_ ON depend.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND constraint_.oid = depend.objid \
-                 WHERE depend.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND depend.refobjid = {}::pg_catalog.regclass \
-                 AND {} AND depend.deptype IN ('n', 'a') \
-                 AND (view_.oid IS NULL OR view_.relnamespace::pg_catalog.regnamespace::pg_catalog.text NOT IN (SELECT pg_catalog.quote_ident(known) FROM (VALUES {}) AS known (known))) \
-                 AND coalesce(relation.relname, constraint_.conname, '') NOT IN ({}) \
-                 AND coalesce(relation.relkind, 'x') <> 'S' AND coalesce(constraint_.contype, 'x') <> 'n' \
-                 AND depend.classid <> 'pg_catalog.pg_attrdef'::pg_catalog.regclass \
-                 AND NOT (depend.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND depend.objid = depend.refobjid)",
-                literal(place.as_str()),
-                columns,
-                join(version_views.into_iter().map(|name| sql!("({})", name)), ", "),
-                join(owned, ", ")
-            ),
-            refusal: what,
-            hint: "drop the objects named above before the migration, and create them again after it".into(),
-        },
-    );
-}
-
-/// The foreign keys of other tables that point at a table.
-fn inbound<'a>(chain: &'a Chain, table: &'a Physical<'_>) -> impl Iterator<Item = &'a String> {
-    let name = &table.lineage.oldest().table;
-    let all = chain.stage.from.tables.values().flat_map(|other| &other.constraints);
-    all.filter(move |(_, there)| matches!(there, Constraint::ForeignKey { references, .. } if references.table == *name))
-        .map(|(name, _)| name)
 }
 
 /// The expressions are valid, and every existing row has a value that its column takes (R8).
@@ -280,6 +151,7 @@ fn conversions(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
                         "correct the `{word}` expression; it stands where the columns of the {} version are in scope",
                         if direction == Direction::Up { "older" } else { "newer" }
                     ),
+                    verdict: Verdict::Refuse,
                 },
             );
         }
@@ -335,6 +207,7 @@ fn conversions(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
                 )
             },
             hint: "make `up` give a value for these rows (coalesce), or correct the rows".into(),
+            verdict: Verdict::Refuse,
         },
     );
 }

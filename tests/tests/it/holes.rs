@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use diptych::core::hazard::Hazard;
 use diptych::core::plan::{Action, Command};
-use diptych::{Options, Quiet};
+use diptych::{Options, Progress, Quiet};
 use diptych_tests::{Database, ask, client, migration, must};
+use tokio_postgres::Client;
 
 const BEFORE: &str = "operations:
   - create_table: {name: countries, columns: [{name: code, type: text, pk: true}, {name: title, type: text}]}
@@ -24,6 +25,114 @@ const LOOK_UP: &str = "operations:
 
 fn both(change: &str) -> [diptych::core::Migration; 2] {
     [migration("0001_before", BEFORE), migration("0002_change", change)]
+}
+
+/// What was told.
+#[derive(Default)]
+struct Told(Vec<String>);
+
+impl Progress for Told {
+    fn warning(&mut self, warning: &diptych::Error) {
+        self.0.push(warning.to_string());
+    }
+}
+
+const WIDER: &str = "operations: [{alter_column: {table: users, column: age, type: bigint, up: age, down: age}}]";
+
+/// Starts and gives the warnings, or the refusal.
+async fn start(database: &Database) -> Result<Vec<String>, diptych::Error> {
+    let mut told = Told::default();
+    database.migrator().await.start(&both(WIDER), None, &mut told).await.map(|_| told.0)
+}
+
+async fn ready() -> (Database, Client) {
+    let database = Database::new().await;
+    database.migrate(&both(WIDER)[..1]).await;
+    let admin = database.client().await;
+    must(&admin, "INSERT INTO users VALUES (1, 'at', 30)").await;
+    (database, admin)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h1_a_published_table_is_told() {
+    let (database, admin) = ready().await;
+    assert_eq!(start(&database).await.unwrap(), Vec::<String>::new(), "nothing to tell");
+    database.migrator().await.rollback(&mut Quiet).await.unwrap();
+    must(&admin, "CREATE PUBLICATION news FOR TABLE users").await;
+    let told = start(&database).await.unwrap();
+    assert!(told.iter().any(|text| text.contains("news (users)") && text.contains("hint: ")), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h2_sync_fires_where_a_subscription_applies_changes() {
+    let (database, admin) = ready().await;
+    start(&database).await.unwrap();
+    let modes = "SELECT DISTINCT tgenabled FROM pg_trigger WHERE tgrelid = 'public.users'::regclass AND (tgname LIKE '~diptych%' OR tgname LIKE '!diptych%')";
+    assert_eq!(ask(&admin, modes).await, "A");
+    // as an apply worker does: on the base table, as a replica, without a search path
+    let worker = client(&database.config()).await;
+    must(&worker, "SET search_path = ''; SET session_replication_role = replica").await;
+    must(&worker, "INSERT INTO public.users VALUES (2, 'ch', 40)").await;
+    must(&worker, "UPDATE public.users SET age = 31 WHERE id = 1").await;
+    let new = database.on("0002_change").await;
+    assert_eq!(ask(&new, "SELECT age FROM users ORDER BY id").await, "31;40");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h4_a_history_trigger_that_writes_whole_rows_is_refused() {
+    let (database, admin) = ready().await;
+    must(&admin, "CREATE TABLE history AS SELECT * FROM users").await;
+    must(&admin, "CREATE FUNCTION public.keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.history SELECT NEW.*; RETURN NEW; END'").await;
+    must(&admin, "CREATE TRIGGER keep AFTER UPDATE ON users FOR EACH ROW EXECUTE FUNCTION keep()").await;
+    let before = database.catalog().await;
+    let error = start(&database).await.unwrap_err();
+    assert!(error.is_refused() && error.message().contains("keep on users"), "{error}");
+    assert_eq!(before, database.catalog().await);
+    // one that names its columns, or makes a document of the row, goes on
+    for body in ["INSERT INTO public.history VALUES (NEW.id, NEW.country, NEW.age)", "PERFORM to_jsonb(NEW.*)"] {
+        let sql = format!(
+            "CREATE OR REPLACE FUNCTION public.keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN {body}; RETURN NEW; END'"
+        );
+        must(&admin, &sql).await;
+        start(&database).await.unwrap_or_else(|error| panic!("{error}"));
+        must(&database.on("0001_before").await, "UPDATE users SET age = age + 1").await;
+        database.migrator().await.rollback(&mut Quiet).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h6_an_index_that_could_not_be_built_refuses_nobody() {
+    let change = "operations: [{create_constraint: {name: users_age_key, table: users, type: unique, columns: [age]}}]";
+    let database = Database::new().await;
+    let all = both(change);
+    database.migrate(&all[..1]).await;
+    let admin = database.client().await;
+    must(&admin, "INSERT INTO users VALUES (1, 'at', 30), (2, 'at', 30)").await;
+    let error = database.migrator().await.start(&all, None, &mut Quiet).await.unwrap_err();
+    assert!(error.to_string().contains("30"), "{error}");
+    assert_eq!(ask(&admin, "SELECT count(*) FROM pg_index WHERE NOT indisvalid").await, "0");
+    must(&database.on("0001_before").await, "INSERT INTO users VALUES (3, 'at', 30)").await;
+    database.migrator().await.rollback(&mut Quiet).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h7_a_trigger_that_changes_a_source_column_is_told() {
+    let (database, admin) = ready().await;
+    for sql in [
+        "CREATE FUNCTION public.clamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.age := least(NEW.age, 99); RETURN NEW; END'",
+        "CREATE FUNCTION public.shout() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.country := upper(NEW.country); RETURN NEW; END'",
+        "CREATE TRIGGER shout BEFORE INSERT OR UPDATE ON users FOR EACH ROW EXECUTE FUNCTION shout()",
+    ] {
+        must(&admin, sql).await;
+    }
+    assert_eq!(start(&database).await.unwrap(), Vec::<String>::new(), "one that leaves the column alone is no news");
+    database.migrator().await.rollback(&mut Quiet).await.unwrap();
+    must(&admin, "CREATE TRIGGER clamp BEFORE INSERT OR UPDATE ON users FOR EACH ROW EXECUTE FUNCTION clamp()").await;
+    let told = start(&database).await.unwrap();
+    assert!(told.iter().any(|text| text.contains("clamp on users") && !text.contains("shout on users")), "{told:?}");
+    // what the older version writes is carried as the trigger left it
+    must(&database.on("0001_before").await, "UPDATE users SET age = 500").await;
+    assert_eq!(ask(&database.on("0002_change").await, "SELECT age FROM users").await, "99");
 }
 
 #[tokio::test(flavor = "multi_thread")]

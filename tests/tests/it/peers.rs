@@ -180,6 +180,37 @@ async fn t8_the_new_version_is_not_there_before_its_data_is_complete() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn t10_a_separate_migration_role() {
+    let mut database = Database::new().await;
+    let admin = database.client().await;
+    let (owner, tool) = (format!("owner_{}", database.name), format!("tool_{}", database.name));
+    must(
+        &admin,
+        &format!("CREATE ROLE {owner}; CREATE ROLE {tool} LOGIN IN ROLE {owner}; CREATE SCHEMA shop AUTHORIZATION {owner}"),
+    )
+    .await;
+    must(&admin, &format!("GRANT CREATE ON DATABASE {} TO {owner}", database.name)).await;
+    database.server.user(&tool);
+    database.base = "shop".to_owned();
+    let all = [migration("0001_before", USERS), migration("0002_change", UPPER)];
+    database.migrate(&all[..1]).await;
+    // the tables are the owner's, the tool only belongs to it
+    must(&admin, &format!("ALTER TABLE shop.users OWNER TO {owner}")).await;
+    must(&database.on("0001_before").await, "INSERT INTO users (name) VALUES ('a')").await;
+    let mut migrator = database.migrator().await;
+    let before = database.catalog().await;
+    migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    migrator.rollback(&mut Quiet).await.unwrap();
+    assert_eq!(before, database.catalog().await);
+    migrator.start(&all, None, &mut Quiet).await.unwrap();
+    migrator.complete(&mut Quiet).await.unwrap();
+    assert_eq!(ask(&database.on("0002_change").await, "SELECT name FROM users").await, "A");
+    let owners = "SELECT DISTINCT relowner::regrole::text FROM pg_class WHERE relnamespace = 'shop_0002_change'::regnamespace OR oid = 'shop.users'::regclass";
+    assert_eq!(ask(&admin, owners).await, owner);
+    assert_eq!(ask(&admin, "SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname = 'shop_0002_change'").await, owner);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn t11_an_invalid_expression_is_refused_before_anything_is_changed() {
     for (up, down) in [("upper(name)", "nonsense(name)"), ("upper(nome)", "lower(name)"), ("upper(name", "lower(name)")] {
         let database = Database::new().await;
@@ -215,6 +246,40 @@ async fn t13_a_generated_always_identity_key() {
     assert_eq!(ask(&new, "SELECT count(*) FROM users WHERE name = 'N' || id").await, "100");
     assert_eq!(ask(&new, "INSERT INTO users (name) VALUES ('Z') RETURNING id").await, "101");
     assert_eq!(ask(&database.on("0001_before").await, "SELECT name FROM users WHERE id = 101").await, "z");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t16_t17_what_hangs_on_a_column_is_named_before_anything_is_changed() {
+    for (what, sql) in [
+        ("view", "CREATE VIEW report AS SELECT upper(name) FROM public.users"),
+        ("materialized view", "CREATE MATERIALIZED VIEW report AS SELECT name FROM public.users"),
+        ("policy", "CREATE POLICY own ON public.users USING (name = current_user)"),
+        ("generated column", "ALTER TABLE public.users ADD COLUMN loud text GENERATED ALWAYS AS (upper(name)) STORED"),
+        (
+            "trigger",
+            "CREATE FUNCTION public.noop() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER t BEFORE UPDATE OF name ON public.users FOR EACH ROW EXECUTE FUNCTION public.noop()",
+        ),
+        (
+            "constraint",
+            "ALTER TABLE public.users ADD CONSTRAINT uq UNIQUE (name); CREATE TABLE public.theirs (name text REFERENCES public.users (name))",
+        ),
+        ("index", "CREATE INDEX theirs ON public.users (lower(name))"),
+    ] {
+        let database = Database::new().await;
+        let all = [migration("0001_before", USERS), migration("0002_change", UPPER)];
+        database.migrate(&all[..1]).await;
+        must(&database.on("0001_before").await, "INSERT INTO users (name) VALUES ('a')").await;
+        database.client().await.batch_execute(sql).await.unwrap();
+        let before = database.catalog().await;
+        let mut migrator = database.migrator().await;
+        let error = migrator.start(&all, None, &mut Quiet).await.expect_err(what);
+        let named = error.message().contains("cannot be converted or dropped") && error.hint_text().is_some();
+        assert!(error.is_refused() && named, "{what}: {error}");
+        // rollback afterwards leaves the version where it was
+        assert!(matches!(migrator.rollback(&mut Quiet).await.unwrap(), Outcome::Nothing(_)));
+        assert_eq!(before, database.catalog().await, "{what}");
+        assert_eq!(ask(&database.on("0001_before").await, "SELECT name FROM users").await, "a", "{what}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -256,6 +321,86 @@ async fn t20_a_role_with_rights_on_the_tables_only() {
     assert_eq!(ask(&app, "DELETE FROM users").await, "!42501");
     must(&admin, &format!("DROP OWNED BY {role}")).await;
     must(&admin, &format!("DROP ROLE {role}")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t21_expressions_are_never_edited() {
+    let before = "operations:
+  - create_table:
+      name: t
+      columns:
+        - {name: id, type: bigint, pk: true}
+        - {name: s, type: text, check: {name: t_s_ok, constraint: s_ok(s)}}
+        - {name: a, type: integer}
+        - {name: aa, type: integer, check: {name: t_aa, constraint: aa > a}}
+";
+    let change = "operations:
+  - alter_column: {table: t, column: s, type: varchar(20), up: \"replace(s, 's', 'S')\", down: \"replace(s, 'S', 's')\"}
+  - alter_column: {table: t, column: a, type: bigint, up: a, down: a}
+";
+    let database = Database::new().await;
+    let all = [migration("0001_before", before), migration("0002_change", change)];
+    let admin = database.client().await;
+    must(&admin, "CREATE FUNCTION s_ok(s text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$SELECT s <> 'bad'$$").await;
+    database.migrate(&all[..1]).await;
+    must(&database.on("0001_before").await, "INSERT INTO t VALUES (1, 'sass', 1, 2)").await;
+    let mut migrator = database.migrator().await;
+    migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    let (old, new) = (database.on("0001_before").await, database.on("0002_change").await);
+    assert_eq!(ask(&new, "SELECT s, a, aa FROM t").await, "SaSS|1|2");
+    for client in [&old, &new] {
+        assert_eq!(ask(client, "INSERT INTO t VALUES (2, 'bad', 1, 2)").await, "!23514");
+        assert_eq!(ask(client, "INSERT INTO t VALUES (2, 'good', 3, 2)").await, "!23514");
+    }
+    migrator.complete(&mut Quiet).await.unwrap();
+    assert_eq!(ask(&new, "INSERT INTO t VALUES (2, 'bad', 1, 2)").await, "!23514");
+    let check = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname IN ('t_s_ok', 't_aa') ORDER BY conname";
+    assert_eq!(ask(&admin, check).await, "CHECK ((aa > a));CHECK (s_ok((s)::text))");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t22_an_updated_at_trigger_is_silent_in_the_backfill() {
+    let before = "operations: [{create_table: {name: users, columns: [{name: id, type: bigint, pk: true}, {name: name, type: text, nullable: true}, {name: seen, type: timestamptz, nullable: true}]}}]";
+    let change =
+        "operations: [{alter_column: {table: users, column: name, type: 'varchar(80)', up: upper(name), down: lower(name)}}]";
+    // a role that may silence triggers, and one that may not
+    for ordinary in [false, true] {
+        let mut database = Database::new().await;
+        let admin = database.client().await;
+        let role = format!("tool_{}", database.name);
+        let name = &database.name;
+        must(
+            &admin,
+            &format!(
+                "CREATE ROLE {role} LOGIN; GRANT CREATE ON DATABASE {name} TO {role}; CREATE SCHEMA shop AUTHORIZATION {role}"
+            ),
+        )
+        .await;
+        database.base = "shop".to_owned();
+        if ordinary {
+            database.server.user(&role);
+        }
+        let all = [migration("0001_before", before), migration("0002_change", change)];
+        database.migrate(&all[..1]).await;
+        let client = database.client().await;
+        must(
+            &client,
+            "CREATE FUNCTION shop.touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.seen := now(); RETURN NEW; END'",
+        )
+        .await;
+        must(&client, "CREATE TRIGGER touch BEFORE INSERT OR UPDATE ON shop.users FOR EACH ROW EXECUTE FUNCTION shop.touch()")
+            .await;
+        must(&client, "INSERT INTO shop.users SELECT n, 'n' || n FROM generate_series(1, 3000) AS n").await;
+        must(&client, "ALTER TABLE shop.users DISABLE TRIGGER touch; UPDATE shop.users SET seen = '2001-01-01'; ALTER TABLE shop.users ENABLE TRIGGER touch").await;
+        database.migrator().await.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+        let new = database.on("0002_change").await;
+        let untouched = "SELECT count(*) FROM users WHERE name = 'N' || id AND seen < '2002-01-01'";
+        assert_eq!(ask(&new, untouched).await, "3000", "ordinary: {ordinary}");
+        // for the application it goes on
+        must(&new, "UPDATE users SET name = 'Me' WHERE id = 1").await;
+        assert_eq!(ask(&new, "SELECT seen > '2002-01-01' FROM users WHERE id = 1").await, "t");
+        assert_eq!(ask(&database.on("0001_before").await, "SELECT name FROM users WHERE id = 1").await, "me");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -326,6 +326,100 @@ async fn f10_nothing_falls_through_to_a_base_table() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn f11_upserts_on_a_converted_key_are_named_and_its_index_is_built_last() {
+    let before = "operations: [{create_table: {name: users, columns: [{name: id, type: integer, pk: true}, {name: email, type: text, unique: true}, {name: n, type: integer, nullable: true}]}}, {create_index: {name: by_email, table: users, columns: [{column: email}, {column: n}]}}]";
+    let change = "operations: [{alter_column: {table: users, column: email, type: 'varchar(90)', up: email, down: email}}]";
+    let database = Database::new().await;
+    let all = [migration("0001_before", before), migration("0002_change", change)];
+    database.migrate(&all[..1]).await;
+    let mut migrator = database.migrator().await;
+    let plan = migrator.plan(diptych::core::plan::Command::Start, &all, None).await.unwrap().unwrap();
+    let builds: Vec<_> = plan.steps.iter().filter(|step| step.title.starts_with("build index")).collect();
+    let [plain, unique] = builds.as_slice() else { panic!("{} builds", builds.len()) };
+    assert!(plain.hazards.is_empty() && unique.hazards.contains(&Hazard::UpsertOnConvertedKey));
+    migrator.start(&all, None, &mut Quiet).await.unwrap();
+    // one client at a time, nothing is in the way of an upsert, on either version
+    for version in ["0001_before", "0002_change"] {
+        let client = database.on(version).await;
+        for n in 0..3 {
+            let upsert =
+                format!("INSERT INTO users VALUES (1, 'a', {n}) ON CONFLICT (email) DO UPDATE SET n = EXCLUDED.n RETURNING n");
+            assert_eq!(ask(&client, &upsert).await, n.to_string(), "{version}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f12_inherited_and_partitioned_tables_are_refused_where_columns_change() {
+    let database = filled(0).await;
+    let admin = database.client().await;
+    must(&admin, "CREATE TABLE child () INHERITS (users)").await;
+    let error = database.migrator().await.start(&both(), None, &mut Quiet).await.unwrap_err();
+    assert!(error.is_refused() && error.message().contains("inherited") && error.message().contains("users"), "{error}");
+    // what touches names alone goes on
+    let rename = "operations: [{rename_column: {table: users, from: age, to: years}}]";
+    let all = [both()[0].clone(), migration("0002_change", rename)];
+    database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f13_a_generated_column_in_a_conversion_is_refused() {
+    let before = migration(
+        "0001_before",
+        "operations: [{create_table: {name: t, columns: [{name: id, type: bigint, pk: true}, {name: a, type: integer}, {name: twice, type: integer, nullable: true, generated: {expression: id * 2}}]}}]",
+    );
+    for change in [
+        "operations: [{add_column: {table: t, column: {name: b, type: integer}, up: twice + 1}}]",
+        "operations: [{alter_column: {table: t, column: a, type: bigint, up: a, down: twice / 2}}]",
+        "operations: [{drop_column: {table: t, column: a, down: twice / 2}}]",
+    ] {
+        let database = Database::new().await;
+        let all = [before.clone(), migration("0002_change", change)];
+        database.migrate(&all[..1]).await;
+        let error = database.migrator().await.start(&all, None, &mut Quiet).await.unwrap_err();
+        assert!(error.is_refused() && error.to_string().contains("`twice`"), "{change}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f15_the_applications_triggers_are_neither_run_nor_rearmed() {
+    let database = filled(500).await;
+    let admin = database.client().await;
+    must(&admin, "CREATE TABLE log (what text)").await;
+    must(&admin, "CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.log VALUES (TG_NAME); RETURN NEW; END'").await;
+    for sql in [
+        "CREATE TRIGGER armed AFTER UPDATE ON users FOR EACH ROW EXECUTE FUNCTION note()",
+        "CREATE TRIGGER disarmed AFTER UPDATE ON users FOR EACH ROW EXECUTE FUNCTION note()",
+        "CREATE CONSTRAINT TRIGGER constrained AFTER UPDATE ON users DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION note()",
+        "ALTER TABLE users DISABLE TRIGGER disarmed",
+    ] {
+        must(&admin, sql).await;
+    }
+    let state = "SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 'public.users'::regclass AND NOT tgisinternal AND tgname NOT LIKE '%diptych%' ORDER BY 1";
+    let before = ask(&admin, state).await;
+    start(&database).await;
+    assert_eq!(ask(&admin, "SELECT count(*) FROM log").await, "0");
+    assert_eq!(ask(&admin, state).await, before);
+    must(&database.on("0002_change").await, "UPDATE users SET age = 1 WHERE id = 1").await;
+    assert_eq!(ask(&admin, "SELECT what FROM log ORDER BY 1").await, "armed;constrained");
+    database.migrator().await.complete(&mut Quiet).await.unwrap();
+    assert_eq!(ask(&admin, state).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f19_slots_of_dropped_columns_are_counted() {
+    let database = filled(1).await;
+    let admin = database.client().await;
+    // 1,600 are all that a table can have in its life
+    let burn = "DO 'BEGIN FOR n IN 1..1597 LOOP EXECUTE ''ALTER TABLE public.users ADD COLUMN burnt integer''; EXECUTE ''ALTER TABLE public.users DROP COLUMN burnt''; END LOOP; END'";
+    must(&admin, burn).await;
+    let before = database.catalog().await;
+    let error = database.migrator().await.start(&both(), None, &mut Quiet).await.unwrap_err();
+    assert!(error.is_refused() && error.message().contains("1600") && error.message().contains("users"), "{error}");
+    assert_eq!(before, database.catalog().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn f14_what_an_unrelated_update_pays_is_said_and_small() {
     let database = filled(10_000).await;
     let migrator = database.migrator().await;

@@ -1,0 +1,99 @@
+//! What hangs on a column or table that goes at complete and is unknown to the model: refused now rather than broken then.
+
+use crate::chain::Chain;
+use crate::plan::{Action, Phase, Steps, Verdict};
+use crate::schema::Constraint;
+use crate::shadow::Physical;
+use crate::sql::{Sql, join, literal, qualified};
+use crate::{sql, views};
+
+/// The check for one table; none where nothing of it goes.
+pub(super) fn check(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
+    let Some(older) = table.older else { return };
+    let (what, gone): (String, Vec<&String>) = match table.newer {
+        None => (format!("table `{}` cannot be dropped", table.name), older.columns.iter().map(|column| &column.name).collect()),
+        Some(_) => (format!("columns of table `{}` cannot be converted or dropped", table.name), table.removed.iter().collect()),
+    };
+    if gone.is_empty() {
+        return;
+    }
+    let known = older.indexes.keys().chain(older.constraints.keys()).chain(inbound(chain, table));
+    let mut views: Vec<Sql> = chain.older.iter().map(|version| literal(&version.views)).collect();
+    views.push(literal(&views::scratch(&chain.newer)));
+    let sql = sql!(
+        "WITH gone AS (SELECT attribute.attrelid, attribute.attnum, attribute.attname FROM pg_catalog.pg_attribute AS attribute \
+         WHERE attribute.attrelid = {}::pg_catalog.regclass AND attribute.attname = ANY (ARRAY[{}]::pg_catalog.name[])), \
+         depend AS (SELECT depend.*, pg_catalog.pg_describe_object(depend.classid, depend.objid, depend.objsubid) AS description \
+         FROM pg_catalog.pg_depend AS depend JOIN gone ON depend.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+         AND depend.refobjid = gone.attrelid AND depend.refobjsubid = gone.attnum WHERE depend.deptype IN ('n', 'a')) \
+         SELECT DISTINCT found.description FROM ({}) AS found (description)",
+        literal(qualified(&chain.base, &table.name).as_str()),
+        join(gone.iter().map(|name| literal(name)), ", "),
+        join(
+            [
+                rewritten(&views),
+                constraints_and_indexes(known),
+                Sql::trusted(POLICIES_AND_TRIGGERS),
+                Sql::trusted(GENERATED_COLUMNS),
+                Sql::trusted(OTHERS),
+            ],
+            " UNION ALL "
+        )
+    );
+    let hint = "drop the objects named above before the migration, and create them again after it".to_owned();
+    let title = format!("nothing unknown to Diptych depends on what goes from `{}`", table.name);
+    steps.push(Phase::Preflight, title, Action::Check { sql, refusal: what, hint, verdict: Verdict::Refuse });
+}
+
+/// The foreign keys of other tables that point at a table.
+fn inbound<'a>(chain: &'a Chain, table: &'a Physical<'_>) -> impl Iterator<Item = &'a String> {
+    let name = &table.lineage.oldest().table;
+    let all = chain.stage.from.tables.values().flat_map(|other| &other.constraints);
+    all.filter(move |(_, there)| matches!(there, Constraint::ForeignKey { references, .. } if references.table == *name))
+        .map(|(name, _)| name)
+}
+
+/// Views, but for those of the versions.
+fn rewritten(versions: &[Sql]) -> Sql {
+    sql!(
+        "SELECT 'view ' || rule.ev_class::pg_catalog.regclass::pg_catalog.text FROM depend \
+         JOIN pg_catalog.pg_rewrite AS rule ON depend.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND rule.oid = depend.objid \
+         JOIN pg_catalog.pg_class AS view_ ON view_.oid = rule.ev_class JOIN pg_catalog.pg_namespace AS space ON space.oid = view_.relnamespace \
+         WHERE space.nspname <> ALL (ARRAY[{}]::pg_catalog.name[])",
+        join(versions.iter().cloned(), ", ")
+    )
+}
+
+/// Constraints and indexes that the model does not have; 18's NOT NULL constraints are no more than the column's own property.
+fn constraints_and_indexes<'a>(known: impl Iterator<Item = &'a String>) -> Sql {
+    let known = join(known.map(|name| literal(name)), ", ");
+    sql!(
+        "SELECT depend.description FROM depend JOIN pg_catalog.pg_constraint AS constraint_ \
+         ON depend.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND constraint_.oid = depend.objid \
+         WHERE constraint_.contype <> 'n' AND constraint_.conname <> ALL (ARRAY[{}]::pg_catalog.name[]) \
+         UNION ALL SELECT depend.description FROM depend JOIN pg_catalog.pg_class AS relation \
+         ON depend.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND relation.oid = depend.objid AND depend.objsubid = 0 \
+         WHERE relation.relkind IN ('i', 'I') AND relation.relname <> ALL (ARRAY[{}]::pg_catalog.name[])",
+        known,
+        known
+    )
+}
+
+/// Policies and triggers that name a column; those of a table that goes as a whole go with it.
+const POLICIES_AND_TRIGGERS: &str = "SELECT depend.description FROM depend LEFT JOIN pg_catalog.pg_policy AS policy \
+    ON depend.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass AND policy.oid = depend.objid \
+    LEFT JOIN pg_catalog.pg_trigger AS trigger_ ON depend.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND trigger_.oid = depend.objid \
+    WHERE (policy.oid IS NOT NULL OR trigger_.oid IS NOT NULL) AND NOT (coalesce(policy.polrelid, trigger_.tgrelid) = depend.refobjid \
+    AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute AS rest WHERE rest.attrelid = depend.refobjid AND rest.attnum > 0 \
+    AND NOT rest.attisdropped AND rest.attname <> ALL (SELECT gone.attname FROM gone)))";
+
+/// Generated columns that read a column and stay. Up to which version their rule is a default's, and from which their own, differs.
+const GENERATED_COLUMNS: &str = "SELECT 'generated column ' || other.attname FROM depend \
+    LEFT JOIN pg_catalog.pg_attrdef AS rule ON depend.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND rule.oid = depend.objid \
+    JOIN pg_catalog.pg_attribute AS other ON other.attrelid = depend.refobjid AND other.attnum = coalesce(rule.adnum::pg_catalog.int4, depend.objsubid) \
+    WHERE (rule.oid IS NOT NULL OR (depend.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND depend.objid = depend.refobjid)) \
+    AND other.attgenerated <> '' AND other.attname <> ALL (SELECT gone.attname FROM gone)";
+
+/// Whatever else there may be: publications with a list of columns, functions with a parsed body, statistics on several columns.
+const OTHERS: &str = "SELECT depend.description FROM depend WHERE depend.classid <> ALL (ARRAY['pg_catalog.pg_rewrite', 'pg_catalog.pg_constraint', \
+    'pg_catalog.pg_class', 'pg_catalog.pg_policy', 'pg_catalog.pg_trigger', 'pg_catalog.pg_attrdef']::pg_catalog.regclass[])";

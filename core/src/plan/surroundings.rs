@@ -1,0 +1,179 @@
+//! What stands around a table and is not in the model: row security, partitions, publications, the application's triggers.
+
+use crate::chain::Chain;
+use crate::plan::{Action, Phase, Steps, Verdict};
+use crate::shadow::Physical;
+use crate::sql;
+use crate::sql::{Sql, join, literal};
+
+/// Looked at before anything is changed: what would break is refused, what somebody should know is told.
+pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
+    let filled = names(tables, |table| table.needs_fill());
+    let widened = names(tables, |table| table.is_kept() && !table.added.is_empty());
+    let changed = names(tables, is_changed);
+    let kept = names(tables, |table| table.older.is_some() && table.newer.is_some());
+    let find = |names: &[Sql], condition: Sql| (!names.is_empty()).then(|| relations(chain, names, &condition));
+
+    push(
+        steps,
+        "row security hides no row from the backfill",
+        find(&filled, Sql::trusted("pg_catalog.row_security_active(class.oid)")),
+        "row security hides rows of these tables from the migration role",
+        "run as the tables' owner, without FORCE ROW LEVEL SECURITY, or as a role with BYPASSRLS",
+        Verdict::Refuse,
+    );
+    if chain.server < 15 {
+        push(
+            steps,
+            "no table has row security (PostgreSQL 14)",
+            find(&kept, Sql::trusted("class.relrowsecurity")),
+            "row security does not reach through views on PostgreSQL 14, and is on for these tables",
+            "upgrade to PostgreSQL 15 or newer",
+            Verdict::Refuse,
+        );
+    }
+    push(
+        steps,
+        "the tables that are changed are plain ones",
+        find(&changed, Sql::trusted(FAMILY)),
+        "columns, constraints and indexes of partitioned or inherited tables cannot be changed yet",
+        "change these by hand, or leave them out of the migration",
+        Verdict::Refuse,
+    );
+    push(
+        steps,
+        "there is room for the new columns",
+        (!widened.is_empty()).then(|| slots(chain, tables)),
+        "these tables would have more than 1600 columns, dropped ones included, which PostgreSQL cannot hold",
+        "rewrite the table first: dump and restore it, or copy it into a new one; dropped columns keep their place until then",
+        Verdict::Refuse,
+    );
+    push(
+        steps,
+        "no trigger breaks when a column is added",
+        (!widened.is_empty()).then(|| triggers(chain, &widened, &Sql::trusted(WHOLE_ROW))),
+        "these triggers write whole rows (`NEW.*`) and would fail as soon as there is another column",
+        "name the columns in the trigger's function: INSERT INTO history (a, b) VALUES (NEW.a, NEW.b)",
+        Verdict::Refuse,
+    );
+    for table in tables.iter().filter(|table| table.needs_sync() && !table.removed.is_empty()) {
+        let columns = join(table.removed.iter().map(|name| literal(name)), ", ");
+        let condition = sql!(
+            "(trigger_.tgtype & 3) = 3 AND (trigger_.tgtype & 20) <> 0 AND EXISTS (SELECT 1 FROM pg_catalog.unnest(ARRAY[{}]) AS column_ \
+             WHERE pg_catalog.strpos(pg_catalog.lower(proc.prosrc), 'new.' || pg_catalog.lower(column_)) > 0)",
+            columns
+        );
+        push(
+            steps,
+            "no trigger of the application comes between the two forms of a row",
+            Some(triggers(chain, &[literal(&table.name)], &condition)),
+            "these triggers of the application may change a column after it was converted for the older version: what they change in a row that the newer version wrote, only the older version will see",
+            "see whether they do so to a column that the migration converts or drops; if they do, let the newer release do their work",
+            Verdict::Warn,
+        );
+    }
+    push(
+        steps,
+        "the application's triggers are silent in the backfill",
+        (!filled.is_empty()).then(|| {
+            triggers(
+                chain,
+                &filled,
+                &sql!("(trigger_.tgtype & 2) = 0 AND (trigger_.tgtype & 16) <> 0 AND NOT {}", may_silence(chain)),
+            )
+        }),
+        "these triggers of the application will run for every row that the backfill touches, since the migration role may not set session_replication_role",
+        "let it, for a while: GRANT SET ON PARAMETER session_replication_role TO … (PostgreSQL 15 or newer)",
+        Verdict::Warn,
+    );
+    push(
+        steps,
+        "no subscriber is surprised by a new column",
+        (!widened.is_empty()).then(|| publications(chain, &widened)),
+        "these publications have the tables, and a native subscriber stops at the first row with a column that it lacks",
+        "add the new columns to the subscriber's tables first, by the names that `plan` shows, or give the publication a list of columns",
+        Verdict::Warn,
+    );
+}
+
+/// Partitioned, a partition, or of an inheritance.
+const FAMILY: &str = "(class.relkind <> 'r' OR EXISTS (SELECT 1 FROM pg_catalog.pg_inherits AS family WHERE class.oid IN (family.inhrelid, family.inhparent)))";
+
+/// A trigger's function that writes its row as a whole; `to_jsonb(NEW.*)` and its like do not mind another column.
+const WHOLE_ROW: &str = "proc.prosrc ~* '(select|values\\s*\\(|,)\\s*(new|old)\\.\\*'";
+
+fn is_changed(table: &Physical<'_>) -> bool {
+    table.is_kept()
+        && !(table.added.is_empty()
+            && table.removed.is_empty()
+            && table.added_constraints.is_empty()
+            && table.removed_constraints.is_empty()
+            && table.added_indexes.is_empty()
+            && table.removed_indexes.is_empty())
+}
+
+fn names(tables: &[Physical<'_>], wanted: impl Fn(&Physical<'_>) -> bool) -> Vec<Sql> {
+    tables.iter().filter(|table| wanted(table)).map(|table| literal(&table.name)).collect()
+}
+
+fn push(steps: &mut Steps, title: &str, query: Option<Sql>, refusal: &str, hint: &str, verdict: Verdict) {
+    if let Some(sql) = query {
+        let action = Action::Check { sql, refusal: refusal.to_owned(), hint: hint.to_owned(), verdict };
+        steps.push(Phase::Preflight, title, action);
+    }
+}
+
+/// The relations of these names for which a condition holds.
+fn relations(chain: &Chain, names: &[Sql], condition: &Sql) -> Sql {
+    sql!(
+        "SELECT class.relname::pg_catalog.text FROM pg_catalog.pg_class AS class JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace \
+         WHERE space.nspname = {} AND class.relname IN ({}) AND class.relkind IN ('r', 'p') AND {}",
+        literal(&chain.base),
+        join(names.iter().cloned(), ", "),
+        condition
+    )
+}
+
+fn slots(chain: &Chain, tables: &[Physical<'_>]) -> Sql {
+    let wanted = tables.iter().filter(|table| table.is_kept() && !table.added.is_empty());
+    let wanted = wanted.map(|table| sql!("({}, {})", literal(&table.name), table.added.len()));
+    sql!(
+        "SELECT class.relname::pg_catalog.text FROM (VALUES {}) AS wanted (name, columns) JOIN pg_catalog.pg_class AS class ON class.relname = wanted.name \
+         JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace \
+         WHERE space.nspname = {} AND class.relkind IN ('r', 'p') AND class.relnatts + wanted.columns > 1600",
+        join(wanted.collect::<Vec<_>>(), ", "),
+        literal(&chain.base)
+    )
+}
+
+/// The application's triggers on these tables for which a condition holds.
+fn triggers(chain: &Chain, names: &[Sql], condition: &Sql) -> Sql {
+    sql!(
+        "SELECT DISTINCT pg_catalog.format('%s on %s', trigger_.tgname, class.relname) FROM pg_catalog.pg_trigger AS trigger_ \
+         JOIN pg_catalog.pg_class AS class ON class.oid = trigger_.tgrelid JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace \
+         JOIN pg_catalog.pg_proc AS proc ON proc.oid = trigger_.tgfoid JOIN pg_catalog.pg_namespace AS home ON home.oid = proc.pronamespace \
+         WHERE space.nspname = {} AND class.relname IN ({}) AND NOT trigger_.tgisinternal AND trigger_.tgenabled <> 'D' AND home.nspname <> {} AND {}",
+        literal(&chain.base),
+        join(names.iter().cloned(), ", "),
+        literal(crate::sync::OWN_SCHEMA),
+        condition
+    )
+}
+
+/// Whether the migration role may set `session_replication_role`, as a condition.
+fn may_silence(chain: &Chain) -> Sql {
+    Sql::trusted(if chain.server >= 15 {
+        "pg_catalog.has_parameter_privilege('session_replication_role', 'SET')"
+    } else {
+        "(SELECT role.rolsuper FROM pg_catalog.pg_roles AS role WHERE role.rolname = current_user)"
+    })
+}
+
+fn publications(chain: &Chain, names: &[Sql]) -> Sql {
+    sql!(
+        "SELECT pg_catalog.format('%s (%s)', published.pubname, published.tablename) FROM pg_catalog.pg_publication_tables AS published \
+         WHERE published.schemaname = {} AND published.tablename IN ({})",
+        literal(&chain.base),
+        join(names.iter().cloned(), ", ")
+    )
+}
