@@ -48,7 +48,9 @@ pub(crate) fn snapshot(dir: &Path) -> Result<Snapshot, Failure> {
 /// Writes a file whole or not at all.
 pub(crate) fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let dir = path.parent().unwrap_or(Path::new("."));
-    let written = tempfile::NamedTempFile::new_in(dir).and_then(|mut file| {
+    // readable for whom any new file is; a temporary one is its owner's alone
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    let written = tempfile::Builder::new().permissions(permissions).tempfile_in(dir).and_then(|mut file| {
         file.write_all(text.as_bytes())?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)

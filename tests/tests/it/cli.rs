@@ -167,6 +167,14 @@ async fn the_way_of_a_pipeline() {
 }
 
 #[test]
+fn the_example_of_wide_keys_runs() {
+    let output = Command::new(env!("CARGO")).args(["run", "-q", "-p", "wide-keys", "--", "5000"]).output().expect("cargo runs");
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}{}", text(&output.stderr));
+    assert!(said.contains("a user has the key 30000000") && said.contains("0 failed"), "{said}");
+}
+
+#[test]
 fn a_private_server_without_room_is_one_clear_message() {
     let run = |folder: &str| {
         Command::new(env!("CARGO"))
