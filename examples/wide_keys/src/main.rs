@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use diptych::core::plan::{Phase, Step};
 use diptych::tokio_postgres::Client;
-use diptych::{Database, Migrator, Options, Progress};
+use diptych::{Database, Guard, Migrator, Options, Progress};
 use diptych_xtask::server::{self, Server};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -44,7 +44,9 @@ async fn show(notes: i64) -> Result<(), Failure> {
     let server = Server::start(&server::Options::default())?;
     let url = server.url("postgres");
     let migrations = release2::Notes::migrations()?;
-    let mut migrator = Migrator::connect(diptych::connect::parse(&url)?, Options::default()).await?;
+    // release 1's lease ends a moment after its last client
+    let options = Options { guard: Guard::Wait(Duration::from_secs(30)), ..Options::default() };
+    let mut migrator = Migrator::connect(diptych::connect::parse(&url)?, options).await?;
     migrator.start(&migrations[..1], None, &mut Teller(None)).await?;
     migrator.complete(&mut Teller(None)).await?;
     let client = release1::Notes::connect(&url).await?;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use diptych::core::Migration;
 use diptych::core::plan::{Phase, Step};
-use diptych::{Database, Migrator, Options, Progress};
+use diptych::{Database, Guard, Migrator, Options, Progress};
 use diptych_xtask::server::{self, Server};
 use shop::release2::Shop;
 use shop::work::{Account, Release, client};
@@ -68,7 +68,9 @@ async fn tell(arguments: &Arguments) -> Result<bool, Failure> {
     let migrations = Shop::migrations()?;
     let (first, all) = (&migrations[..1], &migrations[..]);
     say("a private PostgreSQL is up; release 1's schema is migrated".to_owned());
-    let mut migrator = Migrator::connect(&diptych::connect::parse(&url)?, Options::default()).await?;
+    // release 1's lease ends a moment after its last client
+    let options = Options { guard: Guard::Wait(Duration::from_secs(30)), ..Options::default() };
+    let mut migrator = Migrator::connect(&diptych::connect::parse(&url)?, options).await?;
     migrator.start(first, None, &mut Teller(None)).await?;
     migrator.complete(&mut Teller(None)).await?;
     fill(&url, arguments.users).await?;
