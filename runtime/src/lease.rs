@@ -105,12 +105,18 @@ impl Sign {
                 }
             }
         }
-        let session = match session.filter(|client| !client.is_closed()) {
-            Some(session) => Some(session),
-            None => open(&self.target).await.ok(),
-        };
-        if let Some(client) = session {
-            let farewell = format!("SELECT diptych.lease_end({})", sql::literal(&self.id).as_str());
+        self.end(session).await;
+    }
+
+    /// Says farewell, over a new session where the one there was is lost.
+    async fn end(&self, session: Option<Client>) {
+        let farewell = format!("SELECT diptych.lease_end({})", sql::literal(&self.id).as_str());
+        if let Some(client) = session
+            && client.simple_query(&farewell).await.is_ok()
+        {
+            return;
+        }
+        if let Ok(client) = open(&self.target).await {
             let _ = client.simple_query(&farewell).await;
         }
     }
