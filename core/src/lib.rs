@@ -1,5 +1,6 @@
 //! The pure middle of Diptych: the model, operations, diff and plans; no I/O, clock or randomness.
 
+pub mod adopt;
 pub mod chain;
 pub mod ddl;
 pub mod declared;

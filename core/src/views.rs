@@ -128,6 +128,67 @@ pub fn tombstone(schema: &str, name: &str, table: &Table, version: &str) -> Vec<
     vec![view, refusal]
 }
 
+/// Views of tables that the migrations' own SQL has made, which the model does not have yet.
+pub fn create_unknown(chain: &Chain, tables: &[Physical<'_>]) -> Sql {
+    let scratch = scratch(&chain.newer);
+    let known = join(tables.iter().map(|table| literal(&table.name)), ", ");
+    let invoker = literal(if chain.server >= 15 { " WITH (security_invoker = true)" } else { "" });
+    let text = sql!(
+        "
+DECLARE
+  table_ record;
+  grant_ record;
+BEGIN
+  FOR table_ IN
+    SELECT class.oid, class.relname AS name, class.relacl, pg_catalog.string_agg(pg_catalog.quote_ident(attribute.attname), ', ' ORDER BY attribute.attnum) AS columns
+    FROM pg_catalog.pg_class AS class JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace
+    JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = class.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped
+    WHERE space.nspname = {} AND class.relkind IN ('r', 'p') AND NOT class.relispartition AND class.relname <> ALL (ARRAY[{}]::pg_catalog.name[])
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_class AS view_ WHERE view_.relname = class.relname AND view_.relnamespace = {}::pg_catalog.regnamespace)
+    GROUP BY class.oid
+  LOOP
+    EXECUTE pg_catalog.format('CREATE VIEW %I.%I%s AS SELECT %s FROM %s', {}, table_.name, {}, table_.columns, table_.oid::pg_catalog.regclass);
+    FOR grant_ IN
+      SELECT acl.privilege_type AS name, CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(role.rolname) END AS role
+      FROM pg_catalog.aclexplode(table_.relacl) AS acl LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = acl.grantee
+      WHERE acl.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') AND (acl.grantee = 0 OR role.oid IS NOT NULL)
+    LOOP
+      EXECUTE pg_catalog.format('GRANT %s ON %I.%I TO %s', grant_.name, {}, table_.name, grant_.role);
+    END LOOP;
+  END LOOP;
+END
+",
+        literal(&chain.base),
+        known,
+        literal(ident(&scratch).as_str()),
+        literal(&scratch),
+        invoker,
+        literal(&scratch)
+    );
+    sql!("DO {}", sql::dollar_quoted(&text))
+}
+
+/// Drops the views of a schema that are not among these.
+pub fn drop_unknown(schema: &str, relations: &[String]) -> Sql {
+    let text = sql!(
+        "
+DECLARE view_ record;
+BEGIN
+  FOR view_ IN
+    SELECT class.relname AS name FROM pg_catalog.pg_class AS class JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace
+    WHERE space.nspname = {} AND class.relkind = 'v' AND class.relname <> ALL (ARRAY[{}]::pg_catalog.name[])
+  LOOP
+    EXECUTE pg_catalog.format('DROP VIEW %I.%I', {}, view_.name);
+  END LOOP;
+END
+",
+        literal(schema),
+        join(relations.iter().map(|name| literal(name)), ", "),
+        literal(schema)
+    );
+    sql!("DO {}", sql::dollar_quoted(&text))
+}
+
 /// Renames the finished schema into place, and what stood there aside, in one transaction.
 pub fn publish(chain: &Chain) -> Vec<Sql> {
     let mut statements = Vec::new();

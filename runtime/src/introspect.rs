@@ -1,14 +1,31 @@
-//! What a base schema holds, as sorted lines that can be compared: the measure of R4.
+//! What a base schema holds: as sorted lines that can be compared, the measure of R4; and as the model has it.
 
 use tokio_postgres::Client;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use diptych_core::{Schema, Table, types};
 
 /// Every object of a schema as one line each, sorted: tables, columns, constraints, indexes, triggers, policies, sequences,
 /// rights, comments. Equal up to attribute numbers, column order, dropped slots and OIDs.
 pub async fn catalog(client: &Client, schema: &str) -> Result<Vec<String>> {
     let rows = client.query(QUERY, &[&schema]).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// The plain tables of a schema as a model, as far as the model goes; texts are in the form in which PostgreSQL prints them.
+pub async fn schema(client: &Client, schema: &str) -> Result<Schema> {
+    let mut found = Schema::default();
+    for row in client.query(include_str!("introspect/schema.sql"), &[&schema]).await? {
+        let (name, text): (String, String) = (row.get(0), row.get(1));
+        let mut table: Table = serde_json::from_str(&text).map_err(|error| {
+            Error::refused(format!("table `{name}` cannot be read: {error}")).hint("report this as a fault of diptych")
+        })?;
+        for column in &mut table.columns {
+            column.sql_type = types::normalize(&column.sql_type);
+        }
+        found.tables.insert(name, table);
+    }
+    Ok(found)
 }
 
 const QUERY: &str = r#"

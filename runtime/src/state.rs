@@ -6,7 +6,9 @@ use std::time::Duration;
 use tokio_postgres::{Client, GenericClient};
 
 use crate::error::{Error, Result};
+use crate::introspect;
 use crate::lease::{self, Lease};
+use diptych_core::adopt::adopt;
 use diptych_core::chain::{Chain, Retired, Version};
 use diptych_core::plan::{Command, Plan};
 use diptych_core::{Migration, Schema, names};
@@ -272,14 +274,38 @@ pub(crate) async fn end_start(client: &mut Client, chain: &Chain) -> Result<()> 
     transaction
         .execute("DELETE FROM diptych.tombstones WHERE base = $1 AND views = $2", &[&chain.base, &chain.newer.views])
         .await?;
+    if !chain.stage.scripts.is_empty() {
+        // with what sql has made
+        transaction
+            .execute(
+                "UPDATE diptych.versions SET relations = (SELECT coalesce(pg_catalog.jsonb_agg(class.relname ORDER BY class.relname), '[]') \
+                 FROM pg_catalog.pg_class AS class JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace \
+                 WHERE space.nspname = $3 AND class.relkind = 'v') WHERE base = $1 AND name = $2",
+                &[&chain.base, &chain.newer.name, &chain.newer.views],
+            )
+            .await?;
+    }
     set_state(&transaction, &chain.base, &chain.newer.name, VersionState::Started).await?;
     transaction.commit().await?;
     Ok(())
 }
 
-/// Marks the end of a complete: the older version is retired, what was retired before it is gone.
+/// Marks the end of a complete: the older version is retired, what was retired before it is gone. What the migrations' own SQL
+/// has changed is in the model from now on.
 pub(crate) async fn end_complete(client: &mut Client, chain: &Chain) -> Result<()> {
+    let adopted = match chain.stage.scripts.is_empty() {
+        true => None,
+        false => Some(adopt(&chain.newer.schema, introspect::schema(client, &chain.base).await?)),
+    };
     let transaction = client.transaction().await?;
+    if let Some(adopted) = adopted {
+        transaction
+            .execute(
+                "UPDATE diptych.versions SET model = $3 WHERE base = $1 AND name = $2",
+                &[&chain.base, &chain.newer.name, &tokio_postgres::types::Json(&adopted)],
+            )
+            .await?;
+    }
     transaction.execute("DELETE FROM diptych.tombstones WHERE base = $1", &[&chain.base]).await?;
     if let Some(older) = &chain.older {
         set_state(&transaction, &chain.base, &older.name, VersionState::Retired).await?;

@@ -29,6 +29,11 @@ pub fn rollback(chain: &Chain, reached: Reached) -> Plan {
     } else {
         Some((views::scratch(&chain.newer), &chain.newer.relations))
     };
+    if reached.scripts > 0 {
+        let schema = if published { chain.newer.views.clone() } else { views::scratch(&chain.newer) };
+        let statements = vec![views::drop_unknown(&schema, &chain.newer.relations)];
+        steps.transaction(Phase::Undo, "drop the views of tables that sql has made", Vec::new(), statements);
+    }
     if let Some((schema, relations)) = unfinished {
         for group in views::drop_schema(&schema, relations) {
             steps.transaction(Phase::Undo, format!("drop the unfinished schema of `{}`", chain.newer.name), Vec::new(), group);

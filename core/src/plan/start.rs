@@ -570,6 +570,10 @@ fn publish(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
             views::create_views(chain, group),
         );
     }
+    if chain.stage.scripts.iter().any(|script| script.moment == Moment::Start) {
+        let statements = vec![views::create_unknown(chain, tables)];
+        steps.transaction(Phase::Publish, "create views of tables that sql has made", Vec::new(), statements);
+    }
     let step = steps.transaction(Phase::Publish, format!("publish `{}`", chain.newer.views), Vec::new(), views::publish(chain));
     PUBLISH.clone_into(&mut step.id);
     if let Some(old) = chain.retired.iter().find(|retired| retired.views == chain.newer.views) {

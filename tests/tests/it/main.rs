@@ -1,5 +1,6 @@
 //! The suite on a real server.
 
+mod adopt;
 mod blockers;
 mod cli;
 mod crash;

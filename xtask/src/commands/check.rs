@@ -11,7 +11,20 @@ pub(crate) fn run(context: &Context, project: Option<&Project>) -> Result<(), Fa
     let mut schema = Schema::default();
     for migration in &migrations {
         let mut stage = Stage::identity(&schema);
-        migration.apply(&mut stage)?;
+        if let Err(error) = migration.apply(&mut stage) {
+            let opaque = migrations
+                .iter()
+                .take_while(|there| there.name != migration.name)
+                .any(|there| there.operations.iter().any(|operation| operation.name() == "sql"));
+            if !opaque {
+                return Err(error.into());
+            }
+            println!(
+                "note: `{}` builds on what an `sql` operation made; it and what follows were read, not checked",
+                migration.name
+            );
+            break;
+        }
         schema = stage.to;
     }
     let snapshot = project_snapshot(context)?;
