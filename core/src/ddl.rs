@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::schema::{Column, Constraint, Index};
+use crate::schema::{Column, Constraint, Index, ReplicaIdentity};
 use crate::sql;
 use crate::sql::{Sql, ident, idents, join, literal, qualified, type_name, user, verbatim};
 
@@ -177,7 +177,7 @@ pub fn create_table(
         table.columns.iter().map(|there| column(base, there, there.sequence_name(logical).map(|name| name_of(&name)).as_deref()));
     let mut parts: Vec<Sql> = columns.collect();
     for (name, there) in &table.constraints {
-        let name = if key_index(there).is_some() { name_of(name) } else { name.clone() };
+        let name = if there.owns_index() { name_of(name) } else { name.clone() };
         if !matches!(there, Constraint::ForeignKey { .. }) {
             parts.push(sql!("CONSTRAINT {} {}", ident(&name), constraint(base, there, &names, None)));
         }
@@ -187,6 +187,9 @@ pub fn create_table(
     for (name, index) in &table.indexes {
         statements.push(create_index(base, physical, &name_of(name), index, &names, Build::Plain));
     }
+    if let Some(identity) = &table.replica_identity {
+        statements.push(replica_identity(&place, Some(identity), &name_of));
+    }
     if table.comment.is_some() {
         statements.push(comment(&sql!("TABLE {}", place), table.comment.as_deref()));
     }
@@ -194,6 +197,17 @@ pub fn create_table(
         statements.push(comment(&sql!("COLUMN {}.{}", place, ident(&there.name)), there.comment.as_deref()));
     }
     statements
+}
+
+/// `ALTER TABLE … REPLICA IDENTITY …`; `name_of` gives the name that the index has for now.
+pub fn replica_identity(place: &Sql, identity: Option<&ReplicaIdentity>, name_of: impl Fn(&str) -> String) -> Sql {
+    let kind = match identity {
+        None => Sql::trusted("DEFAULT"),
+        Some(ReplicaIdentity::Nothing) => Sql::trusted("NOTHING"),
+        Some(ReplicaIdentity::Full) => Sql::trusted("FULL"),
+        Some(ReplicaIdentity::Index { index }) => sql!("USING INDEX {}", ident(&name_of(index))),
+    };
+    sql!("ALTER TABLE {} REPLICA IDENTITY {}", place, kind)
 }
 
 /// A name that may be written with its schema, `pg_catalog."C"`.

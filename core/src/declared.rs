@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
-use crate::schema::{Column, Constraint, Index, Schema, Table};
+use crate::schema::{Column, Constraint, Index, ReplicaIdentity, Schema, Table};
 use crate::snapshot::{Snapshot, Used};
 use crate::types;
 
@@ -33,6 +33,8 @@ pub struct DeclaredTable {
     pub indexes: Vec<(Option<String>, Index)>,
     /// `dropped(name, down = "…")`.
     pub dropped: Vec<DroppedColumn>,
+    /// `replica_identity = "…"`.
+    pub replica_identity: Option<ReplicaIdentity>,
 }
 
 /// A field.
@@ -96,6 +98,7 @@ impl DeclaredTable {
         let mut table = Table {
             comment: self.comment.clone(),
             columns: self.columns.iter().map(|field| field.column.clone()).collect(),
+            replica_identity: self.replica_identity.clone(),
             ..Table::default()
         };
         for column in &table.columns {

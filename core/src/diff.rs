@@ -8,9 +8,9 @@ use crate::ops::column_spec::ColumnSpec;
 use crate::ops::create_table::TableConstraint;
 use crate::ops::{
     AddColumn, AlterColumn, CreateConstraint, CreateIndex, CreateTable, DropColumn, DropConstraint, DropIndex, DropTable,
-    Operation, RenameColumn, RenameTable,
+    Operation, RenameColumn, RenameTable, SetReplicaIdentity,
 };
-use crate::schema::{Constraint, Schema, Table};
+use crate::schema::{Constraint, ReplicaIdentity, Schema, Table};
 use crate::snapshot::{Snapshot, Used};
 use crate::stage::Stage;
 
@@ -40,6 +40,14 @@ pub fn diff(snapshot: &Snapshot, declared: &DeclaredSchema) -> Result<Vec<Operat
             .hint("remove the `renamed_from` of one of them"));
         }
     }
+    // foreign keys before the keys that they point at
+    for part in [Part::ForeignKeys, Part::Rest] {
+        for table in &declared.tables {
+            if let Some(old) = from(table) {
+                differ.drop_what_goes(&old, table, part)?;
+            }
+        }
+    }
     for table in &declared.tables {
         if let Some(old) = from(table) {
             differ.alter_table(&old, table)?;
@@ -56,6 +64,7 @@ pub fn diff(snapshot: &Snapshot, declared: &DeclaredSchema) -> Result<Vec<Operat
             differ.push(DropTable { name: name.clone() })?;
         }
     }
+    differ.stage.to.check()?;
     Ok(differ.operations)
 }
 
@@ -92,6 +101,7 @@ pub fn create_all(schema: &Schema) -> Vec<Operation> {
                 later.push(constraint_operation(name, constraint, model));
             }
         }
+        later.extend(identity_operation(name, table));
     }
     tables.extend(later);
     tables
@@ -103,6 +113,13 @@ pub fn recorded_name(snapshot: &Snapshot, table: &DeclaredTable) -> Option<Strin
         return Some(table.name.clone());
     }
     table.renamed_from.clone().filter(|old| snapshot.tables.tables.contains_key(old))
+}
+
+/// What of a table is dropped at one time.
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    ForeignKeys,
+    Rest,
 }
 
 struct Differ<'a> {
@@ -141,8 +158,6 @@ impl Differ<'_> {
 
     fn alter_table(&mut self, old: &str, table: &DeclaredTable) -> Result<()> {
         let before = self.snapshot.tables.table(old)?.clone();
-        let wanted = table.table(Some(&before))?;
-        self.drop_what_goes(old, table, &before, &wanted)?;
         let mut renames = Vec::new();
         let mut claimed = BTreeMap::new();
         for field in &table.columns {
@@ -209,7 +224,14 @@ impl Differ<'_> {
     }
 
     /// Constraints and indexes that the struct no longer has, by definition under the new names.
-    fn drop_what_goes(&mut self, old: &str, table: &DeclaredTable, before: &Table, wanted: &Table) -> Result<()> {
+    fn drop_what_goes(&mut self, old: &str, table: &DeclaredTable, part: Part) -> Result<()> {
+        let before = &self.snapshot.tables.table(old)?.clone();
+        let wanted = table.table(Some(before))?;
+        let identity = matches!(before.replica_identity, Some(ReplicaIdentity::Index { .. }));
+        if part == Part::Rest && identity && before.replica_identity != wanted.replica_identity {
+            // its index may be among what goes
+            self.push(SetReplicaIdentity::of(old, None))?;
+        }
         let mut renamed = before.clone();
         for field in &table.columns {
             if let Some(from) = self.recorded_column(table, field, before).filter(|from| *from != field.column.name) {
@@ -228,11 +250,12 @@ impl Differ<'_> {
         for (name, constraint) in &renamed.constraints {
             let named = wanted.constraints.get(name) == Some(constraint);
             let unnamed = table.constraints.iter().any(|(given, there)| given.is_none() && there == constraint);
-            if !named && !unnamed && !lost(&constraint.columns(before)) {
+            let now = matches!(constraint, Constraint::ForeignKey { .. }) == (part == Part::ForeignKeys);
+            if now && !named && !unnamed && !lost(&constraint.columns(before)) {
                 self.push(DropConstraint { table: old.to_owned(), name: name.clone(), up: None, down: None })?;
             }
         }
-        for (name, index) in &renamed.indexes {
+        for (name, index) in renamed.indexes.iter().filter(|_| part == Part::Rest) {
             let named = wanted.indexes.get(name) == Some(index);
             let unnamed = table.indexes.iter().any(|(given, there)| given.is_none() && there == index);
             if !named && !unnamed && !lost(&index.columns(before)) {
@@ -256,6 +279,9 @@ impl Differ<'_> {
                 self.push(CreateIndex::of(name, &table.name, index))?;
             }
         }
+        if now.replica_identity != wanted.replica_identity {
+            self.push(SetReplicaIdentity::of(&table.name, wanted.replica_identity.as_ref()))?;
+        }
         Ok(())
     }
 
@@ -272,6 +298,7 @@ impl Differ<'_> {
             }
             model.constraints.retain(|_, constraint| !matches!(constraint, Constraint::ForeignKey { .. }));
             later.extend(model.indexes.iter().map(|(name, index)| CreateIndex::of(name, &table.name, index).into()));
+            later.extend(identity_operation(&table.name, &model));
             self.push(CreateTable::of(&table.name, &model))?;
         }
         for operation in later {
@@ -279,6 +306,10 @@ impl Differ<'_> {
         }
         Ok(())
     }
+}
+
+fn identity_operation(name: &str, table: &Table) -> Option<Operation> {
+    table.replica_identity.as_ref().map(|identity| SetReplicaIdentity::of(name, Some(identity)).into())
 }
 
 fn constraint_operation(table: &str, name: &str, constraint: &Constraint) -> Operation {

@@ -29,6 +29,24 @@ pub struct Table {
     /// Indexes that no constraint owns, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub indexes: BTreeMap<String, Index>,
+    /// `REPLICA IDENTITY …`; the primary key where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replica_identity: Option<ReplicaIdentity>,
+}
+
+/// What a logical decoder is told of a row that was updated or deleted, where it is not the primary key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "UPPERCASE", deny_unknown_fields)]
+pub enum ReplicaIdentity {
+    /// Nothing.
+    Nothing,
+    /// The whole row.
+    Full,
+    /// The columns of a unique index.
+    Index {
+        /// The index, or the constraint that owns it.
+        index: String,
+    },
 }
 
 /// A column of a table.
@@ -210,6 +228,24 @@ impl Schema {
         }
         Ok(self.tables.get_mut(name).expect("checked above"))
     }
+
+    /// What no single operation can see: names that two relations would share, and replica identities without their index.
+    pub fn check(&self) -> Result<()> {
+        let mut taken: BTreeMap<String, String> = BTreeMap::new();
+        for (name, table) in &self.tables {
+            for (relation, kind) in table.relations(name) {
+                let what =
+                    if kind == "table" { format!("table `{name}`") } else { format!("{kind} `{relation}` of table `{name}`") };
+                if let Some(other) = taken.get(&relation) {
+                    return Err(Error::new(format!("{other} and {what} would have one name"))
+                        .hint("tables, indexes, keys and sequences share their names: choose another one for either"));
+                }
+                taken.insert(relation, what);
+            }
+            table.check_replica_identity(name)?;
+        }
+        Ok(())
+    }
 }
 
 impl Table {
@@ -238,6 +274,39 @@ impl Table {
                 _ => None,
             })
             .unwrap_or_default()
+    }
+
+    /// The names that the table takes in its schema, and what has them; `table` is the table's name.
+    pub fn relations<'a>(&'a self, table: &'a str) -> impl Iterator<Item = (String, &'static str)> + 'a {
+        let keys = self.constraints.iter().filter(|(_, constraint)| constraint.owns_index()).map(|(key, _)| key);
+        std::iter::once((table.to_owned(), "table"))
+            .chain(keys.map(|key| (key.clone(), "constraint")))
+            .chain(self.indexes.keys().map(|index| (index.clone(), "index")))
+            .chain(self.columns.iter().filter_map(|column| column.sequence_name(table)).map(|sequence| (sequence, "sequence")))
+    }
+
+    /// Whether PostgreSQL takes the index of the replica identity, if there is one; `table` is the table's name.
+    pub fn check_replica_identity(&self, table: &str) -> Result<()> {
+        let Some(ReplicaIdentity::Index { index: name }) = &self.replica_identity else { return Ok(()) };
+        let refuse = |why: String| {
+            Err(Error::new(format!("index `{name}` cannot be the replica identity of table `{table}`: {why}"))
+                .hint("name a unique index on NOT NULL columns, or set the replica identity to DEFAULT or FULL first"))
+        };
+        let columns = match (self.constraints.get(name), self.indexes.get(name)) {
+            (Some(Constraint::PrimaryKey { columns } | Constraint::Unique { columns, deferrable: false, .. }), _) => {
+                columns.clone()
+            }
+            (Some(Constraint::Unique { .. }), _) => return refuse("its constraint is deferrable".to_owned()),
+            (Some(_), _) => return refuse("its constraint is not a unique one".to_owned()),
+            (None, Some(index)) if !index.unique => return refuse("it is not unique".to_owned()),
+            (None, Some(index)) if index.predicate.is_some() => return refuse("it has a predicate".to_owned()),
+            (None, Some(index)) => index.columns.iter().map(|key| key.column.clone()).collect(),
+            (None, None) => return refuse("there is no such index".to_owned()),
+        };
+        match self.columns.iter().find(|column| column.nullable && columns.contains(&column.name)) {
+            Some(column) => refuse(format!("column `{}` may be NULL", column.name)),
+            None => Ok(()),
+        }
     }
 
     fn no_such_column(&self, table: &str, name: &str) -> Error {
@@ -281,6 +350,11 @@ impl Constraint {
                 .map(|column| column.name.clone())
                 .collect(),
         }
+    }
+
+    /// Whether an index of the same name belongs to it.
+    pub fn owns_index(&self) -> bool {
+        matches!(self, Constraint::PrimaryKey { .. } | Constraint::Unique { .. })
     }
 
     /// The label by which PostgreSQL ends the name of an unnamed constraint of this kind.

@@ -183,6 +183,7 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
                     constraints: ::std::vec![#(#constraints),*],
                     indexes: ::std::vec![#(#indexes),*],
                     dropped: ::std::vec![#(#dropped),*],
+                    ..::core::default::Default::default()
                 }
             }
         }

@@ -256,6 +256,16 @@ pub fn add_constraint(table_name: &str, table: &mut Table, name: &str, constrain
     Ok(())
 }
 
+/// The error that lists the constraints there are.
+pub(crate) fn no_such_constraint(name: &str, table: &Table, constraint: &str) -> Error {
+    let there = table.constraints.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    Error::new(format!("table `{name}` has no constraint `{constraint}`")).hint(if there.is_empty() {
+        "it has none at all".to_owned()
+    } else {
+        format!("its constraints are {there}")
+    })
+}
+
 const WHEN: [&str; 2] = ["ALWAYS", "BY DEFAULT"];
 const ACTIONS: [&str; 4] = ["CASCADE", "RESTRICT", "SET NULL", "SET DEFAULT"];
 

@@ -5,12 +5,14 @@
 
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::Operate;
 use super::column_spec::{ColumnSpec, add_constraint, check_name, is_false, normal_action};
 use crate::error::{Error, Result};
-use crate::schema::{Constraint, References, Table};
+use crate::names;
+use crate::schema::{Constraint, References, Schema, Table};
 use crate::stage::Stage;
 
 /// The operation.
@@ -64,7 +66,8 @@ pub struct TableConstraint {
 
 impl Operate for CreateTable {
     fn apply(&self, stage: &mut Stage) -> Result<()> {
-        let table = self.table()?;
+        let mut table = self.table()?;
+        self.number_taken_names(&stage.to, &mut table);
         for (name, constraint) in &table.constraints {
             if let Constraint::ForeignKey { references, .. } = constraint {
                 let target = if references.table == self.name { &table } else { stage.to.table(&references.table)? };
@@ -106,6 +109,31 @@ impl CreateTable {
             add_constraint(&self.name, &mut table, &constraint.name, model)?;
         }
         Ok(table)
+    }
+
+    /// Names that PostgreSQL would choose, and that a table has which was renamed, get a number, as PostgreSQL does.
+    fn number_taken_names(&self, schema: &Schema, table: &mut Table) {
+        let there = schema.tables.iter().flat_map(|(name, table)| table.relations(name).map(|(name, _)| name));
+        let mut taken: BTreeSet<String> = there.collect();
+        taken.extend(self.constraints.iter().map(|constraint| constraint.name.clone()));
+        let free = |name: &str| {
+            (1..).map(|n| names::shortened(&format!("{name}{n}"))).find(|name| !taken.contains(name)).unwrap_or_default()
+        };
+        let given = |name: &String| self.constraints.iter().any(|constraint| constraint.name == *name);
+        let keys = table.constraints.iter().filter(|(name, there)| there.owns_index() && taken.contains(*name) && !given(name));
+        for name in keys.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+            if let Some(key) = table.constraints.remove(&name) {
+                table.constraints.insert(free(&name), key);
+            }
+        }
+        for column in &mut table.columns {
+            let name = column.sequence_name(&self.name).filter(|name| taken.contains(name));
+            if let (Some(name), Some(identity)) = (name, &mut column.identity)
+                && identity.sequence.is_none()
+            {
+                identity.sequence = Some(free(&name));
+            }
+        }
     }
 
     /// The operation that leads to this table.

@@ -93,6 +93,13 @@ operations:
   - drop_constraint: {table: notes, name: notes_user_fk}
 ",
     "operations:
+  - drop_multicolumn_constraint: {table: users, name: users_age, up: {age: age}, down: {age: 'coalesce(age, 1)'}}
+  - rename_constraint: {table: users, from: users_email_key, to: users_mail}
+  - set_replica_identity: {table: users, identity: {type: INDEX, index: users_mail}}
+  - rename_constraint: {table: users, from: users_mail, to: Users Mail}
+  - set_replica_identity: {table: notes, identity: {type: FULL}}
+",
+    "operations:
   - rename_column: {table: users, from: name, to: label}
   - alter_column: {table: users, column: label, type: varchar(9), up: label, down: label, default: null}
   - alter_column: {table: users, column: label, type: text, up: \"label || '!'\", down: \"rtrim(label, '!')\"}

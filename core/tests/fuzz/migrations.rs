@@ -249,6 +249,17 @@ fn what_is_said_in_vain_or_wrongly_is_refused() {
             "create_table: {name: t, columns: [{name: x, type: bigint, generated: {identity: {user_specified_values: NEVER}}}]}",
             "user_specified_values of column `t.x`",
         ),
+        ("rename_constraint: {table: users, from: gone, to: k}", "no constraint `gone`"),
+        ("rename_constraint: {table: users, from: users_age, to: users_pkey}", "a constraint `users_pkey` already"),
+        ("rename_constraint: {table: users, from: users_email_key, to: notes}", "would have one name"),
+        ("drop_multicolumn_constraint: {table: users, name: users_age}", "is dropped without `down`"),
+        ("drop_multicolumn_constraint: {table: users, name: users_age, down: {name: name}}", "is not on column `name`"),
+        ("drop_multicolumn_constraint: {table: users, name: users_pkey, down: {id: id}}", "foreign key `notes_user_fk`"),
+        ("drop_constraint: {table: users, name: users_pkey}", "foreign key `notes_user_fk`"),
+        ("set_replica_identity: {table: users, identity: {type: SOME}}", "cannot be `SOME`"),
+        ("set_replica_identity: {table: users, identity: {type: FULL, index: users_pkey}}", "is FULL and names the index"),
+        ("set_replica_identity: {table: users, identity: {type: INDEX, index: users_name_idx}}", "it is not unique"),
+        ("set_replica_identity: {table: users, identity: {type: INDEX, index: gone}}", "there is no such index"),
     ] {
         let migration =
             Migration::parse("0002_change", &format!("operations: [{{{operation}}}]")).unwrap_or_else(|error| panic!("{error}"));

@@ -1,6 +1,6 @@
 //! Schemas as values: two random ones are diffed, and the operations lead from the one to the other.
 
-use diptych_core::schema::{Identity, IndexColumn, References};
+use diptych_core::schema::{Identity, IndexColumn, References, ReplicaIdentity};
 use diptych_core::{
     Column, Constraint, DeclaredColumn, DeclaredSchema, DeclaredTable, DroppedColumn, Index, Migration, Schema, Snapshot, Table,
     diff,
@@ -133,11 +133,16 @@ fn index() -> impl Strategy<Value = Index> {
     })
 }
 
+fn identity() -> impl Strategy<Value = ReplicaIdentity> {
+    let index = text(&["k1", "k2", "i1"]).prop_map(|index| ReplicaIdentity::Index { index });
+    prop_oneof![1 => Just(ReplicaIdentity::Nothing), 1 => Just(ReplicaIdentity::Full), 3 => index]
+}
+
 fn table() -> impl Strategy<Value = Table> {
     let constraints = btree_map(text(&["k1", "k2", "k3"]), constraint(), 0..3);
     let indexes = btree_map(text(&["i1", "i2", "k1"]), index(), 0..2);
-    (option::weighted(0.2, text(&["note"])), vec(column(), 0..5), constraints, indexes).prop_map(
-        |(comment, mut columns, mut constraints, mut indexes)| {
+    (option::weighted(0.2, text(&["note"])), vec(column(), 0..5), constraints, indexes, option::weighted(0.3, identity()))
+        .prop_map(|(comment, mut columns, mut constraints, mut indexes, replica_identity)| {
             // as every server and every struct has it: a column once, one key at most, what is in it not nullable
             let mut seen = BTreeSet::new();
             columns.retain(|column| seen.insert(column.name.clone()));
@@ -153,9 +158,10 @@ fn table() -> impl Strategy<Value = Table> {
             for column in &mut columns {
                 column.nullable &= column.identity.is_none() && !key.contains(&column.name);
             }
-            Table { comment, columns, constraints, indexes }
-        },
-    )
+            let table = Table { comment, columns, constraints, indexes, replica_identity };
+            let sound = table.check_replica_identity("a").is_ok();
+            Table { replica_identity: table.replica_identity.clone().filter(|_| sound), ..table }
+        })
 }
 
 pub(crate) fn schema() -> impl Strategy<Value = Schema> {
@@ -167,7 +173,11 @@ pub(crate) fn schema() -> impl Strategy<Value = Schema> {
         // an index has its name in the schema, not in its table
         let mut named = BTreeSet::new();
         for table in tables.values_mut() {
+            table.constraints.retain(|name, constraint| !constraint.owns_index() || named.insert(name.clone()));
             table.indexes.retain(|name, _| named.insert(name.clone()));
+            if table.check_replica_identity("a").is_err() {
+                table.replica_identity = None;
+            }
             table
                 .constraints
                 .retain(|_, constraint| !matches!(constraint, Constraint::ForeignKey { references, .. } if !found(references)));
@@ -202,6 +212,7 @@ fn declared_table() -> impl Strategy<Value = DeclaredTable> {
                 columns,
                 constraints: table.constraints.into_iter().map(|(name, constraint)| (name_of(name), constraint)).collect(),
                 indexes: table.indexes.into_iter().map(|(name, index)| (name_of(name), index)).collect(),
+                replica_identity: table.replica_identity,
                 dropped: gone.into_iter().map(|(name, down)| DroppedColumn { name, down }).collect(),
             }
         },
@@ -246,6 +257,7 @@ fn next_release(schema: Schema) -> impl Strategy<Value = DeclaredSchema> {
                 name: if renamed { format!("{}2", name.chars().take(20).collect::<String>()) } else { name.clone() },
                 renamed_from: renamed.then(|| name.clone()),
                 comment: table.comment.clone(),
+                replica_identity: table.replica_identity.clone(),
                 ..DeclaredTable::default()
             };
             for (column, (fate, other)) in table.columns.iter().zip(of_columns) {

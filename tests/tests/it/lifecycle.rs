@@ -425,6 +425,112 @@ pub(crate) fn cases() -> Vec<Case> {
             completed: &[("INSERT INTO users (email, age) VALUES ('u1', 99)", ""), ("INSERT INTO users (email, age) VALUES ('u1', 99)", "!23505")],
         },
         Case {
+            name: "rename_constraint",
+            before: USERS,
+            seed: SEED,
+            change: "operations:
+  - create_constraint: {name: users_age_check, table: users, type: check, columns: [age], check: age < 150}
+  - rename_constraint: {table: users, from: users_email_key, to: Users Email}
+  - rename_constraint: {table: users, from: users_age_check, to: users_email_key}
+  - rename_constraint: {table: notes, from: notes_user_fk, to: notes_of_users}
+  - rename_constraint: {table: notes, from: notes_pkey, to: notes_key}
+",
+            account: SAME,
+            work: WORK,
+            started: &[
+                (New, "INSERT INTO users (email) VALUES ('u1')", "!23505"),
+                (Old, "INSERT INTO notes (user_id, body) VALUES (0, 'x')", "!23503"),
+                (Old, "SELECT string_agg(relname, ',' ORDER BY relname) FROM pg_class WHERE relname ~ '^(users_email_key|Users Email|notes_key|notes_pkey)$'", "notes_pkey,users_email_key"),
+            ],
+            completed: &[
+                ("INSERT INTO users (email) VALUES ('u1')", "!23505"),
+                ("INSERT INTO users (email, age) VALUES ('c', 150)", "!23514"),
+                ("SELECT string_agg(conname, ',' ORDER BY conname) FROM pg_constraint WHERE conname ~ '^(users_email_key|Users Email|notes_of_users)$'", "Users Email,notes_of_users,users_email_key"),
+                ("SELECT string_agg(relname, ',' ORDER BY relname) FROM pg_class WHERE relname ~ '^(users_email_key|Users Email|notes_key|notes_pkey)$'", "Users Email,notes_key"),
+            ],
+        },
+        Case {
+            name: "drop_multicolumn_constraint",
+            before: "operations:
+  - create_table:
+      name: users
+      columns:
+        - {name: id, type: bigint, pk: true, generated: {identity: {user_specified_values: BY DEFAULT}}}
+        - {name: email, type: text, unique: true}
+        - {name: name, type: text, nullable: true}
+        - {name: age, type: integer, nullable: true, default: '18'}
+      constraints:
+        - {name: users_grown, type: check, check: age < 150 AND name <> 'nobody'}
+        - {name: users_name_email, type: unique, columns: [email, name, age]}
+",
+            seed: SEED,
+            change: "operations:
+  - drop_multicolumn_constraint:
+      table: users
+      name: users_grown
+      up: {age: age}
+      down: {age: CASE WHEN age >= 150 THEN 149 ELSE age END, name: \"CASE WHEN name = 'nobody' THEN 'somebody' ELSE name END\"}
+",
+            account: Account {
+                up: &[("age", "age"), ("name", "name")],
+                down: &[("age", "CASE WHEN age > 149 THEN 149 ELSE age END"), ("name", "CASE name WHEN 'nobody' THEN 'somebody' ELSE name END")],
+                values: &[(New, "age", "1{n}0")],
+                notes: false,
+                ..SAME
+            },
+            work: WORK,
+            started: &[
+                (New, "INSERT INTO users (email, name, age) VALUES ('new', 'nobody', 400)", ""),
+                (New, "SELECT name, age FROM users WHERE email = 'new'", "nobody|400"),
+                (Old, "SELECT name, age FROM users WHERE email = 'new'", "somebody|149"),
+                (Old, "INSERT INTO users (email, age) VALUES ('old', 150)", "!23514"),
+                (Old, "UPDATE users SET age = 7 WHERE email = 'new'", ""),
+                (New, "SELECT name, age FROM users WHERE email = 'new'", "nobody|7"),
+                (New, "INSERT INTO users (email, name, age) VALUES ('u7', 'First7 Last7', 7)", "!23505"),
+            ],
+            completed: &[
+                ("INSERT INTO users (email, name, age) VALUES ('c', 'nobody', 150)", ""),
+                ("SELECT count(*) FROM pg_constraint WHERE conname = 'users_grown'", "0"),
+                ("INSERT INTO users (email, name, age) VALUES ('c', 'nobody', 150)", "!23505"),
+            ],
+        },
+        Case {
+            name: "set_replica_identity",
+            before: "operations:
+  - create_table:
+      name: users
+      columns:
+        - {name: id, type: bigint, pk: true, generated: {identity: {user_specified_values: BY DEFAULT}}}
+        - {name: email, type: text, unique: true}
+        - {name: name, type: text, nullable: true}
+        - {name: age, type: integer, nullable: true, default: '18'}
+  - create_table: {name: tags, columns: [{name: id, type: bigint, pk: true}, {name: tag, type: text}]}
+  - create_table: {name: words, columns: [{name: id, type: bigint, pk: true}, {name: word, type: text}]}
+  - create_index: {name: tags_tag, table: tags, columns: [{column: tag}], unique: true}
+  - create_index: {name: words_word, table: words, columns: [{column: word}], unique: true}
+  - set_replica_identity: {table: users, identity: {type: INDEX, index: users_email_key}}
+  - set_replica_identity: {table: words, identity: {type: INDEX, index: words_word}}
+",
+            seed: SEED,
+            change: "operations:
+  - set_replica_identity: {table: users, identity: {type: full}}
+  - set_replica_identity: {table: tags, identity: {type: INDEX, index: tags_tag}}
+  - alter_column: {table: words, column: word, type: 'varchar(80)', up: word, down: word}
+  - create_table: {name: more, columns: [{name: id, type: bigint, pk: true}]}
+  - set_replica_identity: {table: more, identity: {type: NOTHING}}
+",
+            account: Account { notes: false, ..SAME },
+            work: WORK,
+            started: &[
+                (Old, "SELECT relname, relreplident FROM pg_class WHERE relkind = 'r' AND relname IN ('users', 'tags', 'words', 'more') ORDER BY 1", "more|n;tags|d;users|i;words|i"),
+                (New, "UPDATE users SET age = 3 WHERE email = 'u3'", ""),
+            ],
+            completed: &[
+                ("SELECT relname, relreplident FROM pg_class WHERE relkind = 'r' AND relname IN ('users', 'tags', 'words', 'more') ORDER BY 1", "more|n;tags|i;users|f;words|i"),
+                ("SELECT indexrelid::regclass::text FROM pg_index WHERE indisreplident ORDER BY 1", "tags_tag;words_word"),
+            ],
+        },
+        Case {
             name: "rename then alter, alter twice, add then drop",
             before: USERS,
             seed: SEED,
@@ -435,6 +541,7 @@ pub(crate) fn cases() -> Vec<Case> {
   - add_column: {table: users, column: {name: temporary, type: text, nullable: true}}
   - drop_column: {table: users, column: temporary}
   - rename_table: {from: users, to: members}
+  - create_table: {name: users, columns: [{name: id, type: bigint, pk: true, generated: {identity: {}}}, {name: email, type: text, unique: true}]}
 ",
             account: Account {
                 table: ("users", "members"),
