@@ -122,9 +122,10 @@ impl DeclaredTable {
         for (name, index) in &self.indexes {
             let mut known = recorded.iter().flat_map(|there| &there.indexes);
             let known = known.find(|(name, known)| *known == index && !given.contains(name)).map(|(name, _)| name.clone());
-            let columns: Vec<&str> = index.columns.iter().map(|key| key.column.as_str()).collect();
-            let name =
-                name.clone().or(known).unwrap_or_else(|| crate::names::object_name(&self.name, Some(&columns.join("_")), "idx"));
+            let name = name
+                .clone()
+                .or(known)
+                .unwrap_or_else(|| crate::names::object_name(&self.name, Some(&index.default_stem()), "idx"));
             if table.indexes.insert(name.clone(), index.clone()).is_some_and(|other| other != *index) {
                 return Err(
                     Error::new(format!("table `{}` has two indexes `{name}`", self.name)).hint("give one of them another name")

@@ -10,7 +10,7 @@ use crate::ops::{
     AddColumn, AlterColumn, CreateConstraint, CreateIndex, CreateTable, DropColumn, DropConstraint, DropIndex, DropTable,
     Operation, RenameColumn, RenameTable, SetReplicaIdentity,
 };
-use crate::schema::{Constraint, ReplicaIdentity, Schema, Table};
+use crate::schema::{Column, Constraint, ReplicaIdentity, Schema, Table};
 use crate::snapshot::{Snapshot, Used};
 use crate::stage::Stage;
 
@@ -184,11 +184,20 @@ impl Differ<'_> {
                 column: name.clone(),
                 sql_type: (there.sql_type != now.sql_type).then(|| now.sql_type.clone()),
                 nullable: (there.nullable != now.nullable).then_some(now.nullable),
+                collate: (there.collation != now.collation).then(|| now.collation.clone()),
                 default: (there.default != now.default).then(|| now.default.clone()),
                 comment: (there.comment != now.comment).then(|| now.comment.clone()),
                 ..AlterColumn::default()
             };
-            if change.sql_type.is_some() || change.nullable.is_some() {
+            let image = |column: &Column| {
+                let identity = column.identity.as_ref().map(|identity| (identity.always, identity.options.clone()));
+                (identity, column.generated.clone())
+            };
+            if image(there) != image(now) {
+                return Err(Error::new(format!("column `{old}.{name}` becomes another identity or generated column"))
+                    .hint("add a new column with `up` in its place, and drop this one"));
+            }
+            if change.sql_type.is_some() || change.nullable.is_some() || change.collate.is_some() {
                 self.push(AlterColumn { up, down, ..change })?;
             } else if change.default.is_some() || change.comment.is_some() {
                 self.push(change)?;
@@ -236,14 +245,7 @@ impl Differ<'_> {
         for field in &table.columns {
             if let Some(from) = self.recorded_column(table, field, before).filter(|from| *from != field.column.name) {
                 renamed.constraints.values_mut().for_each(|constraint| constraint.rename_column(&from, &field.column.name));
-                for index in renamed.indexes.values_mut() {
-                    index
-                        .columns
-                        .iter_mut()
-                        .filter(|key| key.column == from)
-                        .for_each(|key| key.column.clone_from(&field.column.name));
-                    crate::schema::rename_in(&mut index.include, &from, &field.column.name);
-                }
+                renamed.indexes.values_mut().for_each(|index| index.rename_column(&from, &field.column.name));
             }
         }
         let lost = |columns: &[String]| columns.iter().any(|name| table.dropped.iter().any(|dropped| dropped.name == *name));
@@ -325,6 +327,8 @@ fn constraint_operation(table: &str, name: &str, constraint: &Constraint) -> Ope
         initially_deferred: spec.initially_deferred,
         nulls_not_distinct: spec.nulls_not_distinct,
         references: spec.references,
+        index_parameters: spec.index_parameters,
+        exclude: spec.exclude,
         ..CreateConstraint::default()
     }
     .into()

@@ -52,7 +52,7 @@ impl Operate for DropConstraint {
 pub(super) fn refuse_what_is_referenced(stage: &Stage, table: &str, name: &str) -> Result<()> {
     let model = stage.to.table(table)?;
     let mut columns: Vec<&String> = match (model.constraints.get(name), model.indexes.get(name)) {
-        (Some(Constraint::PrimaryKey { columns } | Constraint::Unique { columns, .. }), _) => columns.iter().collect(),
+        (Some(Constraint::PrimaryKey { columns, .. } | Constraint::Unique { columns, .. }), _) => columns.iter().collect(),
         (None, Some(index)) if index.unique => index.columns.iter().map(|key| &key.column).collect(),
         _ => return Ok(()),
     };

@@ -162,7 +162,13 @@ fn contract(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
                 statements.push(sql!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}", place, ident(name)));
             }
         }
-        for name in &table.removed {
+        // generated columns before those that they read
+        let reads = |name: &&String| {
+            let column = table.older.and_then(|older| older.columns.iter().find(|column| column.name == **name));
+            column.is_some_and(|column| column.generated.is_some())
+        };
+        let (first, then): (Vec<&String>, Vec<&String>) = table.removed.iter().partition(reads);
+        for name in first.into_iter().chain(then) {
             statements.push(sql!("ALTER TABLE {} DROP COLUMN {}", place, ident(name)));
         }
         statements.extend(rename_columns(table, &place));

@@ -114,6 +114,47 @@ pub(crate) fn cases() -> Vec<Case> {
             completed: &[("INSERT INTO orders (user_id, n) VALUES (1, 'c')", ""), ("SELECT total FROM orders WHERE n = 'c'", "0.00")],
         },
         Case {
+            name: "create_table with everything",
+            before: USERS,
+            seed: SEED,
+            change: "operations:
+  - create_table:
+      name: bookings
+      columns:
+        - {name: number, type: bigint, generated: {identity: {user_specified_values: BY DEFAULT, sequence_options: START WITH 100 INCREMENT BY 5 MAXVALUE 900 CACHE 3 CYCLE}}}
+        - {name: room, type: text, collate: C}
+        - {name: during, type: int4range}
+        - {name: nights, type: integer, generated: {expression: upper(during) - lower(during)}}
+        - {name: guest, type: bigint, nullable: true}
+        - {name: mail, type: text, nullable: true, check: {name: bookings_mail, constraint: mail LIKE '%@%', no_inherit: true}}
+      constraints:
+        - {name: bookings_pkey, type: primary_key, columns: [room, number], deferrable: true, index_parameters: {include_columns: [guest], storage_parameters: fillfactor=60, tablespace: pg_default}}
+        - {name: bookings_mail_key, type: unique, columns: [mail, room], nulls_not_distinct: true, index_parameters: {storage_parameters: fillfactor=70}}
+        - {name: bookings_apart, type: exclude, initially_deferred: true, index_parameters: {storage_parameters: fillfactor=80}, exclude: {index_method: gist, elements: during WITH &&, predicate: room = 'suite'}}
+        - {name: bookings_guest, type: foreign_key, columns: [guest], deferrable: true, initially_deferred: true, references: {table: users, columns: [id], match_type: FULL, on_update: CASCADE, on_delete: SET NULL, on_delete_set_columns: [guest]}}
+  - create_index: {name: bookings_lower, table: bookings, columns: [{expression: lower(mail), collate: C, sort: DESC}, {column: room, opclass: {name: text_pattern_ops}}], unique: true, predicate: nights > 1, include: [guest]}
+",
+            account: SAME,
+            work: WORK,
+            started: &[
+                (New, "INSERT INTO bookings (room, during, guest, mail) VALUES ('suite', '[1,4)', 1, 'a@b') RETURNING number, nights", "100|3"),
+                (New, "INSERT INTO bookings (room, during) VALUES ('suite', '[3,5)')", "!23P01"),
+                (New, "INSERT INTO bookings (room, during, mail) VALUES ('x', '[3,5)', 'none')", "!23514"),
+                (New, "INSERT INTO bookings (room, during, mail) VALUES ('suite', '[8,9)', 'a@b')", "!23505"),
+                (New, "INSERT INTO bookings (room, during, guest) VALUES ('y', '[3,5)', 0)", "!23503"),
+                (New, "INSERT INTO bookings (room, during, nights) VALUES ('y', '[3,5)', 2)", "!428C9"),
+                (New, "DELETE FROM users WHERE id = 1", ""),
+                (New, "SELECT guest FROM bookings", "NULL"),
+            ],
+            completed: &[
+                ("INSERT INTO bookings (room, during, mail) VALUES ('suite', '[1,4)', 'a@b') RETURNING number, nights", "100|3"),
+                ("INSERT INTO bookings (room, during) VALUES ('suite', '[3,5)')", "!23P01"),
+                ("INSERT INTO bookings (room, during, mail) VALUES ('x', '[3,5)', 'A@B')", ""),
+                ("INSERT INTO bookings (room, during, mail) VALUES ('x', '[3,5)', 'A@B')", "!23505"),
+                ("INSERT INTO bookings (room, during, guest) VALUES ('y', '[3,5)', 0)", "!23503"),
+            ],
+        },
+        Case {
             name: "drop_table",
             before: "operations:
   - create_table:
@@ -354,6 +395,35 @@ pub(crate) fn cases() -> Vec<Case> {
             work: WORK,
             started: &[(Old, "SELECT count(*) FROM pg_index JOIN pg_class ON oid = indexrelid WHERE relname IN ('users_age_idx', 'Users_Hash', 'users_name_age') AND indisvalid", "3")],
             completed: &[("SELECT count(*) FROM users WHERE email LIKE 'u%'", "500")],
+        },
+        Case {
+            name: "create_index on what changes, and alter_column of what is indexed",
+            before: USERS,
+            seed: SEED,
+            change: "operations:
+  - rename_column: {table: users, from: name, to: label}
+  - alter_column: {table: users, column: age, type: bigint, up: age, down: age}
+  - add_column: {table: users, column: {name: folded, type: text, collate: C, nullable: true}, up: lower(email)}
+  - create_index: {name: users_map, table: users, columns: {age: {sort: DESC}, label: {nulls: FIRST, opclass: {name: text_ops}}}, include: [email]}
+  - create_index: {name: users_texts, table: users, columns: [{expression: \"coalesce(label, folded)\", collate: C}, {column: folded}], predicate: age > 3}
+  - create_constraint: {name: users_email_age, table: users, type: unique, columns: [email, age], nulls_not_distinct: true, index_parameters: {include_columns: [label], storage_parameters: fillfactor=70}}
+",
+            account: Account {
+                renamed: &[("name", "label")],
+                up: &[("age", "age"), ("folded", "lower(email)")],
+                down: &[("age", "age")],
+                ..SAME
+            },
+            work: WORK,
+            started: &[
+                (Old, "SELECT count(*) FROM pg_index JOIN pg_class ON oid = indexrelid WHERE relname IN ('users_map', 'users_texts') AND indisvalid", "2"),
+                (New, "SELECT age, folded FROM users WHERE email = 'u7'", "7|u7"),
+                (New, "SELECT collation FOR (folded) FROM users WHERE email = 'u7'", "\"C\""),
+            ],
+            completed: &[
+                ("SELECT count(*) FROM users WHERE coalesce(label, folded) COLLATE \"C\" > 'F' AND age > 3 AND email LIKE 'u%'", "477"),
+                ("SELECT pg_get_indexdef('users_texts'::regclass) ~ 'COALESCE\\(label, folded\\).*WHERE \\(age > 3\\)'", "t"),
+            ],
         },
         Case {
             name: "drop_index",
