@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::schema::{Column, Constraint, Index};
+use crate::schema::{Column, Constraint, Index, IndexColumn, IndexParameters, ReplicaIdentity, Table};
 use crate::sql;
 use crate::sql::{Sql, ident, idents, join, literal, qualified, type_name, user, verbatim};
+use crate::sync::OWN_SCHEMA;
 
 /// Physical names by logical ones.
 pub type Names = BTreeMap<String, String>;
@@ -20,7 +21,7 @@ fn list(names: &Names, columns: &[String]) -> Sql {
 
 /// `"name" type [DEFAULT …] [GENERATED …] [NOT NULL]` for CREATE TABLE.
 pub fn column(base: &str, column: &Column, sequence: Option<&str>) -> Sql {
-    let mut parts = vec![ident(&column.name), type_name(&column.sql_type)];
+    let mut parts = vec![ident(&column.name), typed(&column.sql_type, &column.collation)];
     if let Some(default) = &column.default {
         parts.push(sql!("DEFAULT {}", user(default)));
     }
@@ -52,11 +53,25 @@ pub fn constraint(base: &str, constraint: &Constraint, names: &Names, target: Op
         (false, false) => Sql::default(),
     };
     match constraint {
-        Constraint::PrimaryKey { columns } => sql!("PRIMARY KEY ({})", list(names, columns)),
-        Constraint::Unique { columns, nulls_not_distinct, deferrable, initially_deferred } => sql!(
-            "UNIQUE{} ({}){}",
+        Constraint::PrimaryKey { columns, deferrable, initially_deferred, index_parameters } => sql!(
+            "PRIMARY KEY ({}){}{}",
+            list(names, columns),
+            parameters(index_parameters, names),
+            deferral(*deferrable, *initially_deferred)
+        ),
+        Constraint::Unique { columns, nulls_not_distinct, deferrable, initially_deferred, index_parameters } => sql!(
+            "UNIQUE{} ({}){}{}",
             Sql::trusted(if *nulls_not_distinct { " NULLS NOT DISTINCT" } else { "" }),
             list(names, columns),
+            parameters(index_parameters, names),
+            deferral(*deferrable, *initially_deferred)
+        ),
+        Constraint::Exclude { exclude, deferrable, initially_deferred, index_parameters } => sql!(
+            "EXCLUDE USING {} {}{}{}{}",
+            ident(exclude.index_method.as_deref().unwrap_or("btree")),
+            user(&exclude.elements),
+            parameters(index_parameters, names),
+            exclude.predicate.as_deref().map_or_else(Sql::default, |text| sql!(" WHERE {}", user(text))),
             deferral(*deferrable, *initially_deferred)
         ),
         Constraint::Check { check, no_inherit } => {
@@ -88,6 +103,21 @@ pub fn constraint(base: &str, constraint: &Constraint, names: &Names, target: Op
     }
 }
 
+/// `INCLUDE (…) WITH (…) USING INDEX TABLESPACE …`, with a space before each.
+fn parameters(parameters: &IndexParameters, names: &Names) -> Sql {
+    let mut text = Sql::default();
+    if !parameters.include_columns.is_empty() {
+        text = sql!(" INCLUDE ({})", list(names, &parameters.include_columns));
+    }
+    if let Some(storage) = &parameters.storage_parameters {
+        text = sql!("{} WITH {}", text, user(storage));
+    }
+    if let Some(tablespace) = &parameters.tablespace {
+        text = sql!("{} USING INDEX TABLESPACE {}", text, ident(tablespace));
+    }
+    text
+}
+
 /// How an index is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Build {
@@ -97,36 +127,57 @@ pub enum Build {
     Concurrently,
 }
 
+/// A part of `CREATE INDEX`: what is ours, or a text of the user's own.
+enum Piece {
+    Ours(Sql),
+    /// The expression of the key with this number, from 1.
+    Expression(usize, String),
+    Predicate(String),
+}
+
 /// `CREATE [UNIQUE] INDEX …`.
 pub fn create_index(base: &str, table: &str, name: &str, index: &Index, names: &Names, build: Build) -> Sql {
-    let keys = index.columns.iter().map(|key| {
-        let mut text = ident(physical(names, &key.column));
-        if let Some(collation) = &key.collate {
-            text = sql!("{} COLLATE {}", text, dotted(collation));
-        }
-        if let Some(class) = &key.opclass {
-            text = sql!("{} {}", text, dotted(&class.name));
-            if !class.params.is_empty() {
-                text = sql!("{} ({})", text, join(class.params.iter().map(|param| verbatim(param)), ", "));
-            }
-        }
-        if let Some(sort) = &key.sort {
-            text = sql!("{} {}", text, verbatim(sort));
-        }
-        if let Some(nulls) = &key.nulls {
-            text = sql!("{} NULLS {}", text, verbatim(nulls));
-        }
-        text
+    let pieces = pieces(base, table, name, index, names, build).into_iter().map(|piece| match piece {
+        Piece::Ours(text) => text,
+        Piece::Expression(_, text) | Piece::Predicate(text) => user(&text),
     });
-    let mut text = sql!(
-        "CREATE {}INDEX {}{} ON {} USING {} ({})",
+    join(pieces, "")
+}
+
+/// The same as a query that gives the statement: opaque texts come out of an index that was made of them on another table, whose columns
+/// were renamed since, as the server says them (R6).
+fn create_index_bound(base: &str, table: &str, name: &str, index: &Index, names: &Names, made: &Sql) -> Sql {
+    let made = literal(made.as_str());
+    let pieces = pieces(base, table, name, index, names, Build::Concurrently).into_iter().map(|piece| match piece {
+        Piece::Ours(text) => literal(text.as_str()),
+        Piece::Expression(number, _) => {
+            sql!("'(' || pg_catalog.pg_get_indexdef(made.indexrelid, {}, false) || ')'", number)
+        }
+        Piece::Predicate(_) => sql!("'(' || pg_catalog.pg_get_expr(made.indpred, made.indrelid) || ')'"),
+    });
+    sql!("SELECT {} FROM pg_catalog.pg_index AS made WHERE made.indexrelid = {}::pg_catalog.regclass", join(pieces, " || "), made)
+}
+
+fn pieces(base: &str, table: &str, name: &str, index: &Index, names: &Names, build: Build) -> Vec<Piece> {
+    let mut pieces = vec![Piece::Ours(sql!(
+        "CREATE {}INDEX {}{} ON {} USING {} (",
         Sql::trusted(if index.unique { "UNIQUE " } else { "" }),
         Sql::trusted(if build == Build::Concurrently { "CONCURRENTLY " } else { "" }),
         ident(name),
         qualified(base, table),
-        ident(index.method.as_deref().unwrap_or("btree")),
-        join(keys, ", ")
-    );
+        ident(index.method.as_deref().unwrap_or("btree"))
+    ))];
+    for (at, key) in index.columns.iter().enumerate() {
+        if at > 0 {
+            pieces.push(Piece::Ours(Sql::trusted(", ")));
+        }
+        pieces.push(match &key.expression {
+            Some(expression) => Piece::Expression(at + 1, expression.clone()),
+            None => Piece::Ours(ident(physical(names, &key.column))),
+        });
+        pieces.push(Piece::Ours(key_options(key)));
+    }
+    let mut text = Sql::trusted(")");
     if !index.include.is_empty() {
         text = sql!("{} INCLUDE ({})", text, list(names, &index.include));
     }
@@ -134,32 +185,116 @@ pub fn create_index(base: &str, table: &str, name: &str, index: &Index, names: &
         text = sql!("{} NULLS NOT DISTINCT", text);
     }
     if let Some(parameters) = &index.storage_parameters {
-        text = sql!("{} WITH ({})", text, verbatim(parameters));
+        text = sql!("{} WITH {}", text, user(parameters));
     }
-    if let Some(predicate) = &index.predicate {
-        text = sql!("{} WHERE {}", text, user(predicate));
+    if let Some(tablespace) = &index.tablespace {
+        text = sql!("{} TABLESPACE {}", text, ident(tablespace));
+    }
+    match &index.predicate {
+        Some(predicate) => pieces.extend([Piece::Ours(sql!("{} WHERE ", text)), Piece::Predicate(predicate.clone())]),
+        None => pieces.push(Piece::Ours(text)),
+    }
+    pieces
+}
+
+fn key_options(key: &IndexColumn) -> Sql {
+    let mut text = Sql::default();
+    if let Some(collation) = &key.collate {
+        text = sql!(" COLLATE {}", dotted(collation));
+    }
+    if let Some(class) = &key.opclass {
+        text = sql!("{} {}", text, dotted(&class.name));
+        if !class.params.is_empty() {
+            text = sql!("{} ({})", text, join(class.params.iter().map(|param| verbatim(param)), ", "));
+        }
+    }
+    if let Some(sort) = &key.sort {
+        text = sql!("{} {}", text, verbatim(sort));
+    }
+    if let Some(nulls) = &key.nulls {
+        text = sql!("{} NULLS {}", text, verbatim(nulls));
     }
     text
 }
 
+/// The empty table on which a definition is tried or bound, and its index; gone when the transaction is rolled back.
+const TWIN: &str = "diptych twin";
+const TWIN_INDEX: &str = "diptych twin index";
+
+/// A transaction, to be rolled back, whose last statement gives the `CREATE INDEX CONCURRENTLY` of an index with opaque text.
+pub fn bind_index(base: &str, table: &str, name: &str, index: &Index, names: &Names, newer: &Table) -> Vec<Sql> {
+    let place = qualified(OWN_SCHEMA, TWIN);
+    let mut statements = vec![twin(newer), create_index(OWN_SCHEMA, TWIN, TWIN_INDEX, index, &Names::new(), Build::Plain)];
+    let rename = |from: &str, to: &str| sql!("ALTER TABLE {} RENAME COLUMN {} TO {}", place, ident(from), ident(to));
+    let moved: Vec<&String> =
+        newer.columns.iter().map(|column| &column.name).filter(|name| physical(names, name) != *name).collect();
+    let away = |name: &str| crate::names::generated("away", &[name]);
+    statements.extend(moved.iter().map(|name| rename(name, &away(name))));
+    statements.extend(moved.iter().map(|name| rename(&away(name), physical(names, name))));
+    statements.push(create_index_bound(base, table, name, index, names, &qualified(OWN_SCHEMA, TWIN_INDEX)));
+    statements
+}
+
+/// A block that tries a new index on an empty twin of the table, and leaves nothing.
+pub fn try_index(newer: &Table, index: &Index) -> Sql {
+    attempt([twin(newer), create_index(OWN_SCHEMA, TWIN, TWIN_INDEX, index, &Names::new(), Build::Plain)])
+}
+
+/// A block that tries a new table, but for its foreign keys, and leaves nothing.
+pub fn try_table(logical: &str, table: &Table) -> Sql {
+    attempt(create_table(OWN_SCHEMA, TWIN, logical, table, |name| crate::names::generated("twin", &[name])))
+}
+
+fn twin(table: &Table) -> Sql {
+    let columns =
+        table.columns.iter().map(|column| sql!("{} {}", ident(&column.name), typed(&column.sql_type, &column.collation)));
+    sql!("CREATE TABLE {} ({})", qualified(OWN_SCHEMA, TWIN), join(columns, ", "))
+}
+
+fn attempt(statements: impl IntoIterator<Item = Sql>) -> Sql {
+    let body = sql!(
+        "\nBEGIN\n{};\nRAISE EXCEPTION USING ERRCODE = 'DPT00';\nEXCEPTION WHEN SQLSTATE 'DPT00' THEN NULL;\nEND\n",
+        join(statements, ";\n")
+    );
+    sql!("DO {}", sql::dollar_quoted(&body))
+}
+
+/// A type with its collation.
+pub fn typed(sql_type: &str, collation: &Option<String>) -> Sql {
+    collated(type_name(sql_type), collation)
+}
+
+/// NULL of a type with its collation.
+pub fn null(sql_type: &str, collation: &Option<String>) -> Sql {
+    collated(sql!("CAST(NULL AS {})", type_name(sql_type)), collation)
+}
+
+fn collated(text: Sql, collation: &Option<String>) -> Sql {
+    collation.as_deref().map_or_else(|| text.clone(), |collation| sql!("{} COLLATE {}", text, dotted(collation)))
+}
+
 /// The unique index that a primary key or unique constraint will be made of.
 pub fn key_index(constraint: &Constraint) -> Option<Index> {
-    let (columns, nulls_not_distinct) = match constraint {
-        Constraint::PrimaryKey { columns } => (columns, false),
-        Constraint::Unique { columns, nulls_not_distinct, .. } => (columns, *nulls_not_distinct),
+    let (columns, nulls_not_distinct, parameters) = match constraint {
+        Constraint::PrimaryKey { columns, index_parameters, .. } => (columns, false, index_parameters),
+        Constraint::Unique { columns, nulls_not_distinct, index_parameters, .. } => {
+            (columns, *nulls_not_distinct, index_parameters)
+        }
         _ => return None,
     };
-    let columns =
-        columns.iter().map(|column| crate::schema::IndexColumn { column: column.clone(), ..Default::default() }).collect();
-    Some(Index { columns, unique: true, nulls_not_distinct, ..Index::default() })
+    let columns = columns.iter().map(|column| IndexColumn { column: column.clone(), ..IndexColumn::default() }).collect();
+    let IndexParameters { include_columns: include, storage_parameters, tablespace } = parameters.clone();
+    Some(Index { columns, unique: true, nulls_not_distinct, include, storage_parameters, tablespace, ..Index::default() })
 }
 
 /// `ADD CONSTRAINT … USING INDEX …`, instant.
 pub fn attach_key(name: &str, index: &str, constraint: &Constraint) -> Sql {
     let kind = Sql::trusted(if matches!(constraint, Constraint::PrimaryKey { .. }) { "PRIMARY KEY" } else { "UNIQUE" });
     let deferral = match constraint {
-        Constraint::Unique { initially_deferred: true, .. } => " DEFERRABLE INITIALLY DEFERRED",
-        Constraint::Unique { deferrable: true, .. } => " DEFERRABLE",
+        Constraint::PrimaryKey { initially_deferred: true, .. } | Constraint::Unique { initially_deferred: true, .. } => {
+            " DEFERRABLE INITIALLY DEFERRED"
+        }
+        Constraint::PrimaryKey { deferrable: true, .. } | Constraint::Unique { deferrable: true, .. } => " DEFERRABLE",
         _ => "",
     };
     sql!("ADD CONSTRAINT {} {} USING INDEX {}{}", ident(name), kind, ident(index), Sql::trusted(deferral))
@@ -171,19 +306,13 @@ pub fn comment(object: &Sql, text: Option<&str>) -> Sql {
 }
 
 /// `CREATE TABLE` with everything but foreign keys; `name_of` gives the names that its relations have for now.
-pub fn create_table(
-    base: &str,
-    physical: &str,
-    logical: &str,
-    table: &crate::schema::Table,
-    name_of: impl Fn(&str) -> String,
-) -> Vec<Sql> {
+pub fn create_table(base: &str, physical: &str, logical: &str, table: &Table, name_of: impl Fn(&str) -> String) -> Vec<Sql> {
     let names = Names::new();
     let columns =
         table.columns.iter().map(|there| column(base, there, there.sequence_name(logical).map(|name| name_of(&name)).as_deref()));
     let mut parts: Vec<Sql> = columns.collect();
     for (name, there) in &table.constraints {
-        let name = if key_index(there).is_some() { name_of(name) } else { name.clone() };
+        let name = if there.owns_index() { name_of(name) } else { name.clone() };
         if !matches!(there, Constraint::ForeignKey { .. }) {
             parts.push(sql!("CONSTRAINT {} {}", ident(&name), constraint(base, there, &names, None)));
         }
@@ -193,6 +322,9 @@ pub fn create_table(
     for (name, index) in &table.indexes {
         statements.push(create_index(base, physical, &name_of(name), index, &names, Build::Plain));
     }
+    if let Some(identity) = &table.replica_identity {
+        statements.push(replica_identity(&place, Some(identity), &name_of));
+    }
     if table.comment.is_some() {
         statements.push(comment(&sql!("TABLE {}", place), table.comment.as_deref()));
     }
@@ -200,6 +332,17 @@ pub fn create_table(
         statements.push(comment(&sql!("COLUMN {}.{}", place, ident(&there.name)), there.comment.as_deref()));
     }
     statements
+}
+
+/// `ALTER TABLE … REPLICA IDENTITY …`; `name_of` gives the name that the index has for now.
+pub fn replica_identity(place: &Sql, identity: Option<&ReplicaIdentity>, name_of: impl Fn(&str) -> String) -> Sql {
+    let kind = match identity {
+        None => Sql::trusted("DEFAULT"),
+        Some(ReplicaIdentity::Nothing) => Sql::trusted("NOTHING"),
+        Some(ReplicaIdentity::Full) => Sql::trusted("FULL"),
+        Some(ReplicaIdentity::Index { index }) => sql!("USING INDEX {}", ident(&name_of(index))),
+    };
+    sql!("ALTER TABLE {} REPLICA IDENTITY {}", place, kind)
 }
 
 /// A name that may be written with its schema, `pg_catalog."C"`.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
-use crate::schema::{Column, Constraint, Index, Schema, Table};
+use crate::schema::{Column, Constraint, Index, ReplicaIdentity, Schema, Table};
 use crate::snapshot::{Snapshot, Used};
 use crate::types;
 
@@ -33,6 +33,8 @@ pub struct DeclaredTable {
     pub indexes: Vec<(Option<String>, Index)>,
     /// `dropped(name, down = "…")`.
     pub dropped: Vec<DroppedColumn>,
+    /// `replica_identity = "…"`.
+    pub replica_identity: Option<ReplicaIdentity>,
 }
 
 /// A field.
@@ -96,6 +98,7 @@ impl DeclaredTable {
         let mut table = Table {
             comment: self.comment.clone(),
             columns: self.columns.iter().map(|field| field.column.clone()).collect(),
+            replica_identity: self.replica_identity.clone(),
             ..Table::default()
         };
         for column in &table.columns {
@@ -119,9 +122,10 @@ impl DeclaredTable {
         for (name, index) in &self.indexes {
             let mut known = recorded.iter().flat_map(|there| &there.indexes);
             let known = known.find(|(name, known)| *known == index && !given.contains(name)).map(|(name, _)| name.clone());
-            let columns: Vec<&str> = index.columns.iter().map(|key| key.column.as_str()).collect();
-            let name =
-                name.clone().or(known).unwrap_or_else(|| crate::names::object_name(&self.name, Some(&columns.join("_")), "idx"));
+            let name = name
+                .clone()
+                .or(known)
+                .unwrap_or_else(|| crate::names::object_name(&self.name, Some(&index.default_stem()), "idx"));
             if table.indexes.insert(name.clone(), index.clone()).is_some_and(|other| other != *index) {
                 return Err(
                     Error::new(format!("table `{}` has two indexes `{name}`", self.name)).hint("give one of them another name")

@@ -8,9 +8,9 @@ use crate::ops::column_spec::ColumnSpec;
 use crate::ops::create_table::TableConstraint;
 use crate::ops::{
     AddColumn, AlterColumn, CreateConstraint, CreateIndex, CreateTable, DropColumn, DropConstraint, DropIndex, DropTable,
-    Operation, RenameColumn, RenameTable,
+    Operation, RenameColumn, RenameTable, SetReplicaIdentity,
 };
-use crate::schema::{Constraint, Schema, Table};
+use crate::schema::{Column, Constraint, ReplicaIdentity, Schema, Table};
 use crate::snapshot::{Snapshot, Used};
 use crate::stage::Stage;
 
@@ -40,6 +40,14 @@ pub fn diff(snapshot: &Snapshot, declared: &DeclaredSchema) -> Result<Vec<Operat
             .hint("remove the `renamed_from` of one of them"));
         }
     }
+    // foreign keys before the keys that they point at
+    for part in [Part::ForeignKeys, Part::Rest] {
+        for table in &declared.tables {
+            if let Some(old) = from(table) {
+                differ.drop_what_goes(&old, table, part)?;
+            }
+        }
+    }
     for table in &declared.tables {
         if let Some(old) = from(table) {
             differ.alter_table(&old, table)?;
@@ -56,6 +64,7 @@ pub fn diff(snapshot: &Snapshot, declared: &DeclaredSchema) -> Result<Vec<Operat
             differ.push(DropTable { name: name.clone() })?;
         }
     }
+    differ.stage.to.check()?;
     Ok(differ.operations)
 }
 
@@ -92,6 +101,7 @@ pub fn create_all(schema: &Schema) -> Vec<Operation> {
                 later.push(constraint_operation(name, constraint, model));
             }
         }
+        later.extend(identity_operation(name, table));
     }
     tables.extend(later);
     tables
@@ -103,6 +113,13 @@ pub fn recorded_name(snapshot: &Snapshot, table: &DeclaredTable) -> Option<Strin
         return Some(table.name.clone());
     }
     table.renamed_from.clone().filter(|old| snapshot.tables.tables.contains_key(old))
+}
+
+/// What of a table is dropped at one time.
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    ForeignKeys,
+    Rest,
 }
 
 struct Differ<'a> {
@@ -141,8 +158,6 @@ impl Differ<'_> {
 
     fn alter_table(&mut self, old: &str, table: &DeclaredTable) -> Result<()> {
         let before = self.snapshot.tables.table(old)?.clone();
-        let wanted = table.table(Some(&before))?;
-        self.drop_what_goes(old, table, &before, &wanted)?;
         let mut renames = Vec::new();
         let mut claimed = BTreeMap::new();
         for field in &table.columns {
@@ -169,11 +184,20 @@ impl Differ<'_> {
                 column: name.clone(),
                 sql_type: (there.sql_type != now.sql_type).then(|| now.sql_type.clone()),
                 nullable: (there.nullable != now.nullable).then_some(now.nullable),
+                collate: (there.collation != now.collation).then(|| now.collation.clone()),
                 default: (there.default != now.default).then(|| now.default.clone()),
                 comment: (there.comment != now.comment).then(|| now.comment.clone()),
                 ..AlterColumn::default()
             };
-            if change.sql_type.is_some() || change.nullable.is_some() {
+            let image = |column: &Column| {
+                let identity = column.identity.as_ref().map(|identity| (identity.always, identity.options.clone()));
+                (identity, column.generated.clone())
+            };
+            if image(there) != image(now) {
+                return Err(Error::new(format!("column `{old}.{name}` becomes another identity or generated column"))
+                    .hint("add a new column with `up` in its place, and drop this one"));
+            }
+            if change.sql_type.is_some() || change.nullable.is_some() || change.collate.is_some() {
                 self.push(AlterColumn { up, down, ..change })?;
             } else if change.default.is_some() || change.comment.is_some() {
                 self.push(change)?;
@@ -209,30 +233,31 @@ impl Differ<'_> {
     }
 
     /// Constraints and indexes that the struct no longer has, by definition under the new names.
-    fn drop_what_goes(&mut self, old: &str, table: &DeclaredTable, before: &Table, wanted: &Table) -> Result<()> {
+    fn drop_what_goes(&mut self, old: &str, table: &DeclaredTable, part: Part) -> Result<()> {
+        let before = &self.snapshot.tables.table(old)?.clone();
+        let wanted = table.table(Some(before))?;
+        let identity = matches!(before.replica_identity, Some(ReplicaIdentity::Index { .. }));
+        if part == Part::Rest && identity && before.replica_identity != wanted.replica_identity {
+            // its index may be among what goes
+            self.push(SetReplicaIdentity::of(old, None))?;
+        }
         let mut renamed = before.clone();
         for field in &table.columns {
             if let Some(from) = self.recorded_column(table, field, before).filter(|from| *from != field.column.name) {
                 renamed.constraints.values_mut().for_each(|constraint| constraint.rename_column(&from, &field.column.name));
-                for index in renamed.indexes.values_mut() {
-                    index
-                        .columns
-                        .iter_mut()
-                        .filter(|key| key.column == from)
-                        .for_each(|key| key.column.clone_from(&field.column.name));
-                    crate::schema::rename_in(&mut index.include, &from, &field.column.name);
-                }
+                renamed.indexes.values_mut().for_each(|index| index.rename_column(&from, &field.column.name));
             }
         }
         let lost = |columns: &[String]| columns.iter().any(|name| table.dropped.iter().any(|dropped| dropped.name == *name));
         for (name, constraint) in &renamed.constraints {
             let named = wanted.constraints.get(name) == Some(constraint);
             let unnamed = table.constraints.iter().any(|(given, there)| given.is_none() && there == constraint);
-            if !named && !unnamed && !lost(&constraint.columns(before)) {
+            let now = matches!(constraint, Constraint::ForeignKey { .. }) == (part == Part::ForeignKeys);
+            if now && !named && !unnamed && !lost(&constraint.columns(before)) {
                 self.push(DropConstraint { table: old.to_owned(), name: name.clone(), up: None, down: None })?;
             }
         }
-        for (name, index) in &renamed.indexes {
+        for (name, index) in renamed.indexes.iter().filter(|_| part == Part::Rest) {
             let named = wanted.indexes.get(name) == Some(index);
             let unnamed = table.indexes.iter().any(|(given, there)| given.is_none() && there == index);
             if !named && !unnamed && !lost(&index.columns(before)) {
@@ -256,6 +281,9 @@ impl Differ<'_> {
                 self.push(CreateIndex::of(name, &table.name, index))?;
             }
         }
+        if now.replica_identity != wanted.replica_identity {
+            self.push(SetReplicaIdentity::of(&table.name, wanted.replica_identity.as_ref()))?;
+        }
         Ok(())
     }
 
@@ -272,6 +300,7 @@ impl Differ<'_> {
             }
             model.constraints.retain(|_, constraint| !matches!(constraint, Constraint::ForeignKey { .. }));
             later.extend(model.indexes.iter().map(|(name, index)| CreateIndex::of(name, &table.name, index).into()));
+            later.extend(identity_operation(&table.name, &model));
             self.push(CreateTable::of(&table.name, &model))?;
         }
         for operation in later {
@@ -279,6 +308,10 @@ impl Differ<'_> {
         }
         Ok(())
     }
+}
+
+fn identity_operation(name: &str, table: &Table) -> Option<Operation> {
+    table.replica_identity.as_ref().map(|identity| SetReplicaIdentity::of(name, Some(identity)).into())
 }
 
 fn constraint_operation(table: &str, name: &str, constraint: &Constraint) -> Operation {
@@ -294,6 +327,8 @@ fn constraint_operation(table: &str, name: &str, constraint: &Constraint) -> Ope
         initially_deferred: spec.initially_deferred,
         nulls_not_distinct: spec.nulls_not_distinct,
         references: spec.references,
+        index_parameters: spec.index_parameters,
+        exclude: spec.exclude,
         ..CreateConstraint::default()
     }
     .into()

@@ -27,6 +27,8 @@ pub enum Hazard {
     Standby,
     /// Prepared statements that name the base table rather than a version's view.
     PreparedOnBase,
+    /// A table without a replica identity that is published.
+    ReplicaIdentity,
 }
 
 impl Hazard {
@@ -54,6 +56,9 @@ impl Hazard {
             Hazard::Standby => "a query on a hot standby that uses this table may be cancelled when the lock is replayed there",
             Hazard::PreparedOnBase => {
                 "a prepared `SELECT *` on the base table itself fails once (cached plan must not change result type); through a version's view it goes on"
+            }
+            Hazard::ReplicaIdentity => {
+                "subscribers of logical replication are told other columns of old rows from here on; with NOTHING a published table takes no UPDATE or DELETE"
             }
         }
     }

@@ -56,7 +56,10 @@ impl Migration {
                 error.within(format!("migration `{}`, operation {} (`{}`)", self.name, number + 1, operation.name()))
             })?;
         }
-        Ok(())
+        if self.operations.is_empty() {
+            return Ok(());
+        }
+        stage.to.check().map_err(|error| error.within(format!("migration `{}`", self.name)))
     }
 
     /// The mapping from the given schema to the one that the migration leads to.

@@ -90,6 +90,9 @@ operations! {
     drop_index::DropIndex = "drop_index",
     create_constraint::CreateConstraint = "create_constraint",
     drop_constraint::DropConstraint = "drop_constraint",
+    drop_multicolumn_constraint::DropMulticolumnConstraint = "drop_multicolumn_constraint",
+    rename_constraint::RenameConstraint = "rename_constraint",
+    set_replica_identity::SetReplicaIdentity = "set_replica_identity",
     raw_sql::RawSql = "sql",
 }
 

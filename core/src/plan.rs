@@ -120,6 +120,10 @@ pub enum Action {
         sql: Sql,
         /// The statement that removes an invalid leftover.
         drop: Sql,
+        /// Where it has texts of the user's own over columns that are called otherwise until complete: a transaction that is rolled
+        /// back, whose last statement gives the statement to run, with these texts bound (R6).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        bind: Vec<Sql>,
     },
     /// `UPDATE` over ranges of the heap, then the scan that must find nothing left.
     Backfill {
@@ -176,7 +180,8 @@ impl Action {
     /// Every statement as it is sent, in order.
     pub fn statements(&self) -> Vec<&Sql> {
         match self {
-            Action::Check { sql, .. } | Action::Statement { sql } | Action::CreateIndex { sql, .. } => vec![sql],
+            Action::Check { sql, .. } | Action::Statement { sql } => vec![sql],
+            Action::CreateIndex { sql, bind, .. } => bind.iter().chain([sql]).collect(),
             Action::Transaction { locks, statements } => locks.iter().map(|lock| &lock.sql).chain(statements).collect(),
             Action::Backfill { update, verify, vacuum, .. } => vec![update, vacuum, verify],
         }

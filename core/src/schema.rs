@@ -29,6 +29,24 @@ pub struct Table {
     /// Indexes that no constraint owns, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub indexes: BTreeMap<String, Index>,
+    /// `REPLICA IDENTITY …`; the primary key where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replica_identity: Option<ReplicaIdentity>,
+}
+
+/// What a logical decoder is told of a row that was updated or deleted, where it is not the primary key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "UPPERCASE", deny_unknown_fields)]
+pub enum ReplicaIdentity {
+    /// Nothing.
+    Nothing,
+    /// The whole row.
+    Full,
+    /// The columns of a unique index.
+    Index {
+        /// The index, or the constraint that owns it.
+        index: String,
+    },
 }
 
 /// A column of a table.
@@ -49,6 +67,9 @@ pub struct Column {
     /// `GENERATED … AS IDENTITY`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
+    /// `COLLATE …`, where it is not the type's own; a name that may be written with its schema.
+    #[serde(rename = "collate", default, skip_serializing_if = "Option::is_none")]
+    pub collation: Option<String>,
     /// `GENERATED ALWAYS AS (…) STORED`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generated: Option<String>,
@@ -80,6 +101,15 @@ pub enum Constraint {
     PrimaryKey {
         /// The key columns in order.
         columns: Vec<String>,
+        /// `DEFERRABLE`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        deferrable: bool,
+        /// `INITIALLY DEFERRED`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        initially_deferred: bool,
+        /// What else its index has.
+        #[serde(default, skip_serializing_if = "IndexParameters::is_none")]
+        index_parameters: IndexParameters,
     },
     /// `UNIQUE (…)`.
     Unique {
@@ -94,6 +124,9 @@ pub enum Constraint {
         /// `INITIALLY DEFERRED`.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         initially_deferred: bool,
+        /// What else its index has.
+        #[serde(default, skip_serializing_if = "IndexParameters::is_none")]
+        index_parameters: IndexParameters,
     },
     /// `CHECK (…)`.
     Check {
@@ -116,6 +149,49 @@ pub enum Constraint {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         initially_deferred: bool,
     },
+    /// `EXCLUDE …`.
+    Exclude {
+        /// Which rows exclude each other.
+        exclude: Exclusion,
+        /// `DEFERRABLE`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        deferrable: bool,
+        /// `INITIALLY DEFERRED`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        initially_deferred: bool,
+        /// What else its index has.
+        #[serde(default, skip_serializing_if = "IndexParameters::is_none")]
+        index_parameters: IndexParameters,
+    },
+}
+
+/// What an exclusion constraint says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exclusion {
+    /// `USING …`; `btree` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index_method: Option<String>,
+    /// The elements with their operators as SQL text, `room WITH =, during WITH &&`.
+    pub elements: String,
+    /// `WHERE (…)` as SQL text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicate: Option<String>,
+}
+
+/// What a constraint's index has besides its keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IndexParameters {
+    /// `INCLUDE (…)`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub include_columns: Vec<String>,
+    /// `WITH (…)` as SQL text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_parameters: Option<String>,
+    /// `USING INDEX TABLESPACE …`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tablespace: Option<String>,
 }
 
 /// The target of a foreign key.
@@ -158,6 +234,9 @@ pub struct Index {
     /// `WITH (…)` as SQL text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage_parameters: Option<String>,
+    /// `TABLESPACE …`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tablespace: Option<String>,
     /// `INCLUDE (…)`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<String>,
@@ -166,12 +245,16 @@ pub struct Index {
     pub nulls_not_distinct: bool,
 }
 
-/// One key of an index.
+/// One key of an index: a column or an expression.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IndexColumn {
-    /// The column's name.
+    /// The column's name; empty where the key is an expression.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub column: String,
+    /// The expression as SQL text, `lower(email)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expression: Option<String>,
     /// `COLLATE …`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collate: Option<String>,
@@ -210,6 +293,24 @@ impl Schema {
         }
         Ok(self.tables.get_mut(name).expect("checked above"))
     }
+
+    /// What no single operation can see: names that two relations would share, and replica identities without their index.
+    pub fn check(&self) -> Result<()> {
+        let mut taken: BTreeMap<String, String> = BTreeMap::new();
+        for (name, table) in &self.tables {
+            for (relation, kind) in table.relations(name) {
+                let what =
+                    if kind == "table" { format!("table `{name}`") } else { format!("{kind} `{relation}` of table `{name}`") };
+                if let Some(other) = taken.get(&relation) {
+                    return Err(Error::new(format!("{other} and {what} would have one name"))
+                        .hint("tables, indexes, keys and sequences share their names: choose another one for either"));
+                }
+                taken.insert(relation, what);
+            }
+            table.check_replica_identity(name)?;
+        }
+        Ok(())
+    }
 }
 
 impl Table {
@@ -234,10 +335,64 @@ impl Table {
         self.constraints
             .values()
             .find_map(|constraint| match constraint {
-                Constraint::PrimaryKey { columns } => Some(columns.as_slice()),
+                Constraint::PrimaryKey { columns, .. } => Some(columns.as_slice()),
                 _ => None,
             })
             .unwrap_or_default()
+    }
+
+    /// The generated column that reads a column, as far as its text tells.
+    pub fn generated_from(&self, column: &str) -> Option<&str> {
+        let reads = |there: &&Column| there.generated.as_deref().is_some_and(|text| sql::mentions(text, column));
+        self.columns.iter().find(reads).map(|there| there.name.as_str())
+    }
+
+    /// The columns whose names occur in opaque texts: a superset of those that they read.
+    pub fn mentioned(&self, texts: Vec<&str>) -> Vec<String> {
+        let names = self.columns.iter().map(|column| &column.name);
+        names.filter(|name| texts.iter().any(|text| sql::mentions(text, name))).cloned().collect()
+    }
+
+    /// The names that the table takes in its schema, and what has them; `table` is the table's name.
+    pub fn relations<'a>(&'a self, table: &'a str) -> impl Iterator<Item = (String, &'static str)> + 'a {
+        let keys = self.constraints.iter().filter(|(_, constraint)| constraint.owns_index()).map(|(key, _)| key);
+        std::iter::once((table.to_owned(), "table"))
+            .chain(keys.map(|key| (key.clone(), "constraint")))
+            .chain(self.indexes.keys().map(|index| (index.clone(), "index")))
+            .chain(self.columns.iter().filter_map(|column| column.sequence_name(table)).map(|sequence| (sequence, "sequence")))
+    }
+
+    /// Whether PostgreSQL takes the index of the replica identity, if there is one; `table` is the table's name.
+    pub fn check_replica_identity(&self, table: &str) -> Result<()> {
+        let Some(ReplicaIdentity::Index { index: name }) = &self.replica_identity else { return Ok(()) };
+        let refuse = |why: String| {
+            Err(Error::new(format!("index `{name}` cannot be the replica identity of table `{table}`: {why}"))
+                .hint("name a unique index on NOT NULL columns, or set the replica identity to DEFAULT or FULL first"))
+        };
+        let columns = match (self.constraints.get(name), self.indexes.get(name)) {
+            (
+                Some(
+                    Constraint::PrimaryKey { columns, deferrable: false, .. }
+                    | Constraint::Unique { columns, deferrable: false, .. },
+                ),
+                _,
+            ) => columns.clone(),
+            (Some(Constraint::PrimaryKey { .. } | Constraint::Unique { .. }), _) => {
+                return refuse("its constraint is deferrable".to_owned());
+            }
+            (Some(_), _) => return refuse("its constraint is not a unique one".to_owned()),
+            (None, Some(index)) if !index.unique => return refuse("it is not unique".to_owned()),
+            (None, Some(index)) if index.predicate.is_some() => return refuse("it has a predicate".to_owned()),
+            (None, Some(index)) if index.columns.iter().any(|key| key.expression.is_some()) => {
+                return refuse("it has an expression".to_owned());
+            }
+            (None, Some(index)) => index.columns.iter().map(|key| key.column.clone()).collect(),
+            (None, None) => return refuse("there is no such index".to_owned()),
+        };
+        match self.columns.iter().find(|column| column.nullable && columns.contains(&column.name)) {
+            Some(column) => refuse(format!("column `{}` may be NULL", column.name)),
+            None => Ok(()),
+        }
     }
 
     fn no_such_column(&self, table: &str, name: &str) -> Error {
@@ -255,6 +410,7 @@ impl Column {
             nullable,
             default: None,
             identity: None,
+            collation: None,
             generated: None,
             comment: None,
         }
@@ -267,20 +423,61 @@ impl Column {
     }
 }
 
+impl IndexParameters {
+    /// Whether there is nothing said.
+    pub fn is_none(&self) -> bool {
+        *self == IndexParameters::default()
+    }
+}
+
 impl Constraint {
-    /// The columns that the constraint is on; for a check those whose names occur in its text.
+    /// A plain primary key.
+    pub fn primary_key(columns: Vec<String>) -> Self {
+        let index_parameters = IndexParameters::default();
+        Constraint::PrimaryKey { columns, deferrable: false, initially_deferred: false, index_parameters }
+    }
+
+    /// A plain unique constraint.
+    pub fn unique(columns: Vec<String>) -> Self {
+        Constraint::Unique {
+            columns,
+            nulls_not_distinct: false,
+            deferrable: false,
+            initially_deferred: false,
+            index_parameters: IndexParameters::default(),
+        }
+    }
+
+    /// The columns that the constraint is on; for opaque text those whose names occur in it.
     pub fn columns(&self, table: &Table) -> Vec<String> {
         match self {
-            Constraint::PrimaryKey { columns } | Constraint::Unique { columns, .. } | Constraint::ForeignKey { columns, .. } => {
-                columns.clone()
+            Constraint::PrimaryKey { columns, index_parameters, .. } | Constraint::Unique { columns, index_parameters, .. } => {
+                columns.iter().chain(&index_parameters.include_columns).cloned().collect()
             }
-            Constraint::Check { check, .. } => table
-                .columns
-                .iter()
-                .filter(|column| sql::mentions(check, &column.name))
-                .map(|column| column.name.clone())
-                .collect(),
+            Constraint::ForeignKey { columns, .. } => columns.clone(),
+            Constraint::Check { .. } => table.mentioned(self.opaque()),
+            Constraint::Exclude { index_parameters, .. } => {
+                let mut columns = table.mentioned(self.opaque());
+                columns.extend(index_parameters.include_columns.iter().cloned());
+                columns
+            }
         }
+    }
+
+    /// The texts that cannot follow a rename (R6).
+    pub fn opaque(&self) -> Vec<&str> {
+        match self {
+            Constraint::Check { check, .. } => vec![check],
+            Constraint::Exclude { exclude, .. } => {
+                std::iter::once(exclude.elements.as_str()).chain(exclude.predicate.as_deref()).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether an index of the same name belongs to it.
+    pub fn owns_index(&self) -> bool {
+        matches!(self, Constraint::PrimaryKey { .. } | Constraint::Unique { .. } | Constraint::Exclude { .. })
     }
 
     /// The label by which PostgreSQL ends the name of an unnamed constraint of this kind.
@@ -291,13 +488,18 @@ impl Constraint {
             Constraint::Unique { columns, .. } => names::object_name(table, Some(&joined(columns)), "key"),
             Constraint::ForeignKey { columns, .. } => names::object_name(table, Some(&joined(columns)), "fkey"),
             Constraint::Check { .. } => names::object_name(table, None, "check"),
+            Constraint::Exclude { .. } => names::object_name(table, None, "excl"),
         }
     }
 
-    /// The same constraint after a column's rename; a check's text cannot be followed (R6) and stays.
+    /// The same constraint after a column's rename; opaque text cannot be followed (R6) and stays.
     pub fn rename_column(&mut self, from: &str, to: &str) {
         match self {
-            Constraint::PrimaryKey { columns } | Constraint::Unique { columns, .. } => rename_in(columns, from, to),
+            Constraint::PrimaryKey { columns, index_parameters, .. } | Constraint::Unique { columns, index_parameters, .. } => {
+                rename_in(columns, from, to);
+                rename_in(&mut index_parameters.include_columns, from, to);
+            }
+            Constraint::Exclude { index_parameters, .. } => rename_in(&mut index_parameters.include_columns, from, to),
             Constraint::ForeignKey { columns, references, .. } => {
                 rename_in(columns, from, to);
                 rename_in(&mut references.on_delete_set_columns, from, to);
@@ -308,14 +510,29 @@ impl Constraint {
 }
 
 impl Index {
-    /// The columns that the index reads; for a predicate those whose names occur in its text.
+    /// The columns that the index reads; for opaque text those whose names occur in it.
     pub fn columns(&self, table: &Table) -> Vec<String> {
-        let mut columns: Vec<String> = self.columns.iter().map(|key| key.column.clone()).collect();
-        columns.extend(self.include.iter().cloned());
-        if let Some(predicate) = &self.predicate {
-            columns.extend(table.columns.iter().map(|c| c.name.clone()).filter(|name| sql::mentions(predicate, name)));
+        let keys = self.columns.iter().filter(|key| key.expression.is_none()).map(|key| key.column.clone());
+        keys.chain(self.include.iter().cloned()).chain(table.mentioned(self.opaque())).collect()
+    }
+
+    /// The texts that cannot follow a rename (R6): expressions and the predicate.
+    pub fn opaque(&self) -> Vec<&str> {
+        self.columns.iter().filter_map(|key| key.expression.as_deref()).chain(self.predicate.as_deref()).collect()
+    }
+
+    /// The same index after a column's rename; opaque text cannot be followed and stays.
+    pub fn rename_column(&mut self, from: &str, to: &str) {
+        for key in self.columns.iter_mut().filter(|key| key.expression.is_none() && key.column == from) {
+            to.clone_into(&mut key.column);
         }
-        columns
+        rename_in(&mut self.include, from, to);
+    }
+
+    /// The second part of the name that PostgreSQL gives an unnamed index.
+    pub fn default_stem(&self) -> String {
+        let word = |key: &IndexColumn| if key.expression.is_some() { "expr".to_owned() } else { key.column.clone() };
+        self.columns.iter().map(word).collect::<Vec<_>>().join("_")
     }
 }
 

@@ -246,10 +246,7 @@ fn aim_at_older(constraint: &mut Constraint, stage: &Stage) {
 fn pair_indexes(result: &mut Physical<'_>, older: &Table, newer: &Table, free: &impl Fn(&str, &str) -> String) {
     let key = |index: &Index, table: &Table, names: &Names| {
         on_physical(index, &index.columns(table), names, |item: &mut Index, from: &str, to: &str| {
-            for key in item.columns.iter_mut().filter(|key| key.column == from) {
-                to.clone_into(&mut key.column);
-            }
-            crate::schema::rename_in(&mut item.include, from, to);
+            item.rename_column(from, to);
         })
     };
     let mut unmatched: Vec<_> =

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
-use crate::schema::{Column, Constraint, Index, Schema, Table};
+use crate::schema::{Column, Constraint, Schema, Table};
 use crate::sql;
 
 /// What lies between an older and a newer version.
@@ -53,6 +53,8 @@ pub struct ScopeColumn {
     pub name: String,
     /// Its type at this point.
     pub sql_type: String,
+    /// Its collation at this point, where it is not the type's own.
+    pub collation: Option<String>,
     /// Whether it may be NULL at this point.
     pub nullable: bool,
 }
@@ -192,6 +194,10 @@ impl Stage {
             .hint(format!("drop constraint `{constraint}` of `{other}` first, in the same migration")));
         }
         self.refuse_generated(table, down)?;
+        if let Some(generated) = self.to.table(table)?.generated_from(column) {
+            return Err(Error::new(format!("column `{table}.{column}` is read by generated column `{generated}`"))
+                .hint(format!("drop column `{generated}` first, in the same migration")));
+        }
         let link = down.map_or(Link::Fresh, |down| Link::Derived(down.to_owned()));
         self.lineage_mut(table)?.push_layer(|layer| {
             layer.columns.retain(|there| there.name != column);
@@ -215,18 +221,22 @@ impl Stage {
                 .hint("choose another name"));
         }
         for (name, constraint) in &model.constraints {
-            if let Constraint::Check { check, .. } = constraint
-                && sql::mentions(check, from)
-            {
-                return Err(Error::new(format!("cannot rename `{table}.{from}`: check `{name}` mentions it"))
+            if constraint.opaque().iter().any(|text| sql::mentions(text, from)) {
+                return Err(Error::new(format!("cannot rename `{table}.{from}`: constraint `{name}` mentions it"))
                     .hint(format!("drop constraint `{name}` and create it anew under the new name, in the same migration")));
             }
         }
         if let Some((name, _)) =
-            model.indexes.iter().find(|(_, index)| index.predicate.as_deref().is_some_and(|text| sql::mentions(text, from)))
+            model.indexes.iter().find(|(_, index)| index.opaque().iter().any(|text| sql::mentions(text, from)))
         {
-            return Err(Error::new(format!("cannot rename `{table}.{from}`: the predicate of index `{name}` mentions it"))
-                .hint(format!("drop index `{name}` and create it anew, in the same migration")));
+            return Err(Error::new(format!(
+                "cannot rename `{table}.{from}`: an expression or the predicate of index `{name}` mentions it"
+            ))
+            .hint(format!("drop index `{name}` and create it anew, in the same migration")));
+        }
+        if let Some(generated) = model.generated_from(from) {
+            return Err(Error::new(format!("cannot rename `{table}.{from}`: generated column `{generated}` reads it"))
+                .hint(format!("drop column `{generated}` first, in the same migration")));
         }
         self.lineage_mut(table)?.push_layer(|layer| {
             for column in layer.columns.iter_mut().filter(|column| column.name == from) {
@@ -243,7 +253,7 @@ impl Stage {
             constraint.rename_column(from, to);
         }
         for index in target.indexes.values_mut() {
-            rename_index_column(index, from, to);
+            index.rename_column(from, to);
         }
         for other in self.to.tables.values_mut() {
             for constraint in other.constraints.values_mut() {
@@ -410,7 +420,12 @@ impl Layer {
 
 impl ScopeColumn {
     fn of(column: &Column) -> Self {
-        ScopeColumn { name: column.name.clone(), sql_type: column.sql_type.clone(), nullable: column.nullable }
+        ScopeColumn {
+            name: column.name.clone(),
+            sql_type: column.sql_type.clone(),
+            collation: column.collation.clone(),
+            nullable: column.nullable,
+        }
     }
 }
 
@@ -422,11 +437,4 @@ fn keep_sequences(table: &mut Table, name: &str) {
             identity.sequence = sequence;
         }
     }
-}
-
-fn rename_index_column(index: &mut Index, from: &str, to: &str) {
-    for key in index.columns.iter_mut().filter(|key| key.column == from) {
-        to.clone_into(&mut key.column);
-    }
-    crate::schema::rename_in(&mut index.include, from, to);
 }

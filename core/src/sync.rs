@@ -8,8 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::chain::Chain;
+use crate::ddl::{null, typed};
 use crate::names;
 use crate::ops::add_column::is_fast_default;
+use crate::schema::Column;
 use crate::shadow::Physical;
 use crate::sql::{Sql, dollar_quoted, ident, join, literal, mentions, qualified, type_name, user};
 use crate::stage::{Layer, Lineage, Link};
@@ -151,11 +153,11 @@ pub fn validity_query(table: &Physical<'_>, direction: Direction) -> Option<Sql>
         return None;
     }
     let scope = plan.scope(table.lineage, 0).clone();
-    let null = |name: &str| {
+    let empty = |name: &str| {
         let column = scope.columns.iter().find(|column| column.name == name);
-        sql!("CAST(NULL AS {})", type_name(column.map_or("text", |column| &column.sql_type)))
+        column.map_or_else(|| null("text", &None), |column| null(&column.sql_type, &column.collation))
     };
-    Some(nested_query(table.lineage, &plan, null).1)
+    Some(nested_query(table.lineage, &plan, empty).1)
 }
 
 fn nested_query(lineage: &Lineage, plan: &Needs, first: impl Fn(&str) -> Sql) -> (Vec<String>, Sql) {
@@ -309,7 +311,7 @@ impl<'a> Program<'a> {
             if !assignments.is_empty() {
                 let variables = below.columns.iter().filter(|column| read.contains(&column.name)).filter_map(|column| {
                     let slot = values.get(&column.name)?;
-                    Some(sql!("{} {} := {};", ident(&column.name), type_name(&column.sql_type), slot))
+                    Some(sql!("{} {} := {};", ident(&column.name), typed(&column.sql_type, &column.collation), slot))
                 });
                 self.statements.push(sql!(
                     "<<{}>> DECLARE {}\nBEGIN\n{}\nEND;",
@@ -324,9 +326,10 @@ impl<'a> Program<'a> {
     }
 
     fn slot(&mut self, scope: &Layer, name: &str) -> Sql {
-        let sql_type = scope.columns.iter().find(|column| column.name == name).map_or("text", |column| &column.sql_type);
+        let column = scope.columns.iter().find(|column| column.name == name);
+        let declared = column.map_or_else(|| type_name("text"), |column| typed(&column.sql_type, &column.collation));
         let slot = ident(&format!("diptych:{}", self.slots.len() + 1));
-        self.slots.push(sql!("{} {};", slot, type_name(sql_type)));
+        self.slots.push(sql!("{} {};", slot, declared));
         slot
     }
 }
@@ -472,9 +475,9 @@ impl Evidence {
         let older_model = table.older.expect("sync is for tables of both versions");
         let older_type = |name: &String| {
             let column = older_model.columns.iter().find(|column| column.name == *name);
-            (name.clone(), column.map_or_else(String::new, |column| column.sql_type.clone()))
+            (name.clone(), column.map_or_else(String::new, comparable))
         };
-        let newer_all: Vec<_> = table.added.iter().map(|added| (added.physical.clone(), added.column.sql_type.clone())).collect();
+        let newer_all: Vec<_> = table.added.iter().map(|added| (added.physical.clone(), comparable(&added.column))).collect();
         let newer = table
             .added
             .iter()
@@ -558,6 +561,11 @@ impl Evidence {
         (self.checked && !self.up_own.is_empty())
             .then(|| sql!("{} AND {} AND NOT {}", self.writer_newer, changed(&self.up_own), changed(&self.newer_all)))
     }
+}
+
+/// The type by which values are compared; none where a collation may find equal what is not the same.
+fn comparable(column: &Column) -> String {
+    if column.collation.is_some() { String::new() } else { column.sql_type.clone() }
 }
 
 /// Whether two values are the same to the last bit: equality of types such as `numeric` or `citext` is coarser, `json` has

@@ -113,7 +113,7 @@ pub fn tombstone(schema: &str, name: &str, table: &Table, version: &str) -> Vec<
     let gone = sql!("{}({}, {})", qualified(OWN_SCHEMA, "gone"), literal(name), literal(version));
     let columns = table.columns.iter().map(|column| {
         // both arms have the type's modifier, or the view's column would lose it and could not be replaced
-        let null = sql!("CAST(NULL AS {})", type_name(&column.sql_type));
+        let null = crate::ddl::null(&column.sql_type, &column.collation);
         sql!("CASE WHEN {} THEN {} ELSE {} END AS {}", gone, null, null, ident(&column.name))
     });
     let place = qualified(schema, name);

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, EnumAccess, MapAccess, SeqAccess, Visitor};
 use std::collections::BTreeSet;
 use std::fmt;
+use std::marker::PhantomData;
 
 use crate::error::{Error, Result};
 
@@ -15,6 +16,45 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Result<T> {
     serde_yaml::from_str::<Sound>(text).and_then(|_| serde_yaml::from_str(text)).map_err(|error| {
         Error::new(format!("not readable: {error}")).hint("correct the place named above; indentation counts in YAML")
     })
+}
+
+/// A list, or a map whose keys are the items' `key`: older files have columns so.
+pub fn list_or_map<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+    deserializer: D,
+    key: &'static str,
+) -> std::result::Result<Vec<T>, D::Error> {
+    deserializer.deserialize_any(ListOrMap { key, item: PhantomData })
+}
+
+struct ListOrMap<T> {
+    key: &'static str,
+    item: PhantomData<T>,
+}
+
+impl<'de, T: DeserializeOwned> Visitor<'de> for ListOrMap<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a list, or a map by name")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<Vec<T>, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = list.next_element()? {
+            items.push(item);
+        }
+        Ok(items)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Vec<T>, A::Error> {
+        let mut items = Vec::new();
+        while let Some((name, fields)) = map.next_entry::<String, Option<serde_json::Map<String, serde_json::Value>>>()? {
+            let mut fields = fields.unwrap_or_default();
+            fields.entry(self.key).or_insert(serde_json::Value::String(name));
+            items.push(serde_json::from_value(fields.into()).map_err(de::Error::custom)?);
+        }
+        Ok(items)
+    }
 }
 
 /// Writes YAML. Strings that a YAML 1.1 reader would take for booleans (`n`, `on`) are quoted.

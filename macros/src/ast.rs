@@ -229,11 +229,11 @@ fn declare_on_struct(table: &mut Struct, attributes: &attr::OnStruct, mistakes: 
 }
 
 fn primary_key(columns: Vec<String>, span: Span, old_writes: OldWrites, place: &'static str) -> Declared<Constraint> {
-    Declared { name: None, definition: Constraint::PrimaryKey { columns: columns.clone() }, columns, span, old_writes, place }
+    Declared { name: None, definition: Constraint::primary_key(columns.clone()), columns, span, old_writes, place }
 }
 
 fn unique(columns: &[String]) -> Constraint {
-    Constraint::Unique { columns: columns.to_vec(), nulls_not_distinct: false, deferrable: false, initially_deferred: false }
+    Constraint::unique(columns.to_vec())
 }
 
 fn check(expression: &str) -> Constraint {

@@ -1,7 +1,7 @@
 //! Names, compared with the snapshot: what is gone, what is new, what an attribute speaks of in vain.
 
 use diptych_core::Snapshot;
-use diptych_core::schema::{Column, Constraint, Index, Table, rename_in};
+use diptych_core::schema::{Column, Constraint, Index, Table};
 use diptych_core::snapshot::Used;
 use proc_macro2::Span;
 use std::collections::BTreeMap;
@@ -233,8 +233,7 @@ fn constraints(table: &Struct, old: &str, model: &Table, outcome: &mut Outcome) 
     for (from, to) in outcome.renames(table) {
         there.constraints.values_mut().for_each(|constraint| constraint.rename_column(from, to));
         for index in there.indexes.values_mut() {
-            index.columns.iter_mut().filter(|key| key.column == from).for_each(|key| to.clone_into(&mut key.column));
-            rename_in(&mut index.include, from, to);
+            index.rename_column(from, to);
         }
     }
     for wanted in &table.constraints {
@@ -293,7 +292,7 @@ fn same_rule(one: &Constraint, other: &Constraint) -> bool {
             Constraint::ForeignKey { columns: those, references: target, .. },
         ) => columns == those && references.table == target.table && references.columns == target.columns,
         (Constraint::Unique { columns, .. }, Constraint::Unique { columns: those, .. }) => columns == those,
-        (Constraint::PrimaryKey { columns }, Constraint::Unique { columns: those, .. }) => columns == those,
+        (Constraint::PrimaryKey { columns, .. }, Constraint::Unique { columns: those, .. }) => columns == those,
         (Constraint::Check { check, .. }, Constraint::Check { check: that, .. }) => check == that,
         (one, other) => one == other,
     }
@@ -313,6 +312,7 @@ fn kind(constraint: &Constraint) -> &'static str {
         Constraint::Unique { .. } => "a unique constraint",
         Constraint::Check { .. } => "a check",
         Constraint::ForeignKey { .. } => "a foreign key",
+        Constraint::Exclude { .. } => "an exclusion constraint",
     }
 }
 
@@ -325,7 +325,7 @@ fn list(table: &str, columns: &[String]) -> String {
 }
 
 fn unique(columns: &[String]) -> Constraint {
-    Constraint::Unique { columns: columns.to_vec(), nulls_not_distinct: false, deferrable: false, initially_deferred: false }
+    Constraint::unique(columns.to_vec())
 }
 
 fn index_columns(index: &Index) -> Vec<String> {

@@ -183,6 +183,7 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
                     constraints: ::std::vec![#(#constraints),*],
                     indexes: ::std::vec![#(#indexes),*],
                     dropped: ::std::vec![#(#dropped),*],
+                    ..::core::default::Default::default()
                 }
             }
         }
@@ -191,16 +192,15 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
 
 fn constraint(core: &TokenStream, constraint: &Constraint) -> TokenStream {
     match constraint {
-        Constraint::PrimaryKey { columns } => {
+        Constraint::PrimaryKey { columns, .. } => {
             let columns = strings(columns);
-            quote! { #core::Constraint::PrimaryKey { columns: #columns } }
+            quote! { #core::Constraint::primary_key(#columns) }
         }
         Constraint::Unique { columns, .. } => {
             let columns = strings(columns);
-            quote! {
-                #core::Constraint::Unique { columns: #columns, nulls_not_distinct: false, deferrable: false, initially_deferred: false }
-            }
+            quote! { #core::Constraint::unique(#columns) }
         }
+        Constraint::Exclude { .. } => TokenStream::new(),
         Constraint::Check { check, .. } => {
             quote! { #core::Constraint::Check { check: ::std::string::String::from(#check), no_inherit: false } }
         }

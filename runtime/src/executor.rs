@@ -142,7 +142,9 @@ impl Executor<'_> {
             Action::Check { sql, refusal, hint, verdict } => return self.check(sql, refusal, hint, *verdict, progress).await,
             Action::Transaction { locks, statements } => return self.transaction(plan, step, locks, statements, progress).await,
             Action::Statement { sql } => self.statement(step, sql, self.gentle(), progress).await?,
-            Action::CreateIndex { schema, name, sql, drop } => self.create_index(step, schema, name, sql, drop, progress).await?,
+            Action::CreateIndex { schema, name, sql, drop, bind } => {
+                self.create_index(step, [schema, name], sql, drop, bind, progress).await?;
+            }
             Action::Backfill { schema, table, update, verify, vacuum } => {
                 let job = backfill::Job { plan, step, schema, table, update, verify, vacuum };
                 backfill::run(self, &job, progress).await?;
@@ -255,10 +257,10 @@ impl Executor<'_> {
     async fn create_index(
         &self,
         step: &Step,
-        schema: &str,
-        name: &str,
+        [schema, name]: [&str; 2],
         sql: &Sql,
         drop: &Sql,
+        bind: &[Sql],
         progress: &mut dyn Progress,
     ) -> Result<()> {
         let found = self
@@ -274,12 +276,33 @@ impl Executor<'_> {
             Some(false) => self.client.batch_execute(drop.as_str()).await?,
             None => {}
         }
-        let built = self.send(step, sql, progress).await;
+        let bound = if bind.is_empty() { sql.clone() } else { self.bind(step, bind, progress).await? };
+        let built = self.send(step, &bound, progress).await;
         if built.is_err() {
             // an invalid unique index would go on refusing writes (TRAPS H6)
             self.client.batch_execute(drop.as_str()).await?;
         }
         built
+    }
+
+    /// The statement that a transaction gives, of which nothing else stays.
+    async fn bind(&self, step: &Step, statements: &[Sql], progress: &mut dyn Progress) -> Result<Sql> {
+        self.client.batch_execute("BEGIN").await?;
+        let outcome = self.bind_body(step, statements, progress).await;
+        let ended = self.client.batch_execute("ROLLBACK").await;
+        let bound = outcome?;
+        ended?;
+        Ok(bound)
+    }
+
+    async fn bind_body(&self, step: &Step, statements: &[Sql], progress: &mut dyn Progress) -> Result<Sql> {
+        let Some((last, before)) = statements.split_last() else { return Ok(Sql::default()) };
+        for statement in before {
+            self.send(step, statement, progress).await?;
+        }
+        progress.statement(last.as_str());
+        let row = self.watched(self.client.query_one(last.as_str(), &[]), progress).await;
+        Ok(Sql::trusted(row.map_err(|error| Error::during(&step.title, error))?.get::<_, String>(0)))
     }
 
     /// Sends one statement, watched.

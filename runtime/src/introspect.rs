@@ -50,9 +50,10 @@ line AS (
     pg_catalog.pg_get_constraintdef(con.oid), con.convalidated, pg_catalog.obj_description(con.oid, 'pg_constraint'))
   FROM pg_catalog.pg_constraint AS con JOIN relation ON relation.oid = con.conrelid WHERE con.contype <> 'n'
   UNION ALL
-  SELECT pg_catalog.format('index %s valid=%s ready=%s replica=%s options=%s', pg_catalog.pg_get_indexdef(index.indexrelid), index.indisvalid, index.indisready,
-    index.indisreplident, relation.reloptions)
+  SELECT pg_catalog.format('index %s valid=%s ready=%s replica=%s options=%s tablespace=%s', pg_catalog.pg_get_indexdef(index.indexrelid), index.indisvalid,
+    index.indisready, index.indisreplident, relation.reloptions, space.spcname)
   FROM pg_catalog.pg_index AS index JOIN relation ON relation.oid = index.indexrelid
+  LEFT JOIN pg_catalog.pg_tablespace AS space ON space.oid = relation.reltablespace
   UNION ALL
   SELECT pg_catalog.format('trigger %s enabled=%s', pg_catalog.pg_get_triggerdef(trigger_.oid), trigger_.tgenabled)
   FROM pg_catalog.pg_trigger AS trigger_ JOIN relation ON relation.oid = trigger_.tgrelid WHERE NOT trigger_.tgisinternal

@@ -27,6 +27,9 @@ pub struct AlterColumn {
     /// Whether it may be NULL from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nullable: Option<bool>,
+    /// The new collation; `null` leaves it to the type, absence leaves it alone (not in pgroll's dialect).
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub collate: Option<Option<String>>,
     /// The new default; `null` drops it, absence leaves it alone.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub default: Option<Option<String>>,
@@ -69,6 +72,9 @@ impl Operate for AlterColumn {
         if let Some(nullable) = self.nullable {
             column.nullable = nullable;
         }
+        if let Some(collation) = &self.collate {
+            column.collation.clone_from(collation);
+        }
         if let Some(default) = &self.default {
             column.default.clone_from(default);
         }
@@ -76,11 +82,11 @@ impl Operate for AlterColumn {
             column.comment.clone_from(comment);
         }
         let constrained = self.unique.is_some() || self.check.is_some() || self.references.is_some();
-        if self.sql_type.is_none() && self.nullable.is_none() && self.default.is_none() && self.comment.is_none() && !constrained {
+        if self.sql_type.is_none() && self.nullable.is_none() && self.collate.is_none() && self.default.is_none() && self.comment.is_none() && !constrained {
             return Err(Error::new(format!("nothing of column `{table}.{name}` is to be altered"))
-                .hint("say what changes: type, nullable, default, comment, unique, check or references"));
+                .hint("say what changes: type, nullable, collate, default, comment, unique, check or references"));
         }
-        let converted = column.sql_type != before.sql_type || column.nullable != before.nullable || constrained;
+        let converted = column.sql_type != before.sql_type || column.nullable != before.nullable || column.collation != before.collation || constrained;
         if converted {
             let (up, down) = self.conversions(&before, &column)?;
             refuse_what_cannot_move(stage, table, name)?;
@@ -145,13 +151,13 @@ pub(super) fn refuse_what_cannot_move(stage: &Stage, table: &str, column: &str) 
     if there.generated.is_some() {
         return refuse("it is a generated column".into(), "add a new column with `up` and drop this one in a later migration");
     }
-    for (name, index) in &model.indexes {
-        if index.predicate.as_deref().is_some_and(|text| sql::mentions(text, column)) {
-            return refuse(format!("the predicate of index `{name}` mentions it"), "drop the index in this migration and create it again in the next");
+    for (name, constraint) in &model.constraints {
+        if matches!(constraint, Constraint::Exclude { .. }) && constraint.columns(model).iter().any(|there| there == column) {
+            return refuse(format!("exclusion constraint `{name}` is on it, and could only be built again while nobody writes"), "drop the constraint in this migration");
         }
     }
-    if let Some(other) = model.columns.iter().find(|other| other.generated.as_deref().is_some_and(|text| sql::mentions(text, column))) {
-        return refuse(format!("generated column `{}` reads it", other.name), "drop the generated column first");
+    if let Some(other) = model.generated_from(column) {
+        return refuse(format!("generated column `{other}` reads it"), "drop the generated column first");
     }
     Ok(())
 }

@@ -24,6 +24,9 @@ pub struct ColumnSpec {
     /// Part of the primary key.
     #[serde(default, skip_serializing_if = "is_false")]
     pub pk: bool,
+    /// The collation, where it is not the type's own (not in pgroll's dialect).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collate: Option<String>,
     /// The default as SQL text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
@@ -117,6 +120,7 @@ impl ColumnSpec {
         }
         let serial = types::serial(&self.sql_type);
         let mut column = Column::new(&self.name, serial.unwrap_or(&self.sql_type), self.nullable && !self.pk);
+        column.collation.clone_from(&self.collate);
         column.default.clone_from(&self.default);
         column.comment.clone_from(&self.comment);
         if serial.is_some() {
@@ -153,6 +157,7 @@ impl ColumnSpec {
             name: column.name.clone(),
             sql_type: column.sql_type.clone(),
             nullable: column.nullable,
+            collate: column.collation.clone(),
             default: column.default.clone(),
             comment: column.comment.clone(),
             generated: match (&column.generated, &column.identity) {
@@ -205,7 +210,7 @@ impl ReferenceSpec {
                 on_update: normal_action(self.on_update.as_deref()),
                 match_type: self.match_type.as_deref().map(str::to_uppercase).filter(|text| text != "SIMPLE"),
             },
-            deferrable: self.deferrable,
+            deferrable: self.deferrable || self.initially_deferred,
             initially_deferred: self.initially_deferred,
         }
     }
@@ -213,7 +218,7 @@ impl ReferenceSpec {
 
 /// A plain unique constraint.
 pub fn unique(columns: Vec<String>) -> Constraint {
-    Constraint::Unique { columns, nulls_not_distinct: false, deferrable: false, initially_deferred: false }
+    Constraint::unique(columns)
 }
 
 /// A referential action in upper case; `NO ACTION` is the absence of one.
@@ -228,7 +233,7 @@ pub fn add_constraint(table_name: &str, table: &mut Table, name: &str, constrain
         return Err(Error::new(format!("a constraint of table `{table_name}` has no name")).hint("add `name: …`"));
     }
     check_name("constraint", name, Some(table_name))?;
-    if let Constraint::PrimaryKey { columns } | Constraint::Unique { columns, .. } | Constraint::ForeignKey { columns, .. } =
+    if let Constraint::PrimaryKey { columns, .. } | Constraint::Unique { columns, .. } | Constraint::ForeignKey { columns, .. } =
         &constraint
     {
         if columns.is_empty() {
@@ -244,6 +249,14 @@ pub fn add_constraint(table_name: &str, table: &mut Table, name: &str, constrain
             }
         }
     }
+    if let Constraint::PrimaryKey { index_parameters, .. }
+    | Constraint::Unique { index_parameters, .. }
+    | Constraint::Exclude { index_parameters, .. } = &constraint
+    {
+        for column in &index_parameters.include_columns {
+            table.column(table_name, column)?;
+        }
+    }
     if let Constraint::ForeignKey { columns, references, .. } = &constraint {
         check_references(&format!("foreign key `{name}` of table `{table_name}`"), columns, references)?;
     }
@@ -254,6 +267,16 @@ pub fn add_constraint(table_name: &str, table: &mut Table, name: &str, constrain
         return Err(Error::new(format!("table `{table_name}` has a constraint `{name}` already")).hint("choose another name"));
     }
     Ok(())
+}
+
+/// The error that lists the constraints there are.
+pub(crate) fn no_such_constraint(name: &str, table: &Table, constraint: &str) -> Error {
+    let there = table.constraints.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    Error::new(format!("table `{name}` has no constraint `{constraint}`")).hint(if there.is_empty() {
+        "it has none at all".to_owned()
+    } else {
+        format!("its constraints are {there}")
+    })
 }
 
 const WHEN: [&str; 2] = ["ALWAYS", "BY DEFAULT"];
@@ -272,6 +295,11 @@ fn check_references(place: &str, columns: &[String], references: &References) ->
     }
     if let Some(kind) = &references.match_type {
         one_of(&format!("match_type of {place}"), kind, &["FULL"])?;
+    }
+    let sets = matches!(references.on_delete.as_deref(), Some("SET NULL" | "SET DEFAULT"));
+    if !references.on_delete_set_columns.is_empty() && !sets {
+        return Err(Error::new(format!("{place} has `on_delete_set_columns`, but sets nothing on delete"))
+            .hint("add `on_delete: SET NULL` or `SET DEFAULT`, or remove the columns"));
     }
     match references.on_delete_set_columns.iter().find(|column| !columns.contains(column)) {
         Some(column) => Err(Error::new(format!("{place} is to set column `{column}`, which is not one of its own"))

@@ -1,7 +1,8 @@
 //! `create_constraint`: a unique, check, primary key or foreign key constraint on existing columns.
 //!
 //! Columns with `up` and `down` get shadows, which alone are held to the constraint; the others are shared, so that
-//! the older version is held to it as well from the moment it is validated.
+//! the older version is held to it as well from the moment it is validated. An exclusion constraint is refused: PostgreSQL can only add
+//! it with a scan and an index build under ACCESS EXCLUSIVE.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use super::alter_column::refuse_what_cannot_move;
 use super::column_spec::{add_constraint, is_false};
 use super::create_table::TableConstraint;
 use crate::error::{Error, Result};
-use crate::schema::{Constraint, References};
+use crate::schema::{Constraint, Exclusion, IndexParameters, References};
 use crate::stage::Stage;
 
 /// The operation.
@@ -46,6 +47,12 @@ pub struct CreateConstraint {
     /// The target of a foreign key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub references: Option<References>,
+    /// What the index of a primary key or unique constraint has besides (not in pgroll's dialect).
+    #[serde(default, skip_serializing_if = "IndexParameters::is_none")]
+    pub index_parameters: IndexParameters,
+    /// What an exclusion constraint says: refused (not in pgroll's dialect).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exclude: Option<Exclusion>,
     /// The newer version's values by column.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub up: BTreeMap<String, String>,
@@ -66,9 +73,15 @@ impl Operate for CreateConstraint {
             deferrable: self.deferrable,
             initially_deferred: self.initially_deferred,
             nulls_not_distinct: self.nulls_not_distinct,
+            index_parameters: self.index_parameters.clone(),
+            exclude: self.exclude.clone(),
         }
         .constraint(&self.table)?;
-        if let Constraint::PrimaryKey { columns } = &constraint {
+        if matches!(constraint, Constraint::Exclude { .. }) {
+            return Err(Error::new(format!("exclusion constraint `{}` cannot be added to table `{}`, which is there already: nobody could use the table while it is scanned", self.name, self.table))
+                .hint("create a new table with it (create_table), or add it by an `sql` operation while the application is down"));
+        }
+        if let Constraint::PrimaryKey { columns, .. } = &constraint {
             let table = stage.to.table(&self.table)?;
             for column in columns {
                 if table.column(&self.table, column)?.nullable {

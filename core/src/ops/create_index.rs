@@ -1,14 +1,18 @@
 //! `create_index`: an index, built concurrently at start.
 //!
-//! SHARE UPDATE EXCLUSIVE on the table: nobody waits. An invalid one that an interrupted build left is found and rebuilt.
+//! SHARE UPDATE EXCLUSIVE on the table: nobody waits. An invalid one that an interrupted build left is found and rebuilt. That it can
+//! be built at all is seen beforehand, on an empty twin of the table. Expressions and a predicate over columns that have another name
+//! until complete are bound by such a twin too: the server reads them there under the newer version's names, and says them again under
+//! the names of now.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Operate;
 use super::column_spec::{check_name, is_false, one_of};
 use crate::error::{Error, Result};
 use crate::schema::{Index, IndexColumn};
 use crate::stage::Stage;
+use crate::yaml;
 
 /// The operation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,7 +22,8 @@ pub struct CreateIndex {
     pub name: String,
     /// The table's name.
     pub table: String,
-    /// The keys in order.
+    /// The keys in order; a map by column is read as well.
+    #[serde(deserialize_with = "by_column")]
     pub columns: Vec<IndexColumn>,
     /// `UNIQUE`.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -32,6 +37,9 @@ pub struct CreateIndex {
     /// `WITH (…)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage_parameters: Option<String>,
+    /// `TABLESPACE …` (not in pgroll's dialect).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tablespace: Option<String>,
     /// `INCLUDE (…)` (not in pgroll's dialect).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<String>,
@@ -51,18 +59,11 @@ impl Operate for CreateIndex {
         if self.columns.is_empty() {
             return Err(Error::new(format!("index `{}` of table `{}` has no columns", self.name, self.table)).hint("add `columns: [{column: …}]`"));
         }
+        self.check_keys()?;
         let table = stage.to.table_mut(&self.table)?;
-        for column in self.columns.iter().map(|key| &key.column).chain(&self.include) {
+        let keys = self.columns.iter().filter(|key| key.expression.is_none()).map(|key| &key.column);
+        for column in keys.chain(&self.include) {
             table.column(&self.table, column)?;
-        }
-        for key in &self.columns {
-            let place = |word: &str| format!("{word} of column `{}` in index `{}`", key.column, self.name);
-            if let Some(sort) = &key.sort {
-                one_of(&place("sort"), sort, &["ASC", "DESC"])?;
-            }
-            if let Some(nulls) = &key.nulls {
-                one_of(&place("nulls"), nulls, &["FIRST", "LAST"])?;
-            }
         }
         table.indexes.insert(self.name.clone(), self.index());
         Ok(())
@@ -70,6 +71,30 @@ impl Operate for CreateIndex {
 }
 
 impl CreateIndex {
+    /// The words of the keys, as far as they can be told without the table.
+    pub fn check_keys(&self) -> Result<()> {
+        for key in &self.columns {
+            let what = key.expression.as_ref().map_or_else(|| format!("column `{}`", key.column), |text| format!("expression `{text}`"));
+            let place = |word: &str| format!("{word} of {what} in index `{}`", self.name);
+            let is_one = if key.expression.is_some() { key.column.is_empty() } else { !key.column.is_empty() };
+            if !is_one || key.expression.as_deref().is_some_and(|text| text.trim().is_empty()) {
+                return Err(Error::new(format!("a key of index `{}` is not one column or one expression", self.name))
+                    .hint("give each key either a `column` or an `expression`"));
+            }
+            if let Some(sort) = &key.sort {
+                one_of(&place("sort"), sort, &["ASC", "DESC"])?;
+            }
+            if let Some(nulls) = &key.nulls {
+                one_of(&place("nulls"), nulls, &["FIRST", "LAST"])?;
+            }
+        }
+        if self.nulls_not_distinct && !self.unique {
+            return Err(Error::new(format!("index `{}` is not unique, so that NULLs are of no consequence", self.name))
+                .hint("add `unique: true`, or remove `nulls_not_distinct`"));
+        }
+        Ok(())
+    }
+
     /// The model of the index.
     pub fn index(&self) -> Index {
         let upper = |text: &Option<String>, default: &str| text.as_deref().map(str::to_uppercase).filter(|text| text != default);
@@ -88,6 +113,7 @@ impl CreateIndex {
             method: self.method.as_deref().map(str::to_lowercase).filter(|method| method != "btree"),
             predicate: self.predicate.clone(),
             storage_parameters: self.storage_parameters.clone(),
+            tablespace: self.tablespace.clone(),
             include: self.include.clone(),
             nulls_not_distinct: self.nulls_not_distinct,
         }
@@ -104,8 +130,13 @@ impl CreateIndex {
             method: index.method,
             predicate: index.predicate,
             storage_parameters: index.storage_parameters,
+            tablespace: index.tablespace,
             include: index.include,
             nulls_not_distinct: index.nulls_not_distinct,
         }
     }
+}
+
+fn by_column<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<IndexColumn>, D::Error> {
+    yaml::list_or_map(deserializer, "column")
 }

@@ -3,15 +3,16 @@
 //! Created at start, empty and unknown to the older version; nothing waits for it. A foreign key of it takes
 //! SHARE ROW EXCLUSIVE on the referenced table for an instant, in a step of its own.
 
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Serialize};
-use std::fmt;
+use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeSet;
 
 use super::Operate;
 use super::column_spec::{ColumnSpec, add_constraint, check_name, is_false, normal_action};
 use crate::error::{Error, Result};
-use crate::schema::{Constraint, References, Table};
+use crate::names;
+use crate::schema::{Constraint, Exclusion, IndexParameters, References, Schema, Table};
 use crate::stage::Stage;
+use crate::yaml;
 
 /// The operation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +21,7 @@ pub struct CreateTable {
     /// The table's name.
     pub name: String,
     /// Its columns; a map by name is read as well.
-    #[serde(deserialize_with = "list_or_map")]
+    #[serde(deserialize_with = "by_name")]
     pub columns: Vec<ColumnSpec>,
     /// Constraints on several columns, or under names of one's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -36,7 +37,7 @@ pub struct CreateTable {
 pub struct TableConstraint {
     /// Its name.
     pub name: String,
-    /// `unique`, `check`, `primary_key` or `foreign_key`.
+    /// `unique`, `check`, `primary_key`, `foreign_key` or `exclude`.
     #[serde(rename = "type")]
     pub kind: String,
     /// Its columns in order.
@@ -60,11 +61,18 @@ pub struct TableConstraint {
     /// The target of a foreign key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub references: Option<References>,
+    /// What the index of a primary key, unique or exclusion constraint has besides.
+    #[serde(default, skip_serializing_if = "IndexParameters::is_none")]
+    pub index_parameters: IndexParameters,
+    /// What an exclusion constraint says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exclude: Option<Exclusion>,
 }
 
 impl Operate for CreateTable {
     fn apply(&self, stage: &mut Stage) -> Result<()> {
-        let table = self.table()?;
+        let mut table = self.table()?;
+        self.number_taken_names(&stage.to, &mut table);
         for (name, constraint) in &table.constraints {
             if let Constraint::ForeignKey { references, .. } = constraint {
                 let target = if references.table == self.name { &table } else { stage.to.table(&references.table)? };
@@ -90,7 +98,7 @@ impl CreateTable {
         }
         let key: Vec<String> = self.columns.iter().filter(|spec| spec.pk).map(|spec| spec.name.clone()).collect();
         if !key.is_empty() {
-            let key = Constraint::PrimaryKey { columns: key };
+            let key = Constraint::primary_key(key);
             add_constraint(&self.name, &mut table, &key.default_name(&self.name), key)?;
         }
         for spec in &self.columns {
@@ -98,7 +106,7 @@ impl CreateTable {
         }
         for constraint in &self.constraints {
             let model = constraint.constraint(&self.name)?;
-            if let Constraint::PrimaryKey { columns } = &model {
+            if let Constraint::PrimaryKey { columns, .. } = &model {
                 for column in &mut table.columns {
                     column.nullable &= !columns.contains(&column.name);
                 }
@@ -106,6 +114,31 @@ impl CreateTable {
             add_constraint(&self.name, &mut table, &constraint.name, model)?;
         }
         Ok(table)
+    }
+
+    /// Names that PostgreSQL would choose, and that a table has which was renamed, get a number, as PostgreSQL does.
+    fn number_taken_names(&self, schema: &Schema, table: &mut Table) {
+        let there = schema.tables.iter().flat_map(|(name, table)| table.relations(name).map(|(name, _)| name));
+        let mut taken: BTreeSet<String> = there.collect();
+        taken.extend(self.constraints.iter().map(|constraint| constraint.name.clone()));
+        let free = |name: &str| {
+            (1..).map(|n| names::shortened(&format!("{name}{n}"))).find(|name| !taken.contains(name)).unwrap_or_default()
+        };
+        let given = |name: &String| self.constraints.iter().any(|constraint| constraint.name == *name);
+        let keys = table.constraints.iter().filter(|(name, there)| there.owns_index() && taken.contains(*name) && !given(name));
+        for name in keys.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+            if let Some(key) = table.constraints.remove(&name) {
+                table.constraints.insert(free(&name), key);
+            }
+        }
+        for column in &mut table.columns {
+            let name = column.sequence_name(&self.name).filter(|name| taken.contains(name));
+            if let (Some(name), Some(identity)) = (name, &mut column.identity)
+                && identity.sequence.is_none()
+            {
+                identity.sequence = Some(free(&name));
+            }
+        }
     }
 
     /// The operation that leads to this table.
@@ -124,14 +157,27 @@ impl TableConstraint {
     pub fn constraint(&self, table: &str) -> Result<Constraint> {
         let columns = self.columns.clone();
         let lacks = |what: &str| Error::new(format!("constraint `{}` of table `{table}` has no `{what}`", self.name)).hint(format!("add `{what}: …`"));
+        self.refuse_what_is_in_vain(table)?;
+        let index_parameters = self.index_parameters.clone();
+        let (deferrable, initially_deferred) = (self.deferrable || self.initially_deferred, self.initially_deferred);
         Ok(match self.kind.as_str() {
-            "primary_key" => Constraint::PrimaryKey { columns },
+            "primary_key" => Constraint::PrimaryKey { columns, deferrable, initially_deferred, index_parameters },
             "unique" => Constraint::Unique {
                 columns,
                 nulls_not_distinct: self.nulls_not_distinct,
-                deferrable: self.deferrable,
-                initially_deferred: self.initially_deferred,
+                deferrable,
+                initially_deferred,
+                index_parameters,
             },
+            "exclude" => {
+                let exclude = self.exclude.clone().ok_or_else(|| lacks("exclude"))?;
+                if exclude.elements.trim().is_empty() {
+                    return Err(lacks("exclude.elements"));
+                }
+                let method = exclude.index_method.as_deref().map(str::to_lowercase).filter(|method| method != "btree");
+                let exclude = Exclusion { index_method: method, ..exclude };
+                Constraint::Exclude { exclude, deferrable, initially_deferred, index_parameters }
+            }
             "check" => Constraint::Check { check: self.check.clone().ok_or_else(|| lacks("check"))?, no_inherit: self.no_inherit },
             "foreign_key" => {
                 let given = self.references.clone().ok_or_else(|| lacks("references"))?;
@@ -143,25 +189,71 @@ impl TableConstraint {
                         match_type: given.match_type.as_deref().map(str::to_uppercase).filter(|text| text != "SIMPLE"),
                         ..given
                     },
-                    deferrable: self.deferrable,
-                    initially_deferred: self.initially_deferred,
+                    deferrable,
+                    initially_deferred,
                 }
             }
             other => {
                 return Err(Error::new(format!("constraint `{}` of table `{table}` has the unknown type `{other}`", self.name))
-                    .hint("the types are unique, check, primary_key and foreign_key"));
+                    .hint("the types are unique, check, primary_key, foreign_key and exclude"));
             }
         })
+    }
+
+    /// What is said of another kind of constraint than this would be lost in silence.
+    fn refuse_what_is_in_vain(&self, table: &str) -> Result<()> {
+        let kind = self.kind.as_str();
+        let indexed = ["unique", "primary_key", "exclude"].contains(&kind);
+        for (word, given, fits) in [
+            ("columns", !self.columns.is_empty(), kind != "exclude"),
+            ("check", self.check.is_some(), kind == "check"),
+            ("no_inherit", self.no_inherit, kind == "check"),
+            ("deferrable", self.deferrable, kind != "check"),
+            ("initially_deferred", self.initially_deferred, kind != "check"),
+            ("nulls_not_distinct", self.nulls_not_distinct, kind == "unique"),
+            ("references", self.references.is_some(), kind == "foreign_key"),
+            ("index_parameters", !self.index_parameters.is_none(), indexed),
+            ("exclude", self.exclude.is_some(), kind == "exclude"),
+        ] {
+            if given && !fits {
+                return Err(Error::new(format!("constraint `{}` of table `{table}` is of type {kind} and has `{word}`", self.name))
+                    .hint(format!("remove `{word}`, or correct the type")));
+            }
+        }
+        Ok(())
     }
 
     /// The spec that leads to this constraint.
     pub fn of(name: &str, constraint: &Constraint) -> Self {
         let spec = TableConstraint { name: name.to_owned(), ..TableConstraint::default() };
         match constraint.clone() {
-            Constraint::PrimaryKey { columns } => TableConstraint { kind: "primary_key".to_owned(), columns, ..spec },
-            Constraint::Unique { columns, nulls_not_distinct, deferrable, initially_deferred } => {
-                TableConstraint { kind: "unique".to_owned(), columns, nulls_not_distinct, deferrable, initially_deferred, ..spec }
+            Constraint::PrimaryKey { columns, deferrable, initially_deferred, index_parameters } => TableConstraint {
+                kind: "primary_key".to_owned(),
+                columns,
+                deferrable,
+                initially_deferred,
+                index_parameters,
+                ..spec
+            },
+            Constraint::Unique { columns, nulls_not_distinct, deferrable, initially_deferred, index_parameters } => {
+                TableConstraint {
+                    kind: "unique".to_owned(),
+                    columns,
+                    nulls_not_distinct,
+                    deferrable,
+                    initially_deferred,
+                    index_parameters,
+                    ..spec
+                }
             }
+            Constraint::Exclude { exclude, deferrable, initially_deferred, index_parameters } => TableConstraint {
+                kind: "exclude".to_owned(),
+                exclude: Some(exclude),
+                deferrable,
+                initially_deferred,
+                index_parameters,
+                ..spec
+            },
             Constraint::Check { check, no_inherit } => {
                 TableConstraint { kind: "check".to_owned(), check: Some(check), no_inherit, ..spec }
             }
@@ -177,37 +269,6 @@ impl TableConstraint {
     }
 }
 
-fn list_or_map<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<ColumnSpec>, D::Error> {
-    struct Columns;
-
-    /// A column in a map: its name is the key.
-    #[derive(Deserialize)]
-    struct Unnamed(serde_json::Map<String, serde_json::Value>);
-
-    impl<'de> Visitor<'de> for Columns {
-        type Value = Vec<ColumnSpec>;
-
-        fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-            out.write_str("a list of columns")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<Self::Value, A::Error> {
-            let mut columns = Vec::new();
-            while let Some(column) = list.next_element()? {
-                columns.push(column);
-            }
-            Ok(columns)
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Self::Value, A::Error> {
-            let mut columns = Vec::new();
-            while let Some((name, Unnamed(mut fields))) = map.next_entry::<String, Unnamed>()? {
-                fields.entry("name").or_insert(serde_json::Value::String(name));
-                columns.push(serde_json::from_value(fields.into()).map_err(serde::de::Error::custom)?);
-            }
-            Ok(columns)
-        }
-    }
-
-    deserializer.deserialize_any(Columns)
+fn by_name<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<ColumnSpec>, D::Error> {
+    yaml::list_or_map(deserializer, "name")
 }

@@ -16,10 +16,11 @@ pub struct DropIndex {
 
 impl Operate for DropIndex {
     fn apply(&self, stage: &mut Stage) -> Result<()> {
-        for table in stage.to.tables.values_mut() {
-            if table.indexes.remove(&self.name).is_some() {
-                return Ok(());
-            }
+        let found = stage.to.tables.iter().find(|(_, table)| table.indexes.contains_key(&self.name)).map(|(name, _)| name.clone());
+        if let Some(table) = found {
+            super::drop_constraint::refuse_what_is_referenced(stage, &table, &self.name)?;
+            stage.to.table_mut(&table)?.indexes.remove(&self.name);
+            return Ok(());
         }
         let owner = stage.to.tables.iter().find(|(_, table)| table.constraints.contains_key(&self.name));
         Err(match owner {

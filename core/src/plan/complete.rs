@@ -4,7 +4,7 @@ use crate::chain::Chain;
 use crate::ddl::{self};
 use crate::hazard::Hazard;
 use crate::plan::{Action, Command, Phase, Plan, Steps, exclusive};
-use crate::schema::{Constraint, Table};
+use crate::schema::{Constraint, ReplicaIdentity, Table};
 use crate::shadow::{Physical, layout};
 use crate::sql::{Sql, ident, literal, qualified, user, verbatim};
 use crate::stage::Moment;
@@ -123,6 +123,11 @@ fn contract_table(chain: &Chain, table: &Physical<'_>, statements: Vec<Sql>, ste
     if !table.removed.is_empty() {
         step.hazard(Hazard::DataGoes);
     }
+    if let (Some(older), Some(newer)) = (table.older, table.newer)
+        && older.replica_identity != newer.replica_identity
+    {
+        step.hazard(Hazard::ReplicaIdentity);
+    }
 }
 
 /// What to lock: the older version's view, which locks its table after itself, in the order of the app's own statements.
@@ -159,18 +164,25 @@ fn contract(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
         }
         let sequences: Vec<_> = table.identities().map(|(origin, added)| sequence(chain, table, &origin, added)).collect();
         statements.extend(sequences.iter().flat_map(|sequence| sequence.begin.iter().cloned()));
-        for name in &table.removed {
+        // generated columns before those that they read
+        let reads = |name: &&String| {
+            let column = table.older.and_then(|older| older.columns.iter().find(|column| column.name == **name));
+            column.is_some_and(|column| column.generated.is_some())
+        };
+        let (first, then): (Vec<&String>, Vec<&String>) = table.removed.iter().partition(reads);
+        for name in first.into_iter().chain(then) {
             statements.push(sql!("ALTER TABLE {} DROP COLUMN {}", place, ident(name)));
         }
         statements.extend(sequences.into_iter().map(|sequence| sequence.end));
         statements.extend(rename_columns(table, &place));
         statements.extend(final_constraints(table, &place));
+        statements.extend(final_identity(table, newer, &place));
         statements.extend(final_defaults(table, newer, &place));
         statements.extend(comments(table, newer, &place));
     }
     if table.is_displaced() {
         for (name, constraint) in &newer.constraints {
-            if ddl::key_index(constraint).is_some() {
+            if constraint.owns_index() {
                 statements.push(sql!(
                     "ALTER TABLE {} RENAME CONSTRAINT {} TO {}",
                     place,
@@ -253,9 +265,14 @@ fn rename_columns(table: &Physical<'_>, place: &Sql) -> Vec<Sql> {
 fn final_constraints(table: &Physical<'_>, place: &Sql) -> Vec<Sql> {
     let mut statements = Vec::new();
     let rename = |from: &str, to: &str| sql!("ALTER TABLE {} RENAME CONSTRAINT {} TO {}", place, ident(from), ident(to));
-    for (so_far, to_be) in table.kept_constraints.iter().filter(|(so_far, to_be)| so_far != to_be) {
-        statements.push(rename(so_far, to_be));
-    }
+    let moved = table.kept_constraints.iter().filter(|(so_far, to_be)| so_far != to_be);
+    let moved: Vec<(&String, &String)> = moved.map(|(so_far, to_be)| (so_far, to_be)).collect();
+    let in_use = |name: &String| moved.iter().any(|(so_far, _)| *so_far == name);
+    let aside = |name: &str| names::generated("away", &[&table.name, name]);
+    let (waiting, free): (Vec<_>, Vec<_>) = moved.iter().partition(|(_, to_be)| in_use(to_be));
+    statements.extend(waiting.iter().map(|(so_far, _)| rename(so_far, &aside(so_far))));
+    statements.extend(free.iter().map(|(so_far, to_be)| rename(so_far, to_be)));
+    statements.extend(waiting.iter().map(|(so_far, to_be)| rename(&aside(so_far), to_be)));
     for added in &table.added_constraints {
         if ddl::key_index(&added.constraint).is_some() {
             statements.push(sql!("ALTER TABLE {} {}", place, ddl::attach_key(&added.name, &added.physical, &added.constraint)));
@@ -264,6 +281,27 @@ fn final_constraints(table: &Physical<'_>, place: &Sql) -> Vec<Sql> {
         }
     }
     statements
+}
+
+/// The replica identity, where it is another one or its index is a new one. Indexes still have the names of before complete.
+fn final_identity(table: &Physical<'_>, newer: &Table, place: &Sql) -> Option<Sql> {
+    let index = match &newer.replica_identity {
+        Some(ReplicaIdentity::Index { index }) => Some(index),
+        _ => None,
+    };
+    let rebuilt = index.is_some_and(|index| {
+        table.added_constraints.iter().any(|added| added.name == *index)
+            || table.added_indexes.iter().any(|(name, ..)| name == index)
+    });
+    let name_of = |index: &str| {
+        let added = table.added_indexes.iter().map(|(to_be, so_far, _)| (to_be, so_far));
+        let kept = table.kept_indexes.iter().map(|(so_far, to_be)| (to_be, so_far));
+        added.chain(kept).find(|(to_be, _)| *to_be == index).map_or_else(|| index.to_owned(), |(_, so_far)| so_far.clone())
+    };
+    let so_far = table.older.and_then(|older| older.replica_identity.as_ref());
+    // a rename of the index alone changes nothing, but is not worth telling apart
+    (rebuilt || so_far != newer.replica_identity.as_ref())
+        .then(|| ddl::replica_identity(place, newer.replica_identity.as_ref(), name_of))
 }
 
 fn final_defaults(table: &Physical<'_>, newer: &Table, place: &Sql) -> Vec<Sql> {

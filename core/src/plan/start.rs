@@ -7,7 +7,7 @@ use crate::plan::{Action, Command, Phase, Plan, Steps, Verdict, exclusive, share
 use crate::plan::{dependents, surroundings};
 use crate::schema::{Constraint, Index};
 use crate::shadow::{AddedConstraint, Physical, layout};
-use crate::sql::{Sql, ident, join, literal, qualified, type_name, verbatim};
+use crate::sql::{Sql, ident, join, literal, qualified, verbatim};
 use crate::stage::Moment;
 use crate::sync::{self, Direction};
 use crate::{names, sql, views};
@@ -105,6 +105,7 @@ fn preflight(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
         );
     }
     types_exist(tables, steps);
+    definitions(chain, tables, steps);
     surroundings::checks(chain, tables, steps);
     for table in &kept {
         dependents::check(chain, table, steps);
@@ -119,22 +120,61 @@ fn types_exist(tables: &[Physical<'_>], steps: &mut Steps) {
     let created =
         tables.iter().filter(|table| table.older.is_none()).filter_map(|table| table.newer).flat_map(|newer| &newer.columns);
     let added = tables.iter().flat_map(|table| &table.added).map(|added| &added.column);
-    let types: std::collections::BTreeSet<&str> = created.chain(added).map(|column| column.sql_type.as_str()).collect();
+    let types: std::collections::BTreeSet<_> = created.chain(added).map(|column| (&column.sql_type, &column.collation)).collect();
     if types.is_empty() {
         return;
     }
-    let casts =
-        types.iter().enumerate().map(|(at, name)| sql!("CAST(NULL AS {}) AS {}", type_name(name), ident(&format!("type {at}"))));
+    let casts = types
+        .iter()
+        .enumerate()
+        .map(|(at, (name, collation))| sql!("{} AS {}", ddl::null(name, collation), ident(&format!("type {at}"))));
     steps.push(
         Phase::Preflight,
         "the types of the new columns are known",
         Action::Check {
             sql: sql!("SELECT NULL::pg_catalog.text FROM (SELECT {}) AS known WHERE false", join(casts, ", ")),
-            refusal: "a new column has a type that is not known here".into(),
-            hint: "correct the type's name, or create the type (or its extension) first".into(),
+            refusal: "a new column has a type or collation that is not known here".into(),
+            hint: "correct the name, or create the type (or its extension, or the collation) first".into(),
             verdict: Verdict::Refuse,
         },
     );
+}
+
+/// New tables and indexes are what this server takes: tried on empty twins, of which nothing stays.
+fn definitions(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
+    let mut attempt = |title: String, sql: Sql, refusal: String| {
+        let hint = "correct the definition, or drop what no longer fits; what this server says of it stands above".to_owned();
+        steps.push(Phase::Preflight, title, Action::Check { sql, refusal, hint, verdict: Verdict::Refuse });
+    };
+    for table in tables {
+        let (Some(newer), Some(name)) = (table.newer, table.final_name()) else { continue };
+        if table.is_kept() {
+            for (index, _, model) in new_indexes(table) {
+                let refusal = format!("index `{index}` of table `{name}` cannot be built");
+                attempt(format!("index `{index}` of `{name}` can be built"), ddl::try_index(newer, &model), refusal);
+            }
+        } else if chain.older.is_some() {
+            let refusal = format!("table `{name}` cannot be created");
+            attempt(format!("table `{name}` can be created"), ddl::try_table(name, newer), refusal);
+        }
+    }
+    let keys = tables.iter().flat_map(|table| foreign_keys(table).into_iter().map(move |(_, key)| (table, key)));
+    let sets = keys.filter(
+        |(_, key)| matches!(key, Constraint::ForeignKey { references, .. } if !references.on_delete_set_columns.is_empty()),
+    );
+    let sets: Vec<_> = sets.map(|(table, _)| sql!("({})", literal(&table.name))).collect();
+    if chain.server < 15 && !sets.is_empty() {
+        steps.push(
+            Phase::Preflight,
+            "no foreign key has a list of columns to set (PostgreSQL 14)",
+            Action::Check {
+                sql: sql!("VALUES {}", join(sets, ", ")),
+                refusal: "PostgreSQL 14 does not know `on_delete_set_columns`, which foreign keys of these tables have".into(),
+                hint: "remove it, or upgrade to PostgreSQL 15 or newer".into(),
+                verdict: Verdict::Refuse,
+            },
+        );
+    }
 }
 
 /// The expressions are valid, and every existing row has a value that its column takes (R8).
@@ -225,7 +265,8 @@ fn expand(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     }
     let mut statements = Vec::new();
     for added in &table.added {
-        let mut definition = sql!("ADD COLUMN {} {}", ident(&added.physical), type_name(&added.column.sql_type));
+        let declared = ddl::typed(&added.column.sql_type, &added.column.collation);
+        let mut definition = sql!("ADD COLUMN {} {}", ident(&added.physical), declared);
         if let Some(default) = &added.default {
             definition = sql!("{} DEFAULT {}", definition, sql::user(default));
             if !added.column.nullable {
@@ -421,14 +462,10 @@ fn build_indexes(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     if !table.is_kept() {
         return;
     }
-    let mut wanted: Vec<(String, Index)> =
-        table.added_indexes.iter().map(|(_, physical, index)| (physical.clone(), index.clone())).collect();
-    wanted.extend(
-        table.added_constraints.iter().filter_map(|added| Some((added.physical.clone(), ddl::key_index(&added.constraint)?))),
-    );
+    let mut wanted = new_indexes(table);
     // unique ones last: until publish is near, a unique index can only refuse the older version's writes
-    wanted.sort_by_key(|(_, index)| index.unique);
-    for (name, index) in wanted {
+    wanted.sort_by_key(|(_, _, index)| index.unique);
+    for (_, name, index) in wanted {
         let place = qualified(&chain.base, &name);
         let step = steps.push(
             Phase::Constrain,
@@ -437,19 +474,36 @@ fn build_indexes(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
                 schema: chain.base.clone(),
                 sql: ddl::create_index(&chain.base, &table.name, &name, &index, &table.newer_names, Build::Concurrently),
                 drop: sql!("DROP INDEX CONCURRENTLY IF EXISTS {}", place),
+                bind: bind(chain, table, &name, &index),
                 name: name.clone(),
             },
         );
         step.lock("SHARE UPDATE EXCLUSIVE: nobody waits");
         if index.unique {
-            let columns: Vec<_> = index.columns.iter().map(|key| ddl::physical(&table.newer_names, &key.column)).collect();
-            step.hazard(if columns.iter().any(|column| table.is_added(column)) {
+            let columns = table.newer.map(|newer| index.columns(newer)).unwrap_or_default();
+            step.hazard(if columns.iter().any(|column| table.is_added(ddl::physical(&table.newer_names, column))) {
                 Hazard::UpsertOnConvertedKey
             } else {
                 Hazard::OldWritesMayFail
             });
         }
     }
+}
+
+/// The indexes to be built: the name to be, the name until complete, the model.
+fn new_indexes(table: &Physical<'_>) -> Vec<(String, String, Index)> {
+    let keys = table
+        .added_constraints
+        .iter()
+        .filter_map(|added| Some((added.name.clone(), added.physical.clone(), ddl::key_index(&added.constraint)?)));
+    table.added_indexes.iter().cloned().chain(keys).collect()
+}
+
+/// The transaction that binds the index's texts, where they mention a column that is called otherwise until complete.
+fn bind(chain: &Chain, table: &Physical<'_>, name: &str, index: &Index) -> Vec<Sql> {
+    let Some(newer) = table.newer else { return Vec::new() };
+    let moved = newer.mentioned(index.opaque()).iter().any(|column| ddl::physical(&table.newer_names, column) != column);
+    if moved { ddl::bind_index(&chain.base, &table.name, name, index, &table.newer_names, newer) } else { Vec::new() }
 }
 
 fn constrain(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_>, steps: &mut Steps) {

@@ -36,6 +36,8 @@ pub(crate) const CHANGES: &[&str] = &[
       constraints:
         - {name: orders_user_n, type: unique, columns: [user_id, n], nulls_not_distinct: true}
         - {name: orders_n, type: check, check: n <> ''}
+        - {name: orders_x, type: exclude, exclude: {index_method: GIST, elements: 'n WITH =, total WITH &&', predicate: total > 3}, deferrable: true, index_parameters: {include_columns: [n]}}
+        - {name: orders_uq, type: unique, columns: [total], index_parameters: {include_columns: [n], storage_parameters: fillfactor=70, tablespace: fast}}
         - {name: orders_self, type: foreign_key, columns: [id], references: {table: orders, columns: [id], on_delete: SET NULL, on_delete_set_columns: [id]}}
 ",
     "version_schema: v2
@@ -47,6 +49,7 @@ operations:
 ",
     "operations:
   - add_column: {table: users, column: {name: active, type: boolean, default: 'true'}}
+  - add_column: {table: users, column: {name: folded, type: text, collate: C, default: '0'}}
   - add_column: {table: users, column: {name: token, type: uuid, default: gen_random_uuid()}}
   - add_column: {table: users, column: {name: shout, type: text, check: {name: shout_is_loud, constraint: shout = upper(shout)}}, up: upper(email)}
   - add_column: {table: users, column: {name: note, type: text, nullable: true, comment: a note}}
@@ -68,6 +71,8 @@ operations:
 ",
     "operations:
   - create_index: {name: users_age_idx, table: users, columns: [{column: age, sort: DESC, nulls: LAST}, {column: name, collate: C, opclass: {name: text_pattern_ops, params: [a=1]}}], predicate: age > 3}
+  - create_index: {name: users_lower, table: users, columns: [{expression: lower(email), collate: C, sort: DESC}, {column: age}], unique: true}
+  - create_index: {name: users_map, table: users, columns: {age: {sort: DESC}, name: }, tablespace: fast}
   - create_index: {name: Users_Hash, table: users, columns: [{column: email}], method: hash, storage_parameters: fillfactor = 70}
   - create_index: {name: users_name_age, table: users, columns: [{column: email}], unique: true, include: [name], nulls_not_distinct: true}
   - drop_index: {name: users_name_idx}
@@ -91,6 +96,13 @@ operations:
   - create_constraint: {name: notes_user, table: notes, type: foreign_key, columns: [user_id], references: {table: users, columns: [id], on_delete: CASCADE}}
   - drop_constraint: {table: users, name: users_email_key, up: email, down: email || 'x'}
   - drop_constraint: {table: notes, name: notes_user_fk}
+",
+    "operations:
+  - drop_multicolumn_constraint: {table: users, name: users_age, up: {age: age}, down: {age: 'coalesce(age, 1)'}}
+  - rename_constraint: {table: users, from: users_email_key, to: users_mail}
+  - set_replica_identity: {table: users, identity: {type: INDEX, index: users_mail}}
+  - rename_constraint: {table: users, from: users_mail, to: Users Mail}
+  - set_replica_identity: {table: notes, identity: {type: FULL}}
 ",
     "operations:
   - rename_column: {table: users, from: name, to: label}

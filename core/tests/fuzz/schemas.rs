@@ -1,6 +1,6 @@
 //! Schemas as values: two random ones are diffed, and the operations lead from the one to the other.
 
-use diptych_core::schema::{Identity, IndexColumn, References};
+use diptych_core::schema::{Exclusion, Identity, IndexColumn, IndexParameters, References, ReplicaIdentity};
 use diptych_core::{
     Column, Constraint, DeclaredColumn, DeclaredSchema, DeclaredTable, DroppedColumn, Index, Migration, Schema, Snapshot, Table,
     diff,
@@ -101,12 +101,26 @@ fn column() -> impl Strategy<Value = Column> {
 fn constraint() -> impl Strategy<Value = Constraint> {
     let columns = || vec(column_name(), 1..3);
     prop_oneof![
-        columns().prop_map(|columns| Constraint::PrimaryKey { columns }),
-        (columns(), any::<bool>(), any::<bool>()).prop_map(|(columns, nulls_not_distinct, deferrable)| Constraint::Unique {
+        (columns(), any::<bool>()).prop_map(|(columns, deferrable)| Constraint::PrimaryKey {
             columns,
-            nulls_not_distinct,
             deferrable,
-            initially_deferred: false
+            initially_deferred: false,
+            index_parameters: IndexParameters::default()
+        }),
+        (columns(), any::<bool>(), any::<bool>(), vec(column_name(), 0..2)).prop_map(
+            |(columns, nulls_not_distinct, deferrable, include_columns)| Constraint::Unique {
+                columns,
+                nulls_not_distinct,
+                deferrable,
+                initially_deferred: false,
+                index_parameters: IndexParameters { include_columns, ..IndexParameters::default() },
+            }
+        ),
+        (text(&["x WITH =", "y WITH &&"]), option::of(text(&["x > 3"]))).prop_map(|(elements, predicate)| Constraint::Exclude {
+            exclude: Exclusion { index_method: Some("gist".to_owned()), elements, predicate },
+            deferrable: false,
+            initially_deferred: false,
+            index_parameters: IndexParameters::default()
         }),
         (text(&["x > 0", "y <> z", "true"]), any::<bool>())
             .prop_map(|(check, no_inherit)| Constraint::Check { check, no_inherit }),
@@ -124,27 +138,47 @@ fn constraint() -> impl Strategy<Value = Constraint> {
 }
 
 fn index() -> impl Strategy<Value = Index> {
-    let keys = vec((column_name(), option::weighted(0.2, Just("DESC".to_owned()))), 1..3);
-    (keys, any::<bool>(), option::weighted(0.2, text(&["x > 3", "z"]))).prop_map(|(keys, unique, predicate)| Index {
-        columns: keys.into_iter().map(|(column, sort)| IndexColumn { column, sort, ..IndexColumn::default() }).collect(),
+    let expression = option::weighted(0.2, text(&["lower(x)", "y || z"]));
+    let keys = vec((column_name(), expression, option::weighted(0.2, Just("DESC".to_owned()))), 1..3);
+    let key = |(column, expression, sort): (String, Option<String>, _)| IndexColumn {
+        column: if expression.is_some() { String::new() } else { column },
+        expression,
+        sort,
+        ..IndexColumn::default()
+    };
+    (keys, any::<bool>(), option::weighted(0.2, text(&["x > 3", "z"]))).prop_map(move |(keys, unique, predicate)| Index {
+        columns: keys.into_iter().map(key).collect(),
         unique,
         predicate,
         ..Index::default()
     })
 }
 
+fn identity() -> impl Strategy<Value = ReplicaIdentity> {
+    let index = text(&["k1", "k2", "i1"]).prop_map(|index| ReplicaIdentity::Index { index });
+    prop_oneof![1 => Just(ReplicaIdentity::Nothing), 1 => Just(ReplicaIdentity::Full), 3 => index]
+}
+
 fn table() -> impl Strategy<Value = Table> {
     let constraints = btree_map(text(&["k1", "k2", "k3"]), constraint(), 0..3);
     let indexes = btree_map(text(&["i1", "i2", "k1"]), index(), 0..2);
-    (option::weighted(0.2, text(&["note"])), vec(column(), 0..5), constraints, indexes).prop_map(
-        |(comment, mut columns, mut constraints, mut indexes)| {
+    (option::weighted(0.2, text(&["note"])), vec(column(), 0..5), constraints, indexes, option::weighted(0.3, identity()))
+        .prop_map(|(comment, mut columns, mut constraints, mut indexes, replica_identity)| {
             // as every server and every struct has it: a column once, one key at most, what is in it not nullable
             let mut seen = BTreeSet::new();
             columns.retain(|column| seen.insert(column.name.clone()));
             let there = |name: &String| columns.iter().any(|column| column.name == *name);
-            let of_this = |constraint: &Constraint| constraint.columns(&Table::default()).iter().all(there);
+            let of_this = |constraint: &Constraint| match constraint {
+                Constraint::Unique { columns, .. } => columns.iter().all(there),
+                constraint => constraint.columns(&Table::default()).iter().all(there),
+            };
             constraints.retain(|_, constraint| of_this(constraint));
-            indexes.retain(|_, index| index.columns.iter().all(|key| there(&key.column)));
+            indexes.retain(|_, index| index.columns.iter().all(|key| key.expression.is_some() || there(&key.column)));
+            for constraint in constraints.values_mut() {
+                if let Constraint::Unique { index_parameters, .. } = constraint {
+                    index_parameters.include_columns.retain(there);
+                }
+            }
             let mut key = None;
             constraints.retain(|name, constraint| {
                 !matches!(constraint, Constraint::PrimaryKey { .. }) || key.get_or_insert(name.clone()) == name
@@ -153,9 +187,10 @@ fn table() -> impl Strategy<Value = Table> {
             for column in &mut columns {
                 column.nullable &= column.identity.is_none() && !key.contains(&column.name);
             }
-            Table { comment, columns, constraints, indexes }
-        },
-    )
+            let table = Table { comment, columns, constraints, indexes, replica_identity };
+            let sound = table.check_replica_identity("a").is_ok();
+            Table { replica_identity: table.replica_identity.clone().filter(|_| sound), ..table }
+        })
 }
 
 pub(crate) fn schema() -> impl Strategy<Value = Schema> {
@@ -167,7 +202,11 @@ pub(crate) fn schema() -> impl Strategy<Value = Schema> {
         // an index has its name in the schema, not in its table
         let mut named = BTreeSet::new();
         for table in tables.values_mut() {
+            table.constraints.retain(|name, constraint| !constraint.owns_index() || named.insert(name.clone()));
             table.indexes.retain(|name, _| named.insert(name.clone()));
+            if table.check_replica_identity("a").is_err() {
+                table.replica_identity = None;
+            }
             table
                 .constraints
                 .retain(|_, constraint| !matches!(constraint, Constraint::ForeignKey { references, .. } if !found(references)));
@@ -202,6 +241,7 @@ fn declared_table() -> impl Strategy<Value = DeclaredTable> {
                 columns,
                 constraints: table.constraints.into_iter().map(|(name, constraint)| (name_of(name), constraint)).collect(),
                 indexes: table.indexes.into_iter().map(|(name, index)| (name_of(name), index)).collect(),
+                replica_identity: table.replica_identity,
                 dropped: gone.into_iter().map(|(name, down)| DroppedColumn { name, down }).collect(),
             }
         },
@@ -246,6 +286,7 @@ fn next_release(schema: Schema) -> impl Strategy<Value = DeclaredSchema> {
                 name: if renamed { format!("{}2", name.chars().take(20).collect::<String>()) } else { name.clone() },
                 renamed_from: renamed.then(|| name.clone()),
                 comment: table.comment.clone(),
+                replica_identity: table.replica_identity.clone(),
                 ..DeclaredTable::default()
             };
             for (column, (fate, other)) in table.columns.iter().zip(of_columns) {
@@ -270,7 +311,7 @@ fn next_release(schema: Schema) -> impl Strategy<Value = DeclaredSchema> {
             }
             for (name, index) in &table.indexes {
                 let mut index = index.clone();
-                for key in &mut index.columns {
+                for key in index.columns.iter_mut().filter(|key| key.expression.is_none()) {
                     if let Some((_, to)) = renames.iter().find(|(from, _)| key.column == *from) {
                         key.column.clone_from(to);
                     }

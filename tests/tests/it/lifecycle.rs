@@ -114,6 +114,47 @@ pub(crate) fn cases() -> Vec<Case> {
             completed: &[("INSERT INTO orders (user_id, n) VALUES (1, 'c')", ""), ("SELECT total FROM orders WHERE n = 'c'", "0.00")],
         },
         Case {
+            name: "create_table with everything",
+            before: USERS,
+            seed: SEED,
+            change: "operations:
+  - create_table:
+      name: bookings
+      columns:
+        - {name: number, type: bigint, generated: {identity: {user_specified_values: BY DEFAULT, sequence_options: START WITH 100 INCREMENT BY 5 MAXVALUE 900 CACHE 3 CYCLE}}}
+        - {name: room, type: text, collate: C}
+        - {name: during, type: int4range}
+        - {name: nights, type: integer, generated: {expression: upper(during) - lower(during)}}
+        - {name: guest, type: bigint, nullable: true}
+        - {name: mail, type: text, nullable: true, check: {name: bookings_mail, constraint: mail LIKE '%@%', no_inherit: true}}
+      constraints:
+        - {name: bookings_pkey, type: primary_key, columns: [room, number], deferrable: true, index_parameters: {include_columns: [guest], storage_parameters: fillfactor=60, tablespace: pg_default}}
+        - {name: bookings_mail_key, type: unique, columns: [mail, room], nulls_not_distinct: true, index_parameters: {storage_parameters: fillfactor=70}}
+        - {name: bookings_apart, type: exclude, initially_deferred: true, index_parameters: {storage_parameters: fillfactor=80}, exclude: {index_method: gist, elements: during WITH &&, predicate: room = 'suite'}}
+        - {name: bookings_guest, type: foreign_key, columns: [guest], deferrable: true, initially_deferred: true, references: {table: users, columns: [id], match_type: FULL, on_update: CASCADE, on_delete: SET NULL, on_delete_set_columns: [guest]}}
+  - create_index: {name: bookings_lower, table: bookings, columns: [{expression: lower(mail), collate: C, sort: DESC}, {column: room, opclass: {name: text_pattern_ops}}], unique: true, predicate: nights > 1, include: [guest]}
+",
+            account: SAME,
+            work: WORK,
+            started: &[
+                (New, "INSERT INTO bookings (room, during, guest, mail) VALUES ('suite', '[1,4)', 1, 'a@b') RETURNING number, nights", "100|3"),
+                (New, "INSERT INTO bookings (room, during) VALUES ('suite', '[3,5)')", "!23P01"),
+                (New, "INSERT INTO bookings (room, during, mail) VALUES ('x', '[3,5)', 'none')", "!23514"),
+                (New, "INSERT INTO bookings (room, during, mail) VALUES ('suite', '[8,9)', 'a@b')", "!23505"),
+                (New, "INSERT INTO bookings (room, during, guest) VALUES ('y', '[3,5)', 0)", "!23503"),
+                (New, "INSERT INTO bookings (room, during, nights) VALUES ('y', '[3,5)', 2)", "!428C9"),
+                (New, "DELETE FROM users WHERE id = 1", ""),
+                (New, "SELECT guest FROM bookings", "NULL"),
+            ],
+            completed: &[
+                ("INSERT INTO bookings (room, during, mail) VALUES ('suite', '[1,4)', 'a@b') RETURNING number, nights", "100|3"),
+                ("INSERT INTO bookings (room, during) VALUES ('suite', '[3,5)')", "!23P01"),
+                ("INSERT INTO bookings (room, during, mail) VALUES ('x', '[3,5)', 'A@B')", ""),
+                ("INSERT INTO bookings (room, during, mail) VALUES ('x', '[3,5)', 'A@B')", "!23505"),
+                ("INSERT INTO bookings (room, during, guest) VALUES ('y', '[3,5)', 0)", "!23503"),
+            ],
+        },
+        Case {
             name: "drop_table",
             before: "operations:
   - create_table:
@@ -416,6 +457,35 @@ pub(crate) fn cases() -> Vec<Case> {
             completed: &[("SELECT count(*) FROM users WHERE email LIKE 'u%'", "500")],
         },
         Case {
+            name: "create_index on what changes, and alter_column of what is indexed",
+            before: USERS,
+            seed: SEED,
+            change: "operations:
+  - rename_column: {table: users, from: name, to: label}
+  - alter_column: {table: users, column: age, type: bigint, up: age, down: age}
+  - add_column: {table: users, column: {name: folded, type: text, collate: C, nullable: true}, up: lower(email)}
+  - create_index: {name: users_map, table: users, columns: {age: {sort: DESC}, label: {nulls: FIRST, opclass: {name: text_ops}}}, include: [email]}
+  - create_index: {name: users_texts, table: users, columns: [{expression: \"coalesce(label, folded)\", collate: C}, {column: folded}], predicate: age > 3}
+  - create_constraint: {name: users_email_age, table: users, type: unique, columns: [email, age], nulls_not_distinct: true, index_parameters: {include_columns: [label], storage_parameters: fillfactor=70}}
+",
+            account: Account {
+                renamed: &[("name", "label")],
+                up: &[("age", "age"), ("folded", "lower(email)")],
+                down: &[("age", "age")],
+                ..SAME
+            },
+            work: WORK,
+            started: &[
+                (Old, "SELECT count(*) FROM pg_index JOIN pg_class ON oid = indexrelid WHERE relname IN ('users_map', 'users_texts') AND indisvalid", "2"),
+                (New, "SELECT age, folded FROM users WHERE email = 'u7'", "7|u7"),
+                (New, "SELECT collation FOR (folded) FROM users WHERE email = 'u7'", "\"C\""),
+            ],
+            completed: &[
+                ("SELECT count(*) FROM users WHERE coalesce(label, folded) COLLATE \"C\" > 'F' AND age > 3 AND email LIKE 'u%'", "477"),
+                ("SELECT pg_get_indexdef('users_texts'::regclass) ~ 'COALESCE\\(label, folded\\).*WHERE \\(age > 3\\)'", "t"),
+            ],
+        },
+        Case {
             name: "drop_index",
             before: USERS,
             seed: SEED,
@@ -487,6 +557,112 @@ pub(crate) fn cases() -> Vec<Case> {
             completed: &[("INSERT INTO users (email, age) VALUES ('u1', 99)", ""), ("INSERT INTO users (email, age) VALUES ('u1', 99)", "!23505")],
         },
         Case {
+            name: "rename_constraint",
+            before: USERS,
+            seed: SEED,
+            change: "operations:
+  - create_constraint: {name: users_age_check, table: users, type: check, columns: [age], check: age < 150}
+  - rename_constraint: {table: users, from: users_email_key, to: Users Email}
+  - rename_constraint: {table: users, from: users_age_check, to: users_email_key}
+  - rename_constraint: {table: notes, from: notes_user_fk, to: notes_of_users}
+  - rename_constraint: {table: notes, from: notes_pkey, to: notes_key}
+",
+            account: SAME,
+            work: WORK,
+            started: &[
+                (New, "INSERT INTO users (email) VALUES ('u1')", "!23505"),
+                (Old, "INSERT INTO notes (user_id, body) VALUES (0, 'x')", "!23503"),
+                (Old, "SELECT string_agg(relname, ',' ORDER BY relname) FROM pg_class WHERE relname ~ '^(users_email_key|Users Email|notes_key|notes_pkey)$'", "notes_pkey,users_email_key"),
+            ],
+            completed: &[
+                ("INSERT INTO users (email) VALUES ('u1')", "!23505"),
+                ("INSERT INTO users (email, age) VALUES ('c', 150)", "!23514"),
+                ("SELECT string_agg(conname, ',' ORDER BY conname) FROM pg_constraint WHERE conname ~ '^(users_email_key|Users Email|notes_of_users)$'", "Users Email,notes_of_users,users_email_key"),
+                ("SELECT string_agg(relname, ',' ORDER BY relname) FROM pg_class WHERE relname ~ '^(users_email_key|Users Email|notes_key|notes_pkey)$'", "Users Email,notes_key"),
+            ],
+        },
+        Case {
+            name: "drop_multicolumn_constraint",
+            before: "operations:
+  - create_table:
+      name: users
+      columns:
+        - {name: id, type: bigint, pk: true, generated: {identity: {user_specified_values: BY DEFAULT}}}
+        - {name: email, type: text, unique: true}
+        - {name: name, type: text, nullable: true}
+        - {name: age, type: integer, nullable: true, default: '18'}
+      constraints:
+        - {name: users_grown, type: check, check: age < 150 AND name <> 'nobody'}
+        - {name: users_name_email, type: unique, columns: [email, name, age]}
+",
+            seed: SEED,
+            change: "operations:
+  - drop_multicolumn_constraint:
+      table: users
+      name: users_grown
+      up: {age: age}
+      down: {age: CASE WHEN age >= 150 THEN 149 ELSE age END, name: \"CASE WHEN name = 'nobody' THEN 'somebody' ELSE name END\"}
+",
+            account: Account {
+                up: &[("age", "age"), ("name", "name")],
+                down: &[("age", "CASE WHEN age > 149 THEN 149 ELSE age END"), ("name", "CASE name WHEN 'nobody' THEN 'somebody' ELSE name END")],
+                values: &[(New, "age", "1{n}0")],
+                notes: false,
+                ..SAME
+            },
+            work: WORK,
+            started: &[
+                (New, "INSERT INTO users (email, name, age) VALUES ('new', 'nobody', 400)", ""),
+                (New, "SELECT name, age FROM users WHERE email = 'new'", "nobody|400"),
+                (Old, "SELECT name, age FROM users WHERE email = 'new'", "somebody|149"),
+                (Old, "INSERT INTO users (email, age) VALUES ('old', 150)", "!23514"),
+                (Old, "UPDATE users SET age = 7 WHERE email = 'new'", ""),
+                (New, "SELECT name, age FROM users WHERE email = 'new'", "nobody|7"),
+                (New, "INSERT INTO users (email, name, age) VALUES ('u7', 'First7 Last7', 7)", "!23505"),
+            ],
+            completed: &[
+                ("INSERT INTO users (email, name, age) VALUES ('c', 'nobody', 150)", ""),
+                ("SELECT count(*) FROM pg_constraint WHERE conname = 'users_grown'", "0"),
+                ("INSERT INTO users (email, name, age) VALUES ('c', 'nobody', 150)", "!23505"),
+            ],
+        },
+        Case {
+            name: "set_replica_identity",
+            before: "operations:
+  - create_table:
+      name: users
+      columns:
+        - {name: id, type: bigint, pk: true, generated: {identity: {user_specified_values: BY DEFAULT}}}
+        - {name: email, type: text, unique: true}
+        - {name: name, type: text, nullable: true}
+        - {name: age, type: integer, nullable: true, default: '18'}
+  - create_table: {name: tags, columns: [{name: id, type: bigint, pk: true}, {name: tag, type: text}]}
+  - create_table: {name: words, columns: [{name: id, type: bigint, pk: true}, {name: word, type: text}]}
+  - create_index: {name: tags_tag, table: tags, columns: [{column: tag}], unique: true}
+  - create_index: {name: words_word, table: words, columns: [{column: word}], unique: true}
+  - set_replica_identity: {table: users, identity: {type: INDEX, index: users_email_key}}
+  - set_replica_identity: {table: words, identity: {type: INDEX, index: words_word}}
+",
+            seed: SEED,
+            change: "operations:
+  - set_replica_identity: {table: users, identity: {type: full}}
+  - set_replica_identity: {table: tags, identity: {type: INDEX, index: tags_tag}}
+  - alter_column: {table: words, column: word, type: 'varchar(80)', up: word, down: word}
+  - create_table: {name: more, columns: [{name: id, type: bigint, pk: true}]}
+  - set_replica_identity: {table: more, identity: {type: NOTHING}}
+",
+            account: Account { notes: false, ..SAME },
+            work: WORK,
+            started: &[
+                (Old, "SELECT relname, relreplident FROM pg_class WHERE relkind = 'r' AND relname IN ('users', 'tags', 'words', 'more') ORDER BY 1", "more|n;tags|d;users|i;words|i"),
+                (New, "UPDATE users SET age = 3 WHERE email = 'u3'", ""),
+            ],
+            completed: &[
+                ("SELECT relname, relreplident FROM pg_class WHERE relkind = 'r' AND relname IN ('users', 'tags', 'words', 'more') ORDER BY 1", "more|n;tags|i;users|f;words|i"),
+                ("SELECT indexrelid::regclass::text FROM pg_index WHERE indisreplident ORDER BY 1", "tags_tag;words_word"),
+            ],
+        },
+        Case {
             name: "rename then alter, alter twice, add then drop",
             before: USERS,
             seed: SEED,
@@ -497,6 +673,7 @@ pub(crate) fn cases() -> Vec<Case> {
   - add_column: {table: users, column: {name: temporary, type: text, nullable: true}}
   - drop_column: {table: users, column: temporary}
   - rename_table: {from: users, to: members}
+  - create_table: {name: users, columns: [{name: id, type: bigint, pk: true, generated: {identity: {}}}, {name: email, type: text, unique: true}]}
 ",
             account: Account {
                 table: ("users", "members"),

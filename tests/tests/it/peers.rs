@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use diptych::core::chain::view_schema;
 use diptych::{Outcome, Quiet};
-use diptych_tests::{Database, Work, ask, client, migration, must};
+use diptych_tests::{Database, Work, ask, client, difference, migration, must, schema};
 
 const USERS: &str = "operations:
   - create_table:
@@ -279,6 +279,176 @@ async fn t16_t17_what_hangs_on_a_column_is_named_before_anything_is_changed() {
         assert!(matches!(migrator.rollback(&mut Quiet).await.unwrap(), Outcome::Nothing(_)));
         assert_eq!(before, database.catalog().await, "{what}");
         assert_eq!(ask(&database.on("0001_before").await, "SELECT name FROM users").await, "a", "{what}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t14_every_kind_of_index_goes_over_to_the_converted_column() {
+    let before = "operations:
+  - create_table:
+      name: users
+      columns:
+        - {name: id, type: bigint, pk: true, generated: {identity: {user_specified_values: BY DEFAULT, sequence_options: START WITH 100 INCREMENT BY 5}}}
+        - {name: email, type: text, nullable: true}
+        - {name: label, type: text, nullable: true, collate: C}
+        - {name: age, type: integer, nullable: true}
+      constraints:
+        - {name: users_email_age, type: unique, columns: [email, age], nulls_not_distinct: true, deferrable: true, index_parameters: {include_columns: [label], storage_parameters: fillfactor=80}}
+  - create_index: {name: i_desc, table: users, columns: [{column: email, sort: DESC, nulls: LAST}, {column: age, sort: DESC}], include: [label, email]}
+  - create_index: {name: i_class, table: users, columns: {email: {collate: C, opclass: {name: text_pattern_ops}}}, storage_parameters: fillfactor=70}
+  - create_index: {name: i_expression, table: users, columns: [{expression: lower(email), sort: DESC}, {expression: \"coalesce(label, '') || email\", opclass: {name: text_pattern_ops}}]}
+  - create_index: {name: i_partial, table: users, columns: [{column: age}], predicate: \"email LIKE '%@%' AND age > 3\"}
+  - create_index: {name: i_nulls, table: users, columns: [{column: email}, {expression: abs(age)}], unique: true, nulls_not_distinct: true, predicate: label IS NOT NULL}
+  - create_index: {name: i_hash, table: users, columns: [{column: email}], method: hash}
+  - create_index: {name: i_brin, table: users, columns: [{column: id, opclass: {name: int8_bloom_ops, params: [n_distinct_per_range=64]}}], method: brin}
+  - create_index: {name: i_other, table: users, columns: [{expression: upper(label)}]}
+";
+    // two columns change their form and two their name, crosswise; a new index stands on a new column
+    let change = "operations:
+  - alter_column: {table: users, column: email, type: 'varchar(80)', up: email, down: email}
+  - alter_column: {table: users, column: age, type: bigint, up: age, down: age}
+  - add_column: {table: users, column: {name: slug, type: text, nullable: true}, up: lower(email)}
+  - create_index: {name: i_slug, table: users, columns: [{expression: \"substr(slug, 1, 3)\"}, {column: slug}], predicate: slug <> '' AND age > 1}
+  - drop_index: {name: i_other}
+  - rename_column: {table: users, from: id, to: number}
+  - create_index: {name: i_number, table: users, columns: [{expression: number % 7}], predicate: number > 0}
+";
+    let database = started(
+        before,
+        "INSERT INTO users (email, label, age) SELECT 'u@' || n, 'l' || n, n FROM generate_series(1, 50) AS n",
+        change,
+    )
+    .await;
+    let old = database.on("0001_before").await;
+    let new = database.on("0002_change").await;
+    let definitions =
+        "SELECT string_agg(pg_get_indexdef(indexrelid), ';' ORDER BY 1) FROM pg_index WHERE indrelid = 'public.users'::regclass";
+    let started = ask(&new, definitions).await;
+    database.migrator().await.rollback(&mut Quiet).await.unwrap();
+    let all = [migration("0001_before", before), migration("0002_change", change)];
+    assert_eq!(database.catalog().await, database.fresh_catalog(&schema(&all[..1])).await, "after rollback");
+    database.migrator().await.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    must(&old, "INSERT INTO users (email, label, age) VALUES ('U@x', 'l', 7)").await;
+    assert_eq!(ask(&new, "INSERT INTO users (email, label, age) VALUES ('U@x', 'm', -7)").await, "!23505");
+    database.migrator().await.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    let (completed, fresh) = (database.catalog().await, database.fresh_catalog(&schema(&all)).await);
+    assert_eq!(completed, fresh, "{}\nafter start: {started}", difference(&fresh, &completed));
+    assert_eq!(ask(&new, "SELECT count(*) FROM users").await, "51");
+    let found = "SELECT count(*) FROM pg_indexes WHERE tablename = 'users' AND indexdef ~ ";
+    for (text, count) in [
+        ("lower", "1"),
+        ("INCLUDE", "2"),
+        ("DESC NULLS LAST", "1"),
+        ("text_pattern_ops", "2"),
+        ("NULLS NOT DISTINCT", "2"),
+        ("WHERE", "4"),
+    ] {
+        assert_eq!(ask(&new, &format!("{found} '{text}'")).await, count, "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t14_an_index_that_the_new_form_cannot_have_is_refused_before_anything() {
+    let before =
+        format!("{USERS}  - create_index: {{name: adults, table: users, columns: [{{column: name}}], predicate: age > 17}}\n");
+    let change =
+        "operations: [{alter_column: {table: users, column: age, type: text, up: \"age::text\", down: \"age::integer\"}}]";
+    let database = Database::new().await;
+    let all = [migration("0001_before", &before), migration("0002_change", change)];
+    database.migrate(&all[..1]).await;
+    let catalog = database.catalog().await;
+    let error = database.migrator().await.start(&all, None, &mut Quiet).await.unwrap_err().to_string();
+    assert!(error.contains("`users`") && error.contains("`adults`") && error.contains("text > integer"), "{error}");
+    assert_eq!(catalog, database.catalog().await);
+    for (definition, says) in [
+        ("create_table: {name: t, columns: [{name: x, type: text, collate: nowhere}]}", "nowhere"),
+        (
+            "create_table: {name: t, columns: [{name: x, type: int}, {name: y, type: int, generated: {expression: x + random()}}]}",
+            "immutable",
+        ),
+        (
+            "create_table: {name: t, columns: [{name: x, type: point}], constraints: [{name: k, type: exclude, exclude: {elements: x WITH =}}]}",
+            "point",
+        ),
+        ("create_index: {name: i, table: users, columns: [{expression: now() || name}]}", "IMMUTABLE"),
+        ("create_index: {name: i, table: users, columns: [{column: name}], tablespace: nowhere}", "nowhere"),
+        ("create_index: {name: i, table: users, columns: [{column: name, opclass: {name: int4_ops}}]}", "int4_ops"),
+        (
+            "create_constraint: {name: k, table: users, type: unique, columns: [name], index_parameters: {storage_parameters: fullness=3}}",
+            "fullness",
+        ),
+    ] {
+        let all = [all[0].clone(), migration("0002_change", &format!("operations: [{{{definition}}}]"))];
+        let error = database.migrator().await.start(&all, None, &mut Quiet).await.unwrap_err().to_string();
+        assert!(error.contains(says) && error.contains("hint: "), "{definition}: {error}");
+        assert_eq!(catalog, database.catalog().await, "{definition}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t15_a_foreign_key_over_crossed_names_when_a_column_is_altered() {
+    let before = "operations:
+  - create_table:
+      name: p
+      columns: [{name: a, type: bigint}, {name: z, type: bigint}]
+      constraints: [{name: p_pkey, type: primary_key, columns: [z, a]}]
+  - create_table:
+      name: c
+      columns:
+        - {name: id, type: bigint, pk: true}
+        - {name: x, type: bigint, nullable: true}
+        - {name: y, type: bigint, nullable: true}
+      constraints:
+        - {name: c_fk, type: foreign_key, columns: [x, y], deferrable: true, references: {table: p, columns: [z, a], match_type: FULL, on_update: CASCADE, on_delete: SET NULL}}
+        - {name: c_part, type: foreign_key, columns: [x, y], references: {table: p, columns: [z, a], on_delete: SET NULL, on_delete_set_columns: [x, y]}}
+";
+    let change = "operations: [{alter_column: {table: c, column: x, type: numeric, up: x, down: x}}]";
+    let wrong = [migration("0001_before", before), migration("0002_change", &change.replace("up: x", "up: x + 100"))];
+    let all =
+        [wrong[0].clone(), migration("0002_change", &change.replace("numeric", "bigint, nullable: true, unique: {name: c_x}"))];
+    let database = Database::new().await;
+    database.migrate(&all[..1]).await;
+    let old = database.on("0001_before").await;
+    must(&old, "INSERT INTO p (a, z) VALUES (1, 10), (2, 20), (3, 30); INSERT INTO c VALUES (1, 10, 1), (2, 20, 2)").await;
+    // what is no key any more is found, and undone
+    let error = database.migrator().await.start(&wrong, None, &mut Quiet).await.unwrap_err().to_string();
+    assert!(error.contains("c_fk") || error.contains("foreign key"), "{error}");
+    database.migrator().await.rollback(&mut Quiet).await.unwrap();
+    assert_eq!(database.catalog().await, database.fresh_catalog(&schema(&all[..1])).await);
+    database.migrator().await.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    let new = database.on("0002_change").await;
+    must(&new, "INSERT INTO c VALUES (3, 30, 3)").await;
+    for client in [&old, &new] {
+        assert_eq!(ask(client, "INSERT INTO c VALUES (9, 3, 30)").await, "!23503");
+        assert_eq!(ask(client, "SELECT * FROM c ORDER BY id").await, "1|10|1;2|20|2;3|30|3");
+    }
+    database.migrator().await.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    let (completed, fresh) = (database.catalog().await, database.fresh_catalog(&schema(&all)).await);
+    assert_eq!(completed, fresh, "{}", difference(&fresh, &completed));
+    assert_eq!(ask(&new, "INSERT INTO c VALUES (9, 3, 30)").await, "!23503");
+    must(&new, "DELETE FROM p WHERE a = 3").await;
+    assert_eq!(ask(&new, "SELECT * FROM c WHERE id = 3").await, "3|NULL|NULL");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t18_unique_columns_of_one_name_on_two_tables() {
+    let table = |name: &str| {
+        format!(
+            "  - create_table: {{name: {name}, columns: [{{name: id, type: bigint, pk: true}}, {{name: name, type: text, unique: true}}]}}\n"
+        )
+    };
+    let before = format!("operations:\n{}{}", table("users"), table("teams"));
+    let change = "operations:
+  - alter_column: {table: users, column: name, type: 'varchar(80)', up: name, down: name}
+  - alter_column: {table: teams, column: name, type: 'varchar(80)', up: name, down: name}
+";
+    let database = started(&before, "INSERT INTO users VALUES (1, 'a'); INSERT INTO teams VALUES (1, 'a')", change).await;
+    database.migrator().await.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    let all = [migration("0001_before", &before), migration("0002_change", change)];
+    let (completed, fresh) = (database.catalog().await, database.fresh_catalog(&schema(&all)).await);
+    assert_eq!(completed, fresh, "{}", difference(&fresh, &completed));
+    for name in ["users", "teams"] {
+        assert_eq!(ask(&database.on("0002_change").await, &format!("INSERT INTO {name} VALUES (2, 'a')")).await, "!23505");
     }
 }
 
