@@ -1,6 +1,6 @@
 -- the tables of a schema as the model has them, one row each: name and JSON
 WITH relation AS (
-  SELECT class.oid, class.relname::text AS name FROM pg_catalog.pg_class AS class
+  SELECT class.oid, class.relname::text AS name, class.relreplident FROM pg_catalog.pg_class AS class
   JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace
   WHERE space.nspname = $1::pg_catalog.text AND class.relkind = 'r' AND NOT class.relispartition
 ),
@@ -29,6 +29,9 @@ columns AS (
     'name', attribute.attname,
     'type', pg_catalog.format_type(attribute.atttypid, attribute.atttypmod),
     'nullable', NOT attribute.attnotnull,
+    'collate', CASE WHEN attribute.attcollation <> 0 AND attribute.attcollation <> (SELECT type_.typcollation FROM pg_catalog.pg_type AS type_ WHERE type_.oid = attribute.atttypid)
+      THEN (SELECT CASE WHEN space.nspname = 'pg_catalog' THEN '' ELSE pg_catalog.quote_ident(space.nspname) || '.' END || pg_catalog.quote_ident(collation_.collname)
+        FROM pg_catalog.pg_collation AS collation_ JOIN pg_catalog.pg_namespace AS space ON space.oid = collation_.collnamespace WHERE collation_.oid = attribute.attcollation) END,
     'default', CASE WHEN attribute.attgenerated = '' THEN pg_catalog.pg_get_expr(def.adbin, def.adrelid) END,
     'generated', CASE WHEN attribute.attgenerated <> '' THEN pg_catalog.pg_get_expr(def.adbin, def.adrelid) END,
     'identity', CASE WHEN attribute.attidentity <> '' THEN pg_catalog.jsonb_build_object(
@@ -54,10 +57,33 @@ columns AS (
   WHERE attribute.attnum > 0 AND NOT attribute.attisdropped
   GROUP BY attribute.attrelid
 ),
+index_include AS (
+  SELECT index.indexrelid, pg_catalog.jsonb_agg(attribute.attname ORDER BY key.place) AS list
+  FROM pg_catalog.pg_index AS index CROSS JOIN LATERAL pg_catalog.unnest(index.indkey::pg_catalog.int2[]) WITH ORDINALITY AS key (number, place)
+  JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = index.indrelid AND attribute.attnum = key.number
+  WHERE key.place > index.indnkeyatts
+  GROUP BY index.indexrelid
+),
+parameters AS (
+  SELECT index.indexrelid, index_include.list AS include, nullif(pg_catalog.array_to_string(class.reloptions, ', '), '') AS storage, space.spcname AS tablespace
+  FROM pg_catalog.pg_index AS index JOIN pg_catalog.pg_class AS class ON class.oid = index.indexrelid
+  LEFT JOIN index_include ON index_include.indexrelid = index.indexrelid LEFT JOIN pg_catalog.pg_tablespace AS space ON space.oid = class.reltablespace
+),
+elements AS (
+  SELECT con.oid, pg_catalog.string_agg(pg_catalog.pg_get_indexdef(con.conindid, key.place::pg_catalog.int4, false) || ' WITH ' || operator_.oprname, ', ' ORDER BY key.place) AS text
+  FROM pg_catalog.pg_constraint AS con CROSS JOIN LATERAL pg_catalog.unnest(con.conexclop) WITH ORDINALITY AS key (operator, place)
+  JOIN pg_catalog.pg_operator AS operator_ ON operator_.oid = key.operator
+  GROUP BY con.oid
+),
 constraints AS (
   SELECT con.conrelid, pg_catalog.jsonb_object_agg(con.conname, pg_catalog.jsonb_strip_nulls(CASE con.contype
-    WHEN 'p' THEN pg_catalog.jsonb_build_object('type', 'primary_key', 'columns', key_columns.names)
-    WHEN 'u' THEN pg_catalog.jsonb_build_object('type', 'unique', 'columns', key_columns.names,
+    WHEN 'p' THEN pg_catalog.jsonb_build_object('type', 'primary_key', 'columns', key_columns.names, 'index_parameters', parameter.map,
+      'deferrable', con.condeferrable, 'initially_deferred', con.condeferred)
+    WHEN 'x' THEN pg_catalog.jsonb_build_object('type', 'exclude', 'index_parameters', parameter.map,
+      'deferrable', con.condeferrable, 'initially_deferred', con.condeferred,
+      'exclude', pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('index_method', method.amname, 'elements', elements.text,
+        'predicate', pg_catalog.pg_get_expr(index.indpred, index.indrelid))))
+    WHEN 'u' THEN pg_catalog.jsonb_build_object('type', 'unique', 'columns', key_columns.names, 'index_parameters', parameter.map,
       'nulls_not_distinct', coalesce((pg_catalog.to_jsonb(index) ->> 'indnullsnotdistinct')::pg_catalog.bool, false),
       'deferrable', con.condeferrable, 'initially_deferred', con.condeferred)
     WHEN 'c' THEN pg_catalog.jsonb_build_object('type', 'check', 'check', pg_catalog.pg_get_expr(con.conbin, con.conrelid), 'no_inherit', con.connoinherit)
@@ -74,30 +100,34 @@ constraints AS (
   LEFT JOIN key_columns ON key_columns.oid = con.oid LEFT JOIN target_columns ON target_columns.oid = con.oid
   LEFT JOIN set_columns ON set_columns.oid = con.oid
   LEFT JOIN pg_catalog.pg_class AS target ON target.oid = con.confrelid LEFT JOIN pg_catalog.pg_index AS index ON index.indexrelid = con.conindid
-  WHERE con.contype IN ('p', 'u', 'c', 'f') AND (con.contype <> 'f' OR target.relnamespace = (SELECT relnamespace FROM pg_catalog.pg_class WHERE oid = con.conrelid))
+  LEFT JOIN pg_catalog.pg_class AS own ON own.oid = con.conindid LEFT JOIN pg_catalog.pg_am AS method ON method.oid = own.relam
+  LEFT JOIN elements ON elements.oid = con.oid
+  LEFT JOIN LATERAL (
+    SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('include_columns', parameters.include,
+      'storage_parameters', parameters.storage, 'tablespace', parameters.tablespace)) AS map
+    FROM parameters WHERE parameters.indexrelid = con.conindid
+  ) AS parameter ON con.contype IN ('p', 'u', 'x')
+  WHERE con.contype IN ('p', 'u', 'c', 'f', 'x') AND (con.contype <> 'f' OR target.relnamespace = (SELECT relnamespace FROM pg_catalog.pg_class WHERE oid = con.conrelid))
   GROUP BY con.conrelid
 ),
 index_keys AS (
   SELECT index.indexrelid, pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
     'column', attribute.attname,
+    'expression', CASE WHEN key.number = 0 THEN pg_catalog.pg_get_indexdef(index.indexrelid, key.place::pg_catalog.int4, false) END,
     'sort', CASE WHEN index.indoption[key.place - 1] & 1 = 1 THEN 'DESC' END,
     'nulls', CASE index.indoption[key.place - 1] & 3 WHEN 1 THEN 'LAST' WHEN 2 THEN 'FIRST' END,
-    'collate', CASE WHEN collation_.oid <> attribute.attcollation THEN pg_catalog.quote_ident(space.nspname) || '.' || pg_catalog.quote_ident(collation_.collname) END,
-    'opclass', CASE WHEN NOT class.opcdefault THEN pg_catalog.jsonb_build_object('name', class.opcname) END
+    'collate', CASE WHEN collation_.oid <> coalesce(attribute.attcollation, type_.typcollation) THEN pg_catalog.quote_ident(space.nspname) || '.' || pg_catalog.quote_ident(collation_.collname) END,
+    'opclass', CASE WHEN NOT class.opcdefault OR own.attoptions IS NOT NULL THEN
+      pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('name', class.opcname, 'params', pg_catalog.to_jsonb(own.attoptions))) END
   )) ORDER BY key.place) AS list
   FROM pg_catalog.pg_index AS index CROSS JOIN LATERAL pg_catalog.unnest(index.indkey::pg_catalog.int2[]) WITH ORDINALITY AS key (number, place)
-  JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = index.indrelid AND attribute.attnum = key.number
+  LEFT JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = index.indrelid AND attribute.attnum = key.number
+  JOIN pg_catalog.pg_attribute AS own ON own.attrelid = index.indexrelid AND own.attnum = key.place
   JOIN pg_catalog.pg_opclass AS class ON class.oid = index.indclass[key.place - 1]
+  JOIN pg_catalog.pg_type AS type_ ON type_.oid = own.atttypid
   LEFT JOIN pg_catalog.pg_collation AS collation_ ON collation_.oid = index.indcollation[key.place - 1]
   LEFT JOIN pg_catalog.pg_namespace AS space ON space.oid = collation_.collnamespace
   WHERE key.place <= index.indnkeyatts
-  GROUP BY index.indexrelid
-),
-index_include AS (
-  SELECT index.indexrelid, pg_catalog.jsonb_agg(attribute.attname ORDER BY key.place) AS list
-  FROM pg_catalog.pg_index AS index CROSS JOIN LATERAL pg_catalog.unnest(index.indkey::pg_catalog.int2[]) WITH ORDINALITY AS key (number, place)
-  JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = index.indrelid AND attribute.attnum = key.number
-  WHERE key.place > index.indnkeyatts
   GROUP BY index.indexrelid
 ),
 indexes AS (
@@ -105,15 +135,15 @@ indexes AS (
     'columns', index_keys.list, 'unique', index.indisunique,
     'method', CASE WHEN method.amname <> 'btree' THEN method.amname END,
     'predicate', pg_catalog.pg_get_expr(index.indpred, index.indrelid),
-    'storage_parameters', pg_catalog.array_to_string(class.reloptions, ', '),
-    'include', index_include.list,
+    'storage_parameters', parameters.storage,
+    'tablespace', parameters.tablespace,
+    'include', parameters.include,
     'nulls_not_distinct', coalesce((pg_catalog.to_jsonb(index) ->> 'indnullsnotdistinct')::pg_catalog.bool, false)
   ))) AS map
   FROM pg_catalog.pg_index AS index JOIN relation ON relation.oid = index.indrelid
   JOIN pg_catalog.pg_class AS class ON class.oid = index.indexrelid JOIN pg_catalog.pg_am AS method ON method.oid = class.relam
-  JOIN index_keys ON index_keys.indexrelid = index.indexrelid LEFT JOIN index_include ON index_include.indexrelid = index.indexrelid
-  -- an index over an expression is not in the model: whatever hangs on its columns names it
-  WHERE index.indisvalid AND index.indexprs IS NULL
+  JOIN index_keys ON index_keys.indexrelid = index.indexrelid JOIN parameters ON parameters.indexrelid = index.indexrelid
+  WHERE index.indisvalid
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS con WHERE con.conindid = index.indexrelid AND con.contype IN ('p', 'u', 'x') AND con.conrelid = index.indrelid)
   GROUP BY index.indrelid
 )
@@ -121,7 +151,10 @@ SELECT relation.name, pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object
   'comment', pg_catalog.obj_description(relation.oid, 'pg_class'),
   'columns', coalesce(columns.list, '[]'),
   'constraints', coalesce(constraints.map, '{}'),
-  'indexes', coalesce(indexes.map, '{}')
+  'indexes', coalesce(indexes.map, '{}'),
+  'replica_identity', CASE relation.relreplident WHEN 'n' THEN '{"type": "NOTHING"}'::pg_catalog.jsonb WHEN 'f' THEN '{"type": "FULL"}'::pg_catalog.jsonb
+    WHEN 'i' THEN (SELECT pg_catalog.jsonb_build_object('type', 'INDEX', 'index', class.relname) FROM pg_catalog.pg_index AS index
+      JOIN pg_catalog.pg_class AS class ON class.oid = index.indexrelid WHERE index.indrelid = relation.oid AND index.indisreplident) END
 ))::pg_catalog.text
 FROM relation LEFT JOIN columns ON columns.attrelid = relation.oid LEFT JOIN constraints ON constraints.conrelid = relation.oid
 LEFT JOIN indexes ON indexes.indrelid = relation.oid
