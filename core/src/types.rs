@@ -28,7 +28,7 @@ pub fn normalize(name: &str) -> String {
         "decimal" => ("numeric", ""),
         "varchar" => ("character varying", ""),
         "char" | "bpchar" if modifier.is_some() => ("character", ""),
-        "char" | "character" => return "character(1)".to_owned(),
+        "char" | "character" if modifier.is_none() => return "character(1)".to_owned(),
         "varbit" => ("bit varying", ""),
         "timestamptz" | "timestamp with time zone" => ("timestamp", " with time zone"),
         "timestamp" | "timestamp without time zone" => ("timestamp", " without time zone"),
@@ -83,6 +83,8 @@ mod tests {
             ("timestamptz(3)", "timestamp(3) with time zone"),
             ("timestamp", "timestamp without time zone"),
             ("numeric(5)", "numeric(5,0)"),
+            ("character(12)", "character(12)"),
+            ("char", "character(1)"),
             ("int[]", "integer[]"),
             ("\"Mood\"", "\"Mood\""),
         ] {
