@@ -428,7 +428,10 @@ impl Evidence {
                 column.identity.is_none() && column.generated.is_none() && default.as_deref().is_none_or(is_fast_default);
             tellable.then(|| (name.clone(), column.sql_type.clone(), default))
         });
-        let older_all: Vec<_> = table.removed.iter().map(older_type).collect();
+        // a generated column cannot be looked at before it is computed, and nobody writes it
+        let is_written =
+            |name: &&String| !older_model.columns.iter().any(|column| column.name == **name && column.generated.is_some());
+        let older_all: Vec<_> = table.removed.iter().filter(is_written).map(older_type).collect();
         let (up, down) = (Needs::of(table, Direction::Up).inputs(), Needs::of(table, Direction::Down).inputs());
         let shared = |name: &&String| !table.removed.contains(name) && !table.is_added(name);
         let of_newer = |name: &String| newer_all.iter().find(|(there, _)| there == name).cloned();

@@ -157,7 +157,12 @@ fn contract(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
                 statements.push(sql!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}", place, ident(name)));
             }
         }
-        for name in &table.removed {
+        // a generated column goes before those that it reads
+        let is_generated = |name: &String| {
+            table.older.is_some_and(|older| older.columns.iter().any(|there| there.name == *name && there.generated.is_some()))
+        };
+        let (generated, plain): (Vec<_>, Vec<_>) = table.removed.iter().partition(|name| is_generated(name));
+        for name in generated.into_iter().chain(plain) {
             statements.push(sql!("ALTER TABLE {} DROP COLUMN {}", place, ident(name)));
         }
         statements.extend(rename_columns(table, &place));

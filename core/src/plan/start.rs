@@ -105,7 +105,7 @@ fn preflight(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     row_security(chain, tables, steps);
     plain_tables(chain, tables, steps);
     for table in &kept {
-        dependents(chain, table, steps);
+        dependents(chain, tables, table, steps);
     }
     for table in tables.iter().filter(|table| table.needs_sync()) {
         conversions(chain, table, steps);
@@ -207,12 +207,13 @@ fn types_exist(tables: &[Physical<'_>], steps: &mut Steps) {
 }
 
 /// What hangs on a column that goes at complete and is unknown to the model: refused now rather than broken then.
-fn dependents(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
+fn dependents(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_>, steps: &mut Steps) {
     let place = qualified(&chain.base, &table.name);
     let owned: Vec<_> = table
         .older
         .iter()
         .flat_map(|older| older.indexes.keys().chain(older.constraints.keys()))
+        .chain(tables.iter().filter(|there| there.name != table.name).flat_map(|there| foreign_keys_to(there, table)))
         .map(|name| literal(name))
         .chain([literal("")])
         .collect();
@@ -255,6 +256,16 @@ fn dependents(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
             hint: "drop the objects named above before the migration, and create them again after it".into(),
         },
     );
+}
+
+/// Foreign keys of another table that point at this one and go before it does.
+fn foreign_keys_to<'a>(other: &'a Physical<'_>, table: &'a Physical<'_>) -> impl Iterator<Item = &'a String> {
+    let constraints = other.older.into_iter().flat_map(|older| &older.constraints);
+    let goes = |name: &String| other.newer.is_none() || other.removed_constraints.contains(name);
+    let points = constraints.filter(|(_, there)| {
+        matches!(there, Constraint::ForeignKey { references, .. } if references.table == table.lineage.oldest().table)
+    });
+    points.map(|(name, _)| name).filter(move |name| goes(name))
 }
 
 /// The expressions are valid, and every existing row has a value that its column takes (R8).
