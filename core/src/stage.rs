@@ -172,6 +172,7 @@ impl Stage {
                 Error::new(format!("table `{table}` has a column `{}` already", column.name)).hint("drop or rename it first")
             );
         }
+        refuse_generated(table, self.to.table(table)?, "up", &column.name, up)?;
         let link = up.map_or(Link::Fresh, |up| Link::Derived(up.to_owned()));
         self.lineage_mut(table)?.push_layer(|layer| {
             layer.up.insert(column.name.clone(), link);
@@ -190,6 +191,13 @@ impl Stage {
             ))
             .hint(format!("drop constraint `{constraint}` of `{other}` first, in the same migration")));
         }
+        let mut rest = self.to.table(table)?.clone();
+        rest.columns.retain(|there| there.name != column);
+        if let Some(reader) = reader(&rest, column) {
+            return Err(Error::new(format!("generated column `{table}.{reader}` reads `{table}.{column}`"))
+                .hint(format!("drop column `{reader}` first, in the same migration")));
+        }
+        refuse_generated(table, &rest, "down", column, down)?;
         let link = down.map_or(Link::Fresh, |down| Link::Derived(down.to_owned()));
         self.lineage_mut(table)?.push_layer(|layer| {
             layer.columns.retain(|there| there.name != column);
@@ -211,6 +219,10 @@ impl Stage {
         if model.has_column(to) {
             return Err(Error::new(format!("cannot rename `{table}.{from}`: there is a column `{to}` already"))
                 .hint("choose another name"));
+        }
+        if let Some(reader) = reader(model, from) {
+            return Err(Error::new(format!("cannot rename `{table}.{from}`: generated column `{reader}` mentions it"))
+                .hint(format!("leave its name, or drop column `{reader}` first, in the same migration")));
         }
         for (name, constraint) in &model.constraints {
             if let Constraint::Check { check, .. } = constraint
@@ -258,7 +270,10 @@ impl Stage {
     /// A column in another form, kept in a shadow: `up` converts to it, `down` back.
     pub fn convert_column(&mut self, table: &str, column: Column, up: &str, down: &str) -> Result<()> {
         let name = column.name.clone();
-        self.to.table(table)?.column(table, &name)?;
+        let model = self.to.table(table)?;
+        model.column(table, &name)?;
+        refuse_generated(table, model, "up", &name, Some(up))?;
+        refuse_generated(table, model, "down", &name, Some(down))?;
         self.lineage_mut(table)?.push_layer(|layer| {
             for there in layer.columns.iter_mut().filter(|there| there.name == name) {
                 *there = ScopeColumn::of(&column);
@@ -394,6 +409,25 @@ impl Layer {
 impl ScopeColumn {
     fn of(column: &Column) -> Self {
         ScopeColumn { name: column.name.clone(), sql_type: column.sql_type.clone(), nullable: column.nullable }
+    }
+}
+
+/// The generated column that mentions a column.
+fn reader<'a>(table: &'a Table, column: &str) -> Option<&'a str> {
+    let reads = |there: &&Column| there.generated.as_deref().is_some_and(|text| sql::mentions(text, column));
+    table.columns.iter().find(reads).map(|there| there.name.as_str())
+}
+
+/// A row's generated columns are computed after its BEFORE triggers, which could not read them.
+fn refuse_generated(place: &str, table: &Table, word: &str, column: &str, expression: Option<&str>) -> Result<()> {
+    let read = |there: &&Column| expression.is_some_and(|text| sql::mentions(text, &there.name));
+    let generated = table.columns.iter().filter(read).find_map(|there| Some((&there.name, there.generated.as_ref()?)));
+    match generated {
+        Some((name, text)) => Err(Error::new(format!(
+            "`{word}` of `{place}.{column}` reads generated column `{name}`, which has no value yet while a row is written"
+        ))
+        .hint(format!("write its expression in its place: ({text})"))),
+        None => Ok(()),
     }
 }
 

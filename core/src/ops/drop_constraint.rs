@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Operate;
 use crate::error::{Error, Result};
+use crate::schema::Constraint;
 use crate::stage::Stage;
 
 /// The operation.
@@ -30,6 +31,13 @@ impl Operate for DropConstraint {
                 format!("its constraints are {}", table.constraints.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
             ));
         };
+        if let Some((other, key)) = pointing_at(stage, &self.table, constraint) {
+            return Err(Error::new(format!(
+                "constraint `{}` of table `{}` is what foreign key `{key}` of table `{other}` points at",
+                self.name, self.table
+            ))
+            .hint(format!("drop constraint `{key}` of `{other}` first, in the same migration")));
+        }
         if self.up.is_some() || self.down.is_some() {
             let columns = constraint.columns(table);
             let [column] = columns.as_slice() else {
@@ -45,4 +53,16 @@ impl Operate for DropConstraint {
         stage.to.table_mut(&self.table)?.constraints.remove(&self.name);
         Ok(())
     }
+}
+
+/// A foreign key that points at a key's columns.
+fn pointing_at(stage: &Stage, table: &str, key: &Constraint) -> Option<(String, String)> {
+    let (Constraint::PrimaryKey { columns } | Constraint::Unique { columns, deferrable: false, .. }) = key else { return None };
+    let is_same = |there: &[String]| there.len() == columns.len() && there.iter().all(|name| columns.contains(name));
+    stage.to.tables.iter().find_map(|(other, model)| {
+        let found = model.constraints.iter().find(|(_, there)| {
+            matches!(there, Constraint::ForeignKey { references, .. } if references.table == table && is_same(&references.columns))
+        });
+        found.map(|(name, _)| (other.clone(), name.clone()))
+    })
 }
