@@ -285,6 +285,21 @@ impl Stage {
         Ok(())
     }
 
+    /// Refuses an index predicate that mentions columns which are not yet there under the name that it has for them: it is built
+    /// beside the older version, in whose table they have other names, and its text cannot be edited (R6).
+    pub fn refuse_unbound(&self, table: &str, index: &str, predicate: &str) -> Result<()> {
+        let lineage = self.lineage(table)?;
+        let unbound = |name: &&String| lineage.in_from && lineage.same_below(name).as_ref() != Some(name);
+        let columns = &self.to.table(table)?.columns;
+        match columns.iter().map(|column| &column.name).filter(|name| sql::mentions(predicate, name)).find(unbound) {
+            Some(name) => Err(Error::new(format!(
+                "the predicate of index `{index}` mentions `{table}.{name}`, which gets this name or form in the same migration"
+            ))
+            .hint("create the index in the next migration")),
+            None => Ok(()),
+        }
+    }
+
     /// Raw SQL.
     pub fn script(&mut self, script: Script) {
         self.scripts.push(script);

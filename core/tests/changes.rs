@@ -177,6 +177,13 @@ fn generated_columns_are_not_read_before_they_are_there() {
 }
 
 #[test]
+fn a_predicate_is_bound_to_columns_that_are_there() {
+    let add = "{add_column: {table: users, column: {name: gone, type: text, nullable: true}}}";
+    let index = "{create_index: {name: i, table: users, columns: [{column: age}], predicate: gone IS NULL}}";
+    refused(&format!("{add}, {index}"), "`users.gone`");
+}
+
+#[test]
 fn two_keys_on_the_same_columns_are_two() {
     let text = statements(
         "operations: [{create_table: {name: t, columns: [{name: a, type: text, pk: true}], constraints: [{name: u, type: unique, columns: [a]}]}}]",

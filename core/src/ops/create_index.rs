@@ -51,6 +51,9 @@ impl Operate for CreateIndex {
         if self.columns.is_empty() {
             return Err(Error::new(format!("index `{}` of table `{}` has no columns", self.name, self.table)).hint("add `columns: [{column: …}]`"));
         }
+        if let Some(predicate) = &self.predicate {
+            stage.refuse_unbound(&self.table, &self.name, predicate)?;
+        }
         let table = stage.to.table_mut(&self.table)?;
         for column in self.columns.iter().map(|key| &key.column).chain(&self.include) {
             table.column(&self.table, column)?;
