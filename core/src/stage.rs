@@ -198,7 +198,10 @@ impl Stage {
                 .hint(format!("drop column `{reader}` first, in the same migration")));
         }
         refuse_generated(table, &rest, "down", column, down)?;
-        let link = down.map_or(Link::Fresh, |down| Link::Derived(down.to_owned()));
+        // a form that the older version converts needs a value to convert
+        let is_converted = self.lineage(table)?.same_below(column).is_none();
+        let default = self.to.table(table)?.column(table, column)?.default.clone().filter(|_| is_converted);
+        let link = down.map(str::to_owned).or(default).map_or(Link::Fresh, Link::Derived);
         self.lineage_mut(table)?.push_layer(|layer| {
             layer.columns.retain(|there| there.name != column);
             layer.up.remove(column);
@@ -274,6 +277,9 @@ impl Stage {
         model.column(table, &name)?;
         refuse_generated(table, model, "up", &name, Some(up))?;
         refuse_generated(table, model, "down", &name, Some(down))?;
+        if let Some(default) = model.column(table, &name)?.default.clone() {
+            self.lineage_mut(table)?.supply(&name, &default);
+        }
         self.lineage_mut(table)?.push_layer(|layer| {
             for there in layer.columns.iter_mut().filter(|there| there.name == name) {
                 *there = ScopeColumn::of(&column);
@@ -394,6 +400,18 @@ impl Lineage {
             Link::Derived(expression) => Some(expression.as_str()),
             _ => None,
         })
+    }
+
+    /// A column that came with nothing but its default has that for a value, now that something reads it.
+    fn supply(&mut self, column: &str, default: &str) {
+        let mut name = column.to_owned();
+        for layer in self.layers.iter_mut().skip(1).rev() {
+            match layer.up.get_mut(&name) {
+                Some(Link::Same(below)) => name.clone_from(below),
+                Some(link @ Link::Fresh) => return *link = Link::Derived(default.to_owned()),
+                _ => return,
+            }
+        }
     }
 
     fn push_layer(&mut self, change: impl FnOnce(&mut Layer)) {

@@ -134,14 +134,20 @@ fn nested_query(lineage: &Lineage, plan: &Needs, first: impl Fn(&str) -> Sql) ->
     let mut query =
         sql!("SELECT {}", select(plan.needed[0].iter().map(|name| sql!("{} AS {}", first(name), ident(name))).collect()));
     for at in 1..plan.needed.len() {
-        let below = plan.scope(lineage, at - 1);
+        let (below, above) = (plan.scope(lineage, at - 1), plan.scope(lineage, at));
         let parts = plan.needed[at]
             .iter()
             .map(|name| {
+                let typed = |value: Sql| match above.columns.iter().find(|column| column.name == *name) {
+                    Some(column) => sql!("CAST({} AS {})", value, type_name(&types::without_length(&column.sql_type))),
+                    None => value,
+                };
                 let value = match plan.link(lineage, at, name) {
                     Link::Same(other) => sql!("{}.{}", ident(&below.table), ident(&other)),
+                    // what the next expressions read has its type, as in the triggers; the last is assigned to its column
+                    Link::Derived(expression) if at + 1 < plan.needed.len() => typed(user(&expression)),
                     Link::Derived(expression) => user(&expression),
-                    Link::Fresh => Sql::trusted("NULL"),
+                    Link::Fresh => typed(Sql::trusted("NULL")),
                 };
                 sql!("{} AS {}", value, ident(name))
             })

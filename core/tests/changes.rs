@@ -190,3 +190,37 @@ fn two_keys_on_the_same_columns_are_two() {
     );
     assert!(text.contains("ALTER TABLE \"public\".\"t\" ADD CONSTRAINT \"u\" UNIQUE (\"a\")"), "{text}");
 }
+
+#[test]
+fn tables_take_each_others_names() {
+    let names = |change: &str| {
+        let text = statements(change);
+        let renames =
+            text.lines().filter(|line| line.starts_with("ALTER TABLE") && line.contains("RENAME TO")).map(str::to_owned);
+        renames.collect::<Vec<_>>().join("\n").replace("\"public\".", "")
+    };
+    let passed = "operations: [{rename_table: {from: users, to: people}}, {rename_table: {from: notes, to: users}}]";
+    assert_eq!(names(passed), "ALTER TABLE \"users\" RENAME TO \"people\"\nALTER TABLE \"notes\" RENAME TO \"users\"");
+    let swapped = "operations: [{rename_table: {from: users, to: x}}, {rename_table: {from: notes, to: users}}, {rename_table: {from: x, to: notes}}]";
+    let text = names(swapped);
+    assert_eq!(text.lines().count(), 3, "{text}");
+    assert!(text.lines().last().unwrap().starts_with("ALTER TABLE \"_diptych_away_notes"), "{text}");
+    let text = statements(
+        "operations: [{rename_table: {from: users, to: people}}, {create_constraint: {name: users, table: people, type: unique, columns: [id, age]}}]",
+    );
+    let place = |part: &str| text.find(part).unwrap_or_else(|| panic!("{text} has no {part}"));
+    assert!(place("RENAME TO \"people\"") < place("ADD CONSTRAINT \"users\""), "{text}");
+}
+
+#[test]
+fn a_column_that_is_added_and_converted_has_its_default_and_type() {
+    let add = "{add_column: {table: users, column: {name: n, type: integer, default: '5'}}}";
+    let convert = "{alter_column: {table: users, column: n, type: text, default: null, up: 'n::text', down: 'n::integer'}}";
+    let text = statements(&format!("operations: [{add}, {convert}]"));
+    assert!(text.contains("CAST((5) AS integer) AS \"n\""), "{text}");
+    let add = "{add_column: {table: users, column: {name: n, type: time, nullable: true}}}";
+    let text = statements(&format!(
+        "operations: [{add}, {{alter_column: {{table: users, column: n, nullable: false, up: \"coalesce(n, '10:00')\"}}}}]"
+    ));
+    assert!(text.contains("CAST(NULL AS time without time zone) AS \"n\""), "{text}");
+}
