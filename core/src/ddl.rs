@@ -311,14 +311,29 @@ pub fn create_table(base: &str, physical: &str, logical: &str, table: &Table, na
     let columns =
         table.columns.iter().map(|there| column(base, there, there.sequence_name(logical).map(|name| name_of(&name)).as_deref()));
     let mut parts: Vec<Sql> = columns.collect();
+    let mut keys: Vec<&[String]> = Vec::new();
+    let mut redundant = Vec::new();
     for (name, there) in &table.constraints {
         let name = if there.owns_index() { name_of(name) } else { name.clone() };
-        if !matches!(there, Constraint::ForeignKey { .. }) {
-            parts.push(sql!("CONSTRAINT {} {}", ident(&name), constraint(base, there, &names, None)));
+        match there {
+            Constraint::ForeignKey { .. } => continue,
+            Constraint::PrimaryKey { columns, .. } | Constraint::Unique { columns, .. } => {
+                // of two keys on the same columns, CREATE TABLE silently leaves one out
+                if keys.contains(&columns.as_slice()) {
+                    redundant.push((name, there));
+                    continue;
+                }
+                keys.push(columns);
+            }
+            Constraint::Check { .. } | Constraint::Exclude { .. } => {}
         }
+        parts.push(sql!("CONSTRAINT {} {}", ident(&name), constraint(base, there, &names, None)));
     }
     let place = qualified(base, physical);
     let mut statements = vec![sql!("CREATE TABLE {} ({})", place, join(parts, ", "))];
+    for (name, there) in redundant {
+        statements.push(sql!("ALTER TABLE {} ADD CONSTRAINT {} {}", place, ident(&name), constraint(base, there, &names, None)));
+    }
     for (name, index) in &table.indexes {
         statements.push(create_index(base, physical, &name_of(name), index, &names, Build::Plain));
     }

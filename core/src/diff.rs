@@ -7,17 +7,18 @@ use crate::error::{Error, Result};
 use crate::ops::column_spec::ColumnSpec;
 use crate::ops::create_table::TableConstraint;
 use crate::ops::{
-    AddColumn, AlterColumn, CreateConstraint, CreateIndex, CreateTable, DropColumn, DropConstraint, DropIndex, DropTable,
-    Operation, RenameColumn, RenameTable, SetReplicaIdentity,
+    AddColumn, AlterColumn, AlterTable, CreateConstraint, CreateIndex, CreateTable, DropColumn, DropConstraint, DropIndex,
+    DropTable, Operation, RenameColumn, RenameTable, SetReplicaIdentity,
 };
-use crate::schema::{Column, Constraint, ReplicaIdentity, Schema, Table};
+use crate::schema::{Column, Constraint, Identity, ReplicaIdentity, Schema, Table};
 use crate::snapshot::{Snapshot, Used};
+use crate::sql;
 use crate::stage::Stage;
 
 /// The operations that lead from the snapshot to the structs; none where they agree.
 ///
-/// `up` is written against the older version's names, so that additions and conversions come before renames; drops, whose
-/// `down` is written against the newer version's, come last.
+/// `up` is written against the older version's columns and `down` against the newer one's, which decides the order of additions,
+/// conversions and renames; drops come last.
 pub fn diff(snapshot: &Snapshot, declared: &DeclaredSchema) -> Result<Vec<Operation>> {
     let mut differ = Differ { snapshot, stage: Stage::identity(&snapshot.tables), operations: Vec::new() };
     let from = |table: &DeclaredTable| recorded_name(snapshot, table);
@@ -40,14 +41,7 @@ pub fn diff(snapshot: &Snapshot, declared: &DeclaredSchema) -> Result<Vec<Operat
             .hint("remove the `renamed_from` of one of them"));
         }
     }
-    // foreign keys before the keys that they point at
-    for part in [Part::ForeignKeys, Part::Rest] {
-        for table in &declared.tables {
-            if let Some(old) = from(table) {
-                differ.drop_what_goes(&old, table, part)?;
-            }
-        }
-    }
+    differ.drop_foreign_keys(declared)?;
     for table in &declared.tables {
         if let Some(old) = from(table) {
             differ.alter_table(&old, table)?;
@@ -57,11 +51,6 @@ pub fn diff(snapshot: &Snapshot, declared: &DeclaredSchema) -> Result<Vec<Operat
     for table in &declared.tables {
         if let Some(old) = from(table) {
             differ.constrain_table(&old, table)?;
-        }
-    }
-    for name in &declared.dropped {
-        if snapshot.tables.tables.contains_key(name) {
-            differ.push(DropTable { name: name.clone() })?;
         }
     }
     differ.stage.to.check()?;
@@ -115,13 +104,6 @@ pub fn recorded_name(snapshot: &Snapshot, table: &DeclaredTable) -> Option<Strin
     table.renamed_from.clone().filter(|old| snapshot.tables.tables.contains_key(old))
 }
 
-/// What of a table is dropped at one time.
-#[derive(Clone, Copy, PartialEq)]
-enum Part {
-    ForeignKeys,
-    Rest,
-}
-
 struct Differ<'a> {
     snapshot: &'a Snapshot,
     stage: Stage,
@@ -158,7 +140,7 @@ impl Differ<'_> {
 
     fn alter_table(&mut self, old: &str, table: &DeclaredTable) -> Result<()> {
         let before = self.snapshot.tables.table(old)?.clone();
-        let mut renames = Vec::new();
+        self.drop_what_goes(old, table, &before)?;
         let mut claimed = BTreeMap::new();
         for field in &table.columns {
             let name = self.recorded_column(table, field, &before);
@@ -170,15 +152,16 @@ impl Differ<'_> {
                 .hint("remove the `renamed_from` of one of them"));
             }
         }
+        let mut pending = Vec::new();
         for field in &table.columns {
             let (up, down) = self.fresh(table, field);
             let Some(name) = self.recorded_column(table, field, &before) else {
-                let column = ColumnSpec::of(&field.column);
-                self.push(AddColumn { table: old.to_owned(), column, up })?;
+                pending.push(Pending { field, from: None, change: None, up, down: None });
                 continue;
             };
             let there = before.column(old, &name)?;
             let now = &field.column;
+            refuse_recomputed(old, there, now)?;
             let change = AlterColumn {
                 table: old.to_owned(),
                 column: name.clone(),
@@ -189,30 +172,22 @@ impl Differ<'_> {
                 comment: (there.comment != now.comment).then(|| now.comment.clone()),
                 ..AlterColumn::default()
             };
-            let image = |column: &Column| {
-                let identity = column.identity.as_ref().map(|identity| (identity.always, identity.options.clone()));
-                (identity, column.generated.clone())
-            };
-            if image(there) != image(now) {
-                return Err(Error::new(format!("column `{old}.{name}` becomes another identity or generated column"))
-                    .hint("add a new column with `up` in its place, and drop this one"));
-            }
             if change.sql_type.is_some() || change.nullable.is_some() || change.collate.is_some() {
-                self.push(AlterColumn { up, down, ..change })?;
+                let change = AlterColumn { up: up.clone(), down: down.clone(), ..change };
+                pending.push(Pending { field, from: Some(name.clone()), change: Some(change), up, down });
             } else if change.default.is_some() || change.comment.is_some() {
                 self.push(change)?;
             }
             if name != now.name {
-                renames.push(RenameColumn { table: old.to_owned(), from: name, to: now.name.clone() });
+                pending.push(Pending { field, from: Some(name), change: None, up: None, down: None });
             }
         }
-        for rename in renames {
-            self.push(rename)?;
-        }
-        for column in &before.columns {
-            if self.stage.to.table(old)?.has_column(&column.name)
-                && !table.columns.iter().any(|field| field.column.name == column.name)
-            {
+        let mut drops = self.change_columns(old, pending)?;
+        // a generated column goes before those that it reads
+        let (generated, plain): (Vec<_>, Vec<_>) = before.columns.iter().partition(|column| column.generated.is_some());
+        let gone = |name: &String| !table.columns.iter().any(|field| field.column.name == *name);
+        for column in generated.into_iter().chain(plain).filter(|column| gone(&column.name)) {
+            if self.stage.to.table(old)?.has_column(&column.name) && !drops.iter().any(|drop| drop.column == column.name) {
                 let Some(dropped) = table.dropped.iter().find(|dropped| dropped.name == column.name) else {
                     return Err(Error::new(format!(
                         "column `{old}.{}` is in the snapshot, but its struct has no such field",
@@ -223,24 +198,65 @@ impl Differ<'_> {
                         column.name, column.name
                     )));
                 };
-                self.push(DropColumn { table: old.to_owned(), column: column.name.clone(), down: dropped.down.clone() })?;
+                drops.push(DropColumn { table: old.to_owned(), column: column.name.clone(), down: dropped.down.clone() });
             }
+        }
+        if before.comment != table.comment {
+            self.push(AlterTable { table: old.to_owned(), comment: Some(table.comment.clone()) })?;
         }
         if old != table.name {
             self.push(RenameTable { from: old.to_owned(), to: table.name.clone() })?;
         }
+        for drop in drops {
+            self.push(DropColumn { table: table.name.clone(), ..drop })?;
+        }
         Ok(())
     }
 
-    /// Constraints and indexes that the struct no longer has, by definition under the new names.
-    fn drop_what_goes(&mut self, old: &str, table: &DeclaredTable, part: Part) -> Result<()> {
-        let before = &self.snapshot.tables.table(old)?.clone();
-        let wanted = table.table(Some(before))?;
-        let identity = matches!(before.replica_identity, Some(ReplicaIdentity::Index { .. }));
-        if part == Part::Rest && identity && before.replica_identity != wanted.replica_identity {
-            // its index may be among what goes
-            self.push(SetReplicaIdentity::of(old, None))?;
+    /// Additions, conversions and renames in an order in which each `up` sees the older version's columns, and each `down` the
+    /// newer one's. Gives what is to be dropped in the end.
+    fn change_columns(&mut self, table: &str, mut pending: Vec<Pending<'_>>) -> Result<Vec<DropColumn>> {
+        let mut drops = Vec::new();
+        while !pending.is_empty() {
+            if let Some(at) = (0..pending.len()).find(|at| is_ready(&pending, *at)) {
+                let Pending { field, from, change, up, .. } = pending.remove(at);
+                let now = &field.column;
+                match (from, change) {
+                    (None, _) => self.push(AddColumn { table: table.to_owned(), column: ColumnSpec::of(now), up })?,
+                    (Some(from), Some(change)) => {
+                        let is_renamed = !self.stage.to.table(table)?.has_column(&from);
+                        self.push(AlterColumn { column: if is_renamed { now.name.clone() } else { from }, ..change })?;
+                    }
+                    (Some(from), None) => self.push(RenameColumn { table: table.to_owned(), from, to: now.name.clone() })?,
+                }
+                continue;
+            }
+            // converted and renamed at once, `up` under the name so far, `down` under the name to be: another column
+            let is_rename =
+                |there: &Pending<'_>, of: &Pending<'_>| there.change.is_none() && there.from.is_some() && there.from == of.from;
+            let found =
+                pending.iter().position(|item| item.change.is_some() && pending.iter().any(|there| is_rename(there, item)));
+            let Some(at) = found else {
+                let stuck = pending.iter().find(|item| item.change.is_some()).unwrap_or(&pending[0]);
+                return Err(Error::new(format!(
+                    "`up` and `down` of `{table}.{}` and of other fields need each other's columns before and after their change",
+                    stuck.field.column.name
+                ))
+                .hint("change these fields in two releases, or let their expressions read columns that stay as they are"));
+            };
+            let item = pending.remove(at);
+            pending.retain(|there| !is_rename(there, &item));
+            let from = item.from.unwrap_or_default();
+            let itself = |name: &str| Some(sql::ident(name).as_str().to_owned());
+            let (up, down) = (item.up.or_else(|| itself(&from)), item.down.or_else(|| itself(&item.field.column.name)));
+            self.push(AddColumn { table: table.to_owned(), column: ColumnSpec::of(&item.field.column), up })?;
+            drops.push(DropColumn { table: table.to_owned(), column: from, down });
         }
+        Ok(drops)
+    }
+
+    /// The recorded table with its constraints and indexes under the struct's column names.
+    fn renamed(&self, table: &DeclaredTable, before: &Table) -> Table {
         let mut renamed = before.clone();
         for field in &table.columns {
             if let Some(from) = self.recorded_column(table, field, before).filter(|from| *from != field.column.name) {
@@ -248,19 +264,58 @@ impl Differ<'_> {
                 renamed.indexes.values_mut().for_each(|index| index.rename_column(&from, &field.column.name));
             }
         }
+        renamed
+    }
+
+    /// Foreign keys that go: before the keys that they point at, in whatever tables those are.
+    fn drop_foreign_keys(&mut self, declared: &DeclaredSchema) -> Result<()> {
+        let snapshot = self.snapshot;
+        let is_key = |constraint: &Constraint| matches!(constraint, Constraint::ForeignKey { .. });
+        for table in &declared.tables {
+            let Some(old) = recorded_name(snapshot, table) else { continue };
+            let renamed = self.renamed(table, snapshot.tables.table(&old)?);
+            let wanted = table.table(Some(&renamed))?;
+            for (name, constraint) in renamed.constraints.iter().filter(|(_, constraint)| is_key(constraint)) {
+                if wanted.constraints.get(name) != Some(constraint) {
+                    self.push(DropConstraint { table: old.clone(), name: name.clone(), up: None, down: None })?;
+                }
+            }
+        }
+        let dropped: Vec<&String> = declared.dropped.iter().filter(|name| snapshot.tables.tables.contains_key(*name)).collect();
+        for name in &dropped {
+            for (key, constraint) in &snapshot.tables.table(name)?.constraints {
+                if let Constraint::ForeignKey { references, .. } = constraint
+                    && references.table != **name
+                    && dropped.contains(&&references.table)
+                {
+                    self.push(DropConstraint { table: (*name).clone(), name: key.clone(), up: None, down: None })?;
+                }
+            }
+        }
+        for name in dropped {
+            self.push(DropTable { name: name.clone() })?;
+        }
+        Ok(())
+    }
+
+    /// Constraints and indexes that the struct no longer has, by definition under the new names.
+    fn drop_what_goes(&mut self, old: &str, table: &DeclaredTable, before: &Table) -> Result<()> {
+        let renamed = self.renamed(table, before);
+        let wanted = table.table(Some(&renamed))?;
+        let identity = matches!(before.replica_identity, Some(ReplicaIdentity::Index { .. }));
+        if identity && before.replica_identity != wanted.replica_identity {
+            // its index may be among what goes
+            self.push(SetReplicaIdentity::of(old, None))?;
+        }
         let lost = |columns: &[String]| columns.iter().any(|name| table.dropped.iter().any(|dropped| dropped.name == *name));
         for (name, constraint) in &renamed.constraints {
-            let named = wanted.constraints.get(name) == Some(constraint);
-            let unnamed = table.constraints.iter().any(|(given, there)| given.is_none() && there == constraint);
-            let now = matches!(constraint, Constraint::ForeignKey { .. }) == (part == Part::ForeignKeys);
-            if now && !named && !unnamed && !lost(&constraint.columns(before)) {
+            let is_there = self.stage.to.table(old)?.constraints.contains_key(name);
+            if is_there && wanted.constraints.get(name) != Some(constraint) && !lost(&constraint.columns(before)) {
                 self.push(DropConstraint { table: old.to_owned(), name: name.clone(), up: None, down: None })?;
             }
         }
-        for (name, index) in renamed.indexes.iter().filter(|_| part == Part::Rest) {
-            let named = wanted.indexes.get(name) == Some(index);
-            let unnamed = table.indexes.iter().any(|(given, there)| given.is_none() && there == index);
-            if !named && !unnamed && !lost(&index.columns(before)) {
+        for (name, index) in &renamed.indexes {
+            if wanted.indexes.get(name) != Some(index) && !lost(&index.columns(before)) {
                 self.push(DropIndex { name: name.clone() })?;
             }
         }
@@ -308,6 +363,39 @@ impl Differ<'_> {
         }
         Ok(())
     }
+}
+
+/// A change of a column that waits for its turn: an addition, a conversion, or a rename.
+struct Pending<'a> {
+    field: &'a DeclaredColumn,
+    /// The column's name so far; none for one that is added.
+    from: Option<String>,
+    change: Option<AlterColumn>,
+    up: Option<String>,
+    down: Option<String>,
+}
+
+/// Whether no other `up` still needs the column as it is, and all that its own `down` reads is as it will be.
+fn is_ready(pending: &[Pending<'_>], at: usize) -> bool {
+    let item = &pending[at];
+    let mentions = |text: &Option<String>, name: &str| text.as_deref().is_some_and(|text| sql::mentions(text, name));
+    pending.iter().enumerate().filter(|(other, _)| *other != at).all(|(_, other)| {
+        !item.from.as_deref().is_some_and(|from| mentions(&other.up, from)) && !mentions(&item.down, &other.field.column.name)
+    })
+}
+
+/// No operation makes a column that is there an identity or a generated one, or ends its being one.
+fn refuse_recomputed(table: &str, before: &Column, now: &Column) -> Result<()> {
+    let bare = |column: &Column| column.identity.clone().map(|identity| Identity { sequence: None, ..identity });
+    let what = if before.generated != now.generated {
+        "its generation expression"
+    } else if bare(before) != bare(now) {
+        "its identity"
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(format!("column `{table}.{}` changes {what}, which no operation can", before.name))
+        .hint("leave it as the snapshot has it; a new table may have another"))
 }
 
 fn identity_operation(name: &str, table: &Table) -> Option<Operation> {

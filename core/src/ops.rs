@@ -82,6 +82,7 @@ operations! {
     create_table::CreateTable = "create_table",
     drop_table::DropTable = "drop_table",
     rename_table::RenameTable = "rename_table",
+    alter_table::AlterTable = "alter_table",
     add_column::AddColumn = "add_column",
     drop_column::DropColumn = "drop_column",
     rename_column::RenameColumn = "rename_column",

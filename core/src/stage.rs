@@ -174,7 +174,7 @@ impl Stage {
                 Error::new(format!("table `{table}` has a column `{}` already", column.name)).hint("drop or rename it first")
             );
         }
-        self.refuse_generated(table, up)?;
+        refuse_generated(table, self.to.table(table)?, "up", &column.name, up)?;
         let link = up.map_or(Link::Fresh, |up| Link::Derived(up.to_owned()));
         self.lineage_mut(table)?.push_layer(|layer| {
             layer.up.insert(column.name.clone(), link);
@@ -193,12 +193,17 @@ impl Stage {
             ))
             .hint(format!("drop constraint `{constraint}` of `{other}` first, in the same migration")));
         }
-        self.refuse_generated(table, down)?;
-        if let Some(generated) = self.to.table(table)?.generated_from(column) {
-            return Err(Error::new(format!("column `{table}.{column}` is read by generated column `{generated}`"))
-                .hint(format!("drop column `{generated}` first, in the same migration")));
+        let mut rest = self.to.table(table)?.clone();
+        rest.columns.retain(|there| there.name != column);
+        if let Some(reader) = reader(&rest, column) {
+            return Err(Error::new(format!("generated column `{table}.{reader}` reads `{table}.{column}`"))
+                .hint(format!("drop column `{reader}` first, in the same migration")));
         }
-        let link = down.map_or(Link::Fresh, |down| Link::Derived(down.to_owned()));
+        refuse_generated(table, &rest, "down", column, down)?;
+        // a form that the older version converts needs a value to convert
+        let is_converted = self.lineage(table)?.same_below(column).is_none();
+        let default = self.to.table(table)?.column(table, column)?.default.clone().filter(|_| is_converted);
+        let link = down.map(str::to_owned).or(default).map_or(Link::Fresh, Link::Derived);
         self.lineage_mut(table)?.push_layer(|layer| {
             layer.columns.retain(|there| there.name != column);
             layer.up.remove(column);
@@ -219,6 +224,10 @@ impl Stage {
         if model.has_column(to) {
             return Err(Error::new(format!("cannot rename `{table}.{from}`: there is a column `{to}` already"))
                 .hint("choose another name"));
+        }
+        if let Some(reader) = reader(model, from) {
+            return Err(Error::new(format!("cannot rename `{table}.{from}`: generated column `{reader}` mentions it"))
+                .hint(format!("leave its name, or drop column `{reader}` first, in the same migration")));
         }
         for (name, constraint) in &model.constraints {
             if constraint.opaque().iter().any(|text| sql::mentions(text, from)) {
@@ -270,8 +279,13 @@ impl Stage {
     /// A column in another form, kept in a shadow: `up` converts to it, `down` back.
     pub fn convert_column(&mut self, table: &str, column: Column, up: &str, down: &str) -> Result<()> {
         let name = column.name.clone();
-        self.to.table(table)?.column(table, &name)?;
-        self.refuse_generated(table, [up, down])?;
+        let model = self.to.table(table)?;
+        model.column(table, &name)?;
+        refuse_generated(table, model, "up", &name, Some(up))?;
+        refuse_generated(table, model, "down", &name, Some(down))?;
+        if let Some(default) = model.column(table, &name)?.default.clone() {
+            self.lineage_mut(table)?.supply(&name, &default);
+        }
         self.lineage_mut(table)?.push_layer(|layer| {
             for there in layer.columns.iter_mut().filter(|there| there.name == name) {
                 *there = ScopeColumn::of(&column);
@@ -280,20 +294,6 @@ impl Stage {
             layer.down.insert(name.clone(), Link::Derived(down.to_owned()));
         });
         *self.to.table_mut(table)?.column_mut(table, &name)? = column;
-        Ok(())
-    }
-
-    /// Generated columns have no value yet when a trigger before the row runs (TRAPS F13).
-    fn refuse_generated<'a>(&self, table: &str, expressions: impl IntoIterator<Item = &'a str>) -> Result<()> {
-        let model = self.to.table(table)?;
-        for expression in expressions {
-            let generated =
-                model.columns.iter().find(|there| there.generated.is_some() && sql::mentions(expression, &there.name));
-            if let Some(Column { name, generated: Some(rule), .. }) = generated {
-                return Err(Error::new(format!("a conversion of table `{table}` mentions the generated column `{name}`, which has no value when the conversion runs"))
-                    .hint(format!("write the column's own expression in its place: {rule}")));
-            }
-        }
         Ok(())
     }
 
@@ -393,6 +393,18 @@ impl Lineage {
         })
     }
 
+    /// A column that came with nothing but its default has that for a value, now that something reads it.
+    fn supply(&mut self, column: &str, default: &str) {
+        let mut name = column.to_owned();
+        for layer in self.layers.iter_mut().skip(1).rev() {
+            match layer.up.get_mut(&name) {
+                Some(Link::Same(below)) => name.clone_from(below),
+                Some(link @ Link::Fresh) => return *link = Link::Derived(default.to_owned()),
+                _ => return,
+            }
+        }
+    }
+
     fn push_layer(&mut self, change: impl FnOnce(&mut Layer)) {
         let below = self.newest();
         let links = || below.columns.iter().map(|c| (c.name.clone(), Link::Same(c.name.clone()))).collect::<BTreeMap<_, _>>();
@@ -426,6 +438,25 @@ impl ScopeColumn {
             collation: column.collation.clone(),
             nullable: column.nullable,
         }
+    }
+}
+
+/// The generated column that mentions a column.
+fn reader<'a>(table: &'a Table, column: &str) -> Option<&'a str> {
+    let reads = |there: &&Column| there.generated.as_deref().is_some_and(|text| sql::mentions(text, column));
+    table.columns.iter().find(reads).map(|there| there.name.as_str())
+}
+
+/// A row's generated columns are computed after its BEFORE triggers, which could not read them.
+fn refuse_generated(place: &str, table: &Table, word: &str, column: &str, expression: Option<&str>) -> Result<()> {
+    let read = |there: &&Column| expression.is_some_and(|text| sql::mentions(text, &there.name));
+    let generated = table.columns.iter().filter(read).find_map(|there| Some((&there.name, there.generated.as_ref()?)));
+    match generated {
+        Some((name, text)) => Err(Error::new(format!(
+            "`{word}` of `{place}.{column}` reads generated column `{name}`, which has no value yet while a row is written"
+        ))
+        .hint(format!("write its expression in its place: ({text})"))),
+        None => Ok(()),
     }
 }
 

@@ -165,14 +165,20 @@ fn nested_query(lineage: &Lineage, plan: &Needs, first: impl Fn(&str) -> Sql) ->
     let mut query =
         sql!("SELECT {}", select(plan.needed[0].iter().map(|name| sql!("{} AS {}", first(name), ident(name))).collect()));
     for at in 1..plan.needed.len() {
-        let below = plan.scope(lineage, at - 1);
+        let (below, above) = (plan.scope(lineage, at - 1), plan.scope(lineage, at));
         let parts = plan.needed[at]
             .iter()
             .map(|name| {
+                let typed = |value: Sql| match above.columns.iter().find(|column| column.name == *name) {
+                    Some(column) => sql!("CAST({} AS {})", value, type_name(&types::without_length(&column.sql_type))),
+                    None => value,
+                };
                 let value = match plan.link(lineage, at, name) {
                     Link::Same(other) => sql!("{}.{}", ident(&below.table), ident(&other)),
+                    // what the next expressions read has its type, as in the triggers; the last is assigned to its column
+                    Link::Derived(expression) if at + 1 < plan.needed.len() => typed(user(&expression)),
                     Link::Derived(expression) => user(&expression),
-                    Link::Fresh => Sql::trusted("NULL"),
+                    Link::Fresh => typed(Sql::trusted("NULL")),
                 };
                 sql!("{} AS {}", value, ident(name))
             })
@@ -491,7 +497,10 @@ impl Evidence {
                 column.identity.is_none() && column.generated.is_none() && default.as_deref().is_none_or(is_fast_default);
             tellable.then(|| (name.clone(), column.sql_type.clone(), default))
         });
-        let older_all: Vec<_> = table.removed.iter().map(older_type).collect();
+        // a generated column cannot be looked at before it is computed, and nobody writes it
+        let is_written =
+            |name: &&String| !older_model.columns.iter().any(|column| column.name == **name && column.generated.is_some());
+        let older_all: Vec<_> = table.removed.iter().filter(is_written).map(older_type).collect();
         let (up, down) = (Needs::of(table, Direction::Up).inputs(), Needs::of(table, Direction::Down).inputs());
         let shared = |name: &&String| !table.removed.contains(name) && !table.is_added(name);
         let of_newer = |name: &String| newer_all.iter().find(|(there, _)| there == name).cloned();

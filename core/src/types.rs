@@ -28,7 +28,7 @@ pub fn normalize(name: &str) -> String {
         "decimal" => ("numeric", ""),
         "varchar" => ("character varying", ""),
         "char" | "bpchar" if modifier.is_some() => ("character", ""),
-        "char" | "character" => return "character(1)".to_owned(),
+        "char" | "character" if modifier.is_none() => return "character(1)".to_owned(),
         "varbit" => ("bit varying", ""),
         "timestamptz" | "timestamp with time zone" => ("timestamp", " with time zone"),
         "timestamp" | "timestamp without time zone" => ("timestamp", " without time zone"),
@@ -53,6 +53,20 @@ pub fn serial(name: &str) -> Option<&'static str> {
     }
 }
 
+/// The type without a length: an explicit cast to one with a length cuts values off silently, where an assignment refuses them.
+pub fn without_length(name: &str) -> String {
+    if let Some(element) = name.strip_suffix("[]") {
+        return format!("{}[]", without_length(element));
+    }
+    let head = name.split('(').next().unwrap_or(name);
+    match head {
+        "character varying" | "bit varying" => head.to_owned(),
+        "character" => "bpchar".to_owned(),
+        "bit" => "bit varying".to_owned(),
+        _ => name.to_owned(),
+    }
+}
+
 /// Whether `IS DISTINCT FROM` on this type sees every change of the stored value. Other types (`numeric` with
 /// its scale, `citext`, `json`, which has no equality at all) are compared by their image.
 pub fn equality_is_identity(name: &str) -> bool {
@@ -73,7 +87,19 @@ pub fn equality_is_identity(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::normalize;
+    use super::{normalize, without_length};
+
+    #[test]
+    fn a_cast_cuts_nothing_off() {
+        for (given, expected) in [
+            ("character varying(5)", "character varying"),
+            ("character(5)[]", "bpchar[]"),
+            ("bit(3)", "bit varying"),
+            ("numeric(5,2)", "numeric(5,2)"),
+        ] {
+            assert_eq!(without_length(given), expected);
+        }
+    }
 
     #[test]
     fn spells_types_as_postgresql_does() {
@@ -83,6 +109,8 @@ mod tests {
             ("timestamptz(3)", "timestamp(3) with time zone"),
             ("timestamp", "timestamp without time zone"),
             ("numeric(5)", "numeric(5,0)"),
+            ("character(12)", "character(12)"),
+            ("char", "character(1)"),
             ("int[]", "integer[]"),
             ("\"Mood\"", "\"Mood\""),
         ] {

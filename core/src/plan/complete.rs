@@ -22,12 +22,23 @@ pub fn complete(chain: &Chain) -> Plan {
         drop_table(chain, table, &mut steps);
     }
     let mut quiet = Vec::new();
-    for table in tables.iter().filter(|table| table.newer.is_some()) {
-        let statements = contract(chain, table);
+    let order = in_order_of_names(&tables);
+    for (table, name) in &order {
+        let statements = contract(chain, table, name);
         if statements.is_empty() {
-            quiet.push(table);
+            quiet.push(*table);
         } else {
             contract_table(chain, table, statements, &mut steps);
+        }
+    }
+    for (table, name) in &order {
+        if let Some(to_be) = table.final_name().filter(|to_be| to_be != name) {
+            let place = qualified(&chain.base, name);
+            let rename = vec![sql!("ALTER TABLE {} RENAME TO {}", place, ident(to_be))];
+            let locks = exclusive(std::slice::from_ref(&place), std::slice::from_ref(&place));
+            steps
+                .transaction(Phase::Contract, format!("name table `{to_be}`"), locks, rename)
+                .lock(format!("ACCESS EXCLUSIVE on {place}, instant"));
         }
     }
     retire_views(chain, &quiet, &mut steps);
@@ -65,6 +76,24 @@ pub fn complete(chain: &Chain) -> Plan {
         to: chain.newer.name.clone(),
         steps: steps.done(),
     }
+}
+
+/// The tables that stay, each with the name that its contract gives it: whoever takes another's name comes after that one; where they
+/// swap their names, one is put aside until the end.
+fn in_order_of_names<'a>(tables: &'a [Physical<'a>]) -> Vec<(&'a Physical<'a>, String)> {
+    let mut waiting: Vec<&Physical<'_>> = tables.iter().filter(|table| table.newer.is_some()).collect();
+    let mut order = Vec::new();
+    while !waiting.is_empty() {
+        let is_taken = |table: &Physical<'_>| {
+            let wanted = table.final_name().filter(|name| *name != table.name);
+            waiting.iter().any(|other| wanted == Some(other.name.as_str()))
+        };
+        let free = waiting.iter().position(|table| !is_taken(table));
+        let table = waiting.remove(free.unwrap_or_default());
+        let name = free.and(table.final_name()).map_or_else(|| names::generated("away", &[&table.name]), str::to_owned);
+        order.push((table, name));
+    }
+    order
 }
 
 /// A foreign key's drop locks both tables: alone, both in one LOCK, before anything else of its table (TRAPS F6).
@@ -146,10 +175,10 @@ fn bury(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
     }
 }
 
-/// The statements that bring a table to its final form; none where both versions see it alike.
-fn contract(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
+/// The statements that bring a table to its final form and to a name; none where both versions see it alike.
+fn contract(chain: &Chain, table: &Physical<'_>, name: &str) -> Vec<Sql> {
     let base = &chain.base;
-    let place = qualified(base, &table.name);
+    let mut place = qualified(base, &table.name);
     let Some(newer) = table.newer else { return Vec::new() };
     let mut statements = Vec::new();
     if table.is_kept() {
@@ -174,6 +203,13 @@ fn contract(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
             statements.push(sql!("ALTER TABLE {} DROP COLUMN {}", place, ident(name)));
         }
         statements.extend(sequences.into_iter().map(|sequence| sequence.end));
+    }
+    // before its indexes, which may take the name that it had
+    if name != table.name {
+        statements.push(sql!("ALTER TABLE {} RENAME TO {}", place, ident(name)));
+        place = qualified(base, name);
+    }
+    if table.is_kept() {
         statements.extend(rename_columns(table, &place));
         statements.extend(final_constraints(table, &place));
         statements.extend(final_identity(table, newer, &place));
@@ -197,9 +233,6 @@ fn contract(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
         for name in newer.indexes.keys() {
             statements.push(sql!("ALTER INDEX {} RENAME TO {}", qualified(base, &table.displaced(name)), ident(name)));
         }
-    }
-    if let Some(name) = table.final_name().filter(|name| *name != table.name) {
-        statements.push(sql!("ALTER TABLE {} RENAME TO {}", place, ident(name)));
     }
     statements
 }

@@ -110,6 +110,7 @@ operations:
   - alter_column: {table: users, column: label, type: text, up: \"label || '!'\", down: \"rtrim(label, '!')\"}
   - add_column: {table: users, column: {name: temporary, type: text, nullable: true}}
   - drop_column: {table: users, column: temporary}
+  - alter_table: {table: users, comment: who they are}
   - rename_table: {from: users, to: members}
   - drop_table: {name: notes}
   - create_table: {name: users, columns: [{name: id, type: bigint, pk: true, generated: {identity: {}}}, {name: nick, type: text, unique: true}]}

@@ -193,6 +193,19 @@ pub(crate) fn cases() -> Vec<Case> {
             completed: &[("SELECT age FROM people WHERE email = 'u1'", "1")],
         },
         Case {
+            name: "alter_table",
+            before: USERS,
+            seed: SEED,
+            change: "operations: [{alter_table: {table: users, comment: 'who ''they'' are'}}]",
+            account: SAME,
+            work: WORK,
+            started: &[
+                (New, "SELECT obj_description('users'::regclass)", "who 'they' are"),
+                (Old, "SELECT obj_description('users'::regclass)", "NULL"),
+            ],
+            completed: &[("SELECT obj_description('users'::regclass)", "who 'they' are")],
+        },
+        Case {
             name: "add_column",
             before: USERS,
             seed: SEED,

@@ -10,6 +10,7 @@ mod lifecycle;
 mod load;
 mod outage;
 mod peers;
+mod property;
 mod race;
 mod roles;
 mod secure;

@@ -1,0 +1,219 @@
+//! Differences and refusals that random schemas found wrong once, in their smallest form.
+
+use diptych_core::chain::{Chain, Version};
+use diptych_core::plan::{complete, start};
+use diptych_core::schema::Identity;
+use diptych_core::{
+    Column, Constraint, DeclaredColumn, DeclaredSchema, DeclaredTable, DroppedColumn, Error, Migration, Operation, Schema,
+    Snapshot, diff,
+};
+
+const USERS: &str = "operations:
+- create_table:
+    name: users
+    columns:
+    - {name: id, type: bigint, pk: true, generated: {identity: {}}}
+    - {name: age, type: integer}
+    - {name: name, type: text, nullable: true}
+    - {name: shout, type: text, nullable: true, generated: {expression: upper(name)}}
+- create_table:
+    name: notes
+    columns:
+    - {name: user_id, type: bigint, references: {name: notes_user, table: users, column: id}}
+";
+
+fn recorded() -> Schema {
+    Migration::parse("0001_users", USERS).unwrap().stage(&Schema::default()).unwrap().to
+}
+
+fn refused(change: &str, message: &str) {
+    let migration = Migration::parse("0002_change", &format!("operations: [{change}]")).unwrap();
+    says(&migration.stage(&recorded()).unwrap_err(), message);
+}
+
+fn says(error: &Error, message: &str) {
+    assert!(error.message().contains(message), "{error}");
+    assert!(error.hint_text().is_some(), "{error} has no hint");
+}
+
+fn statements(change: &str) -> String {
+    let first = Migration::parse("0001_users", USERS).unwrap();
+    let older = Version::new("public", &first, &first.stage(&Schema::default()).unwrap());
+    let change = Migration::parse("0002_change", change).unwrap();
+    let chain = Chain::extend("public", Some(older), &[change], Vec::new(), 15).unwrap().unwrap();
+    let steps = start(&chain).steps.into_iter().chain(complete(&chain).steps);
+    steps.flat_map(|step| step.action.statements().into_iter().map(|sql| format!("{sql}\n")).collect::<Vec<_>>()).collect()
+}
+
+/// The structs that agree with the snapshot, to be changed.
+fn declared() -> DeclaredSchema {
+    let tables = recorded().tables.into_iter().map(|(name, table)| DeclaredTable {
+        name,
+        columns: table
+            .columns
+            .into_iter()
+            .map(|column| DeclaredColumn { column, renamed_from: None, up: None, down: None })
+            .collect(),
+        constraints: table.constraints.into_iter().map(|(name, there)| (Some(name), there)).collect(),
+        ..DeclaredTable::default()
+    });
+    DeclaredSchema { tables: tables.collect(), dropped: Vec::new() }
+}
+
+fn users(declared: &mut DeclaredSchema) -> &mut DeclaredTable {
+    declared.tables.iter_mut().find(|table| table.name == "users").unwrap()
+}
+
+fn difference(declared: &DeclaredSchema) -> Result<Vec<Operation>, Error> {
+    let snapshot = Snapshot { version: Some("0001_users".into()), tables: recorded(), ..Snapshot::default() };
+    let operations = diff::diff(&snapshot, declared)?;
+    let migration = Migration { name: "0002_change".into(), version_schema: None, operations };
+    let after = declared.snapshot("0002_change", migration.stage(&snapshot.tables)?.to);
+    assert_eq!(diff::diff(&after, declared)?, Vec::new());
+    Ok(migration.operations)
+}
+
+fn names(operations: &[Operation]) -> Vec<&'static str> {
+    operations.iter().map(Operation::name).collect()
+}
+
+#[test]
+fn a_tables_comment_is_a_change() {
+    let mut structs = declared();
+    assert_eq!(difference(&structs).unwrap(), Vec::new());
+    users(&mut structs).comment = Some("who".into());
+    assert_eq!(names(&difference(&structs).unwrap()), ["alter_table"]);
+    let text = statements("operations: [{alter_table: {table: users, comment: who}}]");
+    assert!(text.contains("COMMENT ON TABLE \"public\".\"users\" IS 'who'"), "{text}");
+    refused("{alter_table: {table: users}}", "nothing of table `users`");
+}
+
+#[test]
+fn an_identity_or_expression_that_changes_is_refused() {
+    let mut structs = declared();
+    users(&mut structs).columns[0].column.identity = Some(Identity { always: false, ..Identity::default() });
+    says(&difference(&structs).unwrap_err(), "`users.id`");
+    let mut structs = declared();
+    users(&mut structs).columns[3].column.generated = Some("lower(name)".into());
+    says(&difference(&structs).unwrap_err(), "`users.shout`");
+}
+
+#[test]
+fn up_reads_the_older_columns_and_down_the_newer() {
+    // `age` becomes `years`, and what is added and dropped reads the one and the other
+    let mut structs = declared();
+    let table = users(&mut structs);
+    let years = Column::new("years", "text", false);
+    table.columns[1] = DeclaredColumn {
+        column: years,
+        renamed_from: Some("age".into()),
+        up: Some("age::text".into()),
+        down: Some("years::integer".into()),
+    };
+    let old = Column::new("old", "boolean", false);
+    table.columns.push(DeclaredColumn { column: old, renamed_from: None, up: Some("age > 60".into()), down: None });
+    table.columns.remove(3);
+    table.columns.remove(2);
+    table.dropped.push(DroppedColumn { name: "name".into(), down: Some("users.years".into()) });
+    table.dropped.push(DroppedColumn { name: "shout".into(), down: None });
+    let operations = difference(&structs).unwrap();
+    assert_eq!(names(&operations), ["add_column", "add_column", "drop_column", "drop_column", "drop_column"]);
+
+    // each needs the other as it was
+    let mut structs = declared();
+    let table = users(&mut structs);
+    for (at, other) in [(1, "name"), (2, "age")] {
+        table.columns[at].column.sql_type = "bytea".into();
+        table.columns[at].up = Some(format!("convert_to({other}::text, 'UTF8')"));
+        table.columns[at].down = Some("NULL".into());
+    }
+    says(&difference(&structs).unwrap_err(), "need each other's columns");
+}
+
+#[test]
+fn a_constraint_without_a_name_is_one_of_two_alike() {
+    let check = Constraint::Check { check: "age > 0".into(), no_inherit: false };
+    let mut before = recorded();
+    let table = before.tables.get_mut("users").unwrap();
+    table.constraints.extend([("users_check".into(), check.clone()), ("other".into(), check.clone())]);
+    let mut structs = declared();
+    users(&mut structs).constraints.push((None, check));
+    let operations = diff::diff(&Snapshot { tables: before, ..Snapshot::default() }, &structs).unwrap();
+    assert_eq!(names(&operations), ["drop_constraint"]);
+}
+
+#[test]
+fn foreign_keys_go_before_what_they_point_at() {
+    let mut structs = declared();
+    for table in &mut structs.tables {
+        table.constraints.clear();
+    }
+    structs.tables.reverse();
+    assert_eq!(names(&difference(&structs).unwrap()), ["drop_constraint", "drop_constraint"]);
+    refused("{drop_constraint: {table: users, name: users_pkey}}", "`notes_user` of table `notes`");
+
+    let both = DeclaredSchema { tables: Vec::new(), dropped: vec!["users".into(), "notes".into()] };
+    assert_eq!(names(&difference(&both).unwrap()), ["drop_constraint", "drop_table", "drop_table"]);
+    let text = statements("operations: [{drop_table: {name: notes}}, {drop_table: {name: users}}]");
+    assert!(text.contains("conname <> ALL (ARRAY['users_pkey', 'notes_user']"), "{text}");
+}
+
+#[test]
+fn generated_columns_are_not_read_before_they_are_there() {
+    let up = "{add_column: {table: users, column: {name: x, type: text, nullable: true}, up: shout || '!'}}";
+    refused(up, "`up` of `users.x` reads generated column `shout`");
+    let down = "{drop_column: {table: users, column: age, down: length(shout)}}";
+    refused(down, "`down` of `users.age` reads generated column `shout`");
+    refused("{drop_column: {table: users, column: name}}", "generated column `users.shout` reads");
+    refused("{rename_column: {table: users, from: name, to: label}}", "generated column `shout` mentions it");
+    let text =
+        statements("operations: [{drop_column: {table: users, column: shout}}, {drop_column: {table: users, column: name}}]");
+    let place = |text: &str, part: &str| text.find(part).unwrap_or_else(|| panic!("{text} has no {part}"));
+    assert!(place(&text, "DROP COLUMN \"shout\"") < place(&text, "DROP COLUMN \"name\""), "{text}");
+    let text = statements(
+        "operations: [{drop_column: {table: users, column: shout}}, {drop_column: {table: users, column: age, down: '1'}}]",
+    );
+    assert!(!text.contains("NEW.\"shout\""), "{text}");
+}
+
+#[test]
+fn two_keys_on_the_same_columns_are_two() {
+    let text = statements(
+        "operations: [{create_table: {name: t, columns: [{name: a, type: text, pk: true}], constraints: [{name: u, type: unique, columns: [a]}]}}]",
+    );
+    assert!(text.contains("ALTER TABLE \"public\".\"t\" ADD CONSTRAINT \"u\" UNIQUE (\"a\")"), "{text}");
+}
+
+#[test]
+fn tables_take_each_others_names() {
+    let names = |change: &str| {
+        let text = statements(change);
+        let renames =
+            text.lines().filter(|line| line.starts_with("ALTER TABLE") && line.contains("RENAME TO")).map(str::to_owned);
+        renames.collect::<Vec<_>>().join("\n").replace("\"public\".", "")
+    };
+    let passed = "operations: [{rename_table: {from: users, to: people}}, {rename_table: {from: notes, to: users}}]";
+    assert_eq!(names(passed), "ALTER TABLE \"users\" RENAME TO \"people\"\nALTER TABLE \"notes\" RENAME TO \"users\"");
+    let swapped = "operations: [{rename_table: {from: users, to: x}}, {rename_table: {from: notes, to: users}}, {rename_table: {from: x, to: notes}}]";
+    let text = names(swapped);
+    assert_eq!(text.lines().count(), 3, "{text}");
+    assert!(text.lines().last().unwrap().starts_with("ALTER TABLE \"_diptych_away_notes"), "{text}");
+    let text = statements(
+        "operations: [{rename_table: {from: users, to: people}}, {create_constraint: {name: users, table: people, type: unique, columns: [id, age]}}]",
+    );
+    let place = |part: &str| text.find(part).unwrap_or_else(|| panic!("{text} has no {part}"));
+    assert!(place("RENAME TO \"people\"") < place("ADD CONSTRAINT \"users\""), "{text}");
+}
+
+#[test]
+fn a_column_that_is_added_and_converted_has_its_default_and_type() {
+    let add = "{add_column: {table: users, column: {name: n, type: integer, default: '5'}}}";
+    let convert = "{alter_column: {table: users, column: n, type: text, default: null, up: 'n::text', down: 'n::integer'}}";
+    let text = statements(&format!("operations: [{add}, {convert}]"));
+    assert!(text.contains("CAST((5) AS integer) AS \"n\""), "{text}");
+    let add = "{add_column: {table: users, column: {name: n, type: time, nullable: true}}}";
+    let text = statements(&format!(
+        "operations: [{add}, {{alter_column: {{table: users, column: n, nullable: false, up: \"coalesce(n, '10:00')\"}}}}]"
+    ));
+    assert!(text.contains("CAST(NULL AS time without time zone) AS \"n\""), "{text}");
+}

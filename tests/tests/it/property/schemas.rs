@@ -1,0 +1,364 @@
+//! Random schemas that every server accepts, with every feature of the model.
+
+use std::collections::BTreeSet;
+
+use diptych::core::names::LONGEST;
+use diptych::core::schema::{Identity, IndexColumn, IndexParameters, OperatorClass, References};
+use diptych::core::sql::ident;
+use diptych::core::{Column, Constraint, Index, Schema, Table};
+use fastrand::Rng;
+
+use super::values::{KINDS, harmless, kind};
+
+/// Names that are words of SQL or PL/pgSQL, hold what must be quoted, or are as long as the server keeps them.
+const NAMES: &[&str] = &[
+    "id",
+    "name",
+    "email",
+    "amount",
+    "kind",
+    "state",
+    "x",
+    "y",
+    "a_b",
+    "order",
+    "select",
+    "user",
+    "new",
+    "old",
+    "tg_op",
+    "found",
+    "row",
+    "value",
+    "table",
+    "end",
+    "record",
+    "Mixed",
+    "UPPER",
+    "it's",
+    "we\"ird",
+    "two words",
+    "a.b",
+    "ünïcode",
+    "日本語",
+    "$1",
+    "%",
+    "back\\slash",
+    "0digit",
+    "diptych row",
+    "n-1",
+    "{}",
+    "null",
+    "result",
+];
+
+/// A name that nothing in the list has.
+pub(crate) fn name(rng: &mut Rng, taken: &BTreeSet<String>) -> String {
+    let plain = *rng.choice(NAMES).expect("names");
+    let mut name = match rng.u8(..12) {
+        0 => fitted(&format!("{plain}{}", "long".repeat(20))),
+        1 => fitted(&format!("{plain}{}", "ü日".repeat(20))),
+        _ => plain.to_owned(),
+    };
+    let mut number = 2;
+    while taken.contains(&name) {
+        name = fitted(&format!("{number}{plain}"));
+        number += 1;
+    }
+    name
+}
+
+fn fitted(name: &str) -> String {
+    let mut end = name.len().min(LONGEST);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    name[..end].to_owned()
+}
+
+/// Names that relations of the schema have; constraints' too, though not all of them are relations.
+pub(crate) fn relations(schema: &Schema) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (name, table) in &schema.tables {
+        names.insert(name.clone());
+        names.extend(table.constraints.keys().chain(table.indexes.keys()).cloned());
+        names.extend(table.columns.iter().filter_map(|column| column.sequence_name(name)));
+    }
+    names
+}
+
+/// One to three tables.
+pub(crate) fn schema(rng: &mut Rng) -> Schema {
+    let mut schema = Schema::default();
+    for _ in 0..rng.u8(1..=3) {
+        let name = name(rng, &relations(&schema));
+        let table = table(rng, &schema, &name);
+        schema.tables.insert(name, table);
+    }
+    let names: Vec<String> = schema.tables.keys().cloned().collect();
+    for table in &names {
+        for _ in 0..rng.u8(..3) {
+            add_reference(rng, &mut schema, table);
+        }
+        for _ in 0..rng.u8(..3) {
+            let Some(index) = index(rng, &schema.tables[table]) else { continue };
+            let name = name_of_index(rng, &schema, table, &index);
+            schema.tables.get_mut(table).expect("there").indexes.insert(name, index);
+        }
+    }
+    schema
+}
+
+fn name_of_index(rng: &mut Rng, schema: &Schema, table: &str, index: &Index) -> String {
+    let columns: Vec<&str> = index.columns.iter().map(|key| key.column.as_str()).collect();
+    let usual = diptych::core::names::object_name(table, Some(&columns.join("_")), "idx");
+    let taken = relations(schema);
+    if rng.bool() && !taken.contains(&usual) { usual } else { name(rng, &taken) }
+}
+
+/// A table without foreign keys and indexes.
+pub(crate) fn table(rng: &mut Rng, schema: &Schema, name: &str) -> Table {
+    let mut table = Table { comment: comment(rng), ..Table::default() };
+    for at in 0..rng.u8(1..=6) {
+        let column = column(rng, &table, at == 0);
+        table.columns.push(column);
+    }
+    let mut whole = schema.clone();
+    whole.tables.insert(name.to_owned(), table.clone());
+    if rng.u8(..8) > 0 {
+        let identity = table.columns.iter().position(|column| column.identity.is_some());
+        let mut columns: Vec<String> =
+            some_columns(rng, &table, 2, |column| kind(&column.sql_type).ordered && column.generated.is_none());
+        if let Some(at) = identity.filter(|_| rng.u8(..4) > 0) {
+            columns = vec![table.columns[at].name.clone()];
+        }
+        if !columns.is_empty() {
+            for column in table.columns.iter_mut().filter(|column| columns.contains(&column.name)) {
+                column.nullable = false;
+            }
+            let key = Constraint::primary_key(columns);
+            let name = name_of_constraint(rng, &whole, name, &key);
+            table.constraints.insert(name, key);
+        }
+    }
+    for _ in 0..rng.u8(..3) {
+        whole.tables.insert(name.to_owned(), table.clone());
+        if let Some((constraint_name, constraint)) = constraint(rng, &whole, name) {
+            table.constraints.insert(constraint_name, constraint);
+        }
+    }
+    table
+}
+
+/// A name that PostgreSQL would choose, or another.
+fn name_of_constraint(rng: &mut Rng, schema: &Schema, table: &str, constraint: &Constraint) -> String {
+    let taken = relations(schema);
+    let usual = constraint.default_name(table);
+    if rng.bool() && !taken.contains(&usual) { usual } else { name(rng, &taken) }
+}
+
+/// A column that the table does not have.
+pub(crate) fn column(rng: &mut Rng, table: &Table, first: bool) -> Column {
+    let taken = table.columns.iter().map(|column| column.name.clone()).collect();
+    let name = name(rng, &taken);
+    if rng.u8(..3) == 0 && (first || rng.u8(..6) == 0) && table.columns.iter().all(|column| column.identity.is_none()) {
+        let options = (rng.u8(..4) == 0).then(|| "START WITH 10 INCREMENT BY 2".to_owned());
+        let sql_type = ["bigint", "integer", "smallint"][rng.usize(..3)];
+        let mut column = Column::new(&name, sql_type, false);
+        column.identity = Some(Identity { always: rng.bool(), sequence: None, options });
+        column.comment = comment(rng);
+        return column;
+    }
+    let kind = if rng.u8(..3) == 0 { &KINDS[rng.usize(..3)] } else { rng.choice(KINDS).expect("kinds") };
+    let mut column = Column::new(&name, kind.sql, rng.bool());
+    column.comment = comment(rng);
+    let plain: Vec<&Column> = table.columns.iter().filter(|there| there.generated.is_none()).collect();
+    match rng.u8(..10) {
+        0..=2 => column.default = Some(kind.default(rng)),
+        3 if !plain.is_empty() => {
+            let source = plain[rng.usize(..plain.len())];
+            // text forms of most types depend on settings, and a generated column must not
+            let (sql_type, text) = match source.sql_type.as_str() {
+                "text" => ("text", format!("upper({})", ident(&source.name))),
+                "bigint" | "integer" | "smallint" | "numeric" => {
+                    ("numeric", format!("({} + 1)::numeric * 2", ident(&source.name)))
+                }
+                _ => ("boolean", format!("{} IS NULL", ident(&source.name))),
+            };
+            column.sql_type = sql_type.to_owned();
+            column.generated = Some(text);
+            column.nullable = true;
+        }
+        _ => {}
+    }
+    column
+}
+
+/// A unique or check constraint that the rows may meet.
+pub(crate) fn constraint(rng: &mut Rng, schema: &Schema, table: &str) -> Option<(String, Constraint)> {
+    let model = &schema.tables[table];
+    let constraint = if rng.bool() {
+        let columns = some_columns(rng, model, 2, |column| kind(&column.sql_type).ordered && column.generated.is_none());
+        if columns.is_empty() {
+            return None;
+        }
+        let deferrable = rng.u8(..4) == 0;
+        Constraint::Unique {
+            columns,
+            nulls_not_distinct: rng.u8(..6) == 0,
+            deferrable,
+            initially_deferred: deferrable && rng.bool(),
+            index_parameters: IndexParameters::default(),
+        }
+    } else {
+        let columns = some_columns(rng, model, 2, |column| column.generated.is_none());
+        let check = columns.iter().map(|column| harmless(column, rng)).collect::<Vec<_>>().join("\n AND ");
+        if check.is_empty() {
+            return None;
+        }
+        Constraint::Check { check, no_inherit: rng.u8(..5) == 0 }
+    };
+    let name = name_of_constraint(rng, schema, table, &constraint);
+    Some((name, constraint))
+}
+
+/// Adds a foreign key to a table, and the columns that it stands on; nothing where no key can be pointed at.
+fn add_reference(rng: &mut Rng, schema: &mut Schema, table: &str) {
+    let Some((target, columns)) = target(rng, schema) else { return };
+    let mut own = Vec::new();
+    for column in &columns {
+        let sql_type =
+            schema.tables[&target].columns.iter().find(|there| there.name == *column).expect("a key column").sql_type.clone();
+        let model = schema.tables.get_mut(table).expect("there");
+        let known = model.columns.iter().find(|there| {
+            there.sql_type == sql_type
+                && there.identity.is_none()
+                && there.generated.is_none()
+                && !own.contains(&there.name)
+                && rng.u8(..3) > 0
+        });
+        let name = known.map(|there| there.name.clone()).unwrap_or_else(|| {
+            let taken = model.columns.iter().map(|column| column.name.clone()).collect();
+            let name = name(rng, &taken);
+            model.columns.push(Column::new(&name, &sql_type, rng.u8(..4) > 0));
+            name
+        });
+        own.push(name);
+    }
+    let key = reference(rng, &schema.tables[table], own, &target, columns);
+    let name = name_of_constraint(rng, schema, table, &key);
+    schema.tables.get_mut(table).expect("there").constraints.insert(name, key);
+}
+
+/// A key that a foreign key may point at.
+pub(crate) fn target(rng: &mut Rng, schema: &Schema) -> Option<(String, Vec<String>)> {
+    let mut targets = Vec::new();
+    for (name, table) in &schema.tables {
+        for constraint in table.constraints.values() {
+            if let Constraint::PrimaryKey { columns, .. } | Constraint::Unique { columns, deferrable: false, .. } = constraint {
+                targets.push((name.clone(), columns.clone()));
+            }
+        }
+    }
+    rng.choice(targets)
+}
+
+/// A foreign key with random actions.
+pub(crate) fn reference(
+    rng: &mut Rng,
+    table: &Table,
+    columns: Vec<String>,
+    target: &str,
+    target_columns: Vec<String>,
+) -> Constraint {
+    let nullable: Vec<String> = columns
+        .iter()
+        .filter(|name| table.columns.iter().any(|column| column.name == **name && column.nullable))
+        .cloned()
+        .collect();
+    let all_nullable = nullable.len() == columns.len();
+    let on_delete = ["", "CASCADE", "RESTRICT", "SET NULL", "SET DEFAULT"][rng.usize(..5)];
+    let on_delete = if on_delete.starts_with("SET") && !all_nullable { "" } else { on_delete };
+    let on_update = ["", "", "CASCADE", "RESTRICT"][rng.usize(..4)];
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let set = if on_delete == "SET NULL" && rng.bool() { vec![nullable[0].clone()] } else { Vec::new() };
+    let deferrable = rng.u8(..3) == 0;
+    Constraint::ForeignKey {
+        columns,
+        references: References {
+            table: target.to_owned(),
+            columns: target_columns,
+            on_delete: some(on_delete),
+            on_delete_set_columns: set,
+            on_update: some(on_update),
+            match_type: (rng.u8(..5) == 0).then(|| "FULL".to_owned()),
+        },
+        deferrable,
+        initially_deferred: deferrable && rng.bool(),
+    }
+}
+
+/// An index in the model's own spelling.
+pub(crate) fn index(rng: &mut Rng, table: &Table) -> Option<Index> {
+    let other: Vec<&Column> = table.columns.iter().filter(|column| !kind(&column.sql_type).methods.is_empty()).collect();
+    let predicate = |rng: &mut Rng| {
+        let column = (rng.u8(..4) == 0).then(|| rng.choice(&table.columns)).flatten()?;
+        Some(format!("{} IS NOT NULL", ident(&column.name)))
+    };
+    if rng.u8(..4) == 0 && !other.is_empty() {
+        let column = other[rng.usize(..other.len())];
+        let (method, class, parameter) = *rng.choice(kind(&column.sql_type).methods)?;
+        let opclass = class.map(|name| OperatorClass {
+            name: name.to_owned(),
+            params: parameter.filter(|_| rng.bool()).map(str::to_owned).into_iter().collect(),
+        });
+        let columns = vec![IndexColumn { column: column.name.clone(), opclass, ..IndexColumn::default() }];
+        return Some(Index { columns, method: Some(method.to_owned()), predicate: predicate(rng), ..Index::default() });
+    }
+    let keys = some_columns(rng, table, 3, |column| kind(&column.sql_type).ordered);
+    if keys.is_empty() {
+        return None;
+    }
+    let unique = rng.u8(..5) == 0;
+    let rest: Vec<String> = table.columns.iter().map(|column| column.name.clone()).filter(|name| !keys.contains(name)).collect();
+    let include = if rng.u8(..4) == 0 { rng.choice(rest).into_iter().collect() } else { Vec::new() };
+    let columns = keys.into_iter().map(|name| {
+        let kind = kind(&table.columns.iter().find(|column| column.name == name).expect("a key column").sql_type);
+        let class = (rng.u8(..4) == 0).then(|| rng.choice(kind.classes)).flatten();
+        let sort = (rng.u8(..3) == 0).then(|| "DESC".to_owned());
+        let unusual = if sort.is_some() { "LAST" } else { "FIRST" };
+        let is_text = matches!(kind.sql, "text" | "character varying");
+        IndexColumn {
+            column: name,
+            expression: None,
+            collate: (is_text && rng.u8(..4) == 0).then(|| ["C", "POSIX", "pg_catalog.C"][rng.usize(..3)].to_owned()),
+            nulls: (rng.u8(..3) == 0).then(|| unusual.to_owned()),
+            sort,
+            opclass: class.map(|name| OperatorClass { name: (*name).to_owned(), params: Vec::new() }),
+        }
+    });
+    Some(Index {
+        columns: columns.collect(),
+        unique,
+        method: None,
+        predicate: predicate(rng),
+        storage_parameters: (rng.u8(..4) == 0).then(|| "fillfactor = 70".to_owned()),
+        include,
+        tablespace: None,
+        nulls_not_distinct: unique && rng.u8(..4) == 0,
+    })
+}
+
+/// Some columns that meet a condition, in random order.
+pub(crate) fn some_columns(rng: &mut Rng, table: &Table, most: usize, condition: impl Fn(&Column) -> bool) -> Vec<String> {
+    let mut names: Vec<String> =
+        table.columns.iter().filter(|column| condition(column)).map(|column| column.name.clone()).collect();
+    rng.shuffle(&mut names);
+    names.truncate(rng.usize(1..=most));
+    names
+}
+
+/// Often none.
+pub(crate) fn comment(rng: &mut Rng) -> Option<String> {
+    (rng.u8(..5) == 0).then(|| ["a note", "it's \"quoted\"", "日本 \\ $$", "two\nlines"][rng.usize(..4)].to_owned())
+}

@@ -1,0 +1,236 @@
+//! Types with their values, conversions and index methods, as SQL text.
+
+use diptych::core::sql::{ident, literal};
+use fastrand::Rng;
+
+/// A column type, and what a random schema may do with it.
+pub(crate) struct Kind {
+    /// PostgreSQL's spelling.
+    pub(crate) sql: &'static str,
+    /// The n-th value, without its type.
+    value: fn(u64) -> String,
+    /// A value made of a text, the same for the same text, NULL for NULL; `{}` stands for the text.
+    of_text: &'static str,
+    /// Whether different texts give different values.
+    pub(crate) injective: bool,
+    /// Defaults that are another value for each row or transaction.
+    computed: &'static [&'static str],
+    /// Whether it has a B-tree.
+    pub(crate) ordered: bool,
+    /// Other index methods, each with an operator class and its parameter, where one must or may be named.
+    pub(crate) methods: &'static [(&'static str, Option<&'static str>, Option<&'static str>)],
+    /// Operator classes of the B-tree beside the usual one.
+    pub(crate) classes: &'static [&'static str],
+}
+
+const PLAIN: Kind = Kind {
+    sql: "text",
+    value: text,
+    of_text: "{}",
+    injective: true,
+    computed: &["md5(random()::text)"],
+    ordered: true,
+    methods: &[("hash", None, None), ("spgist", None, None), ("brin", None, None)],
+    classes: &["text_pattern_ops"],
+};
+const NUMBER: Kind = Kind {
+    sql: "bigint",
+    value: number,
+    of_text: "CAST(length({}) AS bigint)",
+    injective: false,
+    computed: &["(random() * 100)::bigint"],
+    ordered: true,
+    methods: &[("hash", None, None), ("brin", None, None)],
+    classes: &[],
+};
+const OTHER: Kind = Kind { computed: &[], methods: &[("hash", None, None)], injective: false, ..NUMBER };
+
+/// Every type that is tried.
+pub(crate) const KINDS: &[Kind] = &[
+    PLAIN,
+    NUMBER,
+    Kind { sql: "integer", of_text: "length({})", computed: &["floor(random() * 100)::integer"], ..NUMBER },
+    Kind { sql: "smallint", of_text: "CAST(length({}) AS smallint)", computed: &[], ..NUMBER },
+    Kind { sql: "character varying(40)", of_text: "left({}, 40)", classes: &["varchar_pattern_ops"], injective: false, ..PLAIN },
+    Kind { sql: "character varying", classes: &[], ..PLAIN },
+    Kind {
+        sql: "character(12)",
+        value: |n| format!("c{n}"),
+        of_text: "CAST(left({}, 12) AS character(12))",
+        injective: false,
+        computed: &[],
+        methods: &[("hash", None, None)],
+        classes: &["bpchar_pattern_ops"],
+        ..PLAIN
+    },
+    Kind { sql: "boolean", value: |n| if n % 2 == 0 { "true" } else { "false" }.to_owned(), of_text: "length({}) > 2", ..OTHER },
+    Kind { sql: "numeric", value: |n| format!("{n}.50"), of_text: "CAST(length({}) AS numeric)", ..OTHER },
+    Kind { sql: "numeric(9,2)", value: |n| format!("{n}.25"), of_text: "CAST(length({}) AS numeric(9,2))", ..OTHER },
+    Kind {
+        sql: "double precision",
+        value: |n| format!("{n}.125"),
+        of_text: "CAST(length({}) AS double precision)",
+        computed: &["random()"],
+        ..OTHER
+    },
+    Kind { sql: "real", value: |n| format!("{n}.5"), of_text: "CAST(length({}) AS real)", ..OTHER },
+    Kind {
+        sql: "uuid",
+        value: |n| format!("00000000-0000-4000-8000-{n:012}"),
+        of_text: "CAST(md5({}) AS uuid)",
+        injective: true,
+        computed: &["gen_random_uuid()"],
+        ..OTHER
+    },
+    Kind {
+        sql: "timestamp with time zone",
+        value: |n| format!("2024-01-01 00:00:{:02}+00", n % 60),
+        of_text: "timestamptz '2020-01-01 00:00+00' + make_interval(secs => length({}))",
+        computed: &["now()", "clock_timestamp()", "CURRENT_TIMESTAMP"],
+        methods: &[("hash", None, None), ("brin", None, None)],
+        ..OTHER
+    },
+    Kind {
+        sql: "timestamp(3) without time zone",
+        value: |n| format!("2024-01-01 00:00:{:02}.125", n % 60),
+        of_text: "CAST(timestamp '2020-01-01' + make_interval(secs => length({})) AS timestamp(3))",
+        computed: &["LOCALTIMESTAMP"],
+        ..OTHER
+    },
+    Kind {
+        sql: "date",
+        value: |n| format!("2024-02-{:02}", n % 28 + 1),
+        of_text: "date '2020-01-01' + length({})",
+        computed: &["CURRENT_DATE"],
+        ..OTHER
+    },
+    Kind {
+        sql: "time without time zone",
+        value: |n| format!("10:00:{:02}", n % 60),
+        of_text: "time '08:00' + make_interval(secs => length({}))",
+        ..OTHER
+    },
+    Kind { sql: "interval", value: |n| format!("{n} hours"), of_text: "make_interval(secs => length({}))", ..OTHER },
+    Kind {
+        sql: "bytea",
+        value: |n| format!("\\x{:04x}", n % 0xffff),
+        of_text: "convert_to({}, 'UTF8')",
+        injective: true,
+        ..OTHER
+    },
+    Kind {
+        sql: "jsonb",
+        value: |n| format!("{{\"n\": {n}, \"a\": [1.0, null]}}"),
+        of_text: "to_jsonb({})",
+        injective: true,
+        methods: &[("gin", None, None), ("gin", Some("jsonb_path_ops"), None), ("hash", None, None)],
+        ..OTHER
+    },
+    Kind { sql: "json", value: |n| format!("{{\"n\":  {n}}}"), of_text: "to_json({})", ordered: false, methods: &[], ..OTHER },
+    Kind {
+        sql: "text[]",
+        value: |n| format!("{{a,\"b {n}\",NULL}}"),
+        of_text: "string_to_array({}, ' ')",
+        methods: &[("gin", None, None), ("hash", None, None)],
+        ..OTHER
+    },
+    Kind {
+        sql: "integer[]",
+        value: |n| format!("{{{n},2}}"),
+        of_text: "CASE WHEN {} IS NOT NULL THEN ARRAY[length({})] END",
+        methods: &[("gin", None, None)],
+        ..OTHER
+    },
+    Kind {
+        sql: "inet",
+        value: |n| format!("10.0.{}.{}/24", n / 256 % 256, n % 256),
+        of_text: "inet '10.0.0.1' + length({})",
+        methods: &[("hash", None, None), ("gist", Some("inet_ops"), None)],
+        ..OTHER
+    },
+    Kind {
+        sql: "int4range",
+        value: |n| format!("[{n},{})", n + 2),
+        of_text: "int4range(0, length({}) + 1) * CASE WHEN {} IS NOT NULL THEN int4range(0, NULL) END",
+        methods: &[("gist", None, None), ("spgist", None, None)],
+        ..OTHER
+    },
+    Kind {
+        sql: "tsvector",
+        value: |n| format!("word{n}"),
+        of_text: "to_tsvector('simple'::regconfig, left(md5({}), 6))",
+        ordered: false,
+        methods: &[("gin", None, None), ("gist", Some("tsvector_ops"), Some("siglen='100'"))],
+        ..OTHER
+    },
+    Kind {
+        sql: "point",
+        value: |n| format!("({n},1)"),
+        of_text: "point(length({}), 2)",
+        ordered: false,
+        methods: &[("gist", None, None), ("spgist", Some("kd_point_ops"), None)],
+        ..OTHER
+    },
+    Kind {
+        sql: "bit varying(64)",
+        value: |n| format!("1{n:b}"),
+        of_text: "CAST(CAST(length({}) AS bit(32)) AS bit varying(64))",
+        methods: &[],
+        ..OTHER
+    },
+];
+
+/// The kind of this type.
+pub(crate) fn kind(sql_type: &str) -> &'static Kind {
+    KINDS.iter().find(|kind| kind.sql == sql_type).unwrap_or(&PLAIN)
+}
+
+impl Kind {
+    /// The n-th value, with its type.
+    pub(crate) fn literal(&self, number: u64) -> String {
+        format!("{}::{}", literal(&(self.value)(number)), self.sql)
+    }
+
+    /// A value of this type made of another expression; NULL only where that is NULL.
+    pub(crate) fn made_of(&self, expression: &str) -> String {
+        self.of_text.replace("{}", &format!("CAST({expression} AS text)"))
+    }
+
+    /// A default: a constant, or what is computed for each row or transaction.
+    pub(crate) fn default(&self, rng: &mut Rng) -> String {
+        match rng.choice(self.computed) {
+            Some(computed) if rng.u8(..3) == 0 => (*computed).to_owned(),
+            _ => self.literal(rng.u64(..9)),
+        }
+    }
+}
+
+/// Whether everybody sees the same value in this default.
+pub(crate) fn is_constant(default: &str) -> bool {
+    default.trim_start().starts_with('\'') || default.trim_start().starts_with("E'")
+}
+
+/// A condition that every value of every type meets.
+pub(crate) fn harmless(column: &str, rng: &mut Rng) -> String {
+    let column = ident(column);
+    match rng.u8(..3) {
+        0 => format!("length(CAST({column} AS text)) < 5000"),
+        1 => format!("{column} IS NULL OR CAST({column} AS text) <> 'it''s none'"),
+        _ => format!("CAST({column} AS text) IS DISTINCT FROM 'none' -- whatever it is"),
+    }
+}
+
+fn number(n: u64) -> String {
+    n.to_string()
+}
+
+fn text(n: u64) -> String {
+    match n % 6 {
+        0 => format!("v{n}"),
+        1 => format!("it's \"v\" {n}"),
+        2 => format!("naïve 日本 {n}"),
+        3 => format!("back\\slash {n}"),
+        4 => format!("$1 {{}} % {n} --"),
+        _ => format!("{n}"),
+    }
+}
