@@ -3,6 +3,7 @@
 mod blockers;
 mod cli;
 mod crash;
+mod derive;
 mod holes;
 mod leases;
 mod lifecycle;
