@@ -1,15 +1,17 @@
 //! A struct as a table: its fields, and the constraints and indexes that fields and struct declare.
 
-use diptych_core::ops::column_spec::{self, normal_action};
-use diptych_core::schema::{IndexColumn, References};
+use diptych_core::ops::create_table::TableConstraint;
+use diptych_core::ops::{CreateIndex, column_spec};
+use diptych_core::schema::{Exclusion, IndexColumn, IndexParameters, References, ReplicaIdentity};
 use diptych_core::{Constraint, Index, names, sql};
 use proc_macro2::Span;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, Error, Fields, Generics, Ident, Path, Type};
 
-use crate::attr::{self, Dropped, OldWrites, OnField, Target};
+use crate::attr::{self, Deferral, Dropped, Group, OldWrites, OnField};
 use crate::errors::{self, Mistakes};
+use crate::symbol;
 
 /// A struct.
 pub(crate) struct Struct {
@@ -26,6 +28,7 @@ pub(crate) struct Struct {
     pub(crate) key: Vec<String>,
     pub(crate) constraints: Vec<Declared<Constraint>>,
     pub(crate) indexes: Vec<Declared<Index>>,
+    pub(crate) replica_identity: Option<ReplicaIdentity>,
 }
 
 /// A field.
@@ -72,6 +75,7 @@ pub(crate) fn read(input: &DeriveInput) -> (Struct, Mistakes) {
         key: Vec::new(),
         constraints: Vec::new(),
         indexes: Vec::new(),
+        replica_identity: on_struct.replica_identity.clone(),
     };
     match &input.data {
         Data::Struct(data) => match &data.fields {
@@ -88,7 +92,7 @@ pub(crate) fn read(input: &DeriveInput) -> (Struct, Mistakes) {
         }
     }
     if mistakes.is_empty() {
-        declare_on_fields(&mut result);
+        declare_on_fields(&mut result, &mut mistakes);
         declare_on_struct(&mut result, &on_struct, &mut mistakes);
         for declared in &result.constraints {
             check_given("constraint", declared, &result.table, &mut mistakes);
@@ -128,140 +132,173 @@ fn read_field(field: &syn::Field, mistakes: &mut Mistakes) -> Field {
     }
 }
 
-fn declare_on_fields(table: &mut Struct) {
+fn declare_on_fields(table: &mut Struct, mistakes: &mut Mistakes) {
     table.key = table.fields.iter().filter(|field| field.attributes.primary_key).map(|field| field.column.clone()).collect();
     if !table.key.is_empty() {
         let span =
             table.fields.iter().find(|field| field.attributes.primary_key).map_or_else(Span::call_site, |field| field.span);
         // each key column's own `allow` counts
-        table.constraints.push(primary_key(table.key.clone(), span, OldWrites::MustWork, ON_KEY_FIELDS));
+        let (definition, columns) = (Constraint::primary_key(table.key.clone()), table.key.clone());
+        let (old_writes, place) = (OldWrites::MustWork, ON_KEY_FIELDS);
+        table.constraints.push(Declared { name: None, definition, columns, span, old_writes, place });
     }
     for field in &table.fields {
-        let (span, old_writes, columns) = (field.span, field.attributes.old_writes, vec![field.column.clone()]);
-        if field.attributes.unique {
-            table.constraints.push(Declared {
-                name: None,
-                definition: unique(&columns),
+        let (span, attributes, columns) = (field.span, &field.attributes, vec![field.column.clone()]);
+        let (old_writes, place) = (attributes.old_writes, ON_FIELD);
+        if attributes.unique {
+            let (definition, columns) = (Constraint::unique(columns.clone()), columns.clone());
+            table.constraints.push(Declared { name: None, definition, columns, span, old_writes, place });
+        }
+        if let Some(expression) = &attributes.check {
+            let name = Some(names::object_name(&table.table, Some(&field.column), "check"));
+            let definition = Constraint::Check { check: expression.clone(), no_inherit: false };
+            let columns = mentioned(&table.fields, &[expression]);
+            table.constraints.push(Declared { name, definition, columns, span, old_writes, place });
+        }
+        if let Some(target) = &attributes.references {
+            let spec = TableConstraint {
+                kind: "foreign_key".to_owned(),
                 columns: columns.clone(),
-                span,
-                old_writes,
-                place: ON_FIELD,
-            });
+                deferrable: attributes.deferral != Deferral::Immediate,
+                initially_deferred: attributes.deferral == Deferral::Deferred,
+                references: Some(References {
+                    table: target.table.clone(),
+                    columns: target.columns.clone(),
+                    on_delete: attributes.on_delete.clone(),
+                    on_update: attributes.on_update.clone(),
+                    match_type: attributes.match_type.clone(),
+                    ..References::default()
+                }),
+                ..TableConstraint::default()
+            };
+            if let Some(definition) = constraint(&table.table, &spec, span, mistakes) {
+                let columns = columns.clone();
+                table.constraints.push(Declared { name: None, definition, columns, span, old_writes, place });
+            }
         }
-        if let Some(expression) = &field.attributes.check {
-            let name = names::object_name(&table.table, Some(&field.column), "check");
-            let columns = mentioned(&table.fields, expression);
-            table.constraints.push(Declared {
-                name: Some(name),
-                definition: check(expression),
-                columns,
-                span,
-                old_writes,
-                place: ON_FIELD,
-            });
-        }
-        if let Some(target) = &field.attributes.references {
-            let definition = foreign_key(&columns, target, &field.attributes.on_delete, &field.attributes.on_update);
-            table.constraints.push(Declared {
-                name: None,
-                definition,
-                columns: columns.clone(),
-                span,
-                old_writes,
-                place: ON_FIELD,
-            });
-        }
-        if field.attributes.index {
-            table.indexes.push(Declared {
-                name: None,
-                definition: index(&columns, false),
-                columns,
-                span,
-                old_writes,
-                place: ON_FIELD,
-            });
+        if attributes.index {
+            let keys = vec![IndexColumn { column: field.column.clone(), ..IndexColumn::default() }];
+            let definition = Index { columns: keys, ..Index::default() };
+            table.indexes.push(Declared { name: None, definition, columns, span, old_writes, place });
         }
     }
 }
 
 fn declare_on_struct(table: &mut Struct, attributes: &attr::OnStruct, mistakes: &mut Mistakes) {
-    let groups =
-        attributes.primary_key.iter().chain(&attributes.uniques).chain(&attributes.indexes).chain(&attributes.foreign_keys);
-    for (name, span) in groups.flat_map(|group| &group.columns) {
+    let (keys, uniques, indexes) = (&attributes.primary_key, &attributes.uniques, &attributes.indexes);
+    let groups = keys.iter().chain(uniques).chain(indexes).chain(&attributes.foreign_keys).chain(&attributes.exclusions);
+    for (name, span) in groups.flat_map(Group::named) {
         if !table.fields.iter().any(|field| field.column == *name) {
             mistakes.note(Error::new(*span, errors::no_such_field(&table.table, name)));
         }
     }
-    if let Some(group) = &attributes.primary_key {
-        if !table.key.is_empty() {
-            mistakes.note(Error::new(group.span, errors::TWO_KEYS));
-        }
-        table.key = group.names();
-        table.constraints.insert(0, primary_key(group.names(), group.span, group.old_writes, IN_GROUP));
+    if let Some(group) = &attributes.primary_key
+        && !table.key.is_empty()
+    {
+        mistakes.note(Error::new(group.span, errors::TWO_KEYS));
     }
-    let declared = |group: &attr::Group, definition: Constraint, columns: Vec<String>| Declared {
-        name: group.name.clone(),
-        definition,
-        columns,
-        span: group.span,
-        old_writes: group.old_writes,
-        place: IN_GROUP,
+    let declare = |kind: &str, group: &Group, mistakes: &mut Mistakes| {
+        let definition = constraint(&table.table, &spec(kind, group), group.span, mistakes)?;
+        let columns = match &definition {
+            Constraint::Check { .. } | Constraint::Exclude { .. } => mentioned(&table.fields, &definition.opaque()),
+            _ => group.names(),
+        };
+        let (name, span, old_writes) = (group.text(symbol::NAME), group.span, group.old_writes);
+        Some(Declared { name, definition, columns, span, old_writes, place: IN_GROUP })
     };
-    table.constraints.extend(attributes.uniques.iter().map(|group| declared(group, unique(&group.names()), group.names())));
-    for group in &attributes.checks {
-        let expression = group.expr.clone().unwrap_or_default();
-        table.constraints.push(declared(group, check(&expression), mentioned(&table.fields, &expression)));
+    let mut declared = Vec::new();
+    for (kind, groups) in [
+        ("unique", &attributes.uniques),
+        ("check", &attributes.checks),
+        ("foreign_key", &attributes.foreign_keys),
+        ("exclude", &attributes.exclusions),
+    ] {
+        declared.extend(groups.iter().filter_map(|group| declare(kind, group, mistakes)));
     }
-    for group in &attributes.foreign_keys {
-        if let Some(target) = &group.references {
-            let definition = foreign_key(&group.names(), target, &group.on_delete, &group.on_update);
-            table.constraints.push(declared(group, definition, group.names()));
+    let key = attributes.primary_key.as_ref().and_then(|group| declare("primary_key", group, mistakes));
+    if let Some(key) = key {
+        table.key.clone_from(&key.columns);
+        table.constraints.insert(0, key);
+    }
+    table.constraints.extend(declared);
+    for group in &attributes.indexes {
+        let mut spec = CreateIndex {
+            name: group.text(symbol::NAME).unwrap_or_default(),
+            table: table.table.clone(),
+            columns: group.keys.clone(),
+            unique: group.has(symbol::UNIQUE),
+            method: group.text(symbol::METHOD),
+            predicate: group.text(symbol::PREDICATE),
+            storage_parameters: group.text(symbol::STORAGE_PARAMETERS),
+            tablespace: group.text(symbol::TABLESPACE),
+            include: group.list(symbol::INCLUDE),
+            nulls_not_distinct: group.has(symbol::NULLS_NOT_DISTINCT),
+        };
+        if spec.name.is_empty() {
+            // for messages
+            spec.name = names::object_name(&table.table, Some(&spec.index().default_stem()), "idx");
         }
+        if let Err(error) = spec.check_keys() {
+            mistakes.note(Error::new(group.span, error.to_string()));
+            continue;
+        }
+        let definition = spec.index();
+        let mut columns = group.names();
+        columns.extend(mentioned(&table.fields, &definition.opaque()));
+        let (name, span, old_writes) = (group.text(symbol::NAME), group.span, group.old_writes);
+        table.indexes.push(Declared { name, definition, columns, span, old_writes, place: IN_GROUP });
     }
-    table.indexes.extend(attributes.indexes.iter().map(|group| Declared {
-        name: group.name.clone(),
-        definition: index(&group.names(), group.unique),
+}
+
+/// What a group says of a constraint, as a file would.
+fn spec(kind: &str, group: &Group) -> TableConstraint {
+    let references = group.references.as_ref().map(|target| References {
+        table: target.table.clone(),
+        columns: target.columns.clone(),
+        on_delete: group.text(symbol::ON_DELETE),
+        on_delete_set_columns: group.list(symbol::ON_DELETE_SET_COLUMNS),
+        on_update: group.text(symbol::ON_UPDATE),
+        match_type: group.text(symbol::MATCH_TYPE),
+    });
+    let exclude = group.text(symbol::ELEMENTS).map(|elements| Exclusion {
+        index_method: group.text(symbol::INDEX_METHOD),
+        elements,
+        predicate: group.text(symbol::PREDICATE),
+    });
+    TableConstraint {
+        name: group.text(symbol::NAME).unwrap_or_default(),
+        kind: kind.to_owned(),
         columns: group.names(),
-        span: group.span,
-        old_writes: group.old_writes,
-        place: IN_GROUP,
-    }));
-}
-
-fn primary_key(columns: Vec<String>, span: Span, old_writes: OldWrites, place: &'static str) -> Declared<Constraint> {
-    Declared { name: None, definition: Constraint::primary_key(columns.clone()), columns, span, old_writes, place }
-}
-
-fn unique(columns: &[String]) -> Constraint {
-    Constraint::unique(columns.to_vec())
-}
-
-fn check(expression: &str) -> Constraint {
-    Constraint::Check { check: expression.to_owned(), no_inherit: false }
-}
-
-fn foreign_key(columns: &[String], target: &Target, on_delete: &Option<String>, on_update: &Option<String>) -> Constraint {
-    Constraint::ForeignKey {
-        columns: columns.to_vec(),
-        references: References {
-            table: target.table.clone(),
-            columns: target.columns.clone(),
-            on_delete: normal_action(on_delete.as_deref()),
-            on_update: normal_action(on_update.as_deref()),
-            ..References::default()
+        check: group.text(symbol::EXPR),
+        deferrable: group.has(symbol::DEFERRABLE),
+        initially_deferred: group.has(symbol::INITIALLY_DEFERRED),
+        no_inherit: group.has(symbol::NO_INHERIT),
+        nulls_not_distinct: group.has(symbol::NULLS_NOT_DISTINCT),
+        references,
+        index_parameters: IndexParameters {
+            include_columns: group.list(symbol::INCLUDE),
+            storage_parameters: group.text(symbol::STORAGE_PARAMETERS),
+            tablespace: group.text(symbol::TABLESPACE),
         },
-        deferrable: false,
-        initially_deferred: false,
+        exclude,
     }
 }
 
-fn index(columns: &[String], unique: bool) -> Index {
-    let columns = columns.iter().map(|column| IndexColumn { column: column.clone(), ..IndexColumn::default() }).collect();
-    Index { columns, unique, ..Index::default() }
+/// The model of it, in its normal form.
+fn constraint(table: &str, spec: &TableConstraint, span: Span, mistakes: &mut Mistakes) -> Option<Constraint> {
+    let model = spec.constraint(table).and_then(|model| {
+        if let Constraint::ForeignKey { columns, references, .. } = &model {
+            let place = if spec.name.is_empty() { String::new() } else { format!(" `{}`", spec.name) };
+            column_spec::check_references(&format!("foreign key{place} of table `{table}`"), columns, references)?;
+        }
+        Ok(model)
+    });
+    model.map_err(|error| mistakes.note(Error::new(span, error.to_string()))).ok()
 }
 
-fn mentioned(fields: &[Field], expression: &str) -> Vec<String> {
-    fields.iter().map(|field| field.column.clone()).filter(|column| sql::mentions(expression, column)).collect()
+fn mentioned(fields: &[Field], texts: &[impl AsRef<str>]) -> Vec<String> {
+    let names = fields.iter().map(|field| &field.column);
+    names.filter(|column| texts.iter().any(|text| sql::mentions(text.as_ref(), column))).cloned().collect()
 }
 
 fn snake_case(name: &str) -> String {

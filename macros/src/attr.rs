@@ -1,7 +1,8 @@
 //! Attributes, read into plain data; a mistake is noted and the rest is read on.
 
+use diptych_core::schema::{IndexColumn, OperatorClass, ReplicaIdentity};
 use proc_macro2::{Span, TokenTree};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use syn::meta::ParseNestedMeta;
 use syn::parse::ParseStream;
 use syn::{Attribute, Error, Ident, LitStr, Path, Result, Token, parenthesized};
@@ -20,6 +21,8 @@ pub(crate) struct OnStruct {
     pub(crate) indexes: Vec<Group>,
     pub(crate) checks: Vec<Group>,
     pub(crate) foreign_keys: Vec<Group>,
+    pub(crate) exclusions: Vec<Group>,
+    pub(crate) replica_identity: Option<ReplicaIdentity>,
     pub(crate) path: Path,
 }
 
@@ -35,6 +38,8 @@ pub(crate) struct Dropped {
 pub(crate) struct OnField {
     pub(crate) primary_key: bool,
     pub(crate) identity: Option<Always>,
+    pub(crate) sequence_options: Option<String>,
+    pub(crate) generated: Option<String>,
     pub(crate) unique: bool,
     pub(crate) index: bool,
     pub(crate) default: Option<String>,
@@ -42,7 +47,10 @@ pub(crate) struct OnField {
     pub(crate) references: Option<Target>,
     pub(crate) on_delete: Option<String>,
     pub(crate) on_update: Option<String>,
+    pub(crate) match_type: Option<String>,
+    pub(crate) deferral: Deferral,
     pub(crate) sql_type: Option<String>,
+    pub(crate) collation: Option<String>,
     pub(crate) column: Option<String>,
     pub(crate) renamed_from: Option<String>,
     pub(crate) up: Option<String>,
@@ -71,23 +79,67 @@ pub(crate) struct Target {
     pub(crate) columns: Vec<String>,
 }
 
+/// When a constraint is looked at.
+#[derive(Clone, Copy, Default, PartialEq)]
+pub(crate) enum Deferral {
+    #[default]
+    Immediate,
+    Deferrable,
+    Deferred,
+}
+
 /// `(a, b, name = "…", …)`: columns that stand together, and what is said of them.
 pub(crate) struct Group {
     pub(crate) span: Span,
+    /// The columns, those of keys among them.
     pub(crate) columns: Vec<(String, Span)>,
-    pub(crate) name: Option<String>,
-    pub(crate) down: Option<String>,
-    pub(crate) expr: Option<String>,
+    /// The keys of an index in order: plain columns, and `key(…)`.
+    pub(crate) keys: Vec<IndexColumn>,
+    /// `include(a, b)` and `on_delete_set_columns(a)`.
+    lists: BTreeMap<&'static str, Vec<(String, Span)>>,
+    /// `part = "…"`.
+    texts: BTreeMap<&'static str, String>,
+    flags: BTreeSet<&'static str>,
     pub(crate) references: Option<Target>,
-    pub(crate) on_delete: Option<String>,
-    pub(crate) on_update: Option<String>,
-    pub(crate) unique: bool,
     pub(crate) old_writes: OldWrites,
 }
 
 impl Group {
+    fn new(span: Span) -> Self {
+        Group {
+            span,
+            columns: Vec::new(),
+            keys: Vec::new(),
+            lists: BTreeMap::new(),
+            texts: BTreeMap::new(),
+            flags: BTreeSet::new(),
+            references: None,
+            old_writes: OldWrites::MustWork,
+        }
+    }
+
     pub(crate) fn names(&self) -> Vec<String> {
         self.columns.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// What is said of a part.
+    pub(crate) fn text(&self, part: &str) -> Option<String> {
+        self.texts.get(part).cloned()
+    }
+
+    /// Whether a flag is there.
+    pub(crate) fn has(&self, flag: &str) -> bool {
+        self.flags.contains(flag)
+    }
+
+    /// The columns of a list.
+    pub(crate) fn list(&self, part: &str) -> Vec<String> {
+        self.lists.get(part).into_iter().flatten().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Every column that is named, and where.
+    pub(crate) fn named(&self) -> impl Iterator<Item = &(String, Span)> {
+        self.columns.iter().chain(self.lists.values().flatten())
     }
 }
 
@@ -103,6 +155,8 @@ pub(crate) fn on_struct(attributes: &[Attribute], mistakes: &mut Mistakes) -> On
         indexes: Vec::new(),
         checks: Vec::new(),
         foreign_keys: Vec::new(),
+        exclusions: Vec::new(),
+        replica_identity: None,
         path: syn::parse_quote!(::diptych),
     };
     each(attributes, symbol::REPEATABLE, mistakes, |word, meta| {
@@ -113,32 +167,51 @@ pub(crate) fn on_struct(attributes: &[Attribute], mistakes: &mut Mistakes) -> On
             symbol::CRATE => result.path = meta.value()?.call(Path::parse_mod_style)?,
             symbol::DROPPED => {
                 let group = group(meta, &[symbol::DOWN])?;
+                let down = group.text(symbol::DOWN);
                 for (name, span) in group.columns {
-                    result.dropped.push(Dropped { name, down: group.down.clone(), span });
+                    result.dropped.push(Dropped { name, down: down.clone(), span });
                 }
             }
-            symbol::PRIMARY_KEY => result.primary_key = Some(group(meta, &[symbol::ALLOW])?),
-            symbol::UNIQUE => result.uniques.push(group(meta, &[symbol::NAME, symbol::ALLOW])?),
-            symbol::INDEX => result.indexes.push(group(meta, &[symbol::NAME, symbol::UNIQUE, symbol::ALLOW])?),
+            symbol::PRIMARY_KEY => result.primary_key = Some(group(meta, symbol::IN_PRIMARY_KEY)?),
+            symbol::UNIQUE => result.uniques.push(group(meta, symbol::IN_UNIQUE)?),
+            symbol::INDEX => result.indexes.push(group(meta, symbol::IN_INDEX)?),
             symbol::CHECK => {
-                let mut group = group(meta, &[symbol::NAME, symbol::EXPR, symbol::ALLOW])?;
+                let mut group = group(meta, symbol::IN_CHECK)?;
                 // `check(name = "…", "expression")`
-                if group.expr.is_none() && group.columns.len() == 1 {
-                    group.expr = group.columns.pop().map(|(text, _)| text);
+                if group.text(symbol::EXPR).is_none() && group.columns.len() == 1 {
+                    group.texts.extend(group.columns.pop().map(|(text, _)| (symbol::EXPR, text)));
                 }
-                if group.name.is_none() || group.expr.is_none() || !group.columns.is_empty() {
+                if group.text(symbol::NAME).is_none() || group.text(symbol::EXPR).is_none() || !group.columns.is_empty() {
                     return Err(Error::new(group.span, errors::CHECK_PARTS));
                 }
                 result.checks.push(group);
             }
             symbol::FOREIGN_KEY => {
-                let parts = [symbol::NAME, symbol::REFERENCES, symbol::ON_DELETE, symbol::ON_UPDATE, symbol::ALLOW];
-                let group = group(meta, &parts)?;
+                let group = group(meta, symbol::IN_FOREIGN_KEY)?;
                 let target = group.references.as_ref().map_or(0, |target| target.columns.len());
                 if target != group.columns.len() {
                     return Err(Error::new(group.span, errors::FOREIGN_KEY_PARTS));
                 }
                 result.foreign_keys.push(group);
+            }
+            symbol::EXCLUDE => {
+                let group = group(meta, symbol::IN_EXCLUDE)?;
+                if group.text(symbol::NAME).is_none() || group.text(symbol::ELEMENTS).is_none() || !group.columns.is_empty() {
+                    return Err(Error::new(group.span, errors::EXCLUDE_PARTS));
+                }
+                result.exclusions.push(group);
+            }
+            symbol::REPLICA_IDENTITY => {
+                let text = text(meta)?;
+                result.replica_identity = match text.split_once(' ') {
+                    None if text.eq_ignore_ascii_case("default") => None,
+                    None if text.eq_ignore_ascii_case("full") => Some(ReplicaIdentity::Full),
+                    None if text.eq_ignore_ascii_case("nothing") => Some(ReplicaIdentity::Nothing),
+                    Some((word, index)) if word.eq_ignore_ascii_case("index") && !index.trim().is_empty() => {
+                        Some(ReplicaIdentity::Index { index: index.trim().to_owned() })
+                    }
+                    _ => return Err(meta.error(errors::REPLICA_IDENTITY_KIND)),
+                };
             }
             _ => return Err(meta.error(errors::unknown("attribute", word, "on a struct", symbol::ON_STRUCT))),
         }
@@ -150,6 +223,7 @@ pub(crate) fn on_struct(attributes: &[Attribute], mistakes: &mut Mistakes) -> On
 /// Reads the attributes of a field.
 pub(crate) fn on_field(attributes: &[Attribute], span: Span, mistakes: &mut Mistakes) -> OnField {
     let mut result = OnField::default();
+    let mut deferral = (false, false);
     each(attributes, &[], mistakes, |word, meta| {
         match word {
             symbol::PRIMARY_KEY => result.primary_key = true,
@@ -160,6 +234,8 @@ pub(crate) fn on_field(attributes: &[Attribute], span: Span, mistakes: &mut Mist
                     Some(_) => return Err(meta.error(errors::IDENTITY_KIND)),
                 });
             }
+            symbol::SEQUENCE_OPTIONS => result.sequence_options = Some(text(meta)?),
+            symbol::GENERATED => result.generated = Some(text(meta)?),
             symbol::UNIQUE => result.unique = true,
             symbol::INDEX => result.index = true,
             symbol::DEFAULT => result.default = Some(text(meta)?),
@@ -170,6 +246,10 @@ pub(crate) fn on_field(attributes: &[Attribute], span: Span, mistakes: &mut Mist
             }
             symbol::ON_DELETE => result.on_delete = Some(text(meta)?),
             symbol::ON_UPDATE => result.on_update = Some(text(meta)?),
+            symbol::MATCH_TYPE => result.match_type = Some(text(meta)?),
+            symbol::DEFERRABLE => deferral.0 = true,
+            symbol::INITIALLY_DEFERRED => deferral.1 = true,
+            symbol::COLLATE => result.collation = Some(text(meta)?),
             symbol::TYPE => result.sql_type = Some(diptych_core::types::normalize(&text(meta)?)),
             symbol::COLUMN => result.column = Some(text(meta)?),
             symbol::RENAMED_FROM => result.renamed_from = Some(text(meta)?),
@@ -180,8 +260,26 @@ pub(crate) fn on_field(attributes: &[Attribute], span: Span, mistakes: &mut Mist
         }
         Ok(())
     });
-    if result.references.is_none() && (result.on_delete.is_some() || result.on_update.is_some()) && mistakes.is_empty() {
-        mistakes.note(Error::new(span, errors::ACTION_WITHOUT_REFERENCE));
+    result.deferral = match deferral {
+        (_, true) => Deferral::Deferred,
+        (true, false) => Deferral::Deferrable,
+        (false, false) => Deferral::Immediate,
+    };
+    let of_reference = result.on_delete.is_some() || result.on_update.is_some() || result.match_type.is_some();
+    let wrong = if result.references.is_none() && (of_reference || result.deferral != Deferral::Immediate) {
+        Some(errors::ACTION_WITHOUT_REFERENCE)
+    } else if result.sequence_options.is_some() && result.identity.is_none() {
+        Some(errors::OPTIONS_WITHOUT_IDENTITY)
+    } else if [result.generated.is_some(), result.identity.is_some(), result.default.is_some()].iter().filter(|it| **it).count()
+        > 1
+        && result.generated.is_some()
+    {
+        Some(errors::GENERATED_TWICE)
+    } else {
+        None
+    };
+    if let Some(message) = wrong.filter(|_| mistakes.is_empty()) {
+        mistakes.note(Error::new(span, message));
     }
     result
 }
@@ -252,71 +350,121 @@ fn allow(input: ParseStream<'_>) -> Result<OldWrites> {
     Err(Error::new(what.span(), errors::not_allowed(&what.to_string())))
 }
 
-fn group(meta: &ParseNestedMeta<'_>, parts: &[&str]) -> Result<Group> {
+fn group(meta: &ParseNestedMeta<'_>, parts: &'static [&'static str]) -> Result<Group> {
     let content;
     parenthesized!(content in meta.input);
-    let mut group = Group {
-        span: meta.path.get_ident().map_or_else(Span::call_site, Ident::span),
-        columns: Vec::new(),
-        name: None,
-        down: None,
-        expr: None,
-        references: None,
-        on_delete: None,
-        on_update: None,
-        unique: false,
-        old_writes: OldWrites::MustWork,
-    };
+    let mut group = Group::new(meta.path.get_ident().map_or_else(Span::call_site, Ident::span));
     let result = read_group(&mut group, &content, parts);
     // what a mistake leaves unread would be a second error
     while !content.is_empty() {
         content.parse::<TokenTree>()?;
     }
     result?;
-    if group.columns.is_empty() && !parts.contains(&symbol::EXPR) {
+    if group.keys.is_empty() && !parts.contains(&symbol::EXPR) && !parts.contains(&symbol::ELEMENTS) {
         return Err(Error::new(group.span, errors::NO_COLUMNS));
     }
     Ok(group)
 }
 
-fn read_group(group: &mut Group, content: ParseStream<'_>, parts: &[&str]) -> Result<()> {
+fn read_group(group: &mut Group, content: ParseStream<'_>, parts: &'static [&'static str]) -> Result<()> {
     while !content.is_empty() {
         if content.peek(LitStr) {
             let column: LitStr = content.parse()?;
-            group.columns.push((column.value(), column.span()));
+            push_column(group, column.value(), column.span());
         } else {
             let word: Ident = syn::ext::IdentExt::parse_any(content)?;
-            let (span, word) = (word.span(), word.to_string());
-            if content.peek(Token![=]) {
-                content.parse::<Token![=]>()?;
-                let value = content.parse::<LitStr>()?.value();
-                match word.as_str() {
-                    part if !parts.contains(&part) => return Err(Error::new(span, errors::unknown("part", part, "here", parts))),
-                    symbol::NAME => group.name = Some(value),
-                    symbol::DOWN => group.down = Some(value),
-                    symbol::EXPR => group.expr = Some(value),
-                    symbol::ON_DELETE => group.on_delete = Some(value),
-                    symbol::ON_UPDATE => group.on_update = Some(value),
-                    symbol::REFERENCES => {
-                        group.references = Some(target(&value).ok_or_else(|| Error::new(span, errors::REFERENCE_FORM))?);
-                    }
-                    part => return Err(Error::new(span, errors::unknown("part", part, "with a value", parts))),
-                }
-            } else if word == symbol::COLUMNS && content.peek(syn::token::Paren) {
-                let inner;
-                parenthesized!(inner in content);
-                read_group(group, &inner, &[])?;
-            } else if word == symbol::ALLOW && parts.contains(&symbol::ALLOW) && content.peek(syn::token::Paren) {
-                group.old_writes = allow(content)?;
-            } else if word == symbol::UNIQUE && parts.contains(&symbol::UNIQUE) {
-                group.unique = true;
-            } else {
-                group.columns.push((word.strip_prefix("r#").unwrap_or(&word).to_owned(), span));
-            }
+            read_part(group, &word, content, parts)?;
         }
         if !content.is_empty() {
             content.parse::<Token![,]>()?;
         }
     }
+    Ok(())
+}
+
+fn read_part(group: &mut Group, ident: &Ident, content: ParseStream<'_>, parts: &'static [&'static str]) -> Result<()> {
+    let (span, word) = (ident.span(), ident.to_string());
+    let part = parts.iter().find(|part| **part == word).copied();
+    let is_list = |part: &str| [symbol::INCLUDE, symbol::ON_DELETE_SET_COLUMNS].contains(&part);
+    if content.peek(Token![=]) {
+        content.parse::<Token![=]>()?;
+        let value = content.parse::<LitStr>()?.value();
+        let new = match part {
+            None => return Err(Error::new(span, errors::unknown("part", &word, "here", parts))),
+            Some(symbol::REFERENCES) => {
+                let target = target(&value).ok_or_else(|| Error::new(span, errors::REFERENCE_FORM))?;
+                group.references.replace(target).is_none()
+            }
+            Some(part) if symbol::FLAGS.contains(&part) || is_list(part) || [symbol::ALLOW, symbol::KEY].contains(&part) => {
+                return Err(Error::new(span, errors::unknown("part", part, "with a value", parts)));
+            }
+            Some(part) => group.texts.insert(part, value).is_none(),
+        };
+        return if new { Ok(()) } else { Err(Error::new(span, errors::twice(&word))) };
+    }
+    if content.peek(syn::token::Paren) {
+        if part == Some(symbol::ALLOW) {
+            group.old_writes = allow(content)?;
+            return Ok(());
+        }
+        let inner;
+        match part {
+            Some(symbol::KEY) => {
+                parenthesized!(inner in content);
+                return read_key(group, span, &inner);
+            }
+            Some(part) if is_list(part) => {
+                parenthesized!(inner in content);
+                let mut list = Group::new(span);
+                read_group(&mut list, &inner, &[])?;
+                let new = group.lists.insert(part, list.columns).is_none();
+                return if new { Ok(()) } else { Err(Error::new(span, errors::twice(part))) };
+            }
+            _ if word == symbol::COLUMNS => {
+                parenthesized!(inner in content);
+                return read_group(group, &inner, &[]);
+            }
+            _ => {}
+        }
+    }
+    match part {
+        Some(flag) if symbol::FLAGS.contains(&flag) => {
+            if !group.flags.insert(flag) {
+                return Err(Error::new(span, errors::twice(flag)));
+            }
+        }
+        _ => push_column(group, word.strip_prefix("r#").unwrap_or(&word).to_owned(), span),
+    }
+    Ok(())
+}
+
+fn push_column(group: &mut Group, name: String, span: Span) {
+    group.keys.push(IndexColumn { column: name.clone(), ..IndexColumn::default() });
+    group.columns.push((name, span));
+}
+
+/// `key(column, sort = "desc")` or `key(expression = "lower(email)")`.
+fn read_key(group: &mut Group, span: Span, content: ParseStream<'_>) -> Result<()> {
+    let mut key = Group::new(span);
+    let result = read_group(&mut key, content, symbol::IN_KEY);
+    while !content.is_empty() {
+        content.parse::<TokenTree>()?;
+    }
+    result?;
+    let expression = key.text(symbol::EXPRESSION);
+    let params = key.text(symbol::PARAMS);
+    let opclass = key.text(symbol::OPCLASS);
+    if key.columns.len() + usize::from(expression.is_some()) != 1 || (params.is_some() && opclass.is_none()) {
+        return Err(Error::new(span, errors::KEY_PARTS));
+    }
+    group.keys.push(IndexColumn {
+        column: key.names().pop().unwrap_or_default(),
+        expression,
+        collate: key.text(symbol::COLLATE),
+        sort: key.text(symbol::SORT),
+        nulls: key.text(symbol::NULLS),
+        opclass: opclass.map(|name| OperatorClass { name, params: params.into_iter().collect() }),
+    });
+    group.columns.extend(key.columns);
     Ok(())
 }

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use syn::Error;
 
 use crate::ast::{Declared, Field, Struct};
-use crate::attr::OldWrites;
+use crate::attr::{Always, OldWrites};
 use crate::errors;
 
 /// What the environment says of drift.
@@ -175,6 +175,14 @@ fn columns(table: &Struct, field: &Field, model: &Table, used: &Attributes<'_>, 
             if column.default != attributes.default {
                 outcome.warn(field.span, format!("the default of column {name}"));
             }
+            if column.collation != attributes.collation && !(up && down) {
+                outcome.refuse(field.span, errors::other_collation(&table.table, &field.column, &outcome.version));
+            }
+            let options = column.identity.as_ref().map(|identity| (identity.always, identity.options.clone()));
+            let wanted = attributes.identity.map(|always| (always == Always::Yes, attributes.sequence_options.clone()));
+            if options != wanted || column.generated != attributes.generated {
+                outcome.refuse(field.span, errors::other_rule(&table.table, &field.column, &outcome.version));
+            }
             if column.comment != field.comment {
                 outcome.warn(field.span, format!("the comment of column {name}"));
             }
@@ -207,7 +215,11 @@ fn gone(table: &Struct, old: &str, model: &Table, used: &Attributes<'_>, outcome
                 outcome.refuse(dropped.span, errors::dropped_but_there(old, name, &outcome.version));
             }
             Some(column)
-                if dropped.down.is_none() && !column.nullable && column.default.is_none() && column.identity.is_none() =>
+                if dropped.down.is_none()
+                    && !column.nullable
+                    && column.default.is_none()
+                    && column.identity.is_none()
+                    && column.generated.is_none() =>
             {
                 outcome.refuse(dropped.span, errors::dropped_without_down(old, name, &outcome.version));
             }
@@ -252,13 +264,16 @@ fn constraints(table: &Struct, old: &str, model: &Table, outcome: &mut Outcome) 
             if wanted.definition.unique { "a unique index" } else { "an index" },
             list(&table.table, &wanted.columns)
         );
-        let known = there.indexes.values().any(|index| index.unique && index_columns(index) == wanted.columns)
-            || there.constraints.values().any(|constraint| same_rule(constraint, &unique(&wanted.columns)));
+        let known = there.indexes.values().any(|index| same_key(index, &wanted.definition))
+            || there.constraints.values().any(|constraint| same_rule(constraint, &unique_of(&wanted.definition)));
         if wanted.definition.unique && !known && endangered(table, wanted, outcome) {
             outcome.refuse(wanted.span, errors::new_constraint(&what, &outcome.version, wanted.place));
         } else if !is_there(wanted, &there.indexes) {
             outcome.warn(wanted.span, what);
         }
+    }
+    if there.replica_identity != table.replica_identity {
+        outcome.warn(table.ident.span(), format!("the replica identity of table `{}`", table.table));
     }
     let lost = |columns: &[String]| columns.iter().any(|name| table.dropped.iter().any(|dropped| dropped.name == *name));
     for (name, constraint) in &there.constraints {
@@ -284,18 +299,37 @@ fn endangered<T>(table: &Struct, wanted: &Declared<T>, outcome: &Outcome) -> boo
         })
 }
 
-/// A constraint that old writes must already obey, whatever its name and what else is said of it.
-fn same_rule(one: &Constraint, other: &Constraint) -> bool {
-    match (one, other) {
+/// A constraint that old writes must already obey where they obey the one that is there, whatever its name and what else is said of it.
+fn same_rule(there: &Constraint, wanted: &Constraint) -> bool {
+    match (there, wanted) {
         (
             Constraint::ForeignKey { columns, references, .. },
             Constraint::ForeignKey { columns: those, references: target, .. },
-        ) => columns == those && references.table == target.table && references.columns == target.columns,
-        (Constraint::Unique { columns, .. }, Constraint::Unique { columns: those, .. }) => columns == those,
-        (Constraint::PrimaryKey { columns, .. }, Constraint::Unique { columns: those, .. }) => columns == those,
+        ) => {
+            let strict = target.match_type.is_none() || references.match_type == target.match_type;
+            columns == those && references.table == target.table && references.columns == target.columns && strict
+        }
+        (
+            Constraint::Unique { columns, nulls_not_distinct, deferrable, .. },
+            Constraint::Unique { columns: those, nulls_not_distinct: strict, deferrable: lenient, .. },
+        ) => columns == those && (*nulls_not_distinct || !strict) && (!deferrable || *lenient),
+        (
+            Constraint::PrimaryKey { columns, deferrable, .. },
+            Constraint::PrimaryKey { columns: those, deferrable: lenient, .. }
+            | Constraint::Unique { columns: those, deferrable: lenient, .. },
+        ) => columns == those && (!deferrable || *lenient),
         (Constraint::Check { check, .. }, Constraint::Check { check: that, .. }) => check == that,
         (one, other) => one == other,
     }
+}
+
+/// The same of unique indexes.
+fn same_key(there: &Index, wanted: &Index) -> bool {
+    let keys = |index: &Index| index.columns.iter().map(|key| (key.column.clone(), key.expression.clone())).collect::<Vec<_>>();
+    there.unique
+        && keys(there) == keys(wanted)
+        && (there.predicate.is_none() || there.predicate == wanted.predicate)
+        && (there.nulls_not_distinct || !wanted.nulls_not_distinct)
 }
 
 fn is_there<T: PartialEq>(wanted: &Declared<T>, there: &BTreeMap<String, T>) -> bool {
@@ -324,10 +358,12 @@ fn list(table: &str, columns: &[String]) -> String {
     }
 }
 
-fn unique(columns: &[String]) -> Constraint {
-    Constraint::unique(columns.to_vec())
-}
-
-fn index_columns(index: &Index) -> Vec<String> {
-    index.columns.iter().map(|key| key.column.clone()).collect()
+/// The unique constraint that says as much as an index, but for its predicate.
+fn unique_of(index: &Index) -> Constraint {
+    let columns = index.columns.iter().map(|key| key.column.clone()).collect();
+    let mut constraint = Constraint::unique(columns);
+    if let Constraint::Unique { nulls_not_distinct, .. } = &mut constraint {
+        *nulls_not_distinct = index.nulls_not_distinct;
+    }
+    constraint
 }

@@ -1,5 +1,6 @@
 //! The derive's output: what the struct declares, and one assertion per field for what only types can tell.
 
+use diptych_core::schema::{IndexParameters, ReplicaIdentity};
 use diptych_core::{Constraint, Index};
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -62,7 +63,11 @@ fn assertion(table: &Struct, field: &Field, matched: &Matched, outcome: &Outcome
     let (version, up, down) = (&outcome.version, matched.up, matched.down);
     let Some(column) = &matched.column else {
         let given = &field.attributes;
-        let has_value = up || given.default.is_some() || given.identity.is_some() || given.renamed_from.is_some();
+        let has_value = up
+            || given.default.is_some()
+            || given.identity.is_some()
+            || given.generated.is_some()
+            || given.renamed_from.is_some();
         let (table, column) = (&table.table, &field.column);
         return quote_spanned! {span=>
             const _: () = #path::__private::assert_addable(#nullable, #has_value, #table, #column, #version);
@@ -127,11 +132,19 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
         let (column, given) = (&field.column, &field.attributes);
         let never_null = table.key.contains(column) || given.identity.is_some();
         let (default, comment) = (optional(&given.default), optional(&field.comment));
+        let (generated, collation) = (optional(&given.generated), optional(&given.collation));
         let (from, up, down) = (optional(&given.renamed_from), optional(&given.up), optional(&given.down));
         let identity = match given.identity {
             Some(always) => {
                 let always = always == Always::Yes;
-                quote! { ::core::option::Option::Some(#core::schema::Identity { always: #always, ..::core::default::Default::default() }) }
+                let options = optional(&given.sequence_options);
+                quote! {
+                    ::core::option::Option::Some(#core::schema::Identity {
+                        always: #always,
+                        options: #options,
+                        ..::core::default::Default::default()
+                    })
+                }
             }
             None => quote! { ::core::option::Option::None },
         };
@@ -141,6 +154,8 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
                     default: #default,
                     comment: #comment,
                     identity: #identity,
+                    generated: #generated,
+                    collation: #collation,
                     ..#core::Column::new(#column, #sql_type, #nullable && !#never_null)
                 },
                 renamed_from: #from,
@@ -161,6 +176,7 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
         let (name, down) = (&dropped.name, optional(&dropped.down));
         quote! { #core::DroppedColumn { name: ::std::string::String::from(#name), down: #down } }
     });
+    let replica_identity = replica_identity(&core, &table.replica_identity);
     let (renamed_from, comment) = (optional(&table.renamed_from), optional(&table.comment));
     // a rename that is recorded no longer answers for the old name
     let from = outcome.recorded.iter().map(|(name, _)| name).filter(|old| **old != table.table).map(|old| hash(old));
@@ -183,7 +199,7 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
                     constraints: ::std::vec![#(#constraints),*],
                     indexes: ::std::vec![#(#indexes),*],
                     dropped: ::std::vec![#(#dropped),*],
-                    ..::core::default::Default::default()
+                    replica_identity: #replica_identity,
                 }
             }
         }
@@ -192,21 +208,36 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
 
 fn constraint(core: &TokenStream, constraint: &Constraint) -> TokenStream {
     match constraint {
-        Constraint::PrimaryKey { columns, .. } => {
-            let columns = strings(columns);
-            quote! { #core::Constraint::primary_key(#columns) }
+        Constraint::PrimaryKey { columns, deferrable, initially_deferred, index_parameters } => {
+            let (columns, parameters) = (strings(columns), parameters(core, index_parameters));
+            quote! {
+                #core::Constraint::PrimaryKey {
+                    columns: #columns,
+                    deferrable: #deferrable,
+                    initially_deferred: #initially_deferred,
+                    index_parameters: #parameters,
+                }
+            }
         }
-        Constraint::Unique { columns, .. } => {
-            let columns = strings(columns);
-            quote! { #core::Constraint::unique(#columns) }
+        Constraint::Unique { columns, nulls_not_distinct, deferrable, initially_deferred, index_parameters } => {
+            let (columns, parameters) = (strings(columns), parameters(core, index_parameters));
+            quote! {
+                #core::Constraint::Unique {
+                    columns: #columns,
+                    nulls_not_distinct: #nulls_not_distinct,
+                    deferrable: #deferrable,
+                    initially_deferred: #initially_deferred,
+                    index_parameters: #parameters,
+                }
+            }
         }
-        Constraint::Exclude { .. } => TokenStream::new(),
-        Constraint::Check { check, .. } => {
-            quote! { #core::Constraint::Check { check: ::std::string::String::from(#check), no_inherit: false } }
+        Constraint::Check { check, no_inherit } => {
+            quote! { #core::Constraint::Check { check: ::std::string::String::from(#check), no_inherit: #no_inherit } }
         }
-        Constraint::ForeignKey { columns, references, .. } => {
+        Constraint::ForeignKey { columns, references, deferrable, initially_deferred } => {
             let (columns, table, targets) = (strings(columns), &references.table, strings(&references.columns));
             let (on_delete, on_update) = (optional(&references.on_delete), optional(&references.on_update));
+            let (set, kind) = (strings(&references.on_delete_set_columns), optional(&references.match_type));
             quote! {
                 #core::Constraint::ForeignKey {
                     columns: #columns,
@@ -214,25 +245,94 @@ fn constraint(core: &TokenStream, constraint: &Constraint) -> TokenStream {
                         table: ::std::string::String::from(#table),
                         columns: #targets,
                         on_delete: #on_delete,
+                        on_delete_set_columns: #set,
                         on_update: #on_update,
-                        ..::core::default::Default::default()
+                        match_type: #kind,
                     },
-                    deferrable: false,
-                    initially_deferred: false,
+                    deferrable: #deferrable,
+                    initially_deferred: #initially_deferred,
+                }
+            }
+        }
+        Constraint::Exclude { exclude, deferrable, initially_deferred, index_parameters } => {
+            let (method, elements) = (optional(&exclude.index_method), &exclude.elements);
+            let (predicate, parameters) = (optional(&exclude.predicate), parameters(core, index_parameters));
+            quote! {
+                #core::Constraint::Exclude {
+                    exclude: #core::schema::Exclusion {
+                        index_method: #method,
+                        elements: ::std::string::String::from(#elements),
+                        predicate: #predicate,
+                    },
+                    deferrable: #deferrable,
+                    initially_deferred: #initially_deferred,
+                    index_parameters: #parameters,
                 }
             }
         }
     }
 }
 
+fn parameters(core: &TokenStream, parameters: &IndexParameters) -> TokenStream {
+    let include = strings(&parameters.include_columns);
+    let (storage, tablespace) = (optional(&parameters.storage_parameters), optional(&parameters.tablespace));
+    quote! {
+        #core::schema::IndexParameters { include_columns: #include, storage_parameters: #storage, tablespace: #tablespace }
+    }
+}
+
 fn index(core: &TokenStream, index: &Index) -> TokenStream {
-    let (columns, unique) = (index.columns.iter().map(|key| &key.column), index.unique);
+    let keys = index.columns.iter().map(|key| {
+        let (column, expression, collate) = (&key.column, optional(&key.expression), optional(&key.collate));
+        let (sort, nulls) = (optional(&key.sort), optional(&key.nulls));
+        let opclass = match &key.opclass {
+            Some(class) => {
+                let (name, params) = (&class.name, strings(&class.params));
+                quote! {
+                    ::core::option::Option::Some(#core::schema::OperatorClass {
+                        name: ::std::string::String::from(#name),
+                        params: #params,
+                    })
+                }
+            }
+            None => quote! { ::core::option::Option::None },
+        };
+        quote! {
+            #core::schema::IndexColumn {
+                column: ::std::string::String::from(#column),
+                expression: #expression,
+                collate: #collate,
+                sort: #sort,
+                nulls: #nulls,
+                opclass: #opclass,
+            }
+        }
+    });
+    let (unique, nulls_not_distinct, include) = (index.unique, index.nulls_not_distinct, strings(&index.include));
+    let (method, predicate) = (optional(&index.method), optional(&index.predicate));
+    let (storage, tablespace) = (optional(&index.storage_parameters), optional(&index.tablespace));
     quote! {
         #core::Index {
-            columns: ::std::vec![#(#core::schema::IndexColumn { column: ::std::string::String::from(#columns), ..::core::default::Default::default() }),*],
+            columns: ::std::vec![#(#keys),*],
             unique: #unique,
-            ..::core::default::Default::default()
+            method: #method,
+            predicate: #predicate,
+            storage_parameters: #storage,
+            tablespace: #tablespace,
+            include: #include,
+            nulls_not_distinct: #nulls_not_distinct,
         }
+    }
+}
+
+fn replica_identity(core: &TokenStream, identity: &Option<ReplicaIdentity>) -> TokenStream {
+    match identity {
+        None => quote! { ::core::option::Option::None },
+        Some(ReplicaIdentity::Nothing) => quote! { ::core::option::Option::Some(#core::schema::ReplicaIdentity::Nothing) },
+        Some(ReplicaIdentity::Full) => quote! { ::core::option::Option::Some(#core::schema::ReplicaIdentity::Full) },
+        Some(ReplicaIdentity::Index { index }) => quote! {
+            ::core::option::Option::Some(#core::schema::ReplicaIdentity::Index { index: ::std::string::String::from(#index) })
+        },
     }
 }
 

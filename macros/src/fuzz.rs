@@ -89,7 +89,8 @@ proptest! {
     }
 }
 
-const ON_FIELD: [&str; 15] = [
+const ON_FIELD: [&str; 16] = [
+    "collate = \"C\"",
     "primary_key",
     "identity",
     "identity = \"always\"",
@@ -106,7 +107,12 @@ const ON_FIELD: [&str; 15] = [
     "allow(old_writes_may_fail)",
     "default = r#\"'\"'\"#",
 ];
-const BAD_ON_FIELD: [&str; 32] = [
+const BAD_ON_FIELD: [&str; 37] = [
+    "generated",
+    "generated = 5",
+    "sequence_options",
+    "deferrable = \"yes\"",
+    "match_type(full)",
     "unknown",
     "a::b",
     "primary_key = \"x\"",
@@ -140,7 +146,12 @@ const BAD_ON_FIELD: [&str; 32] = [
     "column = \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"",
     "up = \"x\" down = \"y\"",
 ];
-const ON_STRUCT: [&str; 9] = [
+const ON_STRUCT: [&str; 14] = [
+    "unique(b, nulls_not_distinct, storage_parameters = \"fillfactor = 70\", tablespace = \"t\")",
+    "index(key(a, sort = \"desc\", nulls = \"last\", opclass = \"o\", params = \"p = 1\"), key(expression = \"lower(b)\"), predicate = \"a > 1\")",
+    "foreign_key(a, b, references = \"t(x, y)\", on_delete = \"set null\", on_delete_set_columns(a), match_type = \"full\")",
+    "exclude(name = \"e\", elements = \"a WITH =\", initially_deferred)",
+    "replica_identity = \"index i\"",
     "table = \"t\"",
     "migrations = \"none\"",
     "renamed_from = \"s\"",
@@ -151,7 +162,22 @@ const ON_STRUCT: [&str; 9] = [
     "foreign_key(a, references = \"t(x)\")",
     "crate = ::diptych",
 ];
-const BAD_ON_STRUCT: [&str; 29] = [
+const BAD_ON_STRUCT: [&str; 44] = [
+    "primary_key(a, method = \"hash\")",
+    "unique(a, include(c))",
+    "unique(a, deferrable, deferrable)",
+    "unique(a, name = \"x\", name = \"y\")",
+    "index(key())",
+    "index(key(a, b))",
+    "index(key(a, expression = \"b\"))",
+    "index(key(a, params = \"x = 1\"))",
+    "index(a, nulls_not_distinct)",
+    "index(key(a, sort = \"up\"))",
+    "index(a, include = \"b\")",
+    "exclude(name = \"e\")",
+    "exclude(a, name = \"e\", elements = \"a WITH =\")",
+    "foreign_key(a, references = \"t(x)\", match_type = \"partial\")",
+    "replica_identity = \"some\"",
     "unknown",
     "table",
     "table = 3",
@@ -218,6 +244,12 @@ fn token() -> impl Strategy<Value = String> {
     let words = symbol::ON_STRUCT.iter().chain(symbol::ON_FIELD).chain(symbol::IN_DATABASE).chain(&[
         symbol::NAME,
         symbol::EXPR,
+        symbol::EXPRESSION,
+        symbol::ELEMENTS,
+        symbol::KEY,
+        symbol::INCLUDE,
+        symbol::PREDICATE,
+        symbol::NULLS_NOT_DISTINCT,
         symbol::COLUMNS,
         symbol::OLD_WRITES_MAY_FAIL,
     ]);

@@ -16,13 +16,21 @@ use proc_macro::TokenStream;
 /// Declares a struct as a table and compares it with the last recorded snapshot.
 ///
 /// On the struct: `table = "…"` (else the struct's name in snake case), `migrations = "folder"`, `renamed_from = "…"`,
-/// `dropped(column, down = "…")`, `primary_key(a, b)`, `unique(a, b, name = "…")`, `index(a, b, name = "…", unique)`,
-/// `check(name = "…", expr = "…")`, `foreign_key(a, b, references = "table(x, y)", name = "…", on_delete = "…")`,
-/// `crate = path`. Columns may stand in `columns(a, b)` as well; a key, constraint or unique index takes
-/// `allow(old_writes_may_fail)`.
+/// `dropped(column, down = "…")`, `primary_key(a, b)`, `unique(a, b, name = "…", nulls_not_distinct)`,
+/// `index(a, b, name = "…", unique)`, `check(name = "…", expr = "…", no_inherit)`,
+/// `foreign_key(a, b, references = "table(x, y)", name = "…", on_delete = "…", on_delete_set_columns(a), on_update = "…",
+/// match_type = "full")`, `exclude(name = "…", index_method = "gist", elements = "a WITH =, b WITH &&", predicate = "…")`,
+/// `replica_identity = "full"` (or `nothing`, `index NAME`), `crate = path`. Columns may stand in `columns(a, b)` as well; a key,
+/// constraint or unique index takes `allow(old_writes_may_fail)`. Keys, unique, foreign key and exclusion constraints take
+/// `deferrable` and `initially_deferred`; those with an index take `include(c)`, `storage_parameters = "…"` and `tablespace = "…"`.
 ///
-/// On a field: `primary_key`, `identity` (or `identity = "always"`), `unique`, `index`, `default = "…"`, `check = "…"`,
-/// `references = "table(column)"` with `on_delete = "…"` and `on_update = "…"`, `type = "…"`, `column = "…"`,
+/// An index takes these as well, and `method = "gin"`, `predicate = "…"`, `nulls_not_distinct`. Its keys are columns or
+/// `key(column, sort = "desc", nulls = "last", collate = "C", opclass = "…", params = "…")`, with `expression = "lower(a)"` in
+/// the column's place.
+///
+/// On a field: `primary_key`, `identity` (or `identity = "always"`) with `sequence_options = "…"`, `generated = "…"`, `unique`, `index`, `default = "…"`, `check = "…"`,
+/// `references = "table(column)"` with `on_delete = "…"`, `on_update = "…"`, `match_type = "…"`, `deferrable`
+/// and `initially_deferred`, `type = "…"`, `collate = "…"`, `column = "…"`,
 /// `renamed_from = "…"`, `up = "…"`, `down = "…"`, `allow(old_writes_may_fail)`. Doc comments become comments.
 ///
 /// `DIPTYCH_DRIFT=deny` makes what is not recorded an error, `allow` compares nothing (for the tool that records).

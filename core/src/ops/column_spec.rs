@@ -283,7 +283,7 @@ const WHEN: [&str; 2] = ["ALWAYS", "BY DEFAULT"];
 const ACTIONS: [&str; 4] = ["CASCADE", "RESTRICT", "SET NULL", "SET DEFAULT"];
 
 /// The words and columns of a foreign key; its target is looked at where the other tables are known.
-fn check_references(place: &str, columns: &[String], references: &References) -> Result<()> {
+pub fn check_references(place: &str, columns: &[String], references: &References) -> Result<()> {
     if references.columns.len() != columns.len() {
         return Err(Error::new(format!("{place} has {} columns and references {}", columns.len(), references.columns.len()))
             .hint("name as many columns on either side"));

@@ -90,7 +90,7 @@ impl CreateIndex {
         }
         if self.nulls_not_distinct && !self.unique {
             return Err(Error::new(format!("index `{}` is not unique, so that NULLs are of no consequence", self.name))
-                .hint("add `unique: true`, or remove `nulls_not_distinct`"));
+                .hint("make it `unique`, or remove `nulls_not_distinct`"));
         }
         Ok(())
     }

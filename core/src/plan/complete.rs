@@ -21,6 +21,8 @@ pub fn complete(chain: &Chain) -> Plan {
     for table in tables.iter().filter(|table| table.newer.is_none()) {
         drop_table(chain, table, &mut steps);
     }
+    let needed = |name: &str| is_needed(chain, name);
+    drop_indexes(chain, &tables, &mut steps, needed);
     let mut quiet = Vec::new();
     let order = in_order_of_names(&tables);
     for (table, name) in &order {
@@ -42,20 +44,7 @@ pub fn complete(chain: &Chain) -> Plan {
         }
     }
     retire_views(chain, &quiet, &mut steps);
-    for table in &tables {
-        for name in &table.removed_indexes {
-            if table.newer.is_some() {
-                let place = qualified(&chain.base, name);
-                steps
-                    .push(
-                        Phase::Contract,
-                        format!("drop index `{name}`"),
-                        Action::Statement { sql: sql!("DROP INDEX CONCURRENTLY IF EXISTS {}", place) },
-                    )
-                    .lock("SHARE UPDATE EXCLUSIVE: nobody waits");
-            }
-        }
-    }
+    drop_indexes(chain, &tables, &mut steps, |name| !needed(name));
     for table in &tables {
         rename_relations(chain, table, &mut steps);
     }
@@ -94,6 +83,24 @@ fn in_order_of_names<'a>(tables: &'a [Physical<'a>]) -> Vec<(&'a Physical<'a>, S
         order.push((table, name));
     }
     order
+}
+
+/// Whether a key, table or sequence of the newer version is to have this name.
+fn is_needed(chain: &Chain, name: &str) -> bool {
+    let tables = chain.newer.schema.tables.iter();
+    tables.flat_map(|(table, model)| model.relations(table)).any(|(relation, kind)| relation == name && kind != "index")
+}
+
+/// The older version's indexes go when nobody needs them any more; before the contraction only where their name is needed.
+fn drop_indexes(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps, which: impl Fn(&str) -> bool) {
+    for table in tables.iter().filter(|table| table.newer.is_some()) {
+        for name in table.removed_indexes.iter().filter(|name| which(name)) {
+            let sql = sql!("DROP INDEX CONCURRENTLY IF EXISTS {}", qualified(&chain.base, name));
+            steps
+                .push(Phase::Contract, format!("drop index `{name}`"), Action::Statement { sql })
+                .lock("SHARE UPDATE EXCLUSIVE: nobody waits");
+        }
+    }
 }
 
 /// A foreign key's drop locks both tables: alone, both in one LOCK, before anything else of its table (TRAPS F6).

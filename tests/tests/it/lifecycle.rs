@@ -578,20 +578,21 @@ pub(crate) fn cases() -> Vec<Case> {
   - rename_constraint: {table: users, from: users_email_key, to: Users Email}
   - rename_constraint: {table: users, from: users_age_check, to: users_email_key}
   - rename_constraint: {table: notes, from: notes_user_fk, to: notes_of_users}
-  - rename_constraint: {table: notes, from: notes_pkey, to: notes_key}
+  - drop_index: {name: notes_user_idx}
+  - rename_constraint: {table: notes, from: notes_pkey, to: notes_user_idx}
 ",
             account: SAME,
             work: WORK,
             started: &[
                 (New, "INSERT INTO users (email) VALUES ('u1')", "!23505"),
                 (Old, "INSERT INTO notes (user_id, body) VALUES (0, 'x')", "!23503"),
-                (Old, "SELECT string_agg(relname, ',' ORDER BY relname) FROM pg_class WHERE relname ~ '^(users_email_key|Users Email|notes_key|notes_pkey)$'", "notes_pkey,users_email_key"),
+                (Old, "SELECT string_agg(relname, ',' ORDER BY relname) FROM pg_class WHERE relname ~ '^(users_email_key|Users Email|notes_pkey)$'", "notes_pkey,users_email_key"),
             ],
             completed: &[
                 ("INSERT INTO users (email) VALUES ('u1')", "!23505"),
                 ("INSERT INTO users (email, age) VALUES ('c', 150)", "!23514"),
                 ("SELECT string_agg(conname, ',' ORDER BY conname) FROM pg_constraint WHERE conname ~ '^(users_email_key|Users Email|notes_of_users)$'", "Users Email,notes_of_users,users_email_key"),
-                ("SELECT string_agg(relname, ',' ORDER BY relname) FROM pg_class WHERE relname ~ '^(users_email_key|Users Email|notes_key|notes_pkey)$'", "Users Email,notes_key"),
+                ("SELECT string_agg(relname, ',' ORDER BY relname) FROM pg_class WHERE relname ~ '^(users_email_key|Users Email|notes_user_idx|notes_pkey)$'", "Users Email,notes_user_idx"),
             ],
         },
         Case {

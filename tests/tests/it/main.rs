@@ -4,6 +4,7 @@ mod adopt;
 mod blockers;
 mod cli;
 mod crash;
+mod derive;
 mod holes;
 mod leases;
 mod lifecycle;

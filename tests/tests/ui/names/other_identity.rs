@@ -1,0 +1,18 @@
+use diptych::Schema;
+
+#[derive(Schema)]
+#[schema(table = "users", migrations = "tests/tests/ui/snapshots/base")]
+pub struct User {
+    #[schema(primary_key)]
+    pub id: i64,
+    pub email: String,
+    pub name: String,
+    #[schema(generated = "1")]
+    pub age: Option<i32>,
+}
+
+diptych::database! {
+    pub struct Shop { migrations: "tests/tests/ui/snapshots/base", tables: [User] }
+}
+
+fn main() {}
