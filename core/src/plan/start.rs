@@ -106,6 +106,7 @@ fn preflight(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     }
     types_exist(tables, steps);
     definitions(chain, tables, steps);
+    foreign_keys_fit(tables, steps);
     surroundings::checks(chain, tables, steps);
     for table in &kept {
         dependents::check(chain, table, steps);
@@ -174,6 +175,40 @@ fn definitions(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
                 verdict: Verdict::Refuse,
             },
         );
+    }
+}
+
+/// The columns of the new foreign keys can be compared with those that they point at.
+fn foreign_keys_fit(tables: &[Physical<'_>], steps: &mut Steps) {
+    for table in tables {
+        for (_, constraint) in foreign_keys(table) {
+            let Constraint::ForeignKey { columns, references, .. } = constraint else { continue };
+            let target = tables.iter().find(|there| there.final_name() == Some(references.table.as_str()));
+            let (Some(newer), Some(target)) = (table.newer, target.and_then(|target| target.newer)) else { continue };
+            let null = |table: &crate::schema::Table, name: &String| {
+                let column = table.columns.iter().find(|column| column.name == *name);
+                sql!("CAST(NULL AS {})", crate::sql::type_name(column.map_or("text", |column| &column.sql_type)))
+            };
+            let pairs = columns.iter().zip(&references.columns);
+            let alike = pairs.map(|(own, other)| sql!("{} = {}", null(target, other), null(newer, own)));
+            let list = |names: &[String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            steps.push(
+                Phase::Preflight,
+                format!("a new foreign key of `{}` has the types of `{}`", table.name, references.table),
+                Action::Check {
+                    sql: sql!("SELECT NULL::pg_catalog.text WHERE false AND {}", join(alike, " AND ")),
+                    refusal: format!(
+                        "a foreign key on {} of table `{}` cannot point at {} of table `{}`",
+                        list(columns),
+                        table.name,
+                        list(&references.columns),
+                        references.table
+                    ),
+                    hint: "give the columns on both sides the same types".into(),
+                    verdict: Verdict::Refuse,
+                },
+            );
+        }
     }
 }
 
