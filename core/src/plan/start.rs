@@ -102,6 +102,7 @@ fn preflight(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
         );
     }
     types_exist(tables, steps);
+    foreign_keys_fit(tables, steps);
     row_security(chain, tables, steps);
     plain_tables(chain, tables, steps);
     for table in &kept {
@@ -204,6 +205,39 @@ fn types_exist(tables: &[Physical<'_>], steps: &mut Steps) {
             hint: "correct the type's name, or create the type (or its extension) first".into(),
         },
     );
+}
+
+/// The columns of the new foreign keys can be compared with those that they point at.
+fn foreign_keys_fit(tables: &[Physical<'_>], steps: &mut Steps) {
+    for table in tables {
+        for (_, constraint) in foreign_keys(table) {
+            let Constraint::ForeignKey { columns, references, .. } = constraint else { continue };
+            let target = tables.iter().find(|there| there.final_name() == Some(references.table.as_str()));
+            let (Some(newer), Some(target)) = (table.newer, target.and_then(|target| target.newer)) else { continue };
+            let null = |table: &crate::schema::Table, name: &String| {
+                let column = table.columns.iter().find(|column| column.name == *name);
+                sql!("CAST(NULL AS {})", type_name(column.map_or("text", |column| &column.sql_type)))
+            };
+            let pairs = columns.iter().zip(&references.columns);
+            let alike = pairs.map(|(own, other)| sql!("{} = {}", null(target, other), null(newer, own)));
+            let list = |names: &[String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            steps.push(
+                Phase::Preflight,
+                format!("a new foreign key of `{}` has the types of `{}`", table.name, references.table),
+                Action::Check {
+                    sql: sql!("SELECT NULL::pg_catalog.text WHERE false AND {}", join(alike, " AND ")),
+                    refusal: format!(
+                        "a foreign key on {} of table `{}` cannot point at {} of table `{}`",
+                        list(columns),
+                        table.name,
+                        list(&references.columns),
+                        references.table
+                    ),
+                    hint: "give the columns on both sides the same types".into(),
+                },
+            );
+        }
+    }
 }
 
 /// What hangs on a column that goes at complete and is unknown to the model: refused now rather than broken then.

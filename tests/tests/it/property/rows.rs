@@ -1,6 +1,6 @@
 //! Random rows and statements through a version's views, and what they answer.
 
-use diptych::core::sql::{ident, qualified};
+use diptych::core::sql::{ident, mentions, qualified};
 use diptych::core::{Column, Constraint, Schema, Table};
 use fastrand::Rng;
 use tokio_postgres::{Client, SimpleQueryMessage};
@@ -141,12 +141,16 @@ fn is_written(column: &Column) -> bool {
 
 /// An insert, and what it gives to which column.
 fn insert<'a>(rng: &mut Rng, name: &str, table: &'a Table, number: u64) -> (String, Vec<(&'a String, String)>) {
-    let is_key = |column: &Column| {
+    let is_unique = |column: &Column| {
         let on = |columns: &[String]| columns.contains(&column.name);
         table.constraints.values().any(|there| match there {
             Constraint::PrimaryKey { columns } | Constraint::Unique { columns, .. } => on(columns),
             _ => false,
         }) || table.indexes.values().any(|index| index.unique && on(&index.columns(table)))
+    };
+    let is_key = |column: &Column| {
+        let reads = |there: &Column| there.generated.as_deref().is_some_and(|text| mentions(text, &column.name));
+        is_unique(column) || table.columns.iter().any(|there| reads(there) && is_unique(there))
     };
     let is_reference = |column: &Column| {
         table
