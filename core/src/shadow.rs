@@ -24,6 +24,8 @@ pub struct Physical<'a> {
     pub older_names: Names,
     /// Physical names of the newer version's columns.
     pub newer_names: Names,
+    /// Of a new table: names that relations of the older version have.
+    pub taken: BTreeSet<String>,
     /// Columns that the newer version brings along.
     pub added: Vec<Added>,
     /// Columns that only the older version has.
@@ -67,14 +69,11 @@ pub struct AddedConstraint {
 }
 
 impl Physical<'_> {
-    /// Whether the table is new and its name is still taken by one that goes: then its relations bear names of ours.
-    pub fn is_displaced(&self) -> bool {
-        self.older.is_none() && self.final_name() != Some(self.name.as_str())
-    }
-
-    /// The name until complete of an index or sequence of this table.
+    /// The name until complete of an index, key or sequence of this table: another one where the older version has a relation of
+    /// that name, or where the table's own name is still taken.
     pub fn displaced(&self, name: &str) -> String {
-        if self.is_displaced() { names::generated("new", &[&self.name, name]) } else { name.to_owned() }
+        let is_displaced = self.older.is_none() && self.final_name() != Some(self.name.as_str());
+        if is_displaced || self.taken.contains(name) { names::generated("new", &[&self.name, name]) } else { name.to_owned() }
     }
 
     /// Whether the table exists in both versions.
@@ -117,16 +116,16 @@ impl Physical<'_> {
 /// Lays out every table of the chain.
 pub fn layout(chain: &Chain) -> Vec<Physical<'_>> {
     let stage = &chain.stage;
-    let mut taken: BTreeSet<&str> = BTreeSet::new();
+    let mut taken: BTreeSet<String> = BTreeSet::new();
     for (name, table) in &stage.from.tables {
-        taken.insert(name);
-        taken.extend(table.constraints.keys().map(String::as_str));
-        taken.extend(table.indexes.keys().map(String::as_str));
+        taken.insert(name.clone());
+        taken.extend(table.constraints.keys().chain(table.indexes.keys()).cloned());
+        taken.extend(table.columns.iter().filter_map(|column| column.sequence_name(name)));
     }
     stage.lineages.iter().map(|lineage| physical(chain, lineage, &taken)).collect()
 }
 
-fn physical<'a>(chain: &'a Chain, lineage: &'a Lineage, taken: &BTreeSet<&str>) -> Physical<'a> {
+fn physical<'a>(chain: &'a Chain, lineage: &'a Lineage, taken: &BTreeSet<String>) -> Physical<'a> {
     let version = &chain.newer.name;
     let (oldest, newest) = (&lineage.oldest().table, &lineage.newest().table);
     let older = lineage.in_from.then(|| &chain.stage.from.tables[oldest]);
@@ -141,6 +140,7 @@ fn physical<'a>(chain: &'a Chain, lineage: &'a Lineage, taken: &BTreeSet<&str>) 
         newer,
         older_names: older.map(own_names).unwrap_or_default(),
         newer_names: Names::new(),
+        taken: BTreeSet::new(),
         added: Vec::new(),
         removed: Vec::new(),
         kept_constraints: Vec::new(),
@@ -151,7 +151,10 @@ fn physical<'a>(chain: &'a Chain, lineage: &'a Lineage, taken: &BTreeSet<&str>) 
         removed_indexes: Vec::new(),
     };
     match (older, newer) {
-        (None, Some(newer)) => result.newer_names = own_names(newer),
+        (None, Some(newer)) => {
+            result.newer_names = own_names(newer);
+            result.taken = taken.clone();
+        }
         (Some(older), Some(newer)) => {
             pair_columns(&mut result, newer, version);
             let kept: BTreeSet<&String> = result.newer_names.values().collect();

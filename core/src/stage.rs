@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
+use crate::ops::add_column::is_fast_default;
 use crate::schema::{Column, Constraint, Schema, Table};
 use crate::sql;
 
@@ -175,6 +176,7 @@ impl Stage {
             );
         }
         refuse_generated(table, self.to.table(table)?, "up", &column.name, up)?;
+        self.supply_what_is_read(table, up.unwrap_or_default())?;
         let link = up.map_or(Link::Fresh, |up| Link::Derived(up.to_owned()));
         self.lineage_mut(table)?.push_layer(|layer| {
             layer.up.insert(column.name.clone(), link);
@@ -200,9 +202,11 @@ impl Stage {
                 .hint(format!("drop column `{reader}` first, in the same migration")));
         }
         refuse_generated(table, &rest, "down", column, down)?;
-        // a form that the older version converts needs a value to convert
-        let is_converted = self.lineage(table)?.same_below(column).is_none();
-        let default = self.to.table(table)?.column(table, column)?.default.clone().filter(|_| is_converted);
+        // what a conversion to the older version reads needs a value
+        let lineage = self.lineage(table)?;
+        let is_read = lineage.same_below(column).is_none() || lineage.reads_down(column);
+        let default = self.to.table(table)?.column(table, column)?.default.clone();
+        let default = default.filter(|default| is_read && is_fast_default(default));
         let link = down.map(str::to_owned).or(default).map_or(Link::Fresh, Link::Derived);
         self.lineage_mut(table)?.push_layer(|layer| {
             layer.columns.retain(|there| there.name != column);
@@ -276,6 +280,18 @@ impl Stage {
         Ok(())
     }
 
+    /// A column with another default or comment. One that came with its default in the same migration keeps that for a value.
+    pub fn describe_column(&mut self, table: &str, column: Column) -> Result<()> {
+        let before = self.to.table(table)?.column(table, &column.name)?.default.clone();
+        if before != column.default {
+            let none = sql!("CAST(NULL AS {})", sql::type_name(&column.sql_type));
+            self.lineage_mut(table)?.supply(&column.name, before.as_deref().unwrap_or(none.as_str()));
+        }
+        let name = column.name.clone();
+        *self.to.table_mut(table)?.column_mut(table, &name)? = column;
+        Ok(())
+    }
+
     /// A column in another form, kept in a shadow: `up` converts to it, `down` back.
     pub fn convert_column(&mut self, table: &str, column: Column, up: &str, down: &str) -> Result<()> {
         let name = column.name.clone();
@@ -283,9 +299,7 @@ impl Stage {
         model.column(table, &name)?;
         refuse_generated(table, model, "up", &name, Some(up))?;
         refuse_generated(table, model, "down", &name, Some(down))?;
-        if let Some(default) = model.column(table, &name)?.default.clone() {
-            self.lineage_mut(table)?.supply(&name, &default);
-        }
+        self.supply_what_is_read(table, up)?;
         self.lineage_mut(table)?.push_layer(|layer| {
             for there in layer.columns.iter_mut().filter(|there| there.name == name) {
                 *there = ScopeColumn::of(&column);
@@ -295,6 +309,32 @@ impl Stage {
         });
         *self.to.table_mut(table)?.column_mut(table, &name)? = column;
         Ok(())
+    }
+
+    /// Columns that came with nothing but their default have that for a value where an expression reads them.
+    fn supply_what_is_read(&mut self, table: &str, expression: &str) -> Result<()> {
+        let columns = self.to.table(table)?.columns.iter();
+        let read = columns.filter_map(|column| Some((column.name.clone(), column.default.clone()?)));
+        let read: Vec<_> = read.filter(|(name, _)| sql::mentions(expression, name)).collect();
+        let lineage = self.lineage_mut(table)?;
+        read.iter().for_each(|(name, default)| lineage.supply(name, default));
+        Ok(())
+    }
+
+    /// A key of the older version on these columns that is dropped: until complete it is there, and a new foreign key would take it.
+    pub fn key_that_goes(&self, table: &str, columns: &[String]) -> Result<Option<String>> {
+        let lineage = self.lineage(table)?;
+        let below: Option<Vec<String>> = columns.iter().map(|name| lineage.same_below(name)).collect();
+        let (true, Some(below)) = (lineage.in_from, below) else { return Ok(None) };
+        let is_it = |there: &Constraint| match there {
+            Constraint::PrimaryKey { columns, .. } | Constraint::Unique { columns, .. } => {
+                columns.len() == below.len() && below.iter().all(|name| columns.contains(name))
+            }
+            _ => false,
+        };
+        let older = self.from.table(&lineage.oldest().table)?.constraints.iter();
+        let now = &self.to.table(table)?.constraints;
+        Ok(older.filter(|(name, there)| is_it(there) && !now.contains_key(*name)).map(|(name, _)| name.clone()).next())
     }
 
     /// Raw SQL.
@@ -391,6 +431,21 @@ impl Lineage {
             Link::Derived(expression) => Some(expression.as_str()),
             _ => None,
         })
+    }
+
+    /// Whether an expression of the way down reads a column of the newest layer.
+    fn reads_down(&self, column: &str) -> bool {
+        let mut name = column.to_owned();
+        for layer in self.layers.iter().skip(1).rev() {
+            if layer.down.values().any(|link| matches!(link, Link::Derived(text) if sql::mentions(text, &name))) {
+                return true;
+            }
+            match layer.up.get(&name) {
+                Some(Link::Same(below)) => name.clone_from(below),
+                _ => return false,
+            }
+        }
+        false
     }
 
     /// A column that came with nothing but its default has that for a value, now that something reads it.

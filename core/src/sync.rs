@@ -204,8 +204,13 @@ struct Needs {
 
 impl Needs {
     fn of(table: &Physical<'_>, direction: Direction) -> Self {
+        Needs::of_some(table, direction, |_| true)
+    }
+
+    /// The same for some of the physical targets.
+    fn of_some(table: &Physical<'_>, direction: Direction, wanted: impl Fn(&str) -> bool) -> Self {
         let lineage = table.lineage;
-        let (targets, physical): (Vec<(String, String)>, _) = match direction {
+        let (mut targets, physical): (Vec<(String, String)>, _) = match direction {
             Direction::Up => {
                 let derived = table.added.iter().filter(|added| added.derived);
                 (derived.map(|added| (added.column.name.clone(), added.physical.clone())).collect(), table.older_names.clone())
@@ -215,6 +220,7 @@ impl Needs {
                 (derived.map(|column| (column.clone(), column.clone())).collect(), table.newer_names.clone())
             }
         };
+        targets.retain(|(_, physical)| wanted(physical));
         let count = lineage.layers.len();
         let mut needs = Needs { direction, targets, needed: vec![BTreeSet::new(); count], physical };
         needs.needed[count - 1] = needs.targets.iter().map(|(logical, _)| logical.clone()).collect();
@@ -360,7 +366,15 @@ fn live_function(chain: &Chain, table: &Physical<'_>, direction: Direction, name
     let after = program.evaluate(direction, "NEW");
     body.append(&mut program.statements);
     for ((target, then), (_, now)) in before.iter().zip(&after) {
-        body.push(sql!("IF TG_OP = 'INSERT' OR NOT {} THEN NEW.{} := {}; END IF;", same_image(then, now), ident(target), now));
+        // an expression like random() has another result each time: it counts only where a column that it reads is another
+        let inputs = Needs::of_some(table, direction, |name| name == target).inputs();
+        let alike = inputs.iter().map(|name| same_image(&sql!("OLD.{}", ident(name)), &sql!("NEW.{}", ident(name))));
+        let condition = if inputs.is_empty() {
+            Sql::trusted("TG_OP = 'INSERT'")
+        } else {
+            sql!("TG_OP = 'INSERT' OR NOT ({} OR {})", same_image(then, now), join(alike, " AND "))
+        };
+        body.push(sql!("IF {} THEN NEW.{} := {}; END IF;", condition, ident(target), now));
     }
     body.push(Sql::trusted("RETURN NEW;"));
     let body = join(body, "\n");

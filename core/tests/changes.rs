@@ -202,7 +202,7 @@ fn tables_take_each_others_names() {
         "operations: [{rename_table: {from: users, to: people}}, {create_constraint: {name: users, table: people, type: unique, columns: [id, age]}}]",
     );
     let place = |part: &str| text.find(part).unwrap_or_else(|| panic!("{text} has no {part}"));
-    assert!(place("RENAME TO \"people\"") < place("ADD CONSTRAINT \"users\""), "{text}");
+    assert!(place("RENAME TO \"people\"") < place("RENAME TO \"users\""), "{text}");
 }
 
 #[test]
@@ -215,5 +215,47 @@ fn a_column_that_is_added_and_converted_has_its_default_and_type() {
     let text = statements(&format!(
         "operations: [{add}, {{alter_column: {{table: users, column: n, nullable: false, up: \"coalesce(n, '10:00')\"}}}}]"
     ));
+    let add = "{add_column: {table: users, column: {name: n, type: integer, nullable: true, default: '5'}}}";
+    let other = statements(&format!("operations: [{add}, {{alter_column: {{table: users, column: n, default: null}}}}]"));
+    assert!(other.contains("SELECT (5) AS \"n\""), "{other}");
     assert!(text.contains("CAST(NULL AS time without time zone) AS \"n\""), "{text}");
+}
+
+#[test]
+fn a_new_table_waits_for_the_names_that_it_takes() {
+    let table = "{create_table: {name: t, columns: [{name: a, type: text}], constraints: [{name: notes_user, type: unique, columns: [a]}]}}";
+    let text = statements(&format!("operations: [{{drop_constraint: {{table: notes, name: notes_user}}}}, {table}]"));
+    assert!(!text.contains("CONSTRAINT \"notes_user\" UNIQUE"), "{text}");
+    assert!(text.contains("RENAME TO \"notes_user\""), "{text}");
+}
+
+#[test]
+fn a_foreign_key_between_types_is_tried_first() {
+    let change = "operations: [{create_constraint: {name: k, table: users, type: foreign_key, columns: [name], references: {table: users, columns: [id]}}}]";
+    let text = statements(change);
+    assert!(text.contains("WHERE false AND CAST(NULL AS bigint) = CAST(NULL AS text)"), "{text}");
+}
+
+#[test]
+fn a_volatile_default_is_asked_once() {
+    let token = "{add_column: {table: users, column: {name: token, type: uuid, default: gen_random_uuid()}}}";
+    let loud = "{add_column: {table: users, column: {name: loud, type: text}, up: \"coalesce(upper(name), '')\"}}";
+    let text = statements(&format!("operations: [{token}, {loud}]"));
+    let assigned = text.lines().filter(|line| line.starts_with("IF ") && line.contains("_new_users_token"));
+    assert_eq!(assigned.filter(|line| line.starts_with("IF TG_OP = 'INSERT' THEN")).count(), 1, "{text}");
+}
+
+#[test]
+fn what_down_reads_of_a_dropped_column_is_its_default() {
+    let text = statements(
+        "operations: [{alter_column: {table: users, column: age, default: '7'}}, {drop_column: {table: users, column: shout}}, {drop_column: {table: users, column: name, down: 'age::text'}}, {drop_column: {table: users, column: age}}]",
+    );
+    assert!(text.contains("CAST((7) AS integer) AS \"age\""), "{text}");
+}
+
+#[test]
+fn a_foreign_key_hangs_on_no_key_that_goes() {
+    let point = "{create_constraint: {name: k, table: notes, type: foreign_key, columns: [user_id], references: {table: users, columns: [id]}}}";
+    let drop = "{drop_constraint: {table: notes, name: notes_user}}, {drop_constraint: {table: users, name: users_pkey}}";
+    refused(&format!("{drop}, {point}"), "would hang on key `users_pkey`");
 }

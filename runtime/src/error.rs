@@ -61,6 +61,16 @@ impl Error {
         Error { message, hint, kind: Kind::Failed, source: Some(source) }
     }
 
+    /// The error of a check that changes nothing: what the server says of the SQL or the rows is a refusal.
+    #[must_use]
+    pub(crate) fn of_check(mut self) -> Self {
+        // data exceptions, integrity, syntax and access rules, exceptions raised by functions
+        if self.code().is_some_and(|code| ["22", "23", "42", "P0"].iter().any(|class| code.code().starts_with(class))) {
+            self.kind = Kind::Refused;
+        }
+        self
+    }
+
     /// The server could not be reached, or refused the login.
     pub(crate) fn connecting(target: &Target, source: tokio_postgres::Error) -> Self {
         let mode = target.tls().mode();

@@ -158,7 +158,7 @@ impl Executor<'_> {
         let asked = self.watched(self.client.simple_query(sql.as_str()), progress).await;
         let rows = match asked {
             Err(error) if error.code() == Some(&SqlState::QUERY_CANCELED) => return Err(self.gave_up("preflight").await),
-            asked => asked.map_err(|error| Error::during(refusal, error).or_hint(hint))?,
+            asked => asked.map_err(|error| Error::during(refusal, error).or_hint(hint).of_check())?,
         };
         let samples: Vec<String> = rows
             .iter()

@@ -92,7 +92,7 @@ impl Operate for AlterColumn {
             refuse_what_cannot_move(stage, table, name)?;
             stage.convert_column(table, column, &up, &down)?;
         } else {
-            *stage.to.table_mut(table)?.column_mut(table, name)? = column;
+            stage.describe_column(table, column)?;
         }
         let target = stage.to.table_mut(table)?;
         if let Some(spec) = &self.unique {

@@ -105,6 +105,13 @@ impl Operate for CreateConstraint {
             for column in &references.columns {
                 target.column(&references.table, column)?;
             }
+            if let Some(key) = stage.key_that_goes(&references.table, &references.columns)? {
+                return Err(Error::new(format!(
+                    "foreign key `{}` of table `{}` would hang on key `{key}` of table `{}`, which this migration drops",
+                    self.name, self.table, references.table
+                ))
+                .hint("create the foreign key in the next migration"));
+            }
         }
         add_constraint(&self.table, stage.to.table_mut(&self.table)?, &self.name, constraint)
     }

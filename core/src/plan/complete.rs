@@ -1,5 +1,7 @@
 //! Complete: what only the older version needed goes, one table per short transaction; names become final.
 
+use std::collections::BTreeSet;
+
 use crate::chain::Chain;
 use crate::ddl::{self};
 use crate::hazard::Hazard;
@@ -21,8 +23,6 @@ pub fn complete(chain: &Chain) -> Plan {
     for table in tables.iter().filter(|table| table.newer.is_none()) {
         drop_table(chain, table, &mut steps);
     }
-    let needed = |name: &str| is_needed(chain, name);
-    drop_indexes(chain, &tables, &mut steps, needed);
     let mut quiet = Vec::new();
     let order = in_order_of_names(&tables);
     for (table, name) in &order {
@@ -33,21 +33,23 @@ pub fn complete(chain: &Chain) -> Plan {
             contract_table(chain, table, statements, &mut steps);
         }
     }
-    for (table, name) in &order {
-        if let Some(to_be) = table.final_name().filter(|to_be| to_be != name) {
-            let place = qualified(&chain.base, name);
-            let rename = vec![sql!("ALTER TABLE {} RENAME TO {}", place, ident(to_be))];
-            let locks = exclusive(std::slice::from_ref(&place), std::slice::from_ref(&place));
-            steps
-                .transaction(Phase::Contract, format!("name table `{to_be}`"), locks, rename)
-                .lock(format!("ACCESS EXCLUSIVE on {place}, instant"));
+    retire_views(chain, &quiet, &mut steps);
+    for table in &tables {
+        for name in &table.removed_indexes {
+            if table.newer.is_some() {
+                let place = qualified(&chain.base, name);
+                steps
+                    .push(
+                        Phase::Contract,
+                        format!("drop index `{name}`"),
+                        Action::Statement { sql: sql!("DROP INDEX CONCURRENTLY IF EXISTS {}", place) },
+                    )
+                    .lock("SHARE UPDATE EXCLUSIVE: nobody waits");
+            }
         }
     }
-    retire_views(chain, &quiet, &mut steps);
-    drop_indexes(chain, &tables, &mut steps, |name| !needed(name));
-    for table in &tables {
-        rename_relations(chain, table, &mut steps);
-    }
+    rename_indexes(chain, &tables, &mut steps);
+    rename_tables(chain, &order, &mut steps);
     for (number, script) in chain.stage.scripts.iter().filter(|script| script.moment == Moment::Complete).enumerate() {
         steps
             .transaction(Phase::Contract, format!("run sql {}", number + 1), Vec::new(), vec![verbatim(&script.up)])
@@ -67,9 +69,16 @@ pub fn complete(chain: &Chain) -> Plan {
     }
 }
 
-/// The tables that stay, each with the name that its contract gives it: whoever takes another's name comes after that one; where they
-/// swap their names, one is put aside until the end.
+/// The tables that stay, each with the name that its contract gives it: whoever takes another's name comes after that one. Who swaps
+/// names with another, or takes an index's, is put aside until the end.
 fn in_order_of_names<'a>(tables: &'a [Physical<'a>]) -> Vec<(&'a Physical<'a>, String)> {
+    let older = tables.iter().filter_map(|table| Some((&table.name, table.older?)));
+    let others: BTreeSet<String> = older
+        .flat_map(|(name, older)| {
+            let sequences = older.columns.iter().filter_map(|column| column.sequence_name(name));
+            older.constraints.keys().chain(older.indexes.keys()).cloned().chain(sequences)
+        })
+        .collect();
     let mut waiting: Vec<&Physical<'_>> = tables.iter().filter(|table| table.newer.is_some()).collect();
     let mut order = Vec::new();
     while !waiting.is_empty() {
@@ -79,28 +88,10 @@ fn in_order_of_names<'a>(tables: &'a [Physical<'a>]) -> Vec<(&'a Physical<'a>, S
         };
         let free = waiting.iter().position(|table| !is_taken(table));
         let table = waiting.remove(free.unwrap_or_default());
-        let name = free.and(table.final_name()).map_or_else(|| names::generated("away", &[&table.name]), str::to_owned);
-        order.push((table, name));
+        let at_once = table.final_name().filter(|name| *name == table.name || free.is_some() && !others.contains(*name));
+        order.push((table, at_once.map_or_else(|| names::generated("away", &[&table.name]), str::to_owned)));
     }
     order
-}
-
-/// Whether a key, table or sequence of the newer version is to have this name.
-fn is_needed(chain: &Chain, name: &str) -> bool {
-    let tables = chain.newer.schema.tables.iter();
-    tables.flat_map(|(table, model)| model.relations(table)).any(|(relation, kind)| relation == name && kind != "index")
-}
-
-/// The older version's indexes go when nobody needs them any more; before the contraction only where their name is needed.
-fn drop_indexes(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps, which: impl Fn(&str) -> bool) {
-    for table in tables.iter().filter(|table| table.newer.is_some()) {
-        for name in table.removed_indexes.iter().filter(|name| which(name)) {
-            let sql = sql!("DROP INDEX CONCURRENTLY IF EXISTS {}", qualified(&chain.base, name));
-            steps
-                .push(Phase::Contract, format!("drop index `{name}`"), Action::Statement { sql })
-                .lock("SHARE UPDATE EXCLUSIVE: nobody waits");
-        }
-    }
 }
 
 /// A foreign key's drop locks both tables: alone, both in one LOCK, before anything else of its table (TRAPS F6).
@@ -223,24 +214,6 @@ fn contract(chain: &Chain, table: &Physical<'_>, name: &str) -> Vec<Sql> {
         statements.extend(final_defaults(table, newer, &place));
         statements.extend(comments(table, newer, &place));
     }
-    if table.is_displaced() {
-        for (name, constraint) in &newer.constraints {
-            if constraint.owns_index() {
-                statements.push(sql!(
-                    "ALTER TABLE {} RENAME CONSTRAINT {} TO {}",
-                    place,
-                    ident(&table.displaced(name)),
-                    ident(name)
-                ));
-            }
-        }
-        for name in newer.columns.iter().filter_map(|column| column.sequence_name(&table.lineage.newest().table)) {
-            statements.push(sql!("ALTER SEQUENCE {} RENAME TO {}", qualified(base, &table.displaced(&name)), ident(&name)));
-        }
-        for name in newer.indexes.keys() {
-            statements.push(sql!("ALTER INDEX {} RENAME TO {}", qualified(base, &table.displaced(name)), ident(name)));
-        }
-    }
     statements
 }
 
@@ -305,22 +278,29 @@ fn rename_columns(table: &Physical<'_>, place: &Sql) -> Vec<Sql> {
 fn final_constraints(table: &Physical<'_>, place: &Sql) -> Vec<Sql> {
     let mut statements = Vec::new();
     let rename = |from: &str, to: &str| sql!("ALTER TABLE {} RENAME CONSTRAINT {} TO {}", place, ident(from), ident(to));
-    let moved = table.kept_constraints.iter().filter(|(so_far, to_be)| so_far != to_be);
-    let moved: Vec<(&String, &String)> = moved.map(|(so_far, to_be)| (so_far, to_be)).collect();
-    let in_use = |name: &String| moved.iter().any(|(so_far, _)| *so_far == name);
-    let aside = |name: &str| names::generated("away", &[&table.name, name]);
-    let (waiting, free): (Vec<_>, Vec<_>) = moved.iter().partition(|(_, to_be)| in_use(to_be));
-    statements.extend(waiting.iter().map(|(so_far, _)| rename(so_far, &aside(so_far))));
-    statements.extend(free.iter().map(|(so_far, to_be)| rename(so_far, to_be)));
-    statements.extend(waiting.iter().map(|(so_far, to_be)| rename(&aside(so_far), to_be)));
+    // keys get their names with the other indexes, when those that bear them are gone
+    let is_key = |name: &String| table.newer.and_then(|newer| newer.constraints.get(name)).and_then(ddl::key_index).is_some();
+    let moved = table.kept_constraints.iter().filter(|(so_far, to_be)| so_far != to_be).cloned();
+    let (keys, others): (Vec<_>, Vec<_>) = moved.partition(|(_, to_be)| is_key(to_be));
+    statements.extend(keys.iter().map(|(so_far, _)| rename(so_far, &key_aside(table, so_far))));
+    statements.extend(in_order(others).into_iter().map(|(so_far, to_be)| rename(&so_far, &to_be)));
     for added in &table.added_constraints {
-        if ddl::key_index(&added.constraint).is_some() {
-            statements.push(sql!("ALTER TABLE {} {}", place, ddl::attach_key(&added.name, &added.physical, &added.constraint)));
+        if is_key(&added.name) {
+            statements.push(sql!(
+                "ALTER TABLE {} {}",
+                place,
+                ddl::attach_key(&added.physical, &added.physical, &added.constraint)
+            ));
         } else if added.name != added.physical {
             statements.push(rename(&added.physical, &added.name));
         }
     }
     statements
+}
+
+/// The name of a key that gets another one, until the indexes have theirs.
+fn key_aside(table: &Physical<'_>, so_far: &str) -> String {
+    names::generated("key", &[&table.name, so_far])
 }
 
 /// The replica identity, where it is another one or its index is a new one. Indexes still have the names of before complete.
@@ -334,9 +314,13 @@ fn final_identity(table: &Physical<'_>, newer: &Table, place: &Sql) -> Option<Sq
             || table.added_indexes.iter().any(|(name, ..)| name == index)
     });
     let name_of = |index: &str| {
-        let added = table.added_indexes.iter().map(|(to_be, so_far, _)| (to_be, so_far));
-        let kept = table.kept_indexes.iter().map(|(so_far, to_be)| (to_be, so_far));
-        added.chain(kept).find(|(to_be, _)| *to_be == index).map_or_else(|| index.to_owned(), |(_, so_far)| so_far.clone())
+        let added = table.added_indexes.iter().map(|(to_be, so_far, _)| (to_be, so_far.clone()));
+        let kept = table.kept_indexes.iter().map(|(so_far, to_be)| (to_be, so_far.clone()));
+        let keys = table.added_constraints.iter().map(|added| (&added.name, added.physical.clone()));
+        let moved = table.kept_constraints.iter().filter(|(so_far, to_be)| so_far != to_be);
+        let moved = moved.map(|(so_far, to_be)| (to_be, key_aside(table, so_far)));
+        let mut names = added.chain(kept).chain(keys).chain(moved);
+        names.find(|(to_be, _)| *to_be == index).map_or_else(|| index.to_owned(), |(_, so_far)| so_far)
     };
     let so_far = table.older.and_then(|older| older.replica_identity.as_ref());
     // a rename of the index alone changes nothing, but is not worth telling apart
@@ -389,17 +373,69 @@ fn retire_views(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
     }
 }
 
-/// Indexes get their final names; no table is locked for it.
-fn rename_relations(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
-    let renames: Vec<Sql> = table
-        .kept_indexes
-        .iter()
-        .map(|(so_far, to_be)| (so_far, to_be))
-        .chain(table.added_indexes.iter().map(|(to_be, so_far, _)| (so_far, to_be)))
-        .filter(|(so_far, to_be)| so_far != to_be)
-        .map(|(so_far, to_be)| sql!("ALTER INDEX {} RENAME TO {}", qualified(&chain.base, so_far), ident(to_be)))
-        .collect();
-    if !renames.is_empty() {
-        steps.transaction(Phase::Contract, format!("name the indexes of `{}`", table.name), Vec::new(), renames);
+/// Indexes and keys, and sequences of new tables, get their final names; no table is locked for it.
+fn rename_indexes(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
+    let mut indexes: Vec<(String, String)> = Vec::new();
+    let mut statements = Vec::new();
+    for table in tables {
+        let Some(newer) = table.newer else { continue };
+        // a key's name is that of its index
+        let keys = newer.constraints.iter().filter(|(_, there)| ddl::key_index(there).is_some()).map(|(name, _)| name);
+        if table.older.is_none() {
+            indexes.extend(keys.chain(newer.indexes.keys()).map(|name| (table.displaced(name), name.clone())));
+            let sequences = newer.columns.iter().filter_map(|column| column.sequence_name(&table.lineage.newest().table));
+            let sequences = sequences.map(|name| (table.displaced(&name), name)).filter(|(so_far, name)| so_far != name);
+            statements.extend(
+                sequences
+                    .map(|(so_far, name)| sql!("ALTER SEQUENCE {} RENAME TO {}", qualified(&chain.base, &so_far), ident(&name))),
+            );
+            continue;
+        }
+        let keys: BTreeSet<&String> = keys.collect();
+        let kept = table.kept_constraints.iter().filter(|(so_far, name)| keys.contains(name) && so_far != name);
+        indexes.extend(kept.map(|(so_far, name)| (key_aside(table, so_far), name.clone())));
+        let added = table.added_constraints.iter().filter(|added| keys.contains(&added.name));
+        indexes.extend(added.map(|added| (added.physical.clone(), added.name.clone())));
+        indexes.extend(table.kept_indexes.iter().cloned());
+        indexes.extend(table.added_indexes.iter().map(|(name, physical, _)| (physical.clone(), name.clone())));
+    }
+    indexes.retain(|(so_far, name)| so_far != name);
+    let renames = in_order(indexes)
+        .into_iter()
+        .map(|(so_far, name)| sql!("ALTER INDEX {} RENAME TO {}", qualified(&chain.base, &so_far), ident(&name)));
+    statements.extend(renames);
+    if !statements.is_empty() {
+        steps.transaction(Phase::Contract, "name the indexes", Vec::new(), statements);
+    }
+}
+
+/// Renames in an order in which every name is free when it is given; one of a circle is put aside first.
+fn in_order(mut waiting: Vec<(String, String)>) -> Vec<(String, String)> {
+    let mut order = Vec::new();
+    while !waiting.is_empty() {
+        let free = waiting.iter().position(|(_, wanted)| waiting.iter().all(|(so_far, _)| so_far != wanted));
+        let (so_far, wanted) = waiting.remove(free.unwrap_or_default());
+        if free.is_some() {
+            order.push((so_far, wanted));
+        } else {
+            let aside = names::generated("away", &[&so_far]);
+            order.push((so_far, aside.clone()));
+            waiting.push((aside, wanted));
+        }
+    }
+    order
+}
+
+/// Tables that were put aside get their names.
+fn rename_tables(chain: &Chain, order: &[(&Physical<'_>, String)], steps: &mut Steps) {
+    for (table, name) in order {
+        if let Some(to_be) = table.final_name().filter(|to_be| to_be != name) {
+            let place = qualified(&chain.base, name);
+            let rename = vec![sql!("ALTER TABLE {} RENAME TO {}", place, ident(to_be))];
+            let locks = exclusive(std::slice::from_ref(&place), std::slice::from_ref(&place));
+            steps
+                .transaction(Phase::Contract, format!("name table `{to_be}`"), locks, rename)
+                .lock(format!("ACCESS EXCLUSIVE on {place}, instant"));
+        }
     }
 }
