@@ -87,6 +87,10 @@ impl Operate for AlterColumn {
                 .hint("say what changes: type, nullable, collate, default, comment, unique, check or references"));
         }
         let converted = column.sql_type != before.sql_type || column.nullable != before.nullable || column.collation != before.collation || constrained;
+        if column.identity.is_some() && !matches!(column.sql_type.as_str(), "smallint" | "integer" | "bigint") {
+            return Err(Error::new(format!("identity column `{table}.{name}` cannot have type {}", column.sql_type))
+                .hint("give it smallint, integer or bigint, or add a new column with `up` and drop this one"));
+        }
         if converted {
             let (up, down) = self.conversions(&before, &column)?;
             refuse_what_cannot_move(stage, table, name)?;

@@ -25,6 +25,8 @@ use rows::{Side, data, read, rows_of};
 
 const BEFORE: &str = "0001_before";
 const CHANGE: &str = "0002_change";
+/// Operations that are not generated yet: the lifecycle has them.
+const NOT_GENERATED: [&str; 4] = ["sql", "drop_multicolumn_constraint", "rename_constraint", "set_replica_identity"];
 /// The seed of the first case.
 const FIRST_SEED: u64 = 0x6469_7074_7963_6800;
 /// Cases under way at once, each in two databases of its own.
@@ -102,7 +104,7 @@ async fn property() {
         assert!(sum(&totals.refused) * 100 <= totals.cases * REFUSED, "too many cases are refused");
         let tried = totals.operations.values().sum::<usize>() + sum(&totals.refused_operations);
         assert!(sum(&totals.refused_operations) * 100 <= tried * REFUSED, "too many operations are refused");
-        for name in Operation::NAMES.iter().filter(|name| **name != "sql") {
+        for name in Operation::NAMES.iter().filter(|name| !NOT_GENERATED.contains(name)) {
             assert!(totals.operations.contains_key(name), "`{name}` was never tried");
         }
     }
