@@ -23,6 +23,20 @@ pub fn server() -> &'static Server {
     })
 }
 
+/// The server's major version.
+pub fn major() -> u32 {
+    static MAJOR: OnceLock<u32> = OnceLock::new();
+    *MAJOR.get_or_init(|| {
+        let version = std::fs::read_to_string(server().data_dir().join("PG_VERSION")).unwrap_or_else(|_| {
+            // another user's folder: ask the program
+            let output = std::process::Command::new(server().bin_dir().join("postgres")).arg("--version").output();
+            let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+            text.split(|c: char| !c.is_ascii_digit()).find(|part| !part.is_empty()).unwrap_or_default().to_owned()
+        });
+        version.trim().parse().expect("a version")
+    })
+}
+
 /// A database of one test's own, and the base schema that the test works in.
 #[derive(Clone, Debug)]
 pub struct Database {
