@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use crate::declared::{DeclaredColumn, DeclaredSchema, DeclaredTable};
 use crate::error::{Error, Result};
 use crate::ops::column_spec::ColumnSpec;
-use crate::ops::create_table::TableConstraint;
 use crate::ops::{
     AddColumn, AlterColumn, AlterTable, CreateConstraint, CreateIndex, CreateTable, DropColumn, DropConstraint, DropIndex,
     DropTable, Operation, RenameColumn, RenameTable, SetReplicaIdentity,
@@ -87,7 +86,7 @@ pub fn create_all(schema: &Schema) -> Vec<Operation> {
         later.extend(table.indexes.iter().map(|(index, model)| CreateIndex::of(index, name, model).into()));
         for (constraint, model) in &table.constraints {
             if matches!(model, Constraint::ForeignKey { .. }) {
-                later.push(constraint_operation(name, constraint, model));
+                later.push(CreateConstraint::of(name, constraint, model).into());
             }
         }
         later.extend(identity_operation(name, table));
@@ -328,7 +327,7 @@ impl Differ<'_> {
         let wanted = table.table(Some(&now))?;
         for (name, constraint) in &wanted.constraints {
             if !now.constraints.contains_key(name) {
-                self.push(constraint_operation(&table.name, name, constraint))?;
+                self.push(CreateConstraint::of(&table.name, name, constraint))?;
             }
         }
         for (name, index) in &wanted.indexes {
@@ -350,7 +349,7 @@ impl Differ<'_> {
             let mut model = table.table(None)?;
             for (name, constraint) in &model.constraints {
                 if matches!(constraint, Constraint::ForeignKey { .. }) {
-                    later.push(constraint_operation(&table.name, name, constraint));
+                    later.push(CreateConstraint::of(&table.name, name, constraint).into());
                 }
             }
             model.constraints.retain(|_, constraint| !matches!(constraint, Constraint::ForeignKey { .. }));
@@ -400,24 +399,4 @@ fn refuse_recomputed(table: &str, before: &Column, now: &Column) -> Result<()> {
 
 fn identity_operation(name: &str, table: &Table) -> Option<Operation> {
     table.replica_identity.as_ref().map(|identity| SetReplicaIdentity::of(name, Some(identity)).into())
-}
-
-fn constraint_operation(table: &str, name: &str, constraint: &Constraint) -> Operation {
-    let spec = TableConstraint::of(name, constraint);
-    CreateConstraint {
-        name: spec.name,
-        table: table.to_owned(),
-        kind: spec.kind,
-        columns: spec.columns,
-        check: spec.check,
-        no_inherit: spec.no_inherit,
-        deferrable: spec.deferrable,
-        initially_deferred: spec.initially_deferred,
-        nulls_not_distinct: spec.nulls_not_distinct,
-        references: spec.references,
-        index_parameters: spec.index_parameters,
-        exclude: spec.exclude,
-        ..CreateConstraint::default()
-    }
-    .into()
 }

@@ -61,6 +61,28 @@ pub struct CreateConstraint {
     pub down: BTreeMap<String, String>,
 }
 
+impl CreateConstraint {
+    /// The operation that leads to this constraint.
+    pub fn of(table: &str, name: &str, constraint: &Constraint) -> Self {
+        let spec = TableConstraint::of(name, constraint);
+        CreateConstraint {
+            name: spec.name,
+            table: table.to_owned(),
+            kind: spec.kind,
+            columns: spec.columns,
+            check: spec.check,
+            no_inherit: spec.no_inherit,
+            deferrable: spec.deferrable,
+            initially_deferred: spec.initially_deferred,
+            nulls_not_distinct: spec.nulls_not_distinct,
+            references: spec.references,
+            index_parameters: spec.index_parameters,
+            exclude: spec.exclude,
+            ..CreateConstraint::default()
+        }
+    }
+}
+
 impl Operate for CreateConstraint {
     fn apply(&self, stage: &mut Stage) -> Result<()> {
         let constraint = TableConstraint {

@@ -535,22 +535,10 @@ fn create_constraint(rng: &mut Rng, schema: &Schema, table: &str) -> Option<Vec<
         shadowed = some_columns(rng, model, 2, |column| columns.contains(&column.name) && movable(column));
     }
     let itself = |column: &String| (column.clone(), ident(column).as_str().to_owned());
-    let spec = TableConstraint::of(&name, &constraint);
     let operation = CreateConstraint {
-        name: spec.name,
-        table: table.to_owned(),
-        kind: spec.kind,
-        columns: spec.columns,
-        check: spec.check,
-        no_inherit: spec.no_inherit,
-        deferrable: spec.deferrable,
-        initially_deferred: spec.initially_deferred,
-        nulls_not_distinct: spec.nulls_not_distinct,
-        references: spec.references,
         up: shadowed.iter().map(itself).collect(),
         down: shadowed.iter().map(itself).collect(),
-        index_parameters: spec.index_parameters,
-        exclude: spec.exclude,
+        ..CreateConstraint::of(table, &name, &constraint)
     };
     Some(vec![operation.into()])
 }
