@@ -8,6 +8,7 @@ use crate::sql::Sql;
 
 pub mod complete;
 mod dependents;
+mod preflight;
 pub mod rollback;
 pub mod start;
 mod surroundings;

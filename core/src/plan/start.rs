@@ -3,8 +3,7 @@
 use crate::chain::Chain;
 use crate::ddl::{self, Build, Names};
 use crate::hazard::Hazard;
-use crate::plan::{Action, Command, Phase, Plan, Steps, Verdict, exclusive, share_row_exclusive};
-use crate::plan::{dependents, surroundings};
+use crate::plan::{Action, Command, Phase, Plan, Steps, exclusive, preflight, share_row_exclusive};
 use crate::schema::{Constraint, Index};
 use crate::shadow::{AddedConstraint, Physical, layout};
 use crate::sql::{Sql, ident, join, literal, qualified, verbatim};
@@ -24,7 +23,7 @@ pub fn script_step(number: usize) -> String {
 pub fn start(chain: &Chain) -> Plan {
     let tables = layout(chain);
     let mut steps = Steps::new();
-    preflight(chain, &tables, &mut steps);
+    preflight::checks(chain, &tables, &mut steps);
     for table in &tables {
         expand(chain, table, &mut steps);
     }
@@ -53,238 +52,6 @@ pub fn start(chain: &Chain) -> Plan {
         to: chain.newer.name.clone(),
         steps: steps.done(),
     }
-}
-
-fn preflight(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
-    let base = &chain.base;
-    let kept: Vec<_> = tables.iter().filter(|table| table.older.is_some()).collect();
-    let rows: Vec<_> = {
-        let columns = kept.iter().flat_map(|table| {
-            let columns = table.older.into_iter().flat_map(|older| &older.columns);
-            columns.map(|column| sql!("({}, {})", literal(&table.name), literal(&column.name)))
-        });
-        columns.collect()
-    };
-    // a table may have no columns, VALUES must have rows
-    if !rows.is_empty() {
-        steps.push(
-            Phase::Preflight,
-            "the database has the tables and columns of the version before",
-            Action::Check {
-                sql: sql!(
-                    "SELECT pg_catalog.format('%I.%I', wanted.table_, wanted.column_) FROM (VALUES {}) AS wanted (table_, column_) WHERE NOT EXISTS (\
-                     SELECT 1 FROM pg_catalog.pg_attribute AS there JOIN pg_catalog.pg_class AS class ON class.oid = there.attrelid \
-                     JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace \
-                     WHERE space.nspname = {} AND class.relname = wanted.table_ AND there.attname = wanted.column_ AND NOT there.attisdropped)",
-                    join(rows, ", "),
-                    literal(base)
-                ),
-                refusal: format!("schema `{base}` lacks what the version before had"),
-                hint: "the database was changed outside Diptych: put back what is missing".into(),
-                verdict: Verdict::Refuse,
-            },
-        );
-    }
-    let created: Vec<_> =
-        tables.iter().filter(|table| table.older.is_none()).map(|table| sql!("({})", literal(&table.name))).collect();
-    if !created.is_empty() {
-        steps.push(
-            Phase::Preflight,
-            "the names of the new tables are free",
-            Action::Check {
-                sql: sql!(
-                    "SELECT class.relname::pg_catalog.text FROM pg_catalog.pg_class AS class JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace \
-                     JOIN (VALUES {}) AS wanted (table_) ON wanted.table_ = class.relname WHERE space.nspname = {}",
-                    join(created, ", "),
-                    literal(base)
-                ),
-                refusal: format!("schema `{base}` already has a relation of that name"),
-                hint: "rename or drop it, or choose another name for the new table".into(),
-                verdict: Verdict::Refuse,
-            },
-        );
-    }
-    types_exist(tables, steps);
-    definitions(chain, tables, steps);
-    foreign_keys_fit(tables, steps);
-    surroundings::checks(chain, tables, steps);
-    for table in &kept {
-        dependents::check(chain, table, steps);
-    }
-    for table in tables.iter().filter(|table| table.needs_sync()) {
-        conversions(chain, table, steps);
-    }
-}
-
-/// The server knows the types of the new columns.
-fn types_exist(tables: &[Physical<'_>], steps: &mut Steps) {
-    let created =
-        tables.iter().filter(|table| table.older.is_none()).filter_map(|table| table.newer).flat_map(|newer| &newer.columns);
-    let added = tables.iter().flat_map(|table| &table.added).map(|added| &added.column);
-    let types: std::collections::BTreeSet<_> = created.chain(added).map(|column| (&column.sql_type, &column.collation)).collect();
-    if types.is_empty() {
-        return;
-    }
-    let casts = types
-        .iter()
-        .enumerate()
-        .map(|(at, (name, collation))| sql!("{} AS {}", ddl::null(name, collation), ident(&format!("type {at}"))));
-    steps.push(
-        Phase::Preflight,
-        "the types of the new columns are known",
-        Action::Check {
-            sql: sql!("SELECT NULL::pg_catalog.text FROM (SELECT {}) AS known WHERE false", join(casts, ", ")),
-            refusal: "a new column has a type or collation that is not known here".into(),
-            hint: "correct the name, or create the type (or its extension, or the collation) first".into(),
-            verdict: Verdict::Refuse,
-        },
-    );
-}
-
-/// New tables and indexes are what this server takes: tried on empty twins, of which nothing stays.
-fn definitions(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
-    let mut attempt = |title: String, sql: Sql, refusal: String| {
-        let hint = "correct the definition, or drop what no longer fits; what this server says of it stands above".to_owned();
-        steps.push(Phase::Preflight, title, Action::Check { sql, refusal, hint, verdict: Verdict::Refuse });
-    };
-    for table in tables {
-        let (Some(newer), Some(name)) = (table.newer, table.final_name()) else { continue };
-        if table.is_kept() {
-            for (index, _, model) in new_indexes(table) {
-                let refusal = format!("index `{index}` of table `{name}` cannot be built");
-                attempt(format!("index `{index}` of `{name}` can be built"), ddl::try_index(newer, &model), refusal);
-            }
-        } else if chain.older.is_some() {
-            let refusal = format!("table `{name}` cannot be created");
-            attempt(format!("table `{name}` can be created"), ddl::try_table(name, newer), refusal);
-        }
-    }
-    let keys = tables.iter().flat_map(|table| foreign_keys(table).into_iter().map(move |(_, key)| (table, key)));
-    let sets = keys.filter(
-        |(_, key)| matches!(key, Constraint::ForeignKey { references, .. } if !references.on_delete_set_columns.is_empty()),
-    );
-    let sets: Vec<_> = sets.map(|(table, _)| sql!("({})", literal(&table.name))).collect();
-    if chain.server < 15 && !sets.is_empty() {
-        steps.push(
-            Phase::Preflight,
-            "no foreign key has a list of columns to set (PostgreSQL 14)",
-            Action::Check {
-                sql: sql!("VALUES {}", join(sets, ", ")),
-                refusal: "PostgreSQL 14 does not know `on_delete_set_columns`, which foreign keys of these tables have".into(),
-                hint: "remove it, or upgrade to PostgreSQL 15 or newer".into(),
-                verdict: Verdict::Refuse,
-            },
-        );
-    }
-}
-
-/// The columns of the new foreign keys can be compared with those that they point at.
-fn foreign_keys_fit(tables: &[Physical<'_>], steps: &mut Steps) {
-    for table in tables {
-        for (_, constraint) in foreign_keys(table) {
-            let Constraint::ForeignKey { columns, references, .. } = constraint else { continue };
-            let target = tables.iter().find(|there| there.final_name() == Some(references.table.as_str()));
-            let (Some(newer), Some(target)) = (table.newer, target.and_then(|target| target.newer)) else { continue };
-            let null = |table: &crate::schema::Table, name: &String| {
-                let column = table.columns.iter().find(|column| column.name == *name);
-                sql!("CAST(NULL AS {})", crate::sql::type_name(column.map_or("text", |column| &column.sql_type)))
-            };
-            let pairs = columns.iter().zip(&references.columns);
-            let alike = pairs.map(|(own, other)| sql!("{} = {}", null(target, other), null(newer, own)));
-            let list = |names: &[String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-            steps.push(
-                Phase::Preflight,
-                format!("a new foreign key of `{}` has the types of `{}`", table.name, references.table),
-                Action::Check {
-                    sql: sql!("SELECT NULL::pg_catalog.text WHERE false AND {}", join(alike, " AND ")),
-                    refusal: format!(
-                        "a foreign key on {} of table `{}` cannot point at {} of table `{}`",
-                        list(columns),
-                        table.name,
-                        list(&references.columns),
-                        references.table
-                    ),
-                    hint: "give the columns on both sides the same types".into(),
-                    verdict: Verdict::Refuse,
-                },
-            );
-        }
-    }
-}
-
-/// The expressions are valid, and every existing row has a value that its column takes (R8).
-fn conversions(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
-    for (direction, word) in [(Direction::Up, "up"), (Direction::Down, "down")] {
-        if let Some(query) = sync::validity_query(table, direction) {
-            steps.push(
-                Phase::Preflight,
-                format!("`{word}` of `{}` is valid", table.name),
-                Action::Check {
-                    sql: sql!("SELECT NULL::pg_catalog.text FROM ({}) AS valid WHERE false", query),
-                    refusal: format!("`{word}` of table `{}` is not valid SQL", table.name),
-                    hint: format!(
-                        "correct the `{word}` expression; it stands where the columns of the {} version are in scope",
-                        if direction == Direction::Up { "older" } else { "newer" }
-                    ),
-                    verdict: Verdict::Refuse,
-                },
-            );
-        }
-    }
-    if !table.needs_fill() {
-        return;
-    }
-    let row = ident("diptych row");
-    let (targets, query) = sync::conversion_query(table, Direction::Up, &row);
-    let columns = (1..=targets.len()).map(|number| ident(&format!("diptych {number}")));
-    // a CASE makes the server evaluate every conversion, so that one that fails is found; rows are named where NULL is refused
-    let nulls = targets.iter().enumerate().map(|(at, physical)| {
-        let refused = table.added.iter().any(|added| added.physical == *physical && !added.column.nullable);
-        let verdict = Sql::trusted(if refused { "true" } else { "false" });
-        sql!("CASE WHEN result.{} IS NULL THEN {} ELSE false END", ident(&format!("diptych {}", at + 1)), verdict)
-    });
-    let condition = join(nulls, " OR ");
-    let not_null: Vec<_> = table
-        .added
-        .iter()
-        .filter(|added| added.derived && !added.column.nullable)
-        .map(|a| format!("`{}`", a.column.name))
-        .collect();
-    let key = table.older.map(|older| older.primary_key()).unwrap_or_default();
-    let sample = if key.is_empty() {
-        sql!("'row at ' || {}.ctid::pg_catalog.text", row)
-    } else {
-        let parts =
-            key.iter().map(|column| sql!("{} || {}.{}::pg_catalog.text", literal(&format!("{column} = ")), row, ident(column)));
-        join(parts, " || ', ' || ")
-    };
-    steps.push(
-        Phase::Preflight,
-        format!("every row of `{}` can be converted", table.name),
-        Action::Check {
-            sql: sql!(
-                "SELECT {} FROM {} AS {}, LATERAL ({}) AS result ({}) WHERE {} LIMIT 3",
-                sample,
-                qualified(&chain.base, &table.name),
-                row,
-                query,
-                join(columns, ", "),
-                condition
-            ),
-            refusal: if not_null.is_empty() {
-                format!("`up` of table `{}` fails on existing rows", table.name)
-            } else {
-                format!(
-                    "`up` of table `{}` gives NULL for {}, which {} NOT NULL, on existing rows",
-                    table.name,
-                    not_null.join(", "),
-                    if not_null.len() == 1 { "is" } else { "are" }
-                )
-            },
-            hint: "make `up` give a value for these rows (coalesce), or correct the rows".into(),
-            verdict: Verdict::Refuse,
-        },
-    );
 }
 
 fn expand(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
@@ -526,7 +293,7 @@ fn build_indexes(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
 }
 
 /// The indexes to be built: the name to be, the name until complete, the model.
-fn new_indexes(table: &Physical<'_>) -> Vec<(String, String, Index)> {
+pub(super) fn new_indexes(table: &Physical<'_>) -> Vec<(String, String, Index)> {
     let keys = table
         .added_constraints
         .iter()
@@ -580,7 +347,7 @@ fn constrain(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_>, steps
 }
 
 /// The foreign keys to be added, under the names that they have until complete.
-fn foreign_keys<'a>(table: &'a Physical<'_>) -> Vec<(&'a String, &'a Constraint)> {
+pub(super) fn foreign_keys<'a>(table: &'a Physical<'_>) -> Vec<(&'a String, &'a Constraint)> {
     let is_key = |constraint: &Constraint| matches!(constraint, Constraint::ForeignKey { .. });
     match (table.older, table.newer) {
         (None, Some(newer)) => newer.constraints.iter().filter(|(_, there)| is_key(there)).collect(),
