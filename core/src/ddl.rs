@@ -125,6 +125,8 @@ pub enum Build {
     Plain,
     /// `CONCURRENTLY`, beside writers.
     Concurrently,
+    /// The same for each partition: the names are placeholders of [`crate::partitions`].
+    OnPartition,
 }
 
 /// A part of `CREATE INDEX`: what is ours, or a text of the user's own.
@@ -146,9 +148,9 @@ pub fn create_index(base: &str, table: &str, name: &str, index: &Index, names: &
 
 /// The same as a query that gives the statement: opaque texts come out of an index that was made of them on another table, whose columns
 /// were renamed since, as the server says them (R6).
-fn create_index_bound(base: &str, table: &str, name: &str, index: &Index, names: &Names, made: &Sql) -> Sql {
+fn create_index_bound((base, table, name): (&str, &str, &str), index: &Index, names: &Names, build: Build, made: &Sql) -> Sql {
     let made = literal(made.as_str());
-    let pieces = pieces(base, table, name, index, names, Build::Concurrently).into_iter().map(|piece| match piece {
+    let pieces = pieces(base, table, name, index, names, build).into_iter().map(|piece| match piece {
         Piece::Ours(text) => literal(text.as_str()),
         Piece::Expression(number, _) => {
             sql!("'(' || pg_catalog.pg_get_indexdef(made.indexrelid, {}, false) || ')'", number)
@@ -162,9 +164,9 @@ fn pieces(base: &str, table: &str, name: &str, index: &Index, names: &Names, bui
     let mut pieces = vec![Piece::Ours(sql!(
         "CREATE {}INDEX {}{} ON {} USING {} (",
         Sql::trusted(if index.unique { "UNIQUE " } else { "" }),
-        Sql::trusted(if build == Build::Concurrently { "CONCURRENTLY " } else { "" }),
+        Sql::trusted(if build == Build::Plain { "" } else { "CONCURRENTLY " }),
         ident(name),
-        qualified(base, table),
+        if build == Build::OnPartition { ident(table) } else { qualified(base, table) },
         ident(index.method.as_deref().unwrap_or("btree"))
     ))];
     for (at, key) in index.columns.iter().enumerate() {
@@ -221,17 +223,19 @@ fn key_options(key: &IndexColumn) -> Sql {
 const TWIN: &str = "diptych twin";
 const TWIN_INDEX: &str = "diptych twin index";
 
-/// A transaction, to be rolled back, whose last statement gives the `CREATE INDEX CONCURRENTLY` of an index with opaque text.
-pub fn bind_index(base: &str, table: &str, name: &str, index: &Index, names: &Names, newer: &Table) -> Vec<Sql> {
+/// A transaction, to be rolled back, whose last statement gives the `CREATE INDEX CONCURRENTLY` of an index with opaque text: of this
+/// name on this table of this schema.
+pub fn bind_index(on: (&str, &str, &str), index: &Index, names: &Names, build: Build, newer: &Table) -> Vec<Sql> {
     let place = qualified(OWN_SCHEMA, TWIN);
-    let mut statements = vec![twin(newer), create_index(OWN_SCHEMA, TWIN, TWIN_INDEX, index, &Names::new(), Build::Plain)];
+    let plain = Table { partition_by: None, ..newer.clone() };
+    let mut statements = vec![twin(&plain), create_index(OWN_SCHEMA, TWIN, TWIN_INDEX, index, &Names::new(), Build::Plain)];
     let rename = |from: &str, to: &str| sql!("ALTER TABLE {} RENAME COLUMN {} TO {}", place, ident(from), ident(to));
     let moved: Vec<&String> =
         newer.columns.iter().map(|column| &column.name).filter(|name| physical(names, name) != *name).collect();
     let away = |name: &str| crate::names::generated("away", &[name]);
     statements.extend(moved.iter().map(|name| rename(name, &away(name))));
     statements.extend(moved.iter().map(|name| rename(&away(name), physical(names, name))));
-    statements.push(create_index_bound(base, table, name, index, names, &qualified(OWN_SCHEMA, TWIN_INDEX)));
+    statements.push(create_index_bound(on, index, names, build, &qualified(OWN_SCHEMA, TWIN_INDEX)));
     statements
 }
 
@@ -248,7 +252,12 @@ pub fn try_table(logical: &str, table: &Table) -> Sql {
 fn twin(table: &Table) -> Sql {
     let columns =
         table.columns.iter().map(|column| sql!("{} {}", ident(&column.name), typed(&column.sql_type, &column.collation)));
-    sql!("CREATE TABLE {} ({})", qualified(OWN_SCHEMA, TWIN), join(columns, ", "))
+    sql!("CREATE TABLE {} ({}){}", qualified(OWN_SCHEMA, TWIN), join(columns, ", "), partition_by(table))
+}
+
+/// ` PARTITION BY …`, with a space before it.
+fn partition_by(table: &Table) -> Sql {
+    table.partition_by.as_deref().map_or_else(Sql::default, |text| sql!(" PARTITION BY {}", verbatim(text)))
 }
 
 fn attempt(statements: impl IntoIterator<Item = Sql>) -> Sql {
@@ -289,15 +298,24 @@ pub fn key_index(constraint: &Constraint) -> Option<Index> {
 
 /// `ADD CONSTRAINT … USING INDEX …`, instant.
 pub fn attach_key(name: &str, index: &str, constraint: &Constraint) -> Sql {
-    let kind = Sql::trusted(if matches!(constraint, Constraint::PrimaryKey { .. }) { "PRIMARY KEY" } else { "UNIQUE" });
-    let deferral = match constraint {
+    let (kind, deferral) = (Sql::trusted(key_kind(constraint)), Sql::trusted(key_deferral(constraint)));
+    sql!("ADD CONSTRAINT {} {} USING INDEX {}{}", ident(name), kind, ident(index), deferral)
+}
+
+/// `PRIMARY KEY` or `UNIQUE`.
+pub(crate) fn key_kind(constraint: &Constraint) -> &'static str {
+    if matches!(constraint, Constraint::PrimaryKey { .. }) { "PRIMARY KEY" } else { "UNIQUE" }
+}
+
+/// ` DEFERRABLE …` of a key, with a space before it.
+pub(crate) fn key_deferral(constraint: &Constraint) -> &'static str {
+    match constraint {
         Constraint::PrimaryKey { initially_deferred: true, .. } | Constraint::Unique { initially_deferred: true, .. } => {
             " DEFERRABLE INITIALLY DEFERRED"
         }
         Constraint::PrimaryKey { deferrable: true, .. } | Constraint::Unique { deferrable: true, .. } => " DEFERRABLE",
         _ => "",
-    };
-    sql!("ADD CONSTRAINT {} {} USING INDEX {}{}", ident(name), kind, ident(index), Sql::trusted(deferral))
+    }
 }
 
 /// `COMMENT ON …`; no comment clears it.
@@ -330,7 +348,7 @@ pub fn create_table(base: &str, physical: &str, logical: &str, table: &Table, na
         parts.push(sql!("CONSTRAINT {} {}", ident(&name), constraint(base, there, &names, None)));
     }
     let place = qualified(base, physical);
-    let mut statements = vec![sql!("CREATE TABLE {} ({})", place, join(parts, ", "))];
+    let mut statements = vec![sql!("CREATE TABLE {} ({}){}", place, join(parts, ", "), partition_by(table))];
     for (name, there) in redundant {
         statements.push(sql!("ALTER TABLE {} ADD CONSTRAINT {} {}", place, ident(&name), constraint(base, there, &names, None)));
     }

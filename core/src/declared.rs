@@ -35,6 +35,8 @@ pub struct DeclaredTable {
     pub dropped: Vec<DroppedColumn>,
     /// `replica_identity = "…"`.
     pub replica_identity: Option<ReplicaIdentity>,
+    /// `partition_by = "…"`.
+    pub partition_by: Option<String>,
 }
 
 /// A field.
@@ -99,6 +101,7 @@ impl DeclaredTable {
             comment: self.comment.clone(),
             columns: self.columns.iter().map(|field| field.column.clone()).collect(),
             replica_identity: self.replica_identity.clone(),
+            partition_by: self.partition_by.clone(),
             ..Table::default()
         };
         for column in &table.columns {

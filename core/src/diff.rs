@@ -335,6 +335,11 @@ impl Differ<'_> {
                 self.push(CreateIndex::of(name, &table.name, index))?;
             }
         }
+        if now.partition_by != wanted.partition_by {
+            return Err(Error::new(format!("table `{}` would be partitioned otherwise than it is", table.name)).hint(
+                "create another table that is partitioned as it shall be, and drop this one when the rows have been copied",
+            ));
+        }
         if now.replica_identity != wanted.replica_identity {
             self.push(SetReplicaIdentity::of(&table.name, wanted.replica_identity.as_ref()))?;
         }

@@ -10,6 +10,7 @@ pub mod hazard;
 pub mod migration;
 pub mod names;
 pub mod ops;
+pub mod partitions;
 pub mod plan;
 pub mod schema;
 pub mod shadow;

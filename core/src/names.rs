@@ -14,6 +14,16 @@ pub fn generated(role: &str, parts: &[&str]) -> String {
     format!("{}_{:010x}", clip(&stem, LONGEST - 11), hash.0 & 0xff_ffff_ffff)
 }
 
+/// The beginning of the names of several things of one kind, to which an underscore and a number (an OID) can be added.
+pub fn stem(role: &str, parts: &[&str]) -> String {
+    let mut hash = Fnv::new();
+    hash.add(role);
+    for part in parts {
+        hash.add(part);
+    }
+    format!("_diptych_{role}_{:010x}", hash.0 & 0xff_ffff_ffff)
+}
+
 /// `name` if it is short enough, else its beginning and a hash of the whole.
 pub fn shortened(name: &str) -> String {
     if name.len() <= LONGEST {

@@ -126,12 +126,33 @@ pub enum Action {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         bind: Vec<Sql>,
     },
+    /// An index of a partitioned table: on itself alone, then `CONCURRENTLY` on each partition that lacks it, then attached.
+    CreatePartitionedIndex {
+        /// The schema.
+        schema: String,
+        /// The table.
+        table: String,
+        /// The index of the table itself; none where only the partitions have it, until complete makes a key of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// How the names of the partitions' indexes begin until complete.
+        stem: String,
+        /// The statement for each partition, with the placeholders of [`crate::partitions`].
+        sql: Sql,
+        /// As with `CreateIndex`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        bind: Vec<Sql>,
+    },
     /// `UPDATE` over ranges of the heap, then the scan that must find nothing left.
     Backfill {
         /// The schema.
         schema: String,
         /// The table.
         table: String,
+        /// Whether it is partitioned: then it is done for each partition, whose name takes the place of the placeholder of
+        /// [`crate::partitions`].
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        partitioned: bool,
         /// The update; `$1` and `$2` are the first and the first excluded block's tuple id, `$3` of `$4` the stripe.
         update: Sql,
         /// The verifying scan: rows that were missed.
@@ -182,7 +203,9 @@ impl Action {
     pub fn statements(&self) -> Vec<&Sql> {
         match self {
             Action::Check { sql, .. } | Action::Statement { sql } => vec![sql],
-            Action::CreateIndex { sql, bind, .. } => bind.iter().chain([sql]).collect(),
+            Action::CreateIndex { sql, bind, .. } | Action::CreatePartitionedIndex { sql, bind, .. } => {
+                bind.iter().chain([sql]).collect()
+            }
             Action::Transaction { locks, statements } => locks.iter().map(|lock| &lock.sql).chain(statements).collect(),
             Action::Backfill { update, verify, vacuum, .. } => vec![update, vacuum, verify],
         }

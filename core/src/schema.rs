@@ -32,6 +32,9 @@ pub struct Table {
     /// `REPLICA IDENTITY …`; the primary key where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replica_identity: Option<ReplicaIdentity>,
+    /// `PARTITION BY …` as SQL text, `RANGE (created_at)`. The partitions themselves are no part of a version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition_by: Option<String>,
 }
 
 /// What a logical decoder is told of a row that was updated or deleted, where it is not the primary key.
@@ -339,6 +342,11 @@ impl Table {
                 _ => None,
             })
             .unwrap_or_default()
+    }
+
+    /// Whether a column is part of the partition key, as far as its text tells.
+    pub fn is_partitioned_by(&self, column: &str) -> bool {
+        self.partition_by.as_deref().is_some_and(|text| sql::mentions(text, column))
     }
 
     /// The generated column that reads a column, as far as its text tells.

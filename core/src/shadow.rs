@@ -97,6 +97,11 @@ impl Physical<'_> {
         kept.filter_map(|added| Some((self.lineage.origin(&added.column.name)?, added)))
     }
 
+    /// Whether the table is a partitioned one.
+    pub fn is_partitioned(&self) -> bool {
+        self.older.or(self.newer).is_some_and(|table| table.partition_by.is_some())
+    }
+
     /// The name that the table will have.
     pub fn final_name(&self) -> Option<&str> {
         self.lineage.in_to.then(|| self.lineage.newest().table.as_str())

@@ -189,6 +189,7 @@ impl Stage {
     /// A column gone, with what depends on it alone; `down` fills it for the older version.
     pub fn drop_column(&mut self, table: &str, column: &str, down: Option<&str>) -> Result<()> {
         self.to.table(table)?.column(table, column)?;
+        refuse_partition_key(table, self.to.table(table)?, "drop", column)?;
         if let Some((other, constraint)) = self.inbound_on(table, column) {
             return Err(Error::new(format!(
                 "column `{table}.{column}` is referenced by foreign key `{constraint}` of table `{other}`"
@@ -229,6 +230,7 @@ impl Stage {
             return Err(Error::new(format!("cannot rename `{table}.{from}`: there is a column `{to}` already"))
                 .hint("choose another name"));
         }
+        refuse_partition_key(table, model, "rename", from)?;
         if let Some(reader) = reader(model, from) {
             return Err(Error::new(format!("cannot rename `{table}.{from}`: generated column `{reader}` mentions it"))
                 .hint(format!("leave its name, or drop column `{reader}` first, in the same migration")));
@@ -297,6 +299,14 @@ impl Stage {
         let name = column.name.clone();
         let model = self.to.table(table)?;
         model.column(table, &name)?;
+        refuse_partition_key(table, model, "convert", &name)?;
+        // a key of a partitioned table is put together from those of its partitions, which takes place at complete
+        if let (true, Some((other, key))) = (model.partition_by.is_some(), self.inbound_on(table, &name)) {
+            return Err(Error::new(format!(
+                "cannot convert `{table}.{name}`: the table is partitioned, and foreign key `{key}` of table `{other}` points at the column"
+            ))
+            .hint(format!("drop foreign key `{key}` first, in a migration before, and create it again in one after")));
+        }
         refuse_generated(table, model, "up", &name, Some(up))?;
         refuse_generated(table, model, "down", &name, Some(down))?;
         self.supply_what_is_read(table, up)?;
@@ -500,6 +510,16 @@ impl ScopeColumn {
 fn reader<'a>(table: &'a Table, column: &str) -> Option<&'a str> {
     let reads = |there: &&Column| there.generated.as_deref().is_some_and(|text| sql::mentions(text, column));
     table.columns.iter().find(reads).map(|there| there.name.as_str())
+}
+
+/// Rows lie where the partition key puts them, and its text cannot be edited (R6).
+fn refuse_partition_key(place: &str, table: &Table, verb: &str, column: &str) -> Result<()> {
+    if table.is_partitioned_by(column) {
+        return Err(Error::new(format!("cannot {verb} `{place}.{column}`: it is part of the partition key")).hint(format!(
+            "create another table that is partitioned as it shall be, and drop `{place}` when the rows have been copied"
+        )));
+    }
+    Ok(())
 }
 
 /// A row's generated columns are computed after its BEFORE triggers, which could not read them.

@@ -15,7 +15,7 @@ use crate::schema::Column;
 use crate::shadow::Physical;
 use crate::sql::{Sql, dollar_quoted, ident, join, literal, mentions, qualified, type_name, user};
 use crate::stage::{Layer, Lineage, Link};
-use crate::{sql, types};
+use crate::{partitions, sql, types};
 
 /// The schema of everything that is Diptych's own.
 pub const OWN_SCHEMA: &str = "diptych";
@@ -47,6 +47,8 @@ const CHECK_UPDATE: &str = "~diptych_up_update_check";
 /// After every other BEFORE trigger: the backfill changes nothing but what it came for.
 const PUT_BACK: &str = "~~diptych_backfill";
 const TRIGGERS: [&str; 7] = [DOWN_INSERT, DOWN_UPDATE, UP_INSERT, UP_UPDATE, CHECK_INSERT, CHECK_UPDATE, PUT_BACK];
+/// Of partitioned tables, after those: what it hands over is what is written.
+const MOVED: &str = "~~~diptych_moved";
 
 /// Filling mode, until the backfill is verified: every INSERT and UPDATE derives the newer side, which nobody can write
 /// yet. An UPDATE of an unrelated column derives too, since it may move its row out of the scan's way unfilled (TRAPS F1).
@@ -116,6 +118,14 @@ pub fn live(chain: &Chain, table: &Physical<'_>) -> Sync {
             add(&mut sync, CHECK_UPDATE, "UPDATE", &condition, &up, "check");
         }
     }
+    if let Some(older) = table.older.filter(|older| older.partition_by.is_some()) {
+        // an UPDATE of the key may move its row, which is an INSERT to the triggers of the partition where it goes
+        let key = older.columns.iter().filter(|column| older.is_partitioned_by(&column.name));
+        let condition = changed(&key.map(|column| (column.name.clone(), comparable(column))).collect::<Vec<_>>());
+        let moved = function_name(chain, table, "moved");
+        sync.functions.push(partitions::hand_over(&moved));
+        add(&mut sync, MOVED, "UPDATE", &condition, &moved, "");
+    }
     sync
 }
 
@@ -127,9 +137,12 @@ pub fn has_sub_select(table: &Physical<'_>) -> bool {
 /// Every trigger and function of ours on a table, gone, in whatever mode they were.
 pub fn remove(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
     let place = qualified(&chain.base, &table.name);
-    let triggers = TRIGGERS.iter().map(|name| sql!("DROP TRIGGER IF EXISTS {} ON {}", ident(name), place));
-    let functions = ["fill", "up", "down", "still"]
-        .map(|role| sql!("DROP FUNCTION IF EXISTS {}()", qualified(OWN_SCHEMA, &function_name(chain, table, role))));
+    let of_partitions = table.is_partitioned();
+    let triggers = TRIGGERS.iter().copied().chain(of_partitions.then_some(MOVED));
+    let triggers = triggers.map(|name| sql!("DROP TRIGGER IF EXISTS {} ON {}", ident(name), place));
+    let roles = ["fill", "up", "down", "still"].into_iter().chain(of_partitions.then_some("moved"));
+    let functions =
+        roles.map(|role| sql!("DROP FUNCTION IF EXISTS {}()", qualified(OWN_SCHEMA, &function_name(chain, table, role))));
     triggers.chain(functions).collect()
 }
 
@@ -350,6 +363,9 @@ impl<'a> Program<'a> {
 fn live_function(chain: &Chain, table: &Physical<'_>, direction: Direction, name: &str) -> Sql {
     let mut program = Program::new(table);
     let mut body = Vec::new();
+    if table.is_partitioned() {
+        body.push(partitions::unless_moved());
+    }
     if direction == Direction::Up && has_check(table) {
         // the writer is the newer version, yet only the older side moved: `down` did that, unless the two differ
         let derived = program.evaluate(Direction::Down, "NEW");

@@ -29,6 +29,7 @@ pub(crate) struct Struct {
     pub(crate) constraints: Vec<Declared<Constraint>>,
     pub(crate) indexes: Vec<Declared<Index>>,
     pub(crate) replica_identity: Option<ReplicaIdentity>,
+    pub(crate) partition_by: Option<String>,
 }
 
 /// A field.
@@ -76,6 +77,7 @@ pub(crate) fn read(input: &DeriveInput) -> (Struct, Mistakes) {
         constraints: Vec::new(),
         indexes: Vec::new(),
         replica_identity: on_struct.replica_identity.clone(),
+        partition_by: on_struct.partition_by.clone(),
     };
     match &input.data {
         Data::Struct(data) => match &data.fields {

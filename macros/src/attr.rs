@@ -23,6 +23,7 @@ pub(crate) struct OnStruct {
     pub(crate) foreign_keys: Vec<Group>,
     pub(crate) exclusions: Vec<Group>,
     pub(crate) replica_identity: Option<ReplicaIdentity>,
+    pub(crate) partition_by: Option<String>,
     pub(crate) path: Path,
 }
 
@@ -157,6 +158,7 @@ pub(crate) fn on_struct(attributes: &[Attribute], mistakes: &mut Mistakes) -> On
         foreign_keys: Vec::new(),
         exclusions: Vec::new(),
         replica_identity: None,
+        partition_by: None,
         path: syn::parse_quote!(::diptych),
     };
     each(attributes, symbol::REPEATABLE, mistakes, |word, meta| {
@@ -201,6 +203,7 @@ pub(crate) fn on_struct(attributes: &[Attribute], mistakes: &mut Mistakes) -> On
                 }
                 result.exclusions.push(group);
             }
+            symbol::PARTITION_BY => result.partition_by = Some(text(meta)?),
             symbol::REPLICA_IDENTITY => {
                 let text = text(meta)?;
                 result.replica_identity = match text.split_once(' ') {

@@ -272,6 +272,10 @@ fn constraints(table: &Struct, old: &str, model: &Table, outcome: &mut Outcome) 
             outcome.warn(wanted.span, what);
         }
     }
+    if there.partition_by != table.partition_by {
+        outcome
+            .refuse(table.ident.span(), errors::other_partitions(&table.table, there.partition_by.as_deref(), &outcome.version));
+    }
     if there.replica_identity != table.replica_identity {
         outcome.warn(table.ident.span(), format!("the replica identity of table `{}`", table.table));
     }

@@ -178,6 +178,14 @@ pub(crate) fn new_constraint(what: &str, version: &str, place: &str) -> String {
     )
 }
 
+/// A table that is partitioned otherwise than it was.
+pub(crate) fn other_partitions(table: &str, so_far: Option<&str>, version: &str) -> String {
+    let hint = so_far.map_or_else(|| "leave `partition_by` out".to_owned(), |text| format!("write `partition_by = \"{text}\"`"));
+    format!(
+        "table `{table}` is partitioned otherwise in version `{version}`, which cannot be changed\nhint: {hint}, and let a new table take its place"
+    )
+}
+
 /// Something that is not recorded, where that is denied.
 pub(crate) fn unrecorded(what: &str, version: &str) -> String {
     format!("{what} is not in version `{version}`: record it with `cargo xtask migrate record NAME`")

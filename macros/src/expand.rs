@@ -178,6 +178,7 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
     });
     let replica_identity = replica_identity(&core, &table.replica_identity);
     let (renamed_from, comment) = (optional(&table.renamed_from), optional(&table.comment));
+    let partition_by = optional(&table.partition_by);
     // a rename that is recorded no longer answers for the old name
     let from = outcome.recorded.iter().map(|(name, _)| name).filter(|old| **old != table.table).map(|old| hash(old));
     let table_id = hash(&table.table);
@@ -200,6 +201,7 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
                     indexes: ::std::vec![#(#indexes),*],
                     dropped: ::std::vec![#(#dropped),*],
                     replica_identity: #replica_identity,
+                    partition_by: #partition_by,
                 }
             }
         }

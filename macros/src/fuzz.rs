@@ -146,7 +146,8 @@ const BAD_ON_FIELD: [&str; 37] = [
     "column = \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"",
     "up = \"x\" down = \"y\"",
 ];
-const ON_STRUCT: [&str; 14] = [
+const ON_STRUCT: [&str; 15] = [
+    "partition_by = \"RANGE (a)\"",
     "unique(b, nulls_not_distinct, storage_parameters = \"fillfactor = 70\", tablespace = \"t\")",
     "index(key(a, sort = \"desc\", nulls = \"last\", opclass = \"o\", params = \"p = 1\"), key(expression = \"lower(b)\"), predicate = \"a > 1\")",
     "foreign_key(a, b, references = \"t(x, y)\", on_delete = \"set null\", on_delete_set_columns(a), match_type = \"full\")",

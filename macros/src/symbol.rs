@@ -38,6 +38,7 @@ pub(crate) const ON_DELETE_SET_COLUMNS: &str = "on_delete_set_columns";
 pub(crate) const ON_UPDATE: &str = "on_update";
 pub(crate) const OPCLASS: &str = "opclass";
 pub(crate) const PARAMS: &str = "params";
+pub(crate) const PARTITION_BY: &str = "partition_by";
 pub(crate) const PREDICATE: &str = "predicate";
 pub(crate) const PRIMARY_KEY: &str = "primary_key";
 pub(crate) const REFERENCES: &str = "references";
@@ -54,8 +55,21 @@ pub(crate) const UNIQUE: &str = "unique";
 pub(crate) const UP: &str = "up";
 
 /// What a struct can have.
-pub(crate) const ON_STRUCT: &[&str] =
-    &[TABLE, MIGRATIONS, RENAMED_FROM, DROPPED, PRIMARY_KEY, UNIQUE, INDEX, CHECK, FOREIGN_KEY, EXCLUDE, REPLICA_IDENTITY, CRATE];
+pub(crate) const ON_STRUCT: &[&str] = &[
+    TABLE,
+    MIGRATIONS,
+    RENAMED_FROM,
+    DROPPED,
+    PRIMARY_KEY,
+    UNIQUE,
+    INDEX,
+    CHECK,
+    FOREIGN_KEY,
+    EXCLUDE,
+    REPLICA_IDENTITY,
+    PARTITION_BY,
+    CRATE,
+];
 /// What a struct can have more than once.
 pub(crate) const REPEATABLE: &[&str] = &[DROPPED, UNIQUE, INDEX, CHECK, FOREIGN_KEY, EXCLUDE];
 /// What a field can have.

@@ -6,7 +6,7 @@ use tokio_postgres::types::Oid;
 use crate::error::{Error, Kind, Result};
 use crate::executor::{Executor, Progress, is_passing, jittered};
 use diptych_core::plan::{Plan, Step};
-use diptych_core::{Sql, sql};
+use diptych_core::{Sql, partitions, sql};
 
 /// What to fill.
 pub(crate) struct Job<'a> {
@@ -14,6 +14,7 @@ pub(crate) struct Job<'a> {
     pub step: &'a Step,
     pub schema: &'a str,
     pub table: &'a str,
+    pub partitioned: bool,
     pub update: &'a Sql,
     pub verify: &'a Sql,
     pub vacuum: &'a Sql,
@@ -43,20 +44,57 @@ pub(crate) async fn run(executor: &Executor<'_>, job: &Job<'_>, progress: &mut d
 }
 
 async fn fill(executor: &Executor<'_>, job: &Job<'_>, progress: &mut dyn Progress) -> Result<()> {
+    let whole = sql::qualified(job.schema, job.table);
+    let verify = if job.partitioned { partitions::statement_for(job.verify, &whole, None) } else { job.verify.clone() };
     for _ in 0..5 {
-        walk(executor, job, progress).await?;
-        progress.statement(job.verify.as_str());
+        let heaps = heaps(executor, job, whole.clone()).await?;
+        for heap in &heaps {
+            walk(executor, job, heap, progress).await?;
+        }
+        progress.statement(verify.as_str());
         let missed = executor
-            .watched(executor.client.query_opt(job.verify.as_str(), &[]), progress)
+            .watched(executor.client.query_opt(verify.as_str(), &[]), progress)
             .await
             .map_err(|error| Error::during(format!("{}: verifying scan", job.step.title), error))?;
         if missed.is_none() {
             return Ok(());
         }
-        save(executor, job, Place { filenode: 0, block: 0 }).await?;
+        for heap in &heaps {
+            save(executor, job, heap, Place { filenode: 0, block: 0 }).await?;
+        }
     }
     Err(Error::new(Kind::Failed, format!("backfill of `{}` keeps missing rows", job.table))
         .hint("does another process rewrite the table (VACUUM FULL, CLUSTER)? run the same command again when it has ended"))
+}
+
+/// What has rows of its own: the table, or one of its partitions.
+struct Heap {
+    /// As SQL.
+    place: Sql,
+    /// For people.
+    title: String,
+    /// Under which its position is kept.
+    key: String,
+    update: Sql,
+    vacuum: Sql,
+}
+
+async fn heaps(executor: &Executor<'_>, job: &Job<'_>, whole: Sql) -> Result<Vec<Heap>> {
+    if !job.partitioned {
+        let (update, vacuum) = (job.update.clone(), job.vacuum.clone());
+        return Ok(vec![Heap { place: whole, title: job.table.to_owned(), key: job.step.id.clone(), update, vacuum }]);
+    }
+    let tree = crate::partitions::tree(executor, &whole).await?;
+    let leaves = tree.into_iter().filter(|node| node.is_leaf && node.level > 0);
+    Ok(leaves
+        .map(|leaf| Heap {
+            update: partitions::statement_for(job.update, &leaf.place, None),
+            vacuum: partitions::statement_for(job.vacuum, &leaf.place, None),
+            title: format!("{} ({})", job.table, leaf.name),
+            key: format!("{} {}", job.step.id, leaf.oid),
+            place: leaf.place,
+        })
+        .collect())
 }
 
 /// A position in a file of the table.
@@ -66,17 +104,17 @@ struct Place {
     block: i64,
 }
 
-async fn walk(executor: &Executor<'_>, job: &Job<'_>, progress: &mut dyn Progress) -> Result<()> {
+async fn walk(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap, progress: &mut dyn Progress) -> Result<()> {
     let client = executor.client;
-    let (filenode, total) = executor.watched(measure(executor, job), progress).await?;
+    let (filenode, total) = executor.watched(measure(executor, heap), progress).await?;
     let mut place = Place { filenode, block: 0 };
-    if let Some(saved) = saved(executor, job).await?
+    if let Some(saved) = saved(executor, job, heap).await?
         && saved.filenode == filenode
     {
         place.block = saved.block;
     }
     let update = executor
-        .watched(client.prepare(job.update.as_str()), progress)
+        .watched(client.prepare(heap.update.as_str()), progress)
         .await
         .map_err(|error| Error::during(&job.step.title, error))?;
     let bound = Duration::from_millis((executor.server.deadlock_timeout / 3).clamp(10, 250));
@@ -91,17 +129,17 @@ async fn walk(executor: &Executor<'_>, job: &Job<'_>, progress: &mut dyn Progres
     let mut rows = 0;
     let mut vacuumed = place.block;
     let mut stuck: Option<Instant> = None;
-    progress.statement(job.update.as_str());
+    progress.statement(heap.update.as_str());
     while place.block < total {
         let end = (place.block + range).min(total);
         let began = Instant::now();
         let stripes = if old_snapshot(executor).await? { 1 } else { STRIPES };
-        match pass(executor, job, &update, place, end, stripes).await {
+        match pass(executor, (job, heap), &update, place, end, stripes).await {
             Ok(Pass::Done(count)) => {
                 rows += count;
                 place.block = end;
                 stuck = None;
-                progress.backfill(job.table, place.block.unsigned_abs(), total.unsigned_abs(), rows);
+                progress.backfill(&heap.title, place.block.unsigned_abs(), total.unsigned_abs(), rows);
                 let each = began.elapsed() / u32::try_from(stripes).unwrap_or(1);
                 if each < Duration::from_millis(40) {
                     range = (range * 2).min(LONGEST_RANGE);
@@ -109,7 +147,7 @@ async fn walk(executor: &Executor<'_>, job: &Job<'_>, progress: &mut dyn Progres
                     range = (range / 2).max(1);
                 }
             }
-            Ok(Pass::Rewritten) => return Box::pin(walk(executor, job, progress)).await,
+            Ok(Pass::Rewritten) => return Box::pin(walk(executor, job, heap, progress)).await,
             Err(error) if is_passing(&error) => {
                 let since = *stuck.get_or_insert_with(Instant::now);
                 if since.elapsed() >= executor.limits.timeout {
@@ -132,9 +170,9 @@ async fn walk(executor: &Executor<'_>, job: &Job<'_>, progress: &mut dyn Progres
         if place.block - vacuumed > (total / 5).max(VACUUM_FROM) {
             vacuumed = place.block;
             client.batch_execute("SET statement_timeout = 0").await?;
-            progress.statement(job.vacuum.as_str());
+            progress.statement(heap.vacuum.as_str());
             // an autovacuum at the same work, or a lock in its way, is no reason to stop
-            let _ = client.batch_execute(job.vacuum.as_str()).await;
+            let _ = client.batch_execute(heap.vacuum.as_str()).await;
             client.batch_execute(&format!("SET statement_timeout = {}", bound.as_millis())).await?;
         }
     }
@@ -150,7 +188,7 @@ enum Pass {
 /// One range, a transaction per stripe; the last one carries the position.
 async fn pass(
     executor: &Executor<'_>,
-    job: &Job<'_>,
+    on: (&Job<'_>, &Heap),
     update: &tokio_postgres::Statement,
     place: Place,
     end: i64,
@@ -159,7 +197,7 @@ async fn pass(
     let mut rows = 0;
     for stripe in 0..stripes {
         executor.client.batch_execute("BEGIN").await?;
-        let outcome = stripe_body(executor, job, update, place, end, (stripe, stripes)).await;
+        let outcome = stripe_body(executor, on, update, place, end, (stripe, stripes)).await;
         match outcome {
             Ok(Pass::Done(count)) => {
                 executor.client.batch_execute("COMMIT").await?;
@@ -176,12 +214,13 @@ async fn pass(
 
 async fn stripe_body(
     executor: &Executor<'_>,
-    job: &Job<'_>,
+    on: (&Job<'_>, &Heap),
     update: &tokio_postgres::Statement,
     place: Place,
     end: i64,
     (stripe, stripes): (i32, i32),
 ) -> Result<Pass> {
+    let (job, heap) = on;
     executor.fence().await?;
     let (first, last) = (format!("({},0)", place.block), format!("({end},0)"));
     let rows = executor
@@ -190,24 +229,23 @@ async fn stripe_body(
         .await
         .map_err(|error| Error::during(&job.step.title, error))?;
     // under the update's own lock nobody rewrites the table
-    if measure(executor, job).await?.0 != place.filenode {
+    if measure(executor, heap).await?.0 != place.filenode {
         return Ok(Pass::Rewritten);
     }
     if stripe + 1 == stripes {
-        save(executor, job, Place { block: end, ..place }).await?;
+        save(executor, job, heap, Place { block: end, ..place }).await?;
     }
     Ok(Pass::Done(rows))
 }
 
 /// The table's file and its length in blocks.
-async fn measure(executor: &Executor<'_>, job: &Job<'_>) -> Result<(Oid, i64)> {
-    let place = sql::qualified(job.schema, job.table);
+async fn measure(executor: &Executor<'_>, heap: &Heap) -> Result<(Oid, i64)> {
     let row = executor
         .client
         .query_one(
             "SELECT pg_catalog.pg_relation_filenode($1::pg_catalog.text::pg_catalog.regclass), \
              pg_catalog.pg_relation_size($1::pg_catalog.text::pg_catalog.regclass) / pg_catalog.current_setting('block_size')::pg_catalog.int8",
-            &[&place.as_str()],
+            &[&heap.place.as_str()],
         )
         .await?;
     Ok((row.get(0), row.get(1)))
@@ -226,24 +264,24 @@ async fn old_snapshot(executor: &Executor<'_>) -> Result<bool> {
     Ok(row.get(0))
 }
 
-async fn saved(executor: &Executor<'_>, job: &Job<'_>) -> Result<Option<Place>> {
+async fn saved(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap) -> Result<Option<Place>> {
     let row = executor
         .client
         .query_opt(
             "SELECT filenode, block FROM diptych.backfill WHERE base = $1 AND version = $2 AND step = $3",
-            &[&job.plan.base, &job.plan.to, &job.step.id],
+            &[&job.plan.base, &job.plan.to, &heap.key],
         )
         .await?;
     Ok(row.map(|row| Place { filenode: row.get(0), block: row.get(1) }))
 }
 
-async fn save(executor: &Executor<'_>, job: &Job<'_>, place: Place) -> Result<()> {
+async fn save(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap, place: Place) -> Result<()> {
     executor
         .client
         .execute(
             "INSERT INTO diptych.backfill (base, version, step, filenode, block) VALUES ($1, $2, $3, $4, $5) \
              ON CONFLICT (base, version, step) DO UPDATE SET filenode = EXCLUDED.filenode, block = EXCLUDED.block",
-            &[&job.plan.base, &job.plan.to, &job.step.id, &place.filenode, &place.block],
+            &[&job.plan.base, &job.plan.to, &heap.key, &place.filenode, &place.block],
         )
         .await?;
     Ok(())

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Row};
 
-use crate::backfill;
 use crate::connect::Target;
 use crate::error::{Error, Kind, Result};
 use crate::lease::Lease;
 use crate::session::Server;
+use crate::{backfill, partitions};
 use diptych_core::Sql;
 use diptych_core::plan::{Action, Felt, Lock, Plan, Step, Verdict};
 
@@ -145,8 +145,13 @@ impl Executor<'_> {
             Action::CreateIndex { schema, name, sql, drop, bind } => {
                 self.create_index(step, [schema, name], sql, drop, bind, progress).await?;
             }
-            Action::Backfill { schema, table, update, verify, vacuum } => {
-                let job = backfill::Job { plan, step, schema, table, update, verify, vacuum };
+            Action::CreatePartitionedIndex { schema, table, name, stem, sql, bind } => {
+                let bound = if bind.is_empty() { sql.clone() } else { self.bind(step, bind, progress).await? };
+                let index = partitions::Index { schema, table, name: name.as_deref(), stem, sql: &bound };
+                partitions::create_index(self, step, &index, progress).await?;
+            }
+            Action::Backfill { schema, table, partitioned, update, verify, vacuum } => {
+                let job = backfill::Job { plan, step, schema, table, partitioned: *partitioned, update, verify, vacuum };
                 backfill::run(self, &job, progress).await?;
             }
         }
@@ -245,6 +250,20 @@ impl Executor<'_> {
         Ok(self.client.batch_execute(&text).await?)
     }
 
+    /// A statement in a transaction of its own under the budget, which may be run again.
+    pub(crate) async fn briefly(&self, step: &Step, sql: &Sql, progress: &mut dyn Progress) -> Result<()> {
+        self.client.batch_execute("BEGIN").await?;
+        let outcome = async {
+            self.fence().await?;
+            self.set_timeouts(self.budget(), Duration::ZERO).await?;
+            self.send(step, sql, progress).await
+        };
+        let outcome = outcome.await;
+        let ended = self.client.batch_execute(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" }).await;
+        outcome?;
+        Ok(ended?)
+    }
+
     /// A statement of its own: VALIDATE, DROP INDEX CONCURRENTLY.
     async fn statement(&self, step: &Step, sql: &Sql, lock_timeout: Duration, progress: &mut dyn Progress) -> Result<()> {
         self.client.batch_execute(&format!("SET lock_timeout = {}", lock_timeout.as_millis())).await?;
@@ -306,7 +325,7 @@ impl Executor<'_> {
     }
 
     /// Sends one statement, watched.
-    async fn send(&self, step: &Step, sql: &Sql, progress: &mut dyn Progress) -> Result<()> {
+    pub(crate) async fn send(&self, step: &Step, sql: &Sql, progress: &mut dyn Progress) -> Result<()> {
         progress.statement(sql.as_str());
         self.watched(self.client.batch_execute(sql.as_str()), progress).await.map_err(|error| {
             Error::during(&step.title, error)

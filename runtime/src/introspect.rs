@@ -33,10 +33,10 @@ WITH space AS (SELECT oid, nspname FROM pg_catalog.pg_namespace WHERE nspname = 
 relation AS (SELECT class.* FROM pg_catalog.pg_class AS class JOIN space ON space.oid = class.relnamespace),
 line AS (
   SELECT pg_catalog.format('%s %s owner=%s acl=%s options=%s persistence=%s rls=%s/%s identity=%s comment=%s',
-    CASE relkind WHEN 'r' THEN 'table' WHEN 'i' THEN 'index' WHEN 'S' THEN 'sequence' WHEN 'v' THEN 'view' ELSE relkind::text END,
+    CASE relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'table partitioned by ' || pg_catalog.pg_get_partkeydef(oid) WHEN 'i' THEN 'index' WHEN 'S' THEN 'sequence' WHEN 'v' THEN 'view' ELSE relkind::text END,
     relname, relowner::pg_catalog.regrole, relacl, reloptions, relpersistence, relrowsecurity, relforcerowsecurity, relreplident,
     pg_catalog.obj_description(oid, 'pg_class')) AS text
-  FROM relation WHERE relkind <> 'i'
+  FROM relation WHERE relkind NOT IN ('i', 'I')
   UNION ALL
   SELECT pg_catalog.format('column %s.%s %s notnull=%s default=%s identity=%s generated=%s collation=%s statistics=%s storage=%s acl=%s comment=%s',
     relation.relname, attribute.attname, pg_catalog.format_type(attribute.atttypid, attribute.atttypmod), attribute.attnotnull,

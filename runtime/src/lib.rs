@@ -12,6 +12,7 @@ mod executor;
 pub mod introspect;
 pub mod lease;
 pub mod migrator;
+mod partitions;
 mod session;
 pub mod state;
 pub mod tls;

@@ -29,6 +29,9 @@ pub struct CreateTable {
     /// The comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+    /// `PARTITION BY …`, `RANGE (created_at)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition_by: Option<String>,
 }
 
 /// A constraint of the table.
@@ -89,7 +92,7 @@ impl CreateTable {
     /// The model of the table.
     pub fn table(&self) -> Result<Table> {
         check_name("table", &self.name, None)?;
-        let mut table = Table { comment: self.comment.clone(), ..Table::default() };
+        let mut table = Table { comment: self.comment.clone(), partition_by: self.partition_by.clone(), ..Table::default() };
         for spec in &self.columns {
             if table.has_column(&spec.name) {
                 return Err(Error::new(format!("table `{}` has two columns `{}`", self.name, spec.name)).hint("keep one of them"));
@@ -148,6 +151,7 @@ impl CreateTable {
             columns: table.columns.iter().map(ColumnSpec::of).collect(),
             constraints: table.constraints.iter().map(|(name, constraint)| TableConstraint::of(name, constraint)).collect(),
             comment: table.comment.clone(),
+            partition_by: table.partition_by.clone(),
         }
     }
 }

@@ -43,6 +43,10 @@ impl Operate for SetReplicaIdentity {
         let table = stage.to.table_mut(&self.table)?;
         let kind = one_of(&format!("the replica identity of table `{}`", self.table), &self.identity.kind, &KINDS)?;
         let index = self.identity.index.clone();
+        if table.partition_by.is_some() && kind != "DEFAULT" {
+            return Err(Error::new(format!("table `{}` is partitioned, and has no replica identity of its own", self.table))
+                .hint(format!("set that of each partition: ALTER TABLE … REPLICA IDENTITY {kind}")));
+        }
         if (kind == "INDEX") == index.is_empty() {
             return Err(Error::new(format!("the replica identity of table `{}` is {kind} and names the index `{index}`", self.table))
                 .hint("name an `index` with type INDEX, and none with the other types"));

@@ -10,12 +10,15 @@ use crate::schema::{Constraint, ReplicaIdentity, Table};
 use crate::shadow::{Physical, layout};
 use crate::sql::{Sql, ident, literal, qualified, user, verbatim};
 use crate::stage::Moment;
-use crate::{names, sql, sync, views};
+use crate::{names, partitions, sql, sync, views};
 
 /// The plan of `complete` for a chain.
 pub fn complete(chain: &Chain) -> Plan {
     let tables = layout(chain);
     let mut steps = Steps::new();
+    for table in tables.iter().filter(|table| table.is_partitioned() && table.is_kept()) {
+        index_new_partitions(chain, table, &mut steps);
+    }
     for table in &tables {
         drop_foreign_keys(chain, &tables, table, &mut steps);
     }
@@ -36,7 +39,7 @@ pub fn complete(chain: &Chain) -> Plan {
     retire_views(chain, &quiet, &mut steps);
     for table in &tables {
         for name in &table.removed_indexes {
-            if table.newer.is_some() {
+            if table.newer.is_some() && !table.is_partitioned() {
                 let place = qualified(&chain.base, name);
                 steps
                     .push(
@@ -66,6 +69,21 @@ pub fn complete(chain: &Chain) -> Plan {
         from: chain.older.as_ref().map(|version| version.name.clone()),
         to: chain.newer.name.clone(),
         steps: steps.done(),
+    }
+}
+
+/// Partitions that came after the start have the indexes of which keys are made, too.
+fn index_new_partitions(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
+    for added in &table.added_constraints {
+        if let Some(index) = ddl::key_index(&added.constraint) {
+            steps
+                .push(
+                    Phase::Contract,
+                    format!("partitions of `{}` that came later have `{}`", table.name, added.name),
+                    super::start::partitioned_index(chain, table, &added.physical, &index),
+                )
+                .lock("SHARE UPDATE EXCLUSIVE on each partition: nobody waits");
+        }
     }
 }
 
@@ -189,6 +207,10 @@ fn contract(chain: &Chain, table: &Physical<'_>, name: &str) -> Vec<Sql> {
                 statements.push(sql!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}", place, ident(name)));
             }
         }
+        if table.is_partitioned() {
+            // not to be had concurrently; the lock is there already
+            statements.extend(table.removed_indexes.iter().map(|name| sql!("DROP INDEX IF EXISTS {}", qualified(base, name))));
+        }
         let sequences: Vec<_> = table.identities().map(|(origin, added)| sequence(chain, table, &origin, added)).collect();
         statements.extend(sequences.iter().flat_map(|sequence| sequence.begin.iter().cloned()));
         // generated columns before those that they read
@@ -209,7 +231,7 @@ fn contract(chain: &Chain, table: &Physical<'_>, name: &str) -> Vec<Sql> {
     }
     if table.is_kept() {
         statements.extend(rename_columns(table, &place));
-        statements.extend(final_constraints(table, &place));
+        statements.extend(final_constraints(chain, table, &place));
         statements.extend(final_identity(table, newer, &place));
         statements.extend(final_defaults(table, newer, &place));
         statements.extend(comments(table, newer, &place));
@@ -275,17 +297,25 @@ fn rename_columns(table: &Physical<'_>, place: &Sql) -> Vec<Sql> {
     statements
 }
 
-fn final_constraints(table: &Physical<'_>, place: &Sql) -> Vec<Sql> {
+fn final_constraints(chain: &Chain, table: &Physical<'_>, place: &Sql) -> Vec<Sql> {
     let mut statements = Vec::new();
     let rename = |from: &str, to: &str| sql!("ALTER TABLE {} RENAME CONSTRAINT {} TO {}", place, ident(from), ident(to));
+    let of_partitions = |from: &str, to: &str| table.is_partitioned().then(|| partitions::rename_constraints(place, from, to));
     // keys get their names with the other indexes, when those that bear them are gone
     let is_key = |name: &String| table.newer.and_then(|newer| newer.constraints.get(name)).and_then(ddl::key_index).is_some();
     let moved = table.kept_constraints.iter().filter(|(so_far, to_be)| so_far != to_be).cloned();
     let (keys, others): (Vec<_>, Vec<_>) = moved.partition(|(_, to_be)| is_key(to_be));
     statements.extend(keys.iter().map(|(so_far, _)| rename(so_far, &key_aside(table, so_far))));
-    statements.extend(in_order(others).into_iter().map(|(so_far, to_be)| rename(&so_far, &to_be)));
+    for (so_far, to_be) in in_order(others) {
+        statements.push(rename(&so_far, &to_be));
+        statements.extend(of_partitions(&so_far, &to_be));
+    }
     for added in &table.added_constraints {
-        if is_key(&added.name) {
+        if is_key(&added.name) && table.is_partitioned() {
+            let definition = ddl::constraint(&chain.base, &added.constraint, &ddl::Names::new(), None);
+            let stem = partitions::stem(chain, table, &added.physical);
+            statements.extend(partitions::add_key(place, &stem, &added.physical, &added.constraint, &definition));
+        } else if is_key(&added.name) {
             statements.push(sql!(
                 "ALTER TABLE {} {}",
                 place,
@@ -293,6 +323,7 @@ fn final_constraints(table: &Physical<'_>, place: &Sql) -> Vec<Sql> {
             ));
         } else if added.name != added.physical {
             statements.push(rename(&added.physical, &added.name));
+            statements.extend(of_partitions(&added.physical, &added.name));
         }
     }
     statements
@@ -404,6 +435,16 @@ fn rename_indexes(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
         .into_iter()
         .map(|(so_far, name)| sql!("ALTER INDEX {} RENAME TO {}", qualified(&chain.base, &so_far), ident(&name)));
     statements.extend(renames);
+    for table in tables.iter().filter(|table| table.is_partitioned() && table.is_kept()) {
+        let name = table.final_name().unwrap_or(&table.name);
+        let keys = table.added_constraints.iter().filter(|added| ddl::key_index(&added.constraint).is_some());
+        let keys = keys.map(|added| (&added.name, &added.physical));
+        let added = table.added_indexes.iter().map(|(to_be, so_far, _)| (to_be, so_far));
+        statements.extend(
+            keys.chain(added)
+                .map(|(to_be, so_far)| partitions::name_indexes(&partitions::stem(chain, table, so_far), name, to_be)),
+        );
+    }
     if !statements.is_empty() {
         steps.transaction(Phase::Contract, "name the indexes", Vec::new(), statements);
     }

@@ -22,12 +22,12 @@ pub(super) fn check(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     views.push(literal(&views::scratch(&chain.newer)));
     let sql = sql!(
         "WITH gone AS (SELECT attribute.attrelid, attribute.attnum, attribute.attname FROM pg_catalog.pg_attribute AS attribute \
-         WHERE attribute.attrelid = {}::pg_catalog.regclass AND attribute.attname = ANY (ARRAY[{}]::pg_catalog.name[])), \
+         WHERE attribute.attrelid IN ({}) AND attribute.attname = ANY (ARRAY[{}]::pg_catalog.name[])), \
          depend AS (SELECT depend.*, pg_catalog.pg_describe_object(depend.classid, depend.objid, depend.objsubid) AS description \
          FROM pg_catalog.pg_depend AS depend JOIN gone ON depend.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass \
          AND depend.refobjid = gone.attrelid AND depend.refobjsubid = gone.attnum WHERE depend.deptype IN ('n', 'a')) \
          SELECT DISTINCT found.description FROM ({}) AS found (description)",
-        literal(qualified(&chain.base, &table.name).as_str()),
+        with_partitions(table, &literal(qualified(&chain.base, &table.name).as_str())),
         join(gone.iter().map(|name| literal(name)), ", "),
         join(
             [
@@ -43,6 +43,15 @@ pub(super) fn check(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     let hint = "drop the objects named above before the migration, and create them again after it".to_owned();
     let title = format!("nothing unknown to Diptych depends on what goes from `{}`", table.name);
     steps.push(Phase::Preflight, title, Action::Check { sql, refusal: what, hint, verdict: Verdict::Refuse });
+}
+
+/// The table's OID, and those of its partitions.
+fn with_partitions(table: &Physical<'_>, place: &Sql) -> Sql {
+    if table.is_partitioned() {
+        sql!("SELECT relid FROM pg_catalog.pg_partition_tree({}::pg_catalog.regclass)", place)
+    } else {
+        sql!("{}::pg_catalog.regclass", place)
+    }
 }
 
 /// The foreign keys of other tables that point at a table.
@@ -70,10 +79,10 @@ fn constraints_and_indexes<'a>(known: impl Iterator<Item = &'a String>) -> Sql {
     sql!(
         "SELECT depend.description FROM depend JOIN pg_catalog.pg_constraint AS constraint_ \
          ON depend.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND constraint_.oid = depend.objid \
-         WHERE constraint_.contype <> 'n' AND constraint_.conname <> ALL (ARRAY[{}]::pg_catalog.name[]) \
+         WHERE constraint_.contype <> 'n' AND constraint_.conparentid = 0 AND constraint_.conname <> ALL (ARRAY[{}]::pg_catalog.name[]) \
          UNION ALL SELECT depend.description FROM depend JOIN pg_catalog.pg_class AS relation \
          ON depend.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND relation.oid = depend.objid AND depend.objsubid = 0 \
-         WHERE relation.relkind IN ('i', 'I') AND relation.relname <> ALL (ARRAY[{}]::pg_catalog.name[])",
+         WHERE relation.relkind IN ('i', 'I') AND NOT relation.relispartition AND relation.relname <> ALL (ARRAY[{}]::pg_catalog.name[])",
         known,
         known
     )

@@ -7,7 +7,7 @@ use crate::schema::Constraint;
 use crate::shadow::{Physical, layout};
 use crate::sql::{Sql, ident, join, qualified, verbatim};
 use crate::stage::Moment;
-use crate::{ddl, names, sql, sync, views};
+use crate::{ddl, names, partitions, sql, sync, views};
 
 /// How far the start got that is to be undone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -117,14 +117,19 @@ fn drop_foreign_keys(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_
     }
 }
 
+/// The indexes that the start built, under their names until complete.
+fn built<'a>(table: &'a Physical<'_>) -> impl Iterator<Item = &'a String> {
+    let indexes = table.added_indexes.iter().map(|(_, physical, _)| physical);
+    let keys = table.added_constraints.iter().filter(|added| ddl::key_index(&added.constraint).is_some());
+    indexes.chain(keys.map(|added| &added.physical))
+}
+
 fn drop_indexes(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
-    if !table.is_kept() {
+    // those of a partitioned table cannot be dropped concurrently: they go under its lock
+    if !table.is_kept() || table.is_partitioned() {
         return;
     }
-    let indexes = table.added_indexes.iter().map(|(_, physical, _)| physical);
-    let keys =
-        table.added_constraints.iter().filter(|added| ddl::key_index(&added.constraint).is_some()).map(|added| &added.physical);
-    for name in indexes.chain(keys) {
+    for name in built(table) {
         let sql = sql!("DROP INDEX CONCURRENTLY IF EXISTS {}", qualified(&chain.base, name));
         steps
             .push(Phase::Undo, format!("drop index `{name}`"), Action::Statement { sql })
@@ -143,6 +148,14 @@ fn undo(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
     let mut statements = Vec::new();
     if table.needs_sync() {
         statements.extend(sync::remove(chain, table));
+    }
+    if table.is_partitioned() {
+        for name in built(table) {
+            statements.push(sql!("DROP INDEX IF EXISTS {}", qualified(&chain.base, name)));
+            statements.push(partitions::drop_indexes(&partitions::stem(chain, table, name)));
+        }
+        let keys = table.added_constraints.iter().filter(|added| matches!(added.constraint, Constraint::ForeignKey { .. }));
+        statements.extend(keys.map(|added| partitions::drop_foreign_keys(&place, &added.physical)));
     }
     for added in &table.added_constraints {
         if matches!(added.constraint, Constraint::Check { .. }) {

@@ -9,7 +9,7 @@ use crate::shadow::{AddedConstraint, Physical, layout};
 use crate::sql::{Sql, ident, join, literal, qualified, verbatim};
 use crate::stage::Moment;
 use crate::sync::{self, Direction};
-use crate::{names, sql, views};
+use crate::{names, partitions, sql, views};
 
 /// The id of the step after which apps may use the new version.
 pub const PUBLISH: &str = "publish";
@@ -206,7 +206,8 @@ fn bound_by_rename(place: &Sql, table: &Physical<'_>, constraint: &Constraint, s
 }
 
 fn backfill(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
-    let place = qualified(&chain.base, &table.name);
+    let whole = qualified(&chain.base, &table.name);
+    let place = if table.is_partitioned() { ident(partitions::PARTITION) } else { whole };
     let row = ident("diptych row");
     let (targets, query) = sync::conversion_query(table, Direction::Up, &row);
     let columns = join(targets.iter().map(|target| ident(target)), ", ");
@@ -249,6 +250,7 @@ fn backfill(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
         Action::Backfill {
             schema: chain.base.clone(),
             table: table.name.clone(),
+            partitioned: table.is_partitioned(),
             update,
             verify,
             vacuum: sql!("VACUUM (INDEX_CLEANUP off, TRUNCATE off) {}", place),
@@ -269,18 +271,19 @@ fn build_indexes(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     wanted.sort_by_key(|(_, _, index)| index.unique);
     for (_, name, index) in wanted {
         let place = qualified(&chain.base, &name);
-        let step = steps.push(
-            Phase::Constrain,
-            format!("build index `{name}` on `{}`", table.name),
+        let action = if table.is_partitioned() {
+            partitioned_index(chain, table, &name, &index)
+        } else {
             Action::CreateIndex {
                 schema: chain.base.clone(),
                 sql: ddl::create_index(&chain.base, &table.name, &name, &index, &table.newer_names, Build::Concurrently),
                 drop: sql!("DROP INDEX CONCURRENTLY IF EXISTS {}", place),
-                bind: bind(chain, table, &name, &index),
+                bind: bind((&chain.base, &table.name, &name), table, &index, Build::Concurrently),
                 name: name.clone(),
-            },
-        );
-        step.lock("SHARE UPDATE EXCLUSIVE: nobody waits");
+            }
+        };
+        let step = steps.push(Phase::Constrain, format!("build index `{name}` on `{}`", table.name), action);
+        step.lock(if table.is_partitioned() { PARTITIONED_INDEX_LOCK } else { "SHARE UPDATE EXCLUSIVE: nobody waits" });
         if index.unique {
             let columns = table.newer.map(|newer| index.columns(newer)).unwrap_or_default();
             step.hazard(if columns.iter().any(|column| table.is_added(ddl::physical(&table.newer_names, column))) {
@@ -301,11 +304,28 @@ pub(super) fn new_indexes(table: &Physical<'_>) -> Vec<(String, String, Index)> 
     table.added_indexes.iter().cloned().chain(keys).collect()
 }
 
+const PARTITIONED_INDEX_LOCK: &str =
+    "SHARE on the partitioned table and ACCESS EXCLUSIVE on each new index, instant; SHARE UPDATE EXCLUSIVE on each partition";
+
+/// An index on every partition; a key's has none above it, for PostgreSQL makes no key out of an index of the whole.
+pub(in crate::plan) fn partitioned_index(chain: &Chain, table: &Physical<'_>, name: &str, index: &Index) -> Action {
+    let is_key =
+        table.added_constraints.iter().any(|added| added.physical == name && ddl::key_index(&added.constraint).is_some());
+    Action::CreatePartitionedIndex {
+        schema: chain.base.clone(),
+        table: table.name.clone(),
+        name: (!is_key).then(|| name.to_owned()),
+        stem: partitions::stem(chain, table, name),
+        sql: partitions::index_template(index, &table.newer_names),
+        bind: bind(("", partitions::PARTITION, partitions::PARTITION_INDEX), table, index, Build::OnPartition),
+    }
+}
+
 /// The transaction that binds the index's texts, where they mention a column that is called otherwise until complete.
-fn bind(chain: &Chain, table: &Physical<'_>, name: &str, index: &Index) -> Vec<Sql> {
+fn bind(on: (&str, &str, &str), table: &Physical<'_>, index: &Index, build: Build) -> Vec<Sql> {
     let Some(newer) = table.newer else { return Vec::new() };
     let moved = newer.mentioned(index.opaque()).iter().any(|column| ddl::physical(&table.newer_names, column) != column);
-    if moved { ddl::bind_index(&chain.base, &table.name, name, index, &table.newer_names, newer) } else { Vec::new() }
+    if moved { ddl::bind_index(on, index, &table.newer_names, build, newer) } else { Vec::new() }
 }
 
 fn constrain(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_>, steps: &mut Steps) {
@@ -334,15 +354,36 @@ fn constrain(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_>, steps
         let both = join(locks, ", ");
         let lock =
             super::Lock { sql: sql!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", both), felt: super::Felt::ByApplications };
+        let add = sql!("ALTER TABLE {} ADD CONSTRAINT {} {}", place, ident(name), definition);
+        let in_parts = table.is_partitioned() && chain.server < 18;
+        let statement = match in_parts {
+            false => sql!("{} NOT VALID", add),
+            true if table.is_kept() => partitions::add_foreign_keys(&place, name, &definition),
+            // without partitions there are no rows
+            true => add.clone(),
+        };
         steps
-            .transaction(
-                Phase::Constrain,
-                format!("add foreign key `{name}` to `{}`", table.name),
-                vec![lock],
-                vec![sql!("ALTER TABLE {} ADD CONSTRAINT {} {} NOT VALID", place, ident(name), definition)],
-            )
+            .transaction(Phase::Constrain, format!("add foreign key `{name}` to `{}`", table.name), vec![lock], vec![statement])
             .lock(format!("SHARE ROW EXCLUSIVE on {both}, instant"));
-        validate(steps, name);
+        if !in_parts {
+            validate(steps, name);
+        } else if table.is_kept() {
+            steps
+                .push(
+                    Phase::Constrain,
+                    format!("validate `{name}` of the partitions of `{}`", table.name),
+                    Action::Statement { sql: partitions::validate_foreign_keys(&place, name) },
+                )
+                .lock("SHARE UPDATE EXCLUSIVE: nobody waits");
+            steps
+                .transaction(
+                    Phase::Constrain,
+                    format!("add foreign key `{name}` to `{}` as a whole", table.name),
+                    exclusive(&[], std::slice::from_ref(&parent)),
+                    vec![add],
+                )
+                .lock(format!("ACCESS EXCLUSIVE on {parent}, instant (already proven)"));
+        }
     }
 }
 

@@ -10,7 +10,8 @@ use crate::sql::{Sql, join, literal};
 pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     let filled = names(tables, |table| table.needs_fill());
     let widened = names(tables, |table| table.is_kept() && !table.added.is_empty());
-    let changed = names(tables, is_changed);
+    let changed = names(tables, |table| is_changed(table) && !table.is_partitioned());
+    let partitioned = names(tables, |table| is_changed(table) && table.is_partitioned());
     let kept = names(tables, |table| table.older.is_some() && table.newer.is_some());
     let find = |names: &[Sql], condition: Sql| (!names.is_empty()).then(|| relations(chain, names, &condition));
 
@@ -34,10 +35,18 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     }
     push(
         steps,
-        "the tables that are changed are plain ones",
+        "no table that is changed belongs to an inheritance",
         find(&changed, Sql::trusted(FAMILY)),
-        "columns, constraints and indexes of partitioned or inherited tables cannot be changed yet",
-        "change these by hand, or leave them out of the migration",
+        "columns, constraints and indexes of these tables cannot be changed: they inherit, are inherited, are partitions of another, or are partitioned while the migrations say nothing of it",
+        "change inherited tables by hand; say `partition_by` of a partitioned one where it is created",
+        Verdict::Refuse,
+    );
+    push(
+        steps,
+        "the partitioned tables are partitioned, and all their rows are here",
+        find(&partitioned, Sql::trusted(TREE)),
+        "these tables are not partitioned, or have a foreign table for a partition",
+        "detach foreign partitions for the time of the migration; see that `partition_by` says what the database has",
         Verdict::Refuse,
     );
     push(
@@ -98,6 +107,10 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
 
 /// Partitioned, a partition, or of an inheritance.
 const FAMILY: &str = "(class.relkind <> 'r' OR EXISTS (SELECT 1 FROM pg_catalog.pg_inherits AS family WHERE class.oid IN (family.inhrelid, family.inhparent)))";
+
+/// Not partitioned, a partition of another table itself, or with a foreign one among its partitions.
+const TREE: &str = "(class.relkind <> 'p' OR class.relispartition OR EXISTS (SELECT 1 FROM pg_catalog.pg_partition_tree(class.oid) AS tree \
+    JOIN pg_catalog.pg_class AS leaf ON leaf.oid = tree.relid WHERE leaf.relkind = 'f'))";
 
 /// A trigger's function that writes its row as a whole; `to_jsonb(NEW.*)` and its like do not mind another column.
 const WHOLE_ROW: &str = "proc.prosrc ~* '(select|values\\s*\\(|,)\\s*(new|old)\\.\\*'";

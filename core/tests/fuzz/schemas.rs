@@ -187,7 +187,7 @@ fn table() -> impl Strategy<Value = Table> {
             for column in &mut columns {
                 column.nullable &= column.identity.is_none() && !key.contains(&column.name);
             }
-            let table = Table { comment, columns, constraints, indexes, replica_identity };
+            let table = Table { comment, columns, constraints, indexes, replica_identity, partition_by: None };
             let sound = table.check_replica_identity("a").is_ok();
             Table { replica_identity: table.replica_identity.clone().filter(|_| sound), ..table }
         })
@@ -242,6 +242,7 @@ fn declared_table() -> impl Strategy<Value = DeclaredTable> {
                 constraints: table.constraints.into_iter().map(|(name, constraint)| (name_of(name), constraint)).collect(),
                 indexes: table.indexes.into_iter().map(|(name, index)| (name_of(name), index)).collect(),
                 replica_identity: table.replica_identity,
+                partition_by: table.partition_by,
                 dropped: gone.into_iter().map(|(name, down)| DroppedColumn { name, down }).collect(),
             }
         },
@@ -287,6 +288,7 @@ fn next_release(schema: Schema) -> impl Strategy<Value = DeclaredSchema> {
                 renamed_from: renamed.then(|| name.clone()),
                 comment: table.comment.clone(),
                 replica_identity: table.replica_identity.clone(),
+                partition_by: table.partition_by.clone(),
                 ..DeclaredTable::default()
             };
             for (column, (fate, other)) in table.columns.iter().zip(of_columns) {

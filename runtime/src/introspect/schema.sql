@@ -1,8 +1,8 @@
 -- the tables of a schema as the model has them, one row each: name and JSON
 WITH relation AS (
-  SELECT class.oid, class.relname::text AS name, class.relreplident FROM pg_catalog.pg_class AS class
+  SELECT class.oid, class.relname::text AS name, class.relreplident, class.relkind FROM pg_catalog.pg_class AS class
   JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace
-  WHERE space.nspname = $1::pg_catalog.text AND class.relkind = 'r' AND NOT class.relispartition
+  WHERE space.nspname = $1::pg_catalog.text AND class.relkind IN ('r', 'p') AND NOT class.relispartition
 ),
 key_columns AS (
   SELECT con.oid, pg_catalog.jsonb_agg(attribute.attname ORDER BY key.place) AS names
@@ -149,6 +149,7 @@ indexes AS (
 )
 SELECT relation.name, pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
   'comment', pg_catalog.obj_description(relation.oid, 'pg_class'),
+  'partition_by', CASE WHEN relation.relkind = 'p' THEN pg_catalog.pg_get_partkeydef(relation.oid) END,
   'columns', coalesce(columns.list, '[]'),
   'constraints', coalesce(constraints.map, '{}'),
   'indexes', coalesce(indexes.map, '{}'),

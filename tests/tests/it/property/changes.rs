@@ -347,6 +347,7 @@ pub(crate) fn wanted(declared: &DeclaredSchema) -> Schema {
         constraints: table.constraints.iter().map(|(name, there)| (name.clone().expect("a name"), there.clone())).collect(),
         indexes: table.indexes.iter().map(|(name, there)| (name.clone().expect("a name"), there.clone())).collect(),
         replica_identity: None,
+        partition_by: None,
     };
     Schema { tables: declared.tables.iter().map(|there| (there.name.clone(), table(there))).collect() }
 }
