@@ -48,7 +48,7 @@ pub fn index_name(stem: &str, partition: u32) -> String {
 /// A key of the table, out of the indexes of its partitions: instant for those that have one.
 pub fn add_key(place: &Sql, stem: &str, name: &str, constraint: &Constraint, definition: &Sql) -> Vec<Sql> {
     let body = sql!(
-        "\n    own := {} || '_' || partition_.relid;
+        "\n    own := {} || '_' || partition_.relid::pg_catalog.oid;
     IF EXISTS (SELECT FROM pg_catalog.pg_index AS index JOIN pg_catalog.pg_class AS class ON class.oid = index.indexrelid
       WHERE index.indrelid = partition_.relid AND class.relname = own) THEN
       EXECUTE pg_catalog.format({}, partition_.relid::pg_catalog.regclass, own, own);
@@ -110,7 +110,7 @@ DECLARE
   wanted pg_catalog.text;
 BEGIN
   FOR index_ IN
-    SELECT class.relname AS name, space.nspname AS home, partition_.relname AS partition_
+    SELECT class.relname AS name, space.oid, space.nspname AS home, partition_.relname AS partition_
     FROM pg_catalog.pg_class AS class JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace
     JOIN pg_catalog.pg_index AS index ON index.indexrelid = class.oid
     JOIN pg_catalog.pg_class AS partition_ ON partition_.oid = index.indrelid
@@ -119,7 +119,7 @@ BEGIN
   LOOP
     wanted := index_.partition_ || {};
     CONTINUE WHEN pg_catalog.octet_length(wanted) > 63 OR EXISTS (SELECT FROM pg_catalog.pg_class AS taken
-      WHERE taken.relname = wanted AND taken.relnamespace = index_.home::pg_catalog.text::pg_catalog.regnamespace);
+      WHERE taken.relname = wanted AND taken.relnamespace = index_.oid);
     EXECUTE pg_catalog.format('ALTER INDEX %I.%I RENAME TO %I', index_.home, index_.name, wanted);
   END LOOP;
 END

@@ -107,7 +107,7 @@ constraints AS (
       'storage_parameters', parameters.storage, 'tablespace', parameters.tablespace)) AS map
     FROM parameters WHERE parameters.indexrelid = con.conindid
   ) AS parameter ON con.contype IN ('p', 'u', 'x')
-  WHERE con.contype IN ('p', 'u', 'c', 'f', 'x') AND (con.contype <> 'f' OR target.relnamespace = (SELECT relnamespace FROM pg_catalog.pg_class WHERE oid = con.conrelid))
+  WHERE con.contype IN ('p', 'u', 'c', 'f', 'x') AND con.conparentid = 0 AND (con.contype <> 'f' OR target.relnamespace = (SELECT relnamespace FROM pg_catalog.pg_class WHERE oid = con.conrelid))
   GROUP BY con.conrelid
 ),
 index_keys AS (

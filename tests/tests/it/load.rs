@@ -69,6 +69,8 @@ struct Form {
     table: String,
     /// Name, type, and how the clients make values for it.
     columns: Vec<(String, String, Values)>,
+    /// Whether `id` alone is a key, so that ON CONFLICT can name it.
+    has_key: bool,
 }
 
 /// How values of a column are made.
@@ -108,7 +110,7 @@ impl Form {
             };
             (column.name.clone(), column.sql_type.clone(), values)
         });
-        Form { version, table: name.to_owned(), columns: columns.collect() }
+        Form { version, table: name.to_owned(), columns: columns.collect(), has_key: table.primary_key() == ["id"] }
     }
 
     fn value(&self, column: usize, random: &mut fastrand::Rng) -> Option<String> {
@@ -324,7 +326,7 @@ impl Worker {
         let Some(id) = self.any(rows) else { return self.insert(side, phase, rows, None).await };
         match choice {
             0..24 => self.insert(side, phase, rows, None).await,
-            24..32 => self.insert(side, phase, rows, Some(id)).await,
+            24..32 if self.stage.form(side).has_key => self.insert(side, phase, rows, Some(id)).await,
             32..40 if rows.len() > 20 => {
                 let table = self.stage.form(side).table.clone();
                 self.run(side, &format!("DELETE FROM \"{table}\" WHERE id = {id}"), &[]).await;
