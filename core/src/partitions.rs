@@ -102,7 +102,7 @@ pub fn rename_constraints(place: &Sql, so_far: &str, to_be: &str) -> Sql {
 }
 
 /// Indexes on partitions get names as PostgreSQL gives them: the partition's in place of the table's.
-pub fn name_indexes(stem: &str, table: &str, index: &str) -> Sql {
+pub fn name_indexes(base: &str, table: &str, index: &str) -> Sql {
     let text = sql!(
         "
 DECLARE
@@ -111,10 +111,11 @@ DECLARE
 BEGIN
   FOR index_ IN
     SELECT class.relname AS name, space.oid, space.nspname AS home, partition_.relname AS partition_
-    FROM pg_catalog.pg_class AS class JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace
+    FROM pg_catalog.pg_partition_tree({}) AS tree JOIN pg_catalog.pg_class AS class ON class.oid = tree.relid
+    JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace
     JOIN pg_catalog.pg_index AS index ON index.indexrelid = class.oid
     JOIN pg_catalog.pg_class AS partition_ ON partition_.oid = index.indrelid
-    WHERE pg_catalog.starts_with(class.relname, {})
+    WHERE tree.level > 0 AND pg_catalog.strpos(class.relname, '_diptych_') > 0
     ORDER BY class.oid
   LOOP
     wanted := index_.partition_ || {};
@@ -124,7 +125,7 @@ BEGIN
   END LOOP;
 END
 ",
-        literal(&format!("{stem}_")),
+        literal(sql::qualified(base, index).as_str()),
         literal(&index.strip_prefix(table).map_or_else(|| format!("_{index}"), str::to_owned))
     );
     sql!("DO {}", dollar_quoted(&text))

@@ -438,12 +438,8 @@ fn rename_indexes(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     for table in tables.iter().filter(|table| table.is_partitioned() && table.is_kept()) {
         let name = table.final_name().unwrap_or(&table.name);
         let keys = table.added_constraints.iter().filter(|added| ddl::key_index(&added.constraint).is_some());
-        let keys = keys.map(|added| (&added.name, &added.physical));
-        let added = table.added_indexes.iter().map(|(to_be, so_far, _)| (to_be, so_far));
-        statements.extend(
-            keys.chain(added)
-                .map(|(to_be, so_far)| partitions::name_indexes(&partitions::stem(chain, table, so_far), name, to_be)),
-        );
+        let added = keys.map(|added| &added.name).chain(table.added_indexes.iter().map(|(to_be, ..)| to_be));
+        statements.extend(added.map(|index| partitions::name_indexes(&chain.base, name, index)));
     }
     if !statements.is_empty() {
         steps.transaction(Phase::Contract, "name the indexes", Vec::new(), statements);

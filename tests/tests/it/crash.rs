@@ -13,7 +13,7 @@ use diptych_tests::{Database, ask, difference, migration, schema};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::lifecycle::{Case, cases};
+use crate::lifecycle::{Case, cases, known};
 
 /// What goes wrong with the n-th statement.
 #[derive(Clone, Copy, Debug)]
@@ -277,7 +277,7 @@ async fn every_point(case: &'static Case, blow: Blow, seen: Seen) -> usize {
             }
             (_, pending) => assert_eq!((live.as_deref(), pending), (Some("0002_change"), None), "{place}"),
         }
-        let after: Vec<String> = copy.catalog().await.into_iter().filter(|line| !line.starts_with("function ")).collect();
+        let after = known(copy.catalog().await);
         assert_eq!(fresh, after, "{place}, run again\n{}", difference(&fresh, &after));
         copy.remove().await;
         if matches!(met, Run::Finished) {

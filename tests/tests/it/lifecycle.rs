@@ -203,9 +203,13 @@ async fn run(case: &Case, base: &'static str) {
     }
     assert_eq!(ask(&old, "SELECT * FROM users").await, "!42P01", "{place}: the retired version");
     let (completed, fresh) = (database.catalog().await, database.fresh_catalog(&schema(&all)).await);
-    let is_ours = |line: &&String| !line.starts_with("function ") && !line.contains("piece_");
-    let known: Vec<String> = completed.iter().filter(is_ours).cloned().collect();
+    let known = self::known(completed);
     assert_eq!(known, fresh, "{place}: complete\n{}", difference(&fresh, &known));
+}
+
+/// What a version knows of a catalog: neither functions that `sql` made, nor partitions.
+pub(crate) fn known(catalog: Vec<String>) -> Vec<String> {
+    catalog.into_iter().filter(|line| !line.starts_with("function ") && !line.contains("piece_")).collect()
 }
 
 async fn look(database: &Database, case: &Case, place: &str) {

@@ -574,6 +574,47 @@ async fn t22_an_updated_at_trigger_is_silent_in_the_backfill() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn t23_a_partitioned_table_with_an_index_is_altered() {
+    let before = migration(
+        "0001_before",
+        "operations:
+  - create_table:
+      name: events
+      partition_by: RANGE (at)
+      columns: [{name: id, type: bigint}, {name: at, type: date}, {name: kind, type: integer}]
+      constraints: [{name: events_pkey, type: primary_key, columns: [id, at]}]
+  - create_index: {name: events_kind_idx, table: events, columns: [{column: kind}]}
+  - sql: {up: \"CREATE TABLE events_2025 PARTITION OF events FOR VALUES FROM ('2025-01-01') TO ('2026-01-01'); CREATE TABLE events_rest PARTITION OF events DEFAULT\"}
+",
+    );
+    let change = "operations:
+  - alter_column: {table: events, column: kind, type: text, up: kind, down: kind}
+  - create_constraint: {name: events_kind_key, table: events, type: unique, columns: [kind, at]}
+";
+    let all = [before, migration("0002_change", change)];
+    let database = Database::new().await;
+    database.migrate(&all[..1]).await;
+    let old = database.on("0001_before").await;
+    must(&old, "INSERT INTO events SELECT n, date '2025-06-01' + n, n FROM generate_series(1, 500) AS n").await;
+    database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
+    // a partition that comes while both versions are there has everything as well
+    let admin = database.client().await;
+    must(&admin, "CREATE TABLE events_2030 PARTITION OF events FOR VALUES FROM ('2030-01-01') TO ('2031-01-01')").await;
+    let new = database.on("0002_change").await;
+    must(&old, "INSERT INTO events VALUES (1000, '2030-05-05', 7)").await;
+    assert_eq!(ask(&new, "SELECT kind FROM events WHERE id = 1000").await, "7");
+    assert_eq!(ask(&new, "SELECT count(*) FROM events WHERE kind = id::text").await, "500");
+    database.migrator().await.complete(&mut Quiet).await.unwrap();
+    assert_eq!(ask(&new, "INSERT INTO events VALUES (1001, '2030-05-05', '7')").await, "!23505");
+    let indexes = "SELECT count(*), bool_and(indisvalid), bool_and(relispartition) FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid WHERE indrelid IN ('events_2025'::regclass, 'events_rest'::regclass, 'events_2030'::regclass)";
+    assert_eq!(ask(&admin, indexes).await, "9|t|t");
+    assert_eq!(
+        ask(&admin, "SELECT relname FROM pg_class WHERE relname ~ 'diptych' AND relnamespace = 'public'::regnamespace").await,
+        ""
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn t24_a_column_called_n() {
     let before = "operations: [{create_table: {name: y, columns: [{name: id, type: bigint, pk: true}, {name: n, type: integer}, {name: on, type: text, nullable: true}]}}]";
     let change = "operations: [{alter_column: {table: y, column: n, type: text, up: \"n::text\", down: \"n::integer\"}}, {rename_column: {table: y, from: on, to: no}}]";

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use diptych::core::hazard::Hazard;
 use diptych::core::plan::Step;
 use diptych::{Progress, Quiet};
-use diptych_tests::{Database, Work, ask, client, migration, must};
+use diptych_tests::{Database, Work, ask, client, migration, must, schema};
 
 const USERS: &str = "operations:
   - create_table:
@@ -350,7 +350,71 @@ async fn f11_upserts_on_a_converted_key_are_named_and_its_index_is_built_last() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f12_inherited_and_partitioned_tables_are_refused_where_columns_change() {
+async fn f12_a_row_that_moves_to_another_partition_keeps_what_cannot_be_derived() {
+    let before = migration(
+        "0001_before",
+        "operations:
+  - create_table:
+      name: people
+      partition_by: LIST (region)
+      columns: [{name: id, type: bigint}, {name: region, type: text}, {name: name, type: text, nullable: true}]
+      constraints: [{name: people_pkey, type: primary_key, columns: [region, id]}]
+  - sql: {up: \"CREATE TABLE north PARTITION OF people FOR VALUES IN ('n'); CREATE TABLE others PARTITION OF people DEFAULT\"}
+",
+    );
+    let change = "operations:
+  - add_column: {table: people, column: {name: first, type: text}, up: \"coalesce(split_part(name, ' ', 1), '')\"}
+  - add_column: {table: people, column: {name: last, type: text}, up: \"coalesce(split_part(name, ' ', 2), '')\"}
+  - drop_column: {table: people, column: name, down: \"first || ' ' || last\"}
+";
+    let all = [before, migration("0002_change", change)];
+    let database = Database::new().await;
+    database.migrate(&all[..1]).await;
+    let old = database.on("0001_before").await;
+    must(&old, "INSERT INTO people VALUES (1, 'n', NULL), (2, 'n', 'Ada'), (3, 'n', 'Jean Luc Picard')").await;
+    database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
+    let new = database.on("0002_change").await;
+    // neither `down` nor `up` gives these back
+    must(&new, "INSERT INTO people VALUES (4, 'n', 'Anna Maria', 'de la Cruz')").await;
+    let names = "SELECT id, coalesce(name, 'none') FROM people ORDER BY id";
+    let parts = "SELECT id, first, last FROM people ORDER BY id";
+    let (one, two) = ("1|none;2|Ada;3|Jean Luc Picard;4|Anna Maria de la Cruz", "1||;2|Ada|;3|Jean|Luc;4|Anna Maria|de la Cruz");
+    for (client, region) in [(&new, "s"), (&old, "n"), (&new, "w"), (&old, "s")] {
+        must(client, &format!("UPDATE people SET region = '{region}'")).await;
+        assert_eq!((ask(&old, names).await.as_str(), ask(&new, parts).await.as_str()), (one, two), "moved to {region}");
+    }
+    // in one transaction with a move, a row that is new is derived as ever
+    must(&new, "BEGIN; UPDATE people SET region = 'n' WHERE id = 2; INSERT INTO people VALUES (5, 'n', 'Eva', 'Braun'); COMMIT")
+        .await;
+    must(&old, "BEGIN; UPDATE people SET region = 's' WHERE id = 2; INSERT INTO people VALUES (6, 'n', 'Max Muster'); COMMIT")
+        .await;
+    assert_eq!(ask(&old, "SELECT name FROM people WHERE id = 5").await, "Eva Braun");
+    assert_eq!(ask(&new, "SELECT first, last FROM people WHERE id = 6").await, "Max|Muster");
+    // a move that changes what is converted as well
+    must(&new, "UPDATE people SET region = 's', last = 'X' WHERE id = 1").await;
+    must(&new, "UPDATE people SET region = 'n', last = 'Y' WHERE id = 1").await;
+    assert_eq!(ask(&old, "SELECT name FROM people WHERE id = 1").await, " Y");
+    database.migrator().await.complete(&mut Quiet).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f12_a_partition_key_is_not_converted() {
+    let before = migration(
+        "0001_before",
+        "operations: [{create_table: {name: t, partition_by: RANGE (at), columns: [{name: id, type: bigint}, {name: at, type: date}]}}]",
+    );
+    for change in [
+        "operations: [{alter_column: {table: t, column: at, type: timestamptz, up: at, down: at}}]",
+        "operations: [{drop_column: {table: t, column: at, down: current_date}}]",
+        "operations: [{rename_column: {table: t, from: at, to: day}}]",
+    ] {
+        let error = migration("0002_change", change).stage(&schema(&[before.clone()])).unwrap_err();
+        assert!(error.to_string().contains("partition key") && error.to_string().contains("`t.at`"), "{change}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f12_inherited_tables_are_refused_where_columns_change() {
     let database = filled(0).await;
     let admin = database.client().await;
     must(&admin, "CREATE TABLE child () INHERITS (users)").await;
