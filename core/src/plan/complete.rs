@@ -60,7 +60,7 @@ pub fn complete(chain: &Chain) -> Plan {
     }
     for retired in chain.retired.iter().filter(|retired| retired.views != chain.newer.views) {
         for group in views::drop_schema(&retired.views, &retired.tables) {
-            steps.transaction(Phase::Contract, format!("drop the tombstones of `{}`", retired.views), Vec::new(), group);
+            steps.batch(Phase::Contract, format!("drop the tombstones of `{}`", retired.views), group);
         }
     }
     Plan {
@@ -400,7 +400,7 @@ fn retire_views(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
     let Some(older) = &chain.older else { return };
     for group in tables.chunks(views::GROUP) {
         let graves = group.iter().flat_map(|table| bury(chain, table)).collect();
-        steps.transaction(Phase::Contract, format!("retire views of `{}`", older.views), Vec::new(), graves);
+        steps.batch(Phase::Contract, format!("retire views of `{}`", older.views), graves);
     }
 }
 

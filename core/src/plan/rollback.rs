@@ -36,7 +36,7 @@ pub fn rollback(chain: &Chain, reached: Reached) -> Plan {
     }
     if let Some((schema, relations)) = unfinished {
         for group in views::drop_schema(&schema, relations) {
-            steps.transaction(Phase::Undo, format!("drop the unfinished schema of `{}`", chain.newer.name), Vec::new(), group);
+            steps.batch(Phase::Undo, format!("drop the unfinished schema of `{}`", chain.newer.name), group);
         }
     }
     let scripts: Vec<_> =
@@ -82,7 +82,7 @@ pub fn rollback(chain: &Chain, reached: Reached) -> Plan {
         };
         for group in quiet.chunks(views::GROUP) {
             let graves = group.iter().flat_map(buried).collect();
-            steps.transaction(Phase::Undo, format!("retire views of `{}`", chain.newer.views), Vec::new(), graves);
+            steps.batch(Phase::Undo, format!("retire views of `{}`", chain.newer.views), graves);
         }
     }
     Plan {

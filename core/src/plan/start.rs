@@ -460,10 +460,9 @@ fn publish(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
         .collect();
     debug_assert_eq!(wanted.len(), chain.newer.relations.len());
     for (number, group) in wanted.chunks(views::GROUP).enumerate() {
-        steps.transaction(
+        steps.batch(
             Phase::Publish,
             format!("create views {} to {}", number * views::GROUP + 1, number * views::GROUP + group.len()),
-            Vec::new(),
             views::create_views(chain, group),
         );
     }
@@ -475,7 +474,7 @@ fn publish(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     PUBLISH.clone_into(&mut step.id);
     if let Some(old) = chain.retired.iter().find(|retired| retired.views == chain.newer.views) {
         for group in views::drop_schema(&views::aside(&old.views), &old.tables) {
-            steps.transaction(Phase::Publish, format!("drop tombstones of an earlier `{}`", old.views), Vec::new(), group);
+            steps.batch(Phase::Publish, format!("drop tombstones of an earlier `{}`", old.views), group);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use diptych::core::chain::view_schema;
-use diptych::{Outcome, Quiet};
+use diptych::{Outcome, Progress, Quiet};
 use diptych_tests::{Database, Work, ask, client, difference, migration, must, schema};
 
 const USERS: &str = "operations:
@@ -666,4 +666,94 @@ async fn t9_an_open_reader_does_not_make_others_queue() {
     assert!(report.longest < Duration::from_millis(1200), "{:?}", report.longest);
     println!("t9: longest wait {} ms", report.longest.as_millis());
     let _ = Instant::now();
+}
+
+/// Counts the statements of steps as they are sent.
+#[derive(Default)]
+struct Count(usize);
+
+impl Progress for Count {
+    fn statement(&mut self, _: &str) {
+        self.0 += 1;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t25_a_thousand_tables_cost_no_thousand_round_trips() {
+    let database = Database::new().await;
+    let tables: String = (1..=1000)
+        .map(|n| {
+            format!(
+                "  - create_table: {{name: t{n}, columns: [{{name: id, type: bigint, pk: true}}, {{name: name, type: text}}]}}\n"
+            )
+        })
+        .collect();
+    let all = [
+        migration("0001_before", &format!("operations:\n{tables}")),
+        migration(
+            "0002_change",
+            "operations: [{alter_column: {table: t7, column: name, type: integer, up: length(name), down: name}}]",
+        ),
+    ];
+    database.migrate(&all[..1]).await;
+    let mut migrator = database.migrator().await;
+    let (mut starting, mut completing) = (Count::default(), Count::default());
+    let began = std::time::Instant::now();
+    migrator.start(&all, None, &mut starting).await.unwrap();
+    let started = began.elapsed();
+    migrator.complete(&mut completing).await.unwrap();
+    println!(
+        "t25: 1,000 tables, one column changed: start {} statements in {started:?}, complete {} in {:?}",
+        starting.0,
+        completing.0,
+        began.elapsed() - started
+    );
+    // one column alone takes about fifty
+    assert!(starting.0 < 120 && completing.0 < 120, "{} {}", starting.0, completing.0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t26_a_backfill_grows_a_table_less_than_one_update_and_unrelated_updates_convert_nothing() {
+    const ROWS: usize = 100_000;
+    let before = "operations:
+  - create_table:
+      name: users
+      columns: [{name: id, type: bigint, pk: true}, {name: name, type: text}, {name: age, type: integer, nullable: true}]
+  - create_index: {name: users_age_idx, table: users, columns: [{column: age}]}
+";
+    let change = "operations: [{alter_column: {table: users, column: name, type: text, up: upper(name), down: name, check: {name: loud, constraint: name = upper(name)}}}]";
+    let all = [migration("0001_before", before), migration("0002_change", change)];
+    let database = Database::new().await;
+    database.migrate(&all[..1]).await;
+    let admin = database.client().await;
+    must(&admin, &format!("INSERT INTO users SELECT n, 'name ' || n, n FROM generate_series(1, {ROWS}) AS n")).await;
+    must(&admin, "CREATE TABLE plain AS SELECT * FROM users; ALTER TABLE plain ADD PRIMARY KEY (id); CREATE INDEX ON plain (age); ALTER TABLE plain ADD loud text").await;
+    must(&admin, "VACUUM users").await;
+    must(&admin, "VACUUM plain").await;
+    must(&admin, &format!("ALTER DATABASE \"{}\" SET track_functions = 'all'", database.name)).await;
+    let size =
+        async |table: &str| -> f64 { ask(&admin, &format!("SELECT pg_relation_size('{table}')")).await.parse().expect("bytes") };
+    let (ours, theirs) = (size("users").await, size("plain").await);
+    must(&admin, "UPDATE plain SET loud = upper(name)").await;
+    database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
+    let (ours, theirs) = (size("users").await / ours, size("plain").await / theirs);
+    let old = database.on("0001_before").await;
+    must(&old, "UPDATE users SET age = age + 1").await;
+    // one that is not unrelated, to see that they are counted
+    must(&old, "UPDATE users SET name = 'another' WHERE id = 5").await;
+    drop(old);
+    let counted = "SELECT coalesce(sum(calls), 0) FROM pg_stat_user_functions WHERE schemaname = 'diptych'";
+    let mut calls = String::new();
+    for _ in 0..100 {
+        calls = ask(&admin, counted).await;
+        if calls != "0" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    println!(
+        "t26: {ROWS} rows: heap x{ours:.2} after the backfill, x{theirs:.2} after one UPDATE; {calls} call in {ROWS} unrelated updates and a related one"
+    );
+    assert!(ours < theirs * 0.85, "{ours} {theirs}");
+    assert_eq!(calls, "1");
 }
