@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::chain::Chain;
 use crate::ddl::{null, typed};
 use crate::names;
-use crate::ops::add_column::is_fast_default;
+use crate::ops::add_column::{is_fast_default, is_quoted};
 use crate::schema::Column;
 use crate::shadow::Physical;
 use crate::sql::{Sql, dollar_quoted, ident, join, literal, mentions, qualified, type_name, user};
@@ -146,6 +146,34 @@ pub fn conversion_query(table: &Physical<'_>, direction: Direction, row: &Sql) -
     nested_query(table.lineage, &plan, from)
 }
 
+/// Columns of the newer version, under their names there and of their types, as a query that is correlated to `row` of the table as
+/// it is: what a constraint or index of that version will be held against.
+pub fn newer_row(table: &Physical<'_>, wanted: &BTreeSet<String>, row: &Sql) -> Sql {
+    let (lineage, name) = (table.lineage, ident(&table.lineage.newest().table));
+    let added = |column: &String| table.added.iter().find(|added| added.column.name == *column);
+    let carried = wanted.iter().filter(|column| added(column).is_none_or(|added| added.derived));
+    let plan =
+        Needs::towards(lineage, Direction::Up, carried.map(|c| (c.clone(), c.clone())).collect(), table.older_names.clone());
+    let query = nested_query(lineage, &plan, |name| sql!("{}.{}", row, ident(crate::ddl::physical(&plan.physical, name)))).1;
+    let parts = wanted.iter().map(|column| {
+        let there = sql!("{}.{}", name, ident(column));
+        let value = match added(column) {
+            None => there,
+            Some(added) => {
+                let default = added.default.as_deref().map_or_else(|| Sql::trusted("NULL"), user);
+                let value = if added.derived { &there } else { &default };
+                // what the expression's own collation is does not count
+                let usual = || types::is_text(&added.column.sql_type).then(|| "pg_catalog.default".to_owned());
+                crate::ddl::cast(value, &added.column.sql_type, &added.column.collation.clone().or_else(usual))
+            }
+        };
+        sql!("{} AS {}", value, ident(column))
+    });
+    let parts: Vec<Sql> = parts.collect();
+    let parts = if parts.is_empty() { Sql::trusted("1") } else { join(parts, ", ") };
+    sql!("SELECT {} FROM ({}) AS {}", parts, query, name)
+}
+
 /// The same over NULLs of the right types, to see whether the expressions are valid at all.
 pub fn validity_query(table: &Physical<'_>, direction: Direction) -> Option<Sql> {
     let plan = Needs::of(table, direction);
@@ -176,7 +204,7 @@ fn nested_query(lineage: &Lineage, plan: &Needs, first: impl Fn(&str) -> Sql) ->
                 let value = match plan.link(lineage, at, name) {
                     Link::Same(other) => sql!("{}.{}", ident(&below.table), ident(&other)),
                     // what the next expressions read has its type, as in the triggers; the last is assigned to its column
-                    Link::Derived(expression) if at + 1 < plan.needed.len() => typed(user(&expression)),
+                    Link::Derived(expression) if at + 1 < plan.needed.len() || is_quoted(&expression) => typed(user(&expression)),
                     Link::Derived(expression) => user(&expression),
                     Link::Fresh => typed(Sql::trusted("NULL")),
                 };
@@ -221,6 +249,16 @@ impl Needs {
             }
         };
         targets.retain(|(_, physical)| wanted(physical));
+        Needs::towards(lineage, direction, targets, physical)
+    }
+
+    /// The same for the given targets.
+    fn towards(
+        lineage: &Lineage,
+        direction: Direction,
+        targets: Vec<(String, String)>,
+        physical: BTreeMap<String, String>,
+    ) -> Self {
         let count = lineage.layers.len();
         let mut needs = Needs { direction, targets, needed: vec![BTreeSet::new(); count], physical };
         needs.needed[count - 1] = needs.targets.iter().map(|(logical, _)| logical.clone()).collect();

@@ -56,11 +56,16 @@ impl Operate for AddColumn {
 pub fn is_fast_default(default: &str) -> bool {
     let text = default.trim().to_lowercase();
     let core = text.split("::").next().unwrap_or_default().trim();
-    let quoted = core.len() >= 2 && core.starts_with('\'') && core.ends_with('\'') && !core[1..core.len() - 1].replace("''", "").contains('\'');
     let number = !core.is_empty() && core.trim_start_matches('-').parse::<f64>().is_ok();
     let cast_is_plain = text.split("::").skip(1).all(|cast| cast.chars().all(|c| c.is_alphanumeric() || " _(),[]\"".contains(c)));
     cast_is_plain
-        && (quoted || number || matches!(core, "true" | "false" | "null" | "now()" | "current_timestamp" | "current_date" | "localtimestamp"))
+        && (is_quoted(core) || number || matches!(core, "true" | "false" | "null" | "now()" | "current_timestamp" | "current_date" | "localtimestamp"))
+}
+
+/// Whether a text is one quoted literal, whose type is that of the column that it is for.
+pub fn is_quoted(text: &str) -> bool {
+    let text = text.trim();
+    text.len() >= 2 && text.starts_with('\'') && text.ends_with('\'') && !text[1..text.len() - 1].replace("''", "").contains('\'')
 }
 
 #[cfg(test)]

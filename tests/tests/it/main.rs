@@ -11,6 +11,7 @@ mod lifecycle;
 mod load;
 mod outage;
 mod peers;
+mod preflight;
 mod property;
 mod race;
 mod roles;
