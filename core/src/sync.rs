@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::chain::Chain;
 use crate::ddl::{null, typed};
 use crate::names;
+use crate::numbers;
 use crate::ops::add_column::{is_fast_default, is_quoted};
 use crate::schema::Column;
 use crate::shadow::Physical;
@@ -27,6 +28,13 @@ pub enum Direction {
     Up,
     /// From the newer to the older version.
     Down,
+}
+
+/// The modes of sync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Filling,
+    Live,
 }
 
 /// A trigger function with the triggers that call it.
@@ -55,8 +63,12 @@ pub fn filling(chain: &Chain, table: &Physical<'_>) -> Sync {
     let mut program = Program::new(table);
     let results = program.evaluate(Direction::Up, "NEW");
     let assignments = results.iter().map(|(target, slot)| sql!("NEW.{} := {};", ident(target), slot));
-    let body = join(program.statements.drain(..).chain(assignments).collect::<Vec<_>>(), "\n");
-    let function = function(chain, &name, Direction::Up, &program, &sql!("{}\nRETURN NEW;", body));
+    let numbers = numbers::columns(table).map(|added| {
+        let held = sql!("NEW.{}", ident(&added.physical));
+        sql!("IF {} IS NULL THEN {} := {}; END IF;", held, held, numbers::value(chain, table, added, &held))
+    });
+    let body = join(program.statements.drain(..).chain(assignments).chain(numbers).collect::<Vec<_>>(), "\n");
+    let function = function(chain, &name, Mode::Filling, Direction::Up, &program, &sql!("{}\nRETURN NEW;", body));
     let silent = Sql::trusted("pg_catalog.current_setting('diptych.backfill', true) IS DISTINCT FROM 'on'");
     let mut sync = Sync { functions: vec![function], triggers: Vec::new() };
     sync.trigger(chain, table, Trigger { name: UP_INSERT, event: "INSERT", condition: &silent, function: &name, argument: "" });
@@ -69,7 +81,7 @@ pub fn filling(chain: &Chain, table: &Physical<'_>) -> Sync {
 /// in the backfill (`updated_at`) is undone by the last of them.
 fn put_back(chain: &Chain, table: &Physical<'_>, sync: &mut Sync) {
     let name = function_name(chain, table, "still");
-    let shadows = table.added.iter().filter(|added| added.derived);
+    let shadows = table.added.iter().filter(|added| added.derived || added.numbered);
     let shadows = shadows.map(|added| sql!("NEW.{} := \"diptych:row\".{};", ident(&added.physical), ident(&added.physical)));
     let text = sql!(
         "\nDECLARE\n\"diptych:row\" record;\nBEGIN\n\"diptych:row\" := NEW;\nNEW := OLD;\n{}\nRETURN NEW;\nEND\n",
@@ -416,7 +428,7 @@ fn live_function(chain: &Chain, table: &Physical<'_>, direction: Direction, name
     }
     body.push(Sql::trusted("RETURN NEW;"));
     let body = join(body, "\n");
-    function(chain, name, direction, &program, &body)
+    function(chain, name, Mode::Live, direction, &program, &body)
 }
 
 /// An INSERT of the newer version that leaves an identity out has it from the older side, whose column counts.
@@ -445,11 +457,12 @@ fn has_check(table: &Physical<'_>) -> bool {
     table.removed.iter().any(|column| table.lineage.is_derived_down(column))
 }
 
-fn function(chain: &Chain, name: &str, direction: Direction, program: &Program<'_>, body: &Sql) -> Sql {
+fn function(chain: &Chain, name: &str, mode: Mode, direction: Direction, program: &Program<'_>, body: &Sql) -> Sql {
     let text =
         sql!("\n#variable_conflict use_column\nDECLARE\n{}\nBEGIN\n{}\nEND\n", join(program.slots.iter().cloned(), "\n"), body);
     // a writer may have no right on the tables that a sub-select reads, and its write must not fail for that
-    let rights = Sql::trusted(if has_sub_select(program.table) { " SECURITY DEFINER" } else { "" });
+    let draws = mode == Mode::Filling && numbers::columns(program.table).next().is_some();
+    let rights = Sql::trusted(if draws || has_sub_select(program.table) { " SECURITY DEFINER" } else { "" });
     sql!(
         "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql{} SET search_path = {} AS {}",
         qualified(OWN_SCHEMA, name),
@@ -513,7 +526,7 @@ fn function_name(chain: &Chain, table: &Physical<'_>, role: &str) -> String {
 /// What a row tells about who wrote it.
 struct Evidence {
     writer_newer: Sql,
-    /// The newer side's columns with their types; none of them has a default of its own.
+    /// The newer side's columns with their types; none of them has a value of its own accord.
     newer: Vec<(String, String)>,
     /// Every newer-side column.
     newer_all: Vec<(String, String)>,
@@ -539,7 +552,7 @@ impl Evidence {
         let newer = table
             .added
             .iter()
-            .filter(|added| added.default.is_none())
+            .filter(|added| added.default.is_none() && !added.numbered)
             .map(|a| (a.physical.clone(), a.column.sql_type.clone()))
             .collect();
         let older = table.removed.iter().filter_map(|name| {

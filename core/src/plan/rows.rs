@@ -11,20 +11,23 @@ use crate::ddl;
 use crate::plan::start::new_indexes;
 use crate::plan::{Action, Phase, Steps, Verdict};
 use crate::schema::{Column, Constraint, Index, IndexColumn, References, Table};
-use crate::shadow::Physical;
+use crate::shadow::{Added, Physical};
 use crate::sql::{Sql, ident, join, literal, mentions, qualified, user};
 use crate::sync::{self, Direction};
-use crate::{sql, types};
+use crate::{numbers, sql, types};
 
 /// The checks of the rows: what each conversion gives, then what the new rules say of it.
 pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     for table in tables.iter().filter(|table| table.needs_sync()) {
         expressions(table, steps);
-        if table.needs_fill() {
+        if table.added.iter().any(|added| added.derived) {
             conversions(chain, table, steps);
         }
     }
     for table in tables.iter().filter(|table| table.is_kept()) {
+        for added in numbers::columns(table) {
+            too_many(chain, table, added, steps);
+        }
         for added in &table.added_constraints {
             match &added.constraint {
                 Constraint::Check { check, .. } => broken_check(chain, table, &added.name, check, steps),
@@ -164,13 +167,28 @@ fn too_long(length: &types::Length, value: &Sql) -> Sql {
     }
 }
 
+/// More rows than a `smallserial` column has numbers; of the others a table has never too many.
+fn too_many(chain: &Chain, table: &Physical<'_>, added: &Added, steps: &mut Steps) {
+    let is_plain = added.column.identity.as_ref().is_some_and(|identity| identity.options.is_none());
+    if added.column.sql_type != "smallint" || !is_plain {
+        return;
+    }
+    refuse(
+        steps,
+        format!("there are numbers for every row of `{}`", table.name),
+        sql!("SELECT {} FROM {} AS {} OFFSET 32767 LIMIT 1", sample(table), qualified(&chain.base, &table.name), ident(ROW)),
+        format!("table `{}` has more rows than column `{}` has numbers, which end at 32767", table.name, added.column.name),
+        "give the column type serial or bigserial",
+    );
+}
+
 /// A new check that existing rows break.
 fn broken_check(chain: &Chain, table: &Physical<'_>, name: &str, check: &str, steps: &mut Steps) {
     let Some(newer) = table.newer else { return };
-    if reads_whole_row(table, newer, &[check]) {
+    let read: BTreeSet<String> = newer.mentioned(vec![check]).into_iter().collect();
+    if reads_whole_row(table, newer, &[check]) || reads_numbers(table, &read) {
         return;
     }
-    let read: BTreeSet<String> = newer.mentioned(vec![check]).into_iter().collect();
     let place = ident(&table.lineage.newest().table);
     let values = read.iter().map(|column| shown(&literal(column), &sql!("{}.{}", place, ident(column))));
     let values: Vec<Sql> = std::iter::once(sql!("{}.{}", place, sample_name(newer))).chain(joined(values.collect())).collect();
@@ -199,6 +217,9 @@ fn duplicates(chain: &Chain, table: &Physical<'_>, name: &str, index: &Index, st
     }
     let keys = index.columns.iter().filter(|key| key.expression.is_none()).map(|key| key.column.clone());
     let read: BTreeSet<String> = keys.chain(newer.mentioned(index.opaque())).collect();
+    if reads_numbers(table, &read) {
+        return;
+    }
     let place = ident(&table.lineage.newest().table);
     let number = |at: usize| ident(&format!("diptych {}", at + 1));
     let keys: Vec<(Sql, Sql)> = index
@@ -251,7 +272,8 @@ fn orphans(
     let target = tables.iter().find(|there| there.final_name() == Some(references.table.as_str()));
     let (Some(newer), Some(target)) = (table.newer, target) else { return };
     let Some(parent) = target.newer else { return };
-    if points_already(table, target, columns, references) {
+    let numbers = reads_numbers(table, columns) || reads_numbers(target, &references.columns);
+    if numbers || points_already(table, target, columns, references) {
         return;
     }
     let child = |column: &String| sql!("{}.{}", ident("diptych child"), ident(column));
@@ -353,6 +375,11 @@ fn shown(label: &Sql, value: &Sql) -> Sql {
 /// Parts of a text with commas between them; none of no parts.
 fn joined(parts: Vec<Sql>) -> Option<Sql> {
     (!parts.is_empty()).then(|| join(parts, " || ', ' || "))
+}
+
+/// Whether a rule reads numbers that no row has yet.
+fn reads_numbers<'a>(table: &Physical<'_>, read: impl IntoIterator<Item = &'a String>) -> bool {
+    read.into_iter().any(|name| numbers::columns(table).any(|added| added.column.name == *name))
 }
 
 /// Whether a text may read the row as a whole, or what a sub-select does not have.
