@@ -83,69 +83,77 @@ fn expressions(table: &Physical<'_>, steps: &mut Steps) {
     }
 }
 
-/// Every existing row has a value that its column takes.
+/// Every existing row has a value that its column takes: one scan, and another one, row by row, to find those on which an expression fails.
 fn conversions(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     let row = ident(ROW);
     let (targets, query) = sync::conversion_query(table, Direction::Up, &row);
     let columns: Vec<Sql> = (1..=targets.len()).map(|number| ident(&format!("diptych {number}"))).collect();
-    let source = sql!(
-        "FROM {} AS {}, LATERAL ({}) AS result ({})",
-        qualified(&chain.base, &table.name),
-        row,
-        query,
-        join(columns.iter().cloned(), ", ")
-    );
     let added = |physical: &String| table.added.iter().find(|added| added.physical == *physical).map(|added| &added.column);
-    let results: Vec<(&Column, Sql)> =
-        targets.iter().zip(&columns).filter_map(|(name, column)| Some((added(name)?, sql!("result.{}", column)))).collect();
-    // a CASE makes the server evaluate every conversion, so that one that fails is found; rows are named where NULL is refused
-    let nulls = results.iter().map(|(column, value)| {
-        let verdict = Sql::trusted(if column.nullable { "false" } else { "true" });
-        sql!("CASE WHEN {} IS NULL THEN {} ELSE false END", ddl::cast(value, &column.sql_type, &None), verdict)
-    });
-    let not_null: Vec<_> =
-        results.iter().filter(|(column, _)| !column.nullable).map(|(column, _)| format!("`{}`", column.name)).collect();
+    let mut faults = Vec::new();
+    for (physical, name) in targets.iter().zip(&columns) {
+        let Some(column) = added(physical) else { continue };
+        let (value, label) = (sql!("result.{}", name), format!("`{}`", column.name));
+        // a CASE makes the server evaluate every conversion, so that one that fails is found also where NULL may be
+        let null = if column.nullable { Sql::trusted("NULL") } else { literal(&format!("{label} would be NULL")) };
+        faults.push(sql!("CASE WHEN {} IS NULL THEN {} END", ddl::cast(&value, &column.sql_type, &None), null));
+        // an assignment refuses what a cast cuts off
+        if let Some(length) = types::length(&column.sql_type) {
+            let text = shown(&literal(&label), &value);
+            let reason = literal(&format!(", too long for {}", column.sql_type));
+            faults.push(sql!("CASE WHEN {} THEN {} || {} END", too_long(&length, &value), text, reason));
+        }
+    }
+    let faults = sql!("nullif(pg_catalog.concat_ws(', ', {}), '')", join(faults, ", "));
+    let result = sql!("({}) AS result ({})", query, join(columns, ", "));
+    let place = qualified(&chain.base, &table.name);
+    let text = sql!(
+        "
+#variable_conflict use_column
+DECLARE
+  \"diptych row\" record;
+  \"diptych found\" pg_catalog.text[];
+BEGIN
+  BEGIN
+    \"diptych found\" := ARRAY(SELECT {} || ': ' || {} FROM {} AS {}, LATERAL {} WHERE {} IS NOT NULL LIMIT 3);
+  EXCEPTION WHEN data_exception OR integrity_constraint_violation OR raise_exception THEN
+    FOR {} IN SELECT {}.*, {}.ctid FROM {} AS {} LOOP
+      BEGIN
+        PERFORM {} FROM {};
+      EXCEPTION WHEN data_exception OR integrity_constraint_violation OR raise_exception THEN
+        \"diptych found\" := \"diptych found\" || ({} || ': ' || SQLERRM);
+      END;
+      EXIT WHEN pg_catalog.cardinality(\"diptych found\") = 3 OR pg_catalog.clock_timestamp() > pg_catalog.statement_timestamp() + interval '10 s';
+    END LOOP;
+    IF \"diptych found\" IS NULL THEN
+      RAISE;
+    END IF;
+  END;
+  IF pg_catalog.cardinality(\"diptych found\") > 0 THEN
+    RAISE EXCEPTION USING ERRCODE = 'data_exception', MESSAGE = pg_catalog.array_to_string(\"diptych found\", '; ');
+  END IF;
+END
+",
+        sample(table),
+        faults,
+        place,
+        row,
+        result,
+        faults,
+        row,
+        row,
+        row,
+        place,
+        row,
+        faults,
+        result,
+        sample(table)
+    );
     refuse(
         steps,
         format!("every row of `{}` can be converted", table.name),
-        sql!("SELECT {} {} WHERE {} LIMIT 3", sample(table), source, join(nulls, " OR ")),
-        if not_null.is_empty() {
-            format!("`up` of table `{}` fails on existing rows", table.name)
-        } else {
-            format!(
-                "`up` of table `{}` gives NULL for {}, which {} NOT NULL, on existing rows",
-                table.name,
-                not_null.join(", "),
-                if not_null.len() == 1 { "is" } else { "are" }
-            )
-        },
-        "make `up` give a value for these rows (coalesce), or correct the rows",
-    );
-    // an assignment refuses what the casts above cut off
-    let limited: Vec<_> = results
-        .iter()
-        .filter_map(|(column, value)| Some((*column, value, too_long(&types::length(&column.sql_type)?, value))))
-        .collect();
-    if limited.is_empty() {
-        return;
-    }
-    let values = limited.iter().map(|(column, value, condition)| {
-        let shown = shown(&literal(&column.name), value);
-        sql!("CASE WHEN {} THEN {} END", condition, shown)
-    });
-    let list: Vec<_> = limited.iter().map(|(column, ..)| format!("`{}` ({})", column.name, column.sql_type)).collect();
-    refuse(
-        steps,
-        format!("every converted value of `{}` has room in its column", table.name),
-        sql!(
-            "SELECT {} || ': ' || pg_catalog.concat_ws(', ', {}) {} WHERE {} LIMIT 3",
-            sample(table),
-            join(values.collect::<Vec<_>>(), ", "),
-            source,
-            join(limited.iter().map(|(.., condition)| condition.clone()), " OR ")
-        ),
-        format!("`up` of table `{}` gives values that are too long for {}", table.name, list.join(", ")),
-        "make `up` shorten these values, give the column room for them, or correct the rows",
+        sql!("DO {}", sql::dollar_quoted(&text)),
+        format!("`up` of table `{}` does not give existing rows what their columns take", table.name),
+        "make `up` give a value that fits for these rows (coalesce, left), or correct the rows",
     );
 }
 

@@ -206,21 +206,53 @@ async fn values_that_are_too_long_are_named_before_anything_is_changed() {
     for (change, words) in [
         (
             "{alter_column: {table: users, column: n, type: varchar(5), up: n, down: n}}",
-            ["`users`", "`n` (character varying(5))", "id = 6: n = twenty-two"],
+            ["`users`", "id = 6: `n` = twenty-two ", "too long for character varying(5)"],
         ),
         (
             "{add_column: {table: users, column: {name: tags, type: 'char(2)[]', nullable: true}, up: \"ARRAY['x', n]\"}}",
-            ["`users`", "`tags` (character(2)[])", "id = 1: tags = {x,one}; id = 2: tags = {x,two}; id = 6"],
+            ["`users`", "id = 1: `tags` = {x,one}, too long for character(2)[]; id = 2: `tags` = {x,two}", "id = 6"],
         ),
         (
             "{add_column: {table: users, column: {name: bits, type: bit(3), nullable: true}, up: \"CASE WHEN id = 3 THEN B'01' ELSE B'101' END\"}}",
-            ["`users`", "`bits` (bit(3))", "id = 3: bits = 01"],
+            ["`users`", "id = 3: `bits` = 01", "too long for bit(3)"],
         ),
     ] {
         refused(&database, change, &words).await;
     }
     // trailing spaces are cut off, as the server does
     taken(&database, "{alter_column: {table: users, column: n, type: varchar(10), up: n, down: n}}").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_on_which_an_expression_fails_are_named_before_anything_is_changed() {
+    let database = database().await;
+    refused(
+        &database,
+        "{alter_column: {table: users, column: n, type: integer, nullable: false, up: 'n::integer', down: n}}",
+        &["`users`", "id = 1: invalid input syntax for type integer: \"one\"; id = 2: ", "; id = 6: invalid"],
+    )
+    .await;
+    refused(
+        &database,
+        "{alter_column: {table: users, column: id, type: smallint, up: id * 10000, down: id}}",
+        &["`users`", "id = 4: ", "; id = 6: "],
+    )
+    .await;
+    // the reason of every column, by row
+    refused(
+        &database,
+        "{alter_column: {table: users, column: n, type: varchar(3), up: n, down: n}}, {alter_column: {table: users, column: team, nullable: false, up: team}}",
+        &["id = 4: `team` would be NULL; id = 6: `n` = twenty-two , too long for character varying(3)"],
+    )
+    .await;
+    let odd = "{add_column: {table: 'Odd \"table\" it''s', column: {name: found, type: integer}, up: '10 / (\"the \"\"key\"\"\" - 7)'}}";
+    refused(&database, odd, &["`Odd \"table\" it's`", "row at (0,2): division by zero; row at (0,3): division by zero"]).await;
+    refused(
+        &database,
+        "{add_column: {table: users, column: {name: found, type: integer}, up: other(id)}}",
+        &["`users`", "other"],
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
