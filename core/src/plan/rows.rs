@@ -403,17 +403,32 @@ fn carried(table: &Physical<'_>, column: &str) -> Option<String> {
     for at in (1..layers.len()).rev() {
         match layers[at].up.get(&name)? {
             crate::stage::Link::Same(below) => name.clone_from(below),
-            crate::stage::Link::Derived(text) if text.trim() == name || text.trim() == ident(&name).as_str() => {
+            crate::stage::Link::Derived(text) => {
                 let [below, above] = [at - 1, at].map(|at| layers[at].columns.iter().find(|there| there.name == name));
                 let (below, above) = (below?, above?);
-                if below.collation != above.collation || !types::widens(&below.sql_type, &above.sql_type) {
+                if !is_itself(text, &name, &above.sql_type)
+                    || below.collation != above.collation
+                    || !types::widens(&below.sql_type, &above.sql_type)
+                {
                     return None;
                 }
             }
-            _ => return None,
+            crate::stage::Link::Fresh => return None,
         }
     }
     Some(name)
+}
+
+/// Whether an expression is a column, or its plain cast to a type.
+fn is_itself(text: &str, name: &str, sql_type: &str) -> bool {
+    let is_name = |text: &str| text.trim() == name && name == name.to_lowercase() || text.trim() == ident(name).as_str();
+    let is_type = |text: &str| types::normalize(text) == sql_type;
+    let cast = text.split_once("::").or_else(|| {
+        let (word, inside) = text.trim().strip_suffix(')')?.split_once('(')?;
+        let at = inside.to_lowercase().find(" as ").filter(|_| word.trim().eq_ignore_ascii_case("cast"))?;
+        Some((inside.get(..at)?, inside.get(at + 4..)?))
+    });
+    is_name(text) || cast.is_some_and(|(value, to)| is_name(value) && is_type(to))
 }
 
 /// Whether a unique key of the older version already keeps this one.
@@ -448,4 +463,20 @@ fn points_already(table: &Physical<'_>, target: &Physical<'_>, columns: &[String
         }
         _ => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_itself;
+
+    #[test]
+    fn knows_a_column_and_its_plain_cast() {
+        for text in ["id", "\"id\"", "id::bigint", "CAST(id AS int8)", "cast( \"id\" as bigint )", " id :: int8 "] {
+            assert!(is_itself(text, "id", "bigint"), "{text}");
+        }
+        for text in ["id + 1", "id::integer", "id::integer::bigint", "f(id AS bigint)", "idx", "CAST(abs(id) AS bigint)"] {
+            assert!(!is_itself(text, "id", "bigint"), "{text}");
+        }
+        assert!(!is_itself("Name", "Name", "text"));
+    }
 }
