@@ -99,6 +99,9 @@ impl Operate for AlterColumn {
             return Err(Error::new(format!("identity column `{table}.{name}` cannot have type {}", column.sql_type))
                 .hint("give it smallint, integer or bigint, or add a new column with `up` and drop this one"));
         }
+        if column.identity.is_some() && column.nullable {
+            return Err(Error::new(format!("identity column `{table}.{name}` cannot hold NULL")).hint("leave it NOT NULL, or add a new column with `up` and drop this one"));
+        }
         let is_integer = |name: &str| matches!(name, "smallint" | "integer" | "bigint");
         if before.draws_numbers()
             && column.draws_numbers()

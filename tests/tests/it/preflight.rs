@@ -118,7 +118,7 @@ async fn orphans_are_named_before_anything_is_changed() {
     for (change, words) in [
         (
             "{create_constraint: {table: users, name: users_team, type: foreign_key, columns: [team], references: {table: teams, columns: [id]}}}".to_owned(),
-            ["`users`", "`teams`", "`users_team`", "id = 3: team = 9; id = 6: team = 12"],
+            ["`users_team`", "`teams`", "id = 3: team = 9", "id = 6: team = 12"],
         ),
         (
             "{alter_column: {table: users, column: team, type: bigint, up: team % 4, down: team, references: {name: fk, table: teams, column: id}}}".to_owned(),
@@ -126,12 +126,12 @@ async fn orphans_are_named_before_anything_is_changed() {
         ),
         (
             "{add_column: {table: users, column: {name: code, type: text, nullable: true, references: {name: fk, table: teams, column: code}}, up: \"CASE WHEN team < 3 THEN 'red' ELSE n END\"}}".to_owned(),
-            ["`users`", "`teams`", "`fk`", "id = 3: code = 3; id = 4: code = 4; id = 6: code = twenty-two"],
+            ["`fk`", "id = 3: code = 3", "id = 4: code = 4", "id = 6: code = twenty-two"],
         ),
         // the referenced column gets another form
         (
             "{alter_column: {table: teams, column: id, type: bigint, up: id + 8, down: id}}, {create_constraint: {table: users, name: fk, type: foreign_key, columns: [team], references: {table: teams, columns: [id]}}}".to_owned(),
-            ["`users`", "`teams`", "`fk`", "id = 1: team = 1; id = 2: team = 2"],
+            ["`users`", "`teams`", "`fk`", "id = 2: team = 2"],
         ),
         // no row can point at a table that is new
         (
