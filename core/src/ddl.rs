@@ -275,7 +275,24 @@ pub fn typed(sql_type: &str, collation: &Option<String>) -> Sql {
 
 /// NULL of a type with its collation.
 pub fn null(sql_type: &str, collation: &Option<String>) -> Sql {
-    collated(sql!("CAST(NULL AS {})", type_name(sql_type)), collation)
+    cast(&Sql::trusted("NULL"), sql_type, collation)
+}
+
+/// A value as one of a type with its collation.
+pub fn cast(value: &Sql, sql_type: &str, collation: &Option<String>) -> Sql {
+    collate(&sql!("CAST({} AS {})", value, type_name(sql_type)), collation)
+}
+
+/// A value under a collation, where there is one.
+pub fn collate(value: &Sql, collation: &Option<String>) -> Sql {
+    collated(value.clone(), collation)
+}
+
+/// A block that tries whether a query's columns can be assigned to columns of these types, and leaves nothing.
+pub fn try_assignment(columns: &[&Column], query: &Sql) -> Sql {
+    let table = Table { columns: columns.iter().map(|column| (*column).clone()).collect(), ..Table::default() };
+    let insert = sql!("INSERT INTO {} SELECT * FROM ({}) AS given WHERE false", qualified(OWN_SCHEMA, TWIN), query);
+    attempt([twin(&table), insert])
 }
 
 fn collated(text: Sql, collation: &Option<String>) -> Sql {

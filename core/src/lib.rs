@@ -9,6 +9,7 @@ mod error;
 pub mod hazard;
 pub mod migration;
 pub mod names;
+pub mod numbers;
 pub mod ops;
 pub mod partitions;
 pub mod plan;

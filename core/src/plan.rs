@@ -10,6 +10,7 @@ pub mod complete;
 mod dependents;
 mod preflight;
 pub mod rollback;
+mod rows;
 pub mod start;
 mod surroundings;
 

@@ -424,6 +424,11 @@ impl Column {
         }
     }
 
+    /// Whether its default takes numbers from a sequence, as that of a `serial` column does.
+    pub fn draws_numbers(&self) -> bool {
+        self.default.as_deref().is_some_and(|text| sql::mentions(text, "nextval"))
+    }
+
     /// The name of the identity's sequence, were the column in a table of this name.
     pub fn sequence_name(&self, table: &str) -> Option<String> {
         let identity = self.identity.as_ref()?;

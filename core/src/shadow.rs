@@ -53,6 +53,8 @@ pub struct Added {
     pub physical: String,
     /// It is filled by expressions, so it needs backfill and sync.
     pub derived: bool,
+    /// It is a new identity: existing rows get numbers, by backfill and sync as well (see [`crate::numbers`]).
+    pub numbered: bool,
     /// The default that the physical column has until complete.
     pub default: Option<String>,
 }
@@ -88,7 +90,7 @@ impl Physical<'_> {
 
     /// Whether existing rows need the backfill.
     pub fn needs_fill(&self) -> bool {
-        self.is_kept() && self.added.iter().any(|added| added.derived)
+        self.is_kept() && self.added.iter().any(|added| added.derived || added.numbered)
     }
 
     /// Identity columns that get another form: the older version's column, and the one that takes its place.
@@ -185,7 +187,8 @@ fn pair_columns(result: &mut Physical<'_>, newer: &Table, version: &str) {
                 let derived = result.lineage.is_derived_up(&column.name);
                 let default = column.default.clone().filter(|default| !derived && is_fast_default(default));
                 let physical = names::generated("new", &[&table, &column.name, version]);
-                result.added.push(Added { column: column.clone(), physical: physical.clone(), derived, default });
+                let numbered = column.identity.is_some() && result.lineage.origin(&column.name).is_none();
+                result.added.push(Added { column: column.clone(), physical: physical.clone(), derived, numbered, default });
                 physical
             }
         };

@@ -307,6 +307,12 @@ impl Stage {
             ))
             .hint(format!("drop foreign key `{key}` first, in a migration before, and create it again in one after")));
         }
+        if self.numbered(table)?.contains(&name) {
+            return Err(Error::new(format!(
+                "identity column `{table}.{name}` comes with this migration, and cannot be converted in it"
+            ))
+            .hint("give it its final form when it is added (add_column)"));
+        }
         refuse_generated(table, model, "up", &name, Some(up))?;
         refuse_generated(table, model, "down", &name, Some(down))?;
         self.supply_what_is_read(table, up)?;
@@ -323,12 +329,25 @@ impl Stage {
 
     /// Columns that came with nothing but their default have that for a value where an expression reads them.
     fn supply_what_is_read(&mut self, table: &str, expression: &str) -> Result<()> {
+        if let Some(column) = self.numbered(table)?.into_iter().find(|name| sql::mentions(expression, name)) {
+            return Err(Error::new(format!(
+                "`up` of table `{table}` reads column `{column}`, which gets its numbers in the same migration"
+            ))
+            .hint("let the expression do without it, or make this change in the next migration"));
+        }
         let columns = self.to.table(table)?.columns.iter();
         let read = columns.filter_map(|column| Some((column.name.clone(), column.default.clone()?)));
         let read: Vec<_> = read.filter(|(name, _)| sql::mentions(expression, name)).collect();
         let lineage = self.lineage_mut(table)?;
         read.iter().for_each(|(name, default)| lineage.supply(name, default));
         Ok(())
+    }
+
+    /// The identities that a table of the older version gets.
+    fn numbered(&self, table: &str) -> Result<Vec<String>> {
+        let lineage = self.lineage(table)?;
+        let identities = self.to.table(table)?.columns.iter().filter(|column| lineage.in_from && column.identity.is_some());
+        Ok(identities.map(|column| column.name.clone()).filter(|name| lineage.origin(name).is_none()).collect())
     }
 
     /// A key of the older version on these columns that is dropped: until complete it is there, and a new foreign key would take it.

@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::chain::Chain;
 use crate::ddl::{null, typed};
 use crate::names;
-use crate::ops::add_column::is_fast_default;
+use crate::numbers;
+use crate::ops::add_column::{is_fast_default, is_quoted};
 use crate::schema::Column;
 use crate::shadow::Physical;
 use crate::sql::{Sql, dollar_quoted, ident, join, literal, mentions, qualified, type_name, user};
@@ -27,6 +28,13 @@ pub enum Direction {
     Up,
     /// From the newer to the older version.
     Down,
+}
+
+/// The modes of sync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Filling,
+    Live,
 }
 
 /// A trigger function with the triggers that call it.
@@ -57,8 +65,12 @@ pub fn filling(chain: &Chain, table: &Physical<'_>) -> Sync {
     let mut program = Program::new(table);
     let results = program.evaluate(Direction::Up, "NEW");
     let assignments = results.iter().map(|(target, slot)| sql!("NEW.{} := {};", ident(target), slot));
-    let body = join(program.statements.drain(..).chain(assignments).collect::<Vec<_>>(), "\n");
-    let function = function(chain, &name, Direction::Up, &program, &sql!("{}\nRETURN NEW;", body));
+    let numbers = numbers::columns(table).map(|added| {
+        let held = sql!("NEW.{}", ident(&added.physical));
+        sql!("IF {} IS NULL THEN {} := {}; END IF;", held, held, numbers::value(chain, table, added, &held))
+    });
+    let body = join(program.statements.drain(..).chain(assignments).chain(numbers).collect::<Vec<_>>(), "\n");
+    let function = function(chain, &name, Mode::Filling, Direction::Up, &program, &sql!("{}\nRETURN NEW;", body));
     let silent = Sql::trusted("pg_catalog.current_setting('diptych.backfill', true) IS DISTINCT FROM 'on'");
     let mut sync = Sync { functions: vec![function], triggers: Vec::new() };
     sync.trigger(chain, table, Trigger { name: UP_INSERT, event: "INSERT", condition: &silent, function: &name, argument: "" });
@@ -71,7 +83,7 @@ pub fn filling(chain: &Chain, table: &Physical<'_>) -> Sync {
 /// in the backfill (`updated_at`) is undone by the last of them.
 fn put_back(chain: &Chain, table: &Physical<'_>, sync: &mut Sync) {
     let name = function_name(chain, table, "still");
-    let shadows = table.added.iter().filter(|added| added.derived);
+    let shadows = table.added.iter().filter(|added| added.derived || added.numbered);
     let shadows = shadows.map(|added| sql!("NEW.{} := \"diptych:row\".{};", ident(&added.physical), ident(&added.physical)));
     let text = sql!(
         "\nDECLARE\n\"diptych:row\" record;\nBEGIN\n\"diptych:row\" := NEW;\nNEW := OLD;\n{}\nRETURN NEW;\nEND\n",
@@ -159,6 +171,34 @@ pub fn conversion_query(table: &Physical<'_>, direction: Direction, row: &Sql) -
     nested_query(table.lineage, &plan, from)
 }
 
+/// Columns of the newer version, under their names there and of their types, as a query that is correlated to `row` of the table as
+/// it is: what a constraint or index of that version will be held against.
+pub fn newer_row(table: &Physical<'_>, wanted: &BTreeSet<String>, row: &Sql) -> Sql {
+    let (lineage, name) = (table.lineage, ident(&table.lineage.newest().table));
+    let added = |column: &String| table.added.iter().find(|added| added.column.name == *column);
+    let carried = wanted.iter().filter(|column| added(column).is_none_or(|added| added.derived));
+    let plan =
+        Needs::towards(lineage, Direction::Up, carried.map(|c| (c.clone(), c.clone())).collect(), table.older_names.clone());
+    let query = nested_query(lineage, &plan, |name| sql!("{}.{}", row, ident(crate::ddl::physical(&plan.physical, name)))).1;
+    let parts = wanted.iter().map(|column| {
+        let there = sql!("{}.{}", name, ident(column));
+        let value = match added(column) {
+            None => there,
+            Some(added) => {
+                let default = added.default.as_deref().map_or_else(|| Sql::trusted("NULL"), user);
+                let value = if added.derived { &there } else { &default };
+                // what the expression's own collation is does not count
+                let usual = || types::is_text(&added.column.sql_type).then(|| "pg_catalog.default".to_owned());
+                crate::ddl::cast(value, &added.column.sql_type, &added.column.collation.clone().or_else(usual))
+            }
+        };
+        sql!("{} AS {}", value, ident(column))
+    });
+    let parts: Vec<Sql> = parts.collect();
+    let parts = if parts.is_empty() { Sql::trusted("1") } else { join(parts, ", ") };
+    sql!("SELECT {} FROM ({}) AS {}", parts, query, name)
+}
+
 /// The same over NULLs of the right types, to see whether the expressions are valid at all.
 pub fn validity_query(table: &Physical<'_>, direction: Direction) -> Option<Sql> {
     let plan = Needs::of(table, direction);
@@ -189,7 +229,7 @@ fn nested_query(lineage: &Lineage, plan: &Needs, first: impl Fn(&str) -> Sql) ->
                 let value = match plan.link(lineage, at, name) {
                     Link::Same(other) => sql!("{}.{}", ident(&below.table), ident(&other)),
                     // what the next expressions read has its type, as in the triggers; the last is assigned to its column
-                    Link::Derived(expression) if at + 1 < plan.needed.len() => typed(user(&expression)),
+                    Link::Derived(expression) if at + 1 < plan.needed.len() || is_quoted(&expression) => typed(user(&expression)),
                     Link::Derived(expression) => user(&expression),
                     Link::Fresh => typed(Sql::trusted("NULL")),
                 };
@@ -234,6 +274,16 @@ impl Needs {
             }
         };
         targets.retain(|(_, physical)| wanted(physical));
+        Needs::towards(lineage, direction, targets, physical)
+    }
+
+    /// The same for the given targets.
+    fn towards(
+        lineage: &Lineage,
+        direction: Direction,
+        targets: Vec<(String, String)>,
+        physical: BTreeMap<String, String>,
+    ) -> Self {
         let count = lineage.layers.len();
         let mut needs = Needs { direction, targets, needed: vec![BTreeSet::new(); count], physical };
         needs.needed[count - 1] = needs.targets.iter().map(|(logical, _)| logical.clone()).collect();
@@ -394,7 +444,7 @@ fn live_function(chain: &Chain, table: &Physical<'_>, direction: Direction, name
     }
     body.push(Sql::trusted("RETURN NEW;"));
     let body = join(body, "\n");
-    function(chain, name, direction, &program, &body)
+    function(chain, name, Mode::Live, direction, &program, &body)
 }
 
 /// An INSERT of the newer version that leaves an identity out has it from the older side, whose column counts.
@@ -423,11 +473,12 @@ fn has_check(table: &Physical<'_>) -> bool {
     table.removed.iter().any(|column| table.lineage.is_derived_down(column))
 }
 
-fn function(chain: &Chain, name: &str, direction: Direction, program: &Program<'_>, body: &Sql) -> Sql {
+fn function(chain: &Chain, name: &str, mode: Mode, direction: Direction, program: &Program<'_>, body: &Sql) -> Sql {
     let text =
         sql!("\n#variable_conflict use_column\nDECLARE\n{}\nBEGIN\n{}\nEND\n", join(program.slots.iter().cloned(), "\n"), body);
     // a writer may have no right on the tables that a sub-select reads, and its write must not fail for that
-    let rights = Sql::trusted(if has_sub_select(program.table) { " SECURITY DEFINER" } else { "" });
+    let draws = mode == Mode::Filling && numbers::columns(program.table).next().is_some();
+    let rights = Sql::trusted(if draws || has_sub_select(program.table) { " SECURITY DEFINER" } else { "" });
     sql!(
         "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql{} SET search_path = {} AS {}",
         qualified(OWN_SCHEMA, name),
@@ -491,7 +542,7 @@ fn function_name(chain: &Chain, table: &Physical<'_>, role: &str) -> String {
 /// What a row tells about who wrote it.
 struct Evidence {
     writer_newer: Sql,
-    /// The newer side's columns with their types; none of them has a default of its own.
+    /// The newer side's columns with their types; none of them has a value of its own accord.
     newer: Vec<(String, String)>,
     /// Every newer-side column.
     newer_all: Vec<(String, String)>,
@@ -517,7 +568,7 @@ impl Evidence {
         let newer = table
             .added
             .iter()
-            .filter(|added| added.default.is_none())
+            .filter(|added| added.default.is_none() && !added.numbered)
             .map(|a| (a.physical.clone(), a.column.sql_type.clone()))
             .collect();
         let older = table.removed.iter().filter_map(|name| {

@@ -67,6 +67,63 @@ pub fn without_length(name: &str) -> String {
     }
 }
 
+/// The length that a type gives its values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Length {
+    /// What is counted.
+    pub kind: Measure,
+    /// The limit.
+    pub limit: usize,
+    /// It holds for every element.
+    pub array: bool,
+}
+
+/// What the length of a type counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// `varchar(n)`, `char(n)`.
+    Characters,
+    /// `varbit(n)`.
+    BitsAtMost,
+    /// `bit(n)`.
+    BitsExactly,
+}
+
+/// The length of a type in PostgreSQL's spelling, where it has one.
+pub fn length(name: &str) -> Option<Length> {
+    let element = name.trim_end_matches("[]");
+    let (head, rest) = element.split_once('(')?;
+    let kind = match head {
+        "character varying" | "character" => Measure::Characters,
+        "bit varying" => Measure::BitsAtMost,
+        "bit" => Measure::BitsExactly,
+        _ => return None,
+    };
+    let limit = rest.strip_suffix(')')?.parse().ok()?;
+    Some(Length { kind, limit, array: element.len() < name.len() })
+}
+
+/// Whether a type is one of text that has the default collation, or an array of such.
+pub fn is_text(name: &str) -> bool {
+    let element = name.trim_end_matches("[]");
+    element == "text" || element.starts_with("character varying") || element.starts_with("character(")
+}
+
+/// Whether every value of one type is the same value in another, and different ones stay different.
+pub fn widens(from: &str, to: &str) -> bool {
+    let integer = |name: &str| ["smallint", "integer", "bigint"].iter().position(|there| *there == name);
+    let is_text = |name: &str| is_text(name) && !name.ends_with(']') && !name.starts_with("character(");
+    from == to
+        || matches!((integer(from), integer(to)), (Some(from), Some(to)) if from <= to)
+        || is_text(from)
+            && is_text(to)
+            && match (length(from), length(to)) {
+                (_, None) => true,
+                (None, Some(_)) => false,
+                (Some(from), Some(to)) => from.limit <= to.limit,
+            }
+}
+
 /// Whether `IS DISTINCT FROM` on this type sees every change of the stored value. Other types (`numeric` with
 /// its scale, `citext`, `json`, which has no equality at all) are compared by their image.
 pub fn equality_is_identity(name: &str) -> bool {
@@ -87,7 +144,19 @@ pub fn equality_is_identity(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{normalize, without_length};
+    use super::{length, normalize, widens, without_length};
+
+    #[test]
+    fn tells_a_wider_type_from_a_narrower_one() {
+        for (from, to) in
+            [("integer", "bigint"), ("character varying(5)", "text"), ("character varying(5)", "character varying(9)")]
+        {
+            assert!(widens(from, to) && !widens(to, from), "{from} {to}");
+        }
+        assert!(widens("text", "character varying") && !widens("text", "integer") && !widens("character varying[]", "text"));
+        assert_eq!(length("character varying(5)[]").map(|length| (length.limit, length.array)), Some((5, true)));
+        assert_eq!(length("numeric(5,2)"), None);
+    }
 
     #[test]
     fn a_cast_cuts_nothing_off() {

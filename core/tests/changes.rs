@@ -45,6 +45,19 @@ fn statements(change: &str) -> String {
     steps.flat_map(|step| step.action.statements().into_iter().map(|sql| format!("{sql}\n")).collect::<Vec<_>>()).collect()
 }
 
+#[test]
+fn an_identity_comes_to_a_table_that_has_rows() {
+    let mut declared = declared();
+    let column = Column { identity: Some(Identity::default()), ..Column::new("number", "integer", false) };
+    users(&mut declared).columns.push(DeclaredColumn { column, renamed_from: None, up: None, down: None });
+    let operations = difference(&declared).unwrap();
+    assert!(matches!(&operations[..], [Operation::AddColumn(add)] if add.up.is_none()), "{operations:?}");
+    refused("{add_column: {table: users, column: {name: n, type: serial}, up: age}}", "`up`");
+    refused("{alter_column: {table: users, column: id, nullable: true, up: id, down: 'coalesce(id, 1)'}}", "cannot hold NULL");
+    let sql = statements("operations: [{add_column: {table: users, column: {name: n, type: serial}}}]");
+    assert!(sql.contains("AS IDENTITY (SEQUENCE NAME") && sql.contains("RENAME TO \"users_n_seq\""), "{sql}");
+}
+
 /// The structs that agree with the snapshot, to be changed.
 fn declared() -> DeclaredSchema {
     let tables = recorded().tables.into_iter().map(|(name, table)| DeclaredTable {

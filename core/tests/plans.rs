@@ -56,6 +56,31 @@ fn metadata_needs_no_shadow() {
 }
 
 #[test]
+fn a_wider_key_asks_its_rows_nothing_that_the_old_one_knows() {
+    let looks = |id: &str, boss: &str| {
+        let before = format!(
+            "{}\n- create_constraint: {{table: users, name: boss_fk, type: foreign_key, columns: [age], references: {{table: users, columns: [id]}}}}",
+            USERS
+                .replace("operations: [", "operations:\n- ")
+                .trim_end_matches(']')
+                .replace("type: bigint, pk", "type: integer, pk")
+        );
+        let first = Migration::parse("0001_users", &before).unwrap();
+        let older = Version::new("public", &first, &first.stage(&Schema::default()).unwrap());
+        let change = format!(
+            "operations: [{{alter_column: {{table: users, column: id, type: bigint, up: \"{id}\", down: id}}}}, {{alter_column: {{table: users, column: age, type: bigint, up: \"{boss}\", down: age}}}}]"
+        );
+        let change = Migration::parse("0002_change", &change).unwrap();
+        let chain = Chain::extend("public", Some(older), &[change], Vec::new(), 15).unwrap().unwrap();
+        let titles = start(&chain).steps.into_iter().map(|step| step.title);
+        titles.filter(|title| title.contains("no two rows") || title.contains("point at rows")).count()
+    };
+    assert_eq!(looks("id", "CAST(age AS bigint)"), 0);
+    assert_eq!(looks("id + 1", "age"), 2);
+    assert_eq!(looks("id", "age + 1"), 1);
+}
+
+#[test]
 fn the_same_input_gives_the_same_bytes() {
     let one = serde_json::to_string(&start(&chain(SPLIT))).unwrap();
     let two = serde_json::to_string(&start(&chain(SPLIT))).unwrap();

@@ -94,6 +94,15 @@ pub struct PendingVersion {
     pub steps: usize,
 }
 
+/// The version that a command removes.
+#[derive(Clone, Copy, Debug)]
+enum Goes {
+    /// `complete` does.
+    Older,
+    /// `rollback` does.
+    Newer,
+}
+
 impl Migrator {
     /// Connects to what [`parse`](crate::connect::parse) made of a URL, or to a driver's configuration.
     pub async fn connect(target: impl Into<Target>, options: Options) -> Result<Self> {
@@ -244,12 +253,30 @@ impl Migrator {
 
     /// Contracts: what only the older version needed goes.
     pub async fn complete(&mut self, progress: &mut dyn Progress) -> Result<Outcome> {
+        self.remove(Goes::Older, progress).await
+    }
+
+    /// Undoes a start, finished or not.
+    pub async fn rollback(&mut self, progress: &mut dyn Progress) -> Result<Outcome> {
+        self.remove(Goes::Newer, progress).await
+    }
+
+    /// Removes a version, as soon as nobody is on it if the guard waits for that.
+    async fn remove(&mut self, goes: Goes, progress: &mut dyn Progress) -> Result<Outcome> {
         state::prepare(&self.client).await?;
         let since = Instant::now();
         loop {
-            let token = self.take_run(Command::Complete).await?;
-            let outcome = self.complete_locked(token, progress).await;
-            // not while the run is held: a rollback may come first
+            let outcome = match goes {
+                Goes::Older => {
+                    let token = self.take_run(Command::Complete).await?;
+                    self.complete_locked(token, progress).await
+                }
+                Goes::Newer => {
+                    let token = self.take_run(Command::Rollback).await?;
+                    self.rollback_locked(token, progress).await
+                }
+            };
+            // not while the run is held: the other command may come first
             self.release().await;
             match outcome {
                 Err(error) if self.waits_for_leases(&error, since) => tokio::time::sleep(Duration::from_millis(500)).await,
@@ -289,21 +316,6 @@ impl Migrator {
         self.run(&plan, token, progress).await?;
         state::end_complete(&mut self.client, &chain).await?;
         Ok(Outcome::Done(vec![name]))
-    }
-
-    /// Undoes a start, finished or not.
-    pub async fn rollback(&mut self, progress: &mut dyn Progress) -> Result<Outcome> {
-        state::prepare(&self.client).await?;
-        let since = Instant::now();
-        loop {
-            let token = self.take_run(Command::Rollback).await?;
-            let outcome = self.rollback_locked(token, progress).await;
-            self.release().await;
-            match outcome {
-                Err(error) if self.waits_for_leases(&error, since) => tokio::time::sleep(Duration::from_millis(500)).await,
-                outcome => return outcome,
-            }
-        }
     }
 
     async fn rollback_locked(&mut self, token: i64, progress: &mut dyn Progress) -> Result<Outcome> {

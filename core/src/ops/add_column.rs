@@ -1,7 +1,8 @@
 //! `add_column`: a column that only the newer version has.
 //!
 //! A constant or stable default is PostgreSQL's fast default: no scan, no rewrite. With `up`, or with a default that
-//! is evaluated per row, the column is filled by the backfill and kept filled by the sync triggers.
+//! is evaluated per row, the column is filled by the backfill and kept filled by the sync triggers. So is an identity or `serial`: existing
+//! rows get numbers, in no order that means anything, and the sequence goes on behind them for both versions.
 
 use serde::{Deserialize, Serialize};
 
@@ -32,12 +33,21 @@ impl Operate for AddColumn {
             return Err(Error::new(format!("column `{table}.{name}` cannot join the primary key when it is added"))
                 .hint("add the column first, then the key with create_constraint"));
         }
-        if column.generated.is_some() || column.identity.is_some() {
+        if column.identity.is_some() && (self.up.is_some() || column.default.is_some()) {
+            let word = if self.up.is_some() { "up" } else { "default" };
+            return Err(Error::new(format!("identity column `{table}.{name}` has `{word}`, but its values are numbers of its sequence"))
+                .hint(format!("remove `{word}`: existing rows get numbers too; or add a plain column")));
+        }
+        if column.identity.is_some() && !matches!(column.sql_type.as_str(), "smallint" | "integer" | "bigint") {
+            return Err(Error::new(format!("identity column `{table}.{name}` cannot have type {}", column.sql_type))
+                .hint("give it smallint, integer or bigint"));
+        }
+        if column.generated.is_some() {
             return Err(Error::new(format!("generated column `{table}.{name}` cannot be added to an existing table without a rewrite"))
                 .hint("add a plain column with `up` instead"));
         }
         let up = self.up.clone().or_else(|| column.default.clone().filter(|default| !is_fast_default(default)));
-        if up.is_none() && !column.nullable && column.default.is_none() {
+        if up.is_none() && !column.nullable && column.default.is_none() && column.identity.is_none() {
             return Err(Error::new(format!("column `{table}.{name}` is NOT NULL, but existing rows have no value for it"))
                 .hint("add `up: …` with their value, or a `default`, or make it nullable"));
         }
@@ -56,11 +66,16 @@ impl Operate for AddColumn {
 pub fn is_fast_default(default: &str) -> bool {
     let text = default.trim().to_lowercase();
     let core = text.split("::").next().unwrap_or_default().trim();
-    let quoted = core.len() >= 2 && core.starts_with('\'') && core.ends_with('\'') && !core[1..core.len() - 1].replace("''", "").contains('\'');
     let number = !core.is_empty() && core.trim_start_matches('-').parse::<f64>().is_ok();
     let cast_is_plain = text.split("::").skip(1).all(|cast| cast.chars().all(|c| c.is_alphanumeric() || " _(),[]\"".contains(c)));
     cast_is_plain
-        && (quoted || number || matches!(core, "true" | "false" | "null" | "now()" | "current_timestamp" | "current_date" | "localtimestamp"))
+        && (is_quoted(core) || number || matches!(core, "true" | "false" | "null" | "now()" | "current_timestamp" | "current_date" | "localtimestamp"))
+}
+
+/// Whether a text is one quoted literal, whose type is that of the column that it is for.
+pub fn is_quoted(text: &str) -> bool {
+    let text = text.trim();
+    text.len() >= 2 && text.starts_with('\'') && text.ends_with('\'') && !text[1..text.len() - 1].replace("''", "").contains('\'')
 }
 
 #[cfg(test)]

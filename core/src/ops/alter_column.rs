@@ -68,6 +68,14 @@ impl Operate for AlterColumn {
         let mut column = before.clone();
         if let Some(sql_type) = &self.sql_type {
             column.sql_type = types::normalize(sql_type);
+            if let Some(plain) = types::serial(sql_type) {
+                // the notation of a column that has its numbers from a sequence: this one goes on with its own
+                if before.identity.is_none() && !before.draws_numbers() {
+                    return Err(Error::new(format!("column `{table}.{name}` is no serial column, and cannot become one"))
+                        .hint(format!("give it type {plain}, or add a new column of type {sql_type}")));
+                }
+                plain.clone_into(&mut column.sql_type);
+            }
         }
         if let Some(nullable) = self.nullable {
             column.nullable = nullable;
@@ -90,6 +98,19 @@ impl Operate for AlterColumn {
         if column.identity.is_some() && !matches!(column.sql_type.as_str(), "smallint" | "integer" | "bigint") {
             return Err(Error::new(format!("identity column `{table}.{name}` cannot have type {}", column.sql_type))
                 .hint("give it smallint, integer or bigint, or add a new column with `up` and drop this one"));
+        }
+        if column.identity.is_some() && column.nullable {
+            return Err(Error::new(format!("identity column `{table}.{name}` cannot hold NULL")).hint("leave it NOT NULL, or add a new column with `up` and drop this one"));
+        }
+        let is_integer = |name: &str| matches!(name, "smallint" | "integer" | "bigint");
+        if before.draws_numbers()
+            && column.draws_numbers()
+            && is_integer(&before.sql_type)
+            && is_integer(&column.sql_type)
+            && !types::widens(&before.sql_type, &column.sql_type)
+        {
+            return Err(Error::new(format!("serial column `{table}.{name}` cannot get the narrower type {}, which its sequence may have outgrown", column.sql_type))
+                .hint(format!("leave it {}, or drop its default in the same operation (default: null)", before.sql_type)));
         }
         if converted {
             let (up, down) = self.conversions(&before, &column)?;

@@ -10,7 +10,7 @@ use crate::schema::{Constraint, ReplicaIdentity, Table};
 use crate::shadow::{Physical, layout};
 use crate::sql::{Sql, ident, literal, qualified, user, verbatim};
 use crate::stage::Moment;
-use crate::{names, partitions, sql, sync, views};
+use crate::{names, numbers, partitions, sql, sync, views};
 
 /// The plan of `complete` for a chain.
 pub fn complete(chain: &Chain) -> Plan {
@@ -213,6 +213,7 @@ fn contract(chain: &Chain, table: &Physical<'_>, name: &str) -> Vec<Sql> {
         }
         let sequences: Vec<_> = table.identities().map(|(origin, added)| sequence(chain, table, &origin, added)).collect();
         statements.extend(sequences.iter().flat_map(|sequence| sequence.begin.iter().cloned()));
+        statements.extend(numbers::hand_over(chain, table));
         // generated columns before those that they read
         let reads = |name: &&String| {
             let column = table.older.and_then(|older| older.columns.iter().find(|column| column.name == **name));
@@ -223,6 +224,7 @@ fn contract(chain: &Chain, table: &Physical<'_>, name: &str) -> Vec<Sql> {
             statements.push(sql!("ALTER TABLE {} DROP COLUMN {}", place, ident(name)));
         }
         statements.extend(sequences.into_iter().map(|sequence| sequence.end));
+        statements.extend(numbers::columns(table).map(|added| numbers::rename(chain, table, added)));
     }
     // before its indexes, which may take the name that it had
     if name != table.name {

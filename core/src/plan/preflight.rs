@@ -3,12 +3,11 @@
 use crate::chain::Chain;
 use crate::ddl;
 use crate::plan::start::{foreign_keys, new_indexes};
-use crate::plan::{Action, Phase, Steps, Verdict, dependents, surroundings};
+use crate::plan::{Action, Phase, Steps, Verdict, dependents, rows, surroundings};
 use crate::schema::Constraint;
 use crate::shadow::Physical;
 use crate::sql;
-use crate::sql::{Sql, ident, join, literal, qualified};
-use crate::sync::{self, Direction};
+use crate::sql::{Sql, ident, join, literal};
 
 /// The checks of a start, in the order in which they cost: names first, rows last.
 pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
@@ -67,9 +66,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     for table in &kept {
         dependents::check(chain, table, steps);
     }
-    for table in tables.iter().filter(|table| table.needs_sync()) {
-        conversions(chain, table, steps);
-    }
+    rows::checks(chain, tables, steps);
 }
 
 /// The server knows the types of the new columns.
@@ -166,79 +163,4 @@ fn foreign_keys_fit(tables: &[Physical<'_>], steps: &mut Steps) {
             );
         }
     }
-}
-
-/// The expressions are valid, and every existing row has a value that its column takes (R8).
-fn conversions(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
-    for (direction, word) in [(Direction::Up, "up"), (Direction::Down, "down")] {
-        if let Some(query) = sync::validity_query(table, direction) {
-            steps.push(
-                Phase::Preflight,
-                format!("`{word}` of `{}` is valid", table.name),
-                Action::Check {
-                    sql: sql!("SELECT NULL::pg_catalog.text FROM ({}) AS valid WHERE false", query),
-                    refusal: format!("`{word}` of table `{}` is not valid SQL", table.name),
-                    hint: format!(
-                        "correct the `{word}` expression; it stands where the columns of the {} version are in scope",
-                        if direction == Direction::Up { "older" } else { "newer" }
-                    ),
-                    verdict: Verdict::Refuse,
-                },
-            );
-        }
-    }
-    if !table.needs_fill() {
-        return;
-    }
-    let row = ident("diptych row");
-    let (targets, query) = sync::conversion_query(table, Direction::Up, &row);
-    let columns = (1..=targets.len()).map(|number| ident(&format!("diptych {number}")));
-    // a CASE makes the server evaluate every conversion, so that one that fails is found; rows are named where NULL is refused
-    let nulls = targets.iter().enumerate().map(|(at, physical)| {
-        let refused = table.added.iter().any(|added| added.physical == *physical && !added.column.nullable);
-        let verdict = Sql::trusted(if refused { "true" } else { "false" });
-        sql!("CASE WHEN result.{} IS NULL THEN {} ELSE false END", ident(&format!("diptych {}", at + 1)), verdict)
-    });
-    let condition = join(nulls, " OR ");
-    let not_null: Vec<_> = table
-        .added
-        .iter()
-        .filter(|added| added.derived && !added.column.nullable)
-        .map(|a| format!("`{}`", a.column.name))
-        .collect();
-    let key = table.older.map(|older| older.primary_key()).unwrap_or_default();
-    let sample = if key.is_empty() {
-        sql!("'row at ' || {}.ctid::pg_catalog.text", row)
-    } else {
-        let parts =
-            key.iter().map(|column| sql!("{} || {}.{}::pg_catalog.text", literal(&format!("{column} = ")), row, ident(column)));
-        join(parts, " || ', ' || ")
-    };
-    steps.push(
-        Phase::Preflight,
-        format!("every row of `{}` can be converted", table.name),
-        Action::Check {
-            sql: sql!(
-                "SELECT {} FROM {} AS {}, LATERAL ({}) AS result ({}) WHERE {} LIMIT 3",
-                sample,
-                qualified(&chain.base, &table.name),
-                row,
-                query,
-                join(columns, ", "),
-                condition
-            ),
-            refusal: if not_null.is_empty() {
-                format!("`up` of table `{}` fails on existing rows", table.name)
-            } else {
-                format!(
-                    "`up` of table `{}` gives NULL for {}, which {} NOT NULL, on existing rows",
-                    table.name,
-                    not_null.join(", "),
-                    if not_null.len() == 1 { "is" } else { "are" }
-                )
-            },
-            hint: "make `up` give a value for these rows (coalesce), or correct the rows".into(),
-            verdict: Verdict::Refuse,
-        },
-    );
 }

@@ -7,7 +7,7 @@ use crate::schema::Constraint;
 use crate::shadow::{Physical, layout};
 use crate::sql::{Sql, ident, join, qualified, verbatim};
 use crate::stage::Moment;
-use crate::{ddl, names, partitions, sql, sync, views};
+use crate::{ddl, names, numbers, partitions, sql, sync, views};
 
 /// How far the start got that is to be undone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -166,6 +166,9 @@ fn undo(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
         let proof = names::generated("proof", &[&table.name, &added.physical, &chain.newer.name]);
         statements.push(sql!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}", place, ident(&proof)));
         statements.push(sql!("ALTER TABLE {} DROP COLUMN IF EXISTS {}", place, ident(&added.physical)));
+        if added.numbered {
+            statements.push(numbers::remove(chain, table, added));
+        }
     }
     statements
 }

@@ -9,7 +9,7 @@ use crate::shadow::{AddedConstraint, Physical, layout};
 use crate::sql::{Sql, ident, join, literal, qualified, verbatim};
 use crate::stage::Moment;
 use crate::sync::{self, Direction};
-use crate::{names, partitions, sql, views};
+use crate::{names, numbers, partitions, sql, views};
 
 /// The id of the step after which apps may use the new version.
 pub const PUBLISH: &str = "publish";
@@ -66,6 +66,7 @@ fn expand(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
         return;
     }
     let mut statements = Vec::new();
+    statements.extend(numbers::columns(table).map(|added| numbers::create(chain, table, added)));
     for added in &table.added {
         let declared = ddl::typed(&added.column.sql_type, &added.column.collation);
         let mut definition = sql!("ADD COLUMN {} {}", ident(&added.physical), declared);
@@ -211,12 +212,15 @@ fn backfill(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     let row = ident("diptych row");
     let (targets, query) = sync::conversion_query(table, Direction::Up, &row);
     let columns = join(targets.iter().map(|target| ident(target)), ", ");
+    let held = |added: &crate::shadow::Added| sql!("{}.{}", row, ident(&added.physical));
+    let converted = (!targets.is_empty()).then(|| sql!("({}) = ({})", columns, query));
+    let numbered = numbers::columns(table)
+        .map(|added| sql!("{} = {}", ident(&added.physical), numbers::value(chain, table, added, &held(added))));
     let update = sql!(
-        "UPDATE {} AS {} SET ({}) = ({}) WHERE {}.ctid >= $1::pg_catalog.text::pg_catalog.tid AND {}.ctid < $2::pg_catalog.text::pg_catalog.tid AND (pg_catalog.hashtid({}.ctid) & 2147483647) % $4::pg_catalog.int4 = $3::pg_catalog.int4",
+        "UPDATE {} AS {} SET {} WHERE {}.ctid >= $1::pg_catalog.text::pg_catalog.tid AND {}.ctid < $2::pg_catalog.text::pg_catalog.tid AND (pg_catalog.hashtid({}.ctid) & 2147483647) % $4::pg_catalog.int4 = $3::pg_catalog.int4",
         place,
         row,
-        columns,
-        query,
+        join(converted.into_iter().chain(numbered), ", "),
         row,
         row,
         row
@@ -233,15 +237,15 @@ fn backfill(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     let missed: Vec<_> = missed.collect();
     let empty = join(targets.iter().map(|target| sql!("{}.{} IS NULL", row, ident(target))), " OR ");
     let aliases = join((1..=targets.len()).map(|number| ident(&format!("diptych {number}"))), ", ");
+    let result = sql!("LATERAL ({}) AS {} ({})", query, ident("diptych result"), aliases);
+    let converted = (!targets.is_empty()).then(|| sql!("(({}) AND ({}))", empty, join(missed, " OR ")));
+    let missed = converted.into_iter().chain(numbers::columns(table).map(|added| sql!("{} IS NULL", held(added))));
     let verify = sql!(
-        "SELECT {}.ctid::pg_catalog.text FROM {} AS {}, LATERAL ({}) AS {} ({}) WHERE ({}) AND ({}) LIMIT 1",
+        "SELECT {}.ctid::pg_catalog.text FROM {} AS {}{} WHERE {} LIMIT 1",
         row,
         place,
         row,
-        query,
-        ident("diptych result"),
-        aliases,
-        empty,
+        if targets.is_empty() { Sql::default() } else { sql!(", {}", result) },
         join(missed, " OR ")
     );
     let step = steps.push(
@@ -410,22 +414,30 @@ fn go_live(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     if !proven.is_empty() {
         let changes = proven.iter().flat_map(|added| {
             let proof = proof(chain, table, &added.physical);
+            let settled = if added.numbered { numbers::settle(chain, table, added) } else { Vec::new() };
             [
                 sql!("ALTER TABLE {} ALTER COLUMN {} SET NOT NULL", place, ident(&added.physical)),
                 sql!("ALTER TABLE {} DROP CONSTRAINT {}", place, ident(&proof)),
             ]
+            .into_iter()
+            .chain(settled)
         });
+        let mut statements: Vec<Sql> = changes.collect();
+        if table.needs_fill() && !table.added.iter().any(|added| added.derived) {
+            // no live trigger takes the place of those that gave numbers; their drop has the same lock as the above
+            statements.extend(sync::remove(chain, table));
+        }
         steps
             .transaction(
                 Phase::Publish,
                 format!("make new columns of `{}` NOT NULL", table.name),
                 exclusive(std::slice::from_ref(&place), std::slice::from_ref(&place)),
-                changes.collect(),
+                statements,
             )
             .lock(format!("ACCESS EXCLUSIVE on {place}, instant (already proven)"));
     }
-    if table.needs_sync() {
-        let sync = sync::live(chain, table);
+    let sync = table.needs_sync().then(|| sync::live(chain, table)).filter(|sync| !sync.functions.is_empty());
+    if let Some(sync) = sync {
         let mut statements = sync.functions;
         statements.extend(sync.triggers);
         statements.push(sync::remove_filling(chain, table));

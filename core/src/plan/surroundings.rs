@@ -1,7 +1,7 @@
 //! What stands around a table and is not in the model: row security, partitions, publications, the application's triggers.
 
 use crate::chain::Chain;
-use crate::plan::{Action, Phase, Steps, Verdict};
+use crate::plan::{Action, Phase, Steps, Verdict, rows};
 use crate::shadow::Physical;
 use crate::sql;
 use crate::sql::{Sql, join, literal};
@@ -9,6 +9,7 @@ use crate::sql::{Sql, join, literal};
 /// Looked at before anything is changed: what would break is refused, what somebody should know is told.
 pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     let filled = names(tables, |table| table.needs_fill());
+    let read = names(tables, |table| rows::are_read(tables, table));
     let widened = names(tables, |table| table.is_kept() && !table.added.is_empty());
     let changed = names(tables, |table| is_changed(table) && !table.is_partitioned());
     let partitioned = names(tables, |table| is_changed(table) && table.is_partitioned());
@@ -17,8 +18,8 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
 
     push(
         steps,
-        "row security hides no row from the backfill",
-        find(&filled, Sql::trusted("pg_catalog.row_security_active(class.oid)")),
+        "row security hides no row that is read",
+        find(&read, Sql::trusted("pg_catalog.row_security_active(class.oid)")),
         "row security hides rows of these tables from the migration role",
         "run as the tables' owner, without FORCE ROW LEVEL SECURITY, or as a role with BYPASSRLS",
         Verdict::Refuse,

@@ -5,6 +5,7 @@ mod columns;
 mod constraints;
 mod indexes;
 mod partitions;
+mod serial;
 mod several;
 mod sql;
 mod tables;
@@ -73,7 +74,7 @@ const EXPECTATIONS: [&str; 14] = [
 const BEYOND: &str = "beyond";
 
 /// Rows are the same in both versions.
-const SAME: Account =
+pub(crate) const SAME: Account =
     Account { table: ("users", "users"), renamed: &[], up: &[], down: &[], values: &[], unaccounted: &[], notes: true };
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -120,6 +121,7 @@ const WORK: &str = "INSERT INTO users (email, name) VALUES ('w{n}', 'Work Er'); 
 /// Every operation's ways; on PostgreSQL 14 without those that need NULLS NOT DISTINCT or a list of columns to set.
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = all_cases();
+    cases.extend(serial::cases());
     let newer = |text: &str| text.contains("nulls_not_distinct") || text.contains("on_delete_set_columns");
     cases.retain(|case| major() >= 15 || !(newer(case.before) || newer(case.change)));
     cases

@@ -248,9 +248,10 @@ fn next_table(rng: &mut Rng, schema: &Schema, old: &str, before: &Table, new: &s
         let mut column = schemas::column(rng, before, false);
         column.name = name(rng, &taken);
         taken.insert(column.name.clone());
-        (column.identity, column.generated) = (None, None);
+        column.generated = None;
+        let numbered = column.identity.is_some();
         let needed = !column.nullable && column.default.is_none();
-        let up = (needed || rng.u8(..3) == 0).then(|| out_of(rng, &column, &before.columns, old));
+        let up = (!numbered && (needed || rng.u8(..3) == 0)).then(|| out_of(rng, &column, &before.columns, old));
         layer.up.insert(column.name.clone(), Value::or_default(up.as_ref(), &column));
         next.columns.push(DeclaredColumn { column, renamed_from: None, up, down: None });
     }
@@ -447,10 +448,11 @@ fn add_column(rng: &mut Rng, schema: &Schema, table: &str) -> Option<Vec<Operati
     let mut column = schemas::column(rng, model, false);
     // a few that are to be refused
     if rng.u8(..15) > 0 {
-        (column.identity, column.generated) = (None, None);
+        column.generated = None;
     }
+    let numbered = column.identity.is_some() && rng.u8(..15) > 0;
     let needed = !column.nullable && column.default.is_none();
-    let up = (needed && rng.u8(..40) > 0 || rng.u8(..3) == 0).then(|| out_of(rng, &column, &model.columns, table));
+    let up = (!numbered && (needed && rng.u8(..40) > 0 || rng.u8(..3) == 0)).then(|| out_of(rng, &column, &model.columns, table));
     let mut spec = ColumnSpec::of(&column);
     if rng.u8(..8) == 0 {
         let name = name(rng, &relations(schema));

@@ -1,0 +1,482 @@
+//! Preflight of the rows: those that the newer version cannot take are named before anything is changed (R8).
+//!
+//! Each rule is held against the rows as they will be: the older version's table with `up` applied, as a sub-select that has the newer
+//! version's columns under their names, so that opaque text stands where it belongs (R6). One scan per rule, ACCESS SHARE and nothing
+//! stronger. What changes afterwards is found by the index build or the validation.
+
+use std::collections::BTreeSet;
+
+use crate::chain::Chain;
+use crate::ddl;
+use crate::plan::start::new_indexes;
+use crate::plan::{Action, Phase, Steps, Verdict};
+use crate::schema::{Column, Constraint, Index, IndexColumn, References, Table};
+use crate::shadow::{Added, Physical};
+use crate::sql::{Sql, ident, join, literal, mentions, qualified, user};
+use crate::sync::{self, Direction};
+use crate::{numbers, sql, types};
+
+/// The checks of the rows: what each conversion gives, then what the new rules say of it.
+pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
+    for table in tables.iter().filter(|table| table.needs_sync()) {
+        expressions(table, steps);
+        if table.added.iter().any(|added| added.derived) {
+            conversions(chain, table, steps);
+        }
+    }
+    for table in tables.iter().filter(|table| table.is_kept()) {
+        for added in numbers::columns(table) {
+            too_many(chain, table, added, steps);
+        }
+        for added in &table.added_constraints {
+            match &added.constraint {
+                Constraint::Check { check, .. } => broken_check(chain, table, &added.name, check, steps),
+                Constraint::ForeignKey { columns, references, .. } => {
+                    orphans(chain, tables, table, (&added.name, columns, references), steps);
+                }
+                _ => {}
+            }
+        }
+        for (name, _, index) in new_indexes(table).into_iter().filter(|(.., index)| index.unique) {
+            duplicates(chain, table, &name, &index, steps);
+        }
+    }
+}
+
+/// Whether the rows of a table are looked at, so that row security must hide none.
+pub(super) fn are_read(tables: &[Physical<'_>], table: &Physical<'_>) -> bool {
+    let points_here = |constraint: &Constraint| matches!(constraint, Constraint::ForeignKey { references, .. } if table.final_name() == Some(references.table.as_str()));
+    let kept = || tables.iter().filter(|other| other.is_kept());
+    table.is_kept()
+        && (table.needs_fill()
+            || !table.added_constraints.is_empty()
+            || table.added_indexes.iter().any(|(.., index)| index.unique)
+            || kept().flat_map(|other| &other.added_constraints).any(|added| points_here(&added.constraint)))
+}
+
+fn refuse(steps: &mut Steps, title: String, sql: Sql, refusal: String, hint: impl Into<String>) {
+    let action = Action::Check { sql, refusal, hint: hint.into(), verdict: Verdict::Refuse };
+    steps.push(Phase::Preflight, title, action);
+}
+
+/// The expressions are valid.
+fn expressions(table: &Physical<'_>, steps: &mut Steps) {
+    for (direction, word, side) in [(Direction::Up, "up", "older"), (Direction::Down, "down", "newer")] {
+        let Some(query) = sync::validity_query(table, direction) else { continue };
+        refuse(
+            steps,
+            format!("`{word}` of `{}` is valid", table.name),
+            sql!("SELECT NULL::pg_catalog.text FROM ({}) AS valid WHERE false", query),
+            format!("`{word}` of table `{}` is not valid SQL", table.name),
+            format!("correct the `{word}` expression; it stands where the columns of the {side} version are in scope"),
+        );
+        if direction == Direction::Up {
+            let targets: Vec<&Column> = table.added.iter().filter(|added| added.derived).map(|added| &added.column).collect();
+            refuse(
+                steps,
+                format!("`{word}` of `{}` has the types of its columns", table.name),
+                ddl::try_assignment(&targets, &query),
+                format!("`{word}` of table `{}` gives another type than its column has", table.name),
+                "write a cast into the expression",
+            );
+        }
+    }
+}
+
+/// Every existing row has a value that its column takes: one scan, and another one, row by row, to find those on which an expression fails.
+fn conversions(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
+    let row = ident(ROW);
+    let (targets, query) = sync::conversion_query(table, Direction::Up, &row);
+    let columns: Vec<Sql> = (1..=targets.len()).map(|number| ident(&format!("diptych {number}"))).collect();
+    let added = |physical: &String| table.added.iter().find(|added| added.physical == *physical).map(|added| &added.column);
+    let mut faults = Vec::new();
+    for (physical, name) in targets.iter().zip(&columns) {
+        let Some(column) = added(physical) else { continue };
+        let (value, label) = (sql!("result.{}", name), format!("`{}`", column.name));
+        // a CASE makes the server evaluate every conversion, so that one that fails is found also where NULL may be
+        let null = if column.nullable { Sql::trusted("NULL") } else { literal(&format!("{label} would be NULL")) };
+        faults.push(sql!("CASE WHEN {} IS NULL THEN {} END", ddl::cast(&value, &column.sql_type, &None), null));
+        // an assignment refuses what a cast cuts off
+        if let Some(length) = types::length(&column.sql_type) {
+            let text = shown(&literal(&label), &value);
+            let reason = literal(&format!(", too long for {}", column.sql_type));
+            faults.push(sql!("CASE WHEN {} THEN {} || {} END", too_long(&length, &value), text, reason));
+        }
+    }
+    let faults = sql!("nullif(pg_catalog.concat_ws(', ', {}), '')", join(faults, ", "));
+    let result = sql!("({}) AS result ({})", query, join(columns, ", "));
+    let place = qualified(&chain.base, &table.name);
+    let text = sql!(
+        "
+#variable_conflict use_column
+DECLARE
+  \"diptych row\" record;
+  \"diptych found\" pg_catalog.text[];
+BEGIN
+  BEGIN
+    \"diptych found\" := ARRAY(SELECT {} || ': ' || {} FROM {} AS {}, LATERAL {} WHERE {} IS NOT NULL LIMIT 3);
+  EXCEPTION WHEN data_exception OR integrity_constraint_violation OR raise_exception THEN
+    FOR {} IN SELECT {}.*, {}.ctid FROM {} AS {} LOOP
+      BEGIN
+        PERFORM {} FROM {};
+      EXCEPTION WHEN data_exception OR integrity_constraint_violation OR raise_exception THEN
+        \"diptych found\" := \"diptych found\" || ({} || ': ' || SQLERRM);
+      END;
+      EXIT WHEN pg_catalog.cardinality(\"diptych found\") = 3 OR pg_catalog.clock_timestamp() > pg_catalog.statement_timestamp() + interval '10 s';
+    END LOOP;
+    IF \"diptych found\" IS NULL THEN
+      RAISE;
+    END IF;
+  END;
+  IF pg_catalog.cardinality(\"diptych found\") > 0 THEN
+    RAISE EXCEPTION USING ERRCODE = 'data_exception', MESSAGE = pg_catalog.array_to_string(\"diptych found\", '; ');
+  END IF;
+END
+",
+        sample(table),
+        faults,
+        place,
+        row,
+        result,
+        faults,
+        row,
+        row,
+        row,
+        place,
+        row,
+        faults,
+        result,
+        sample(table)
+    );
+    refuse(
+        steps,
+        format!("every row of `{}` can be converted", table.name),
+        sql!("DO {}", sql::dollar_quoted(&text)),
+        format!("`up` of table `{}` does not give existing rows what their columns take", table.name),
+        "make `up` give a value that fits for these rows (coalesce, left), or correct the rows",
+    );
+}
+
+/// Whether a value is longer than its column takes: trailing spaces are cut off of text, as the server does.
+fn too_long(length: &types::Length, value: &Sql) -> Sql {
+    let scalar = |value: &Sql| match length.kind {
+        types::Measure::Characters => {
+            let rest = sql!("pg_catalog.substr({}::pg_catalog.text, {})", value, length.limit + 1);
+            sql!("pg_catalog.length(pg_catalog.rtrim({}, ' ')) > 0", rest)
+        }
+        types::Measure::BitsAtMost => sql!("pg_catalog.bit_length({}::pg_catalog.varbit) > {}", value, length.limit),
+        types::Measure::BitsExactly => sql!("pg_catalog.bit_length({}::pg_catalog.varbit) <> {}", value, length.limit),
+    };
+    if length.array {
+        let elements = sql!("pg_catalog.unnest({}) AS element (value)", value);
+        sql!("EXISTS (SELECT 1 FROM {} WHERE {})", elements, scalar(&Sql::trusted("element.value")))
+    } else {
+        sql!("({})", scalar(value))
+    }
+}
+
+/// More rows than a `smallserial` column has numbers; of the others a table has never too many.
+fn too_many(chain: &Chain, table: &Physical<'_>, added: &Added, steps: &mut Steps) {
+    let is_plain = added.column.identity.as_ref().is_some_and(|identity| identity.options.is_none());
+    if added.column.sql_type != "smallint" || !is_plain {
+        return;
+    }
+    refuse(
+        steps,
+        format!("there are numbers for every row of `{}`", table.name),
+        sql!("SELECT {} FROM {} AS {} OFFSET 32767 LIMIT 1", sample(table), qualified(&chain.base, &table.name), ident(ROW)),
+        format!("table `{}` has more rows than column `{}` has numbers, which end at 32767", table.name, added.column.name),
+        "give the column type serial or bigserial",
+    );
+}
+
+/// A new check that existing rows break.
+fn broken_check(chain: &Chain, table: &Physical<'_>, name: &str, check: &str, steps: &mut Steps) {
+    let Some(newer) = table.newer else { return };
+    let read: BTreeSet<String> = newer.mentioned(vec![check]).into_iter().collect();
+    if reads_whole_row(table, newer, &[check]) || reads_numbers(table, &read) {
+        return;
+    }
+    let place = ident(&table.lineage.newest().table);
+    let values = read.iter().map(|column| shown(&literal(column), &sql!("{}.{}", place, ident(column))));
+    let values: Vec<Sql> = std::iter::once(sql!("{}.{}", place, sample_name(newer))).chain(joined(values.collect())).collect();
+    refuse(
+        steps,
+        format!("the rows of `{}` keep check `{name}`", table.name),
+        sql!(
+            "SELECT {} FROM ({}) AS {} WHERE NOT {} LIMIT 3",
+            join(values, " || ': ' || "),
+            newer_rows(chain, table, newer, &read),
+            place,
+            user(check)
+        ),
+        format!("rows of table `{}` break check `{name}`", table.name),
+        "correct these rows, or give the column an `up` that does; what the older version writes from now on is held to the check too",
+    );
+}
+
+/// A new key that several existing rows have.
+fn duplicates(chain: &Chain, table: &Physical<'_>, name: &str, index: &Index, steps: &mut Steps) {
+    let Some(newer) = table.newer else { return };
+    let is_default = |key: &IndexColumn| key.opclass.as_ref().is_none_or(|class| class.name.ends_with("_pattern_ops"));
+    // another operator class may find other values equal: the build knows
+    if !index.columns.iter().all(is_default) || reads_whole_row(table, newer, &index.opaque()) || is_held(table, index) {
+        return;
+    }
+    let keys = index.columns.iter().filter(|key| key.expression.is_none()).map(|key| key.column.clone());
+    let read: BTreeSet<String> = keys.chain(newer.mentioned(index.opaque())).collect();
+    if reads_numbers(table, &read) {
+        return;
+    }
+    let place = ident(&table.lineage.newest().table);
+    let number = |at: usize| ident(&format!("diptych {}", at + 1));
+    let keys: Vec<(Sql, Sql)> = index
+        .columns
+        .iter()
+        .map(|key| match &key.expression {
+            Some(text) => (literal(text), ddl::collate(&user(text), &key.collate)),
+            None => (literal(&key.column), ddl::collate(&sql!("{}.{}", place, ident(&key.column)), &key.collate)),
+        })
+        .collect();
+    let parts = keys.iter().enumerate().map(|(at, (_, value))| sql!("{} AS {}", value, number(at)));
+    let found = sql!(
+        "SELECT {}.{} AS row_, {} FROM ({}) AS {}{}",
+        place,
+        sample_name(newer),
+        join(parts, ", "),
+        newer_rows(chain, table, newer, &read),
+        place,
+        index.predicate.as_deref().map_or_else(Sql::default, |text| sql!(" WHERE {}", user(text)))
+    );
+    let values: Vec<Sql> = keys.iter().enumerate().map(|(at, (label, _))| shown(label, &number(at))).collect();
+    let numbers: Vec<Sql> = (0..keys.len()).map(number).collect();
+    let present = numbers.iter().map(|key| sql!("{} IS DISTINCT FROM NULL", key));
+    let filter = if index.nulls_not_distinct { Sql::default() } else { sql!(" WHERE {}", join(present, " AND ")) };
+    let is_key = newer.constraints.contains_key(name);
+    let what = if is_key { "constraint" } else { "unique index" };
+    refuse(
+        steps,
+        format!("no two rows of `{}` have one key in {what} `{name}`", table.name),
+        sql!(
+            "SELECT {} || pg_catalog.format(' in %s rows (%s, %s)', pg_catalog.count(*), pg_catalog.min(row_), pg_catalog.max(row_)) FROM ({}) AS found{} GROUP BY {} HAVING pg_catalog.count(*) > 1 LIMIT 3",
+            join(joined(values), ""),
+            found,
+            filter,
+            join(numbers, ", ")
+        ),
+        format!("rows of table `{}` share a key that {what} `{name}` wants once", table.name),
+        "correct these rows, or give a column of the key an `up` that tells them apart",
+    );
+}
+
+/// A new foreign key that points at nothing in existing rows.
+fn orphans(
+    chain: &Chain,
+    tables: &[Physical<'_>],
+    table: &Physical<'_>,
+    (name, columns, references): (&str, &[String], &References),
+    steps: &mut Steps,
+) {
+    let target = tables.iter().find(|there| there.final_name() == Some(references.table.as_str()));
+    let (Some(newer), Some(target)) = (table.newer, target) else { return };
+    let Some(parent) = target.newer else { return };
+    let numbers = reads_numbers(table, columns) || reads_numbers(target, &references.columns);
+    if numbers || points_already(table, target, columns, references) {
+        return;
+    }
+    let child = |column: &String| sql!("{}.{}", ident("diptych child"), ident(column));
+    let is_null = |column: &String| sql!("{} IS NOT DISTINCT FROM NULL", child(column));
+    let is_there = |column: &String| sql!("{} IS DISTINCT FROM NULL", child(column));
+    let collation = |table: &Table, name: &String| {
+        table.columns.iter().find(|column| column.name == *name).and_then(|column| column.collation.clone())
+    };
+    let pairs = columns.iter().zip(&references.columns).map(|(own, other)| {
+        let (ours, theirs) = (collation(newer, own), collation(parent, other));
+        // it is the referenced column's collation that counts
+        let collate = (ours != theirs).then(|| theirs.unwrap_or_else(|| "pg_catalog.default".to_owned()));
+        sql!("{}.{} = {}", ident("diptych parent"), ident(other), ddl::collate(&child(own), &collate))
+    });
+    let mut broken = join(columns.iter().map(is_there), " AND ");
+    // a table that comes with this migration has no rows yet
+    if target.is_kept() {
+        let read = references.columns.iter().cloned().collect();
+        let rows = sql!(
+            "SELECT {}.* FROM {} AS {}, LATERAL ({}) AS {}",
+            ident(NEWER),
+            qualified(&chain.base, &target.name),
+            ident(ROW),
+            sync::newer_row(target, &read, &ident(ROW)),
+            ident(NEWER)
+        );
+        let pairs = join(pairs, " AND ");
+        broken = sql!("{} AND NOT EXISTS (SELECT 1 FROM ({}) AS {} WHERE {})", broken, rows, ident("diptych parent"), pairs);
+    }
+    let rows = newer_rows(chain, table, newer, &columns.iter().cloned().collect());
+    let values = joined(columns.iter().map(|column| shown(&literal(column), &child(column))).collect());
+    let found = |condition: &Sql| {
+        let (row, values) = (sample_name(newer), join(values.clone(), ""));
+        let place = ident("diptych child");
+        sql!("SELECT {}.{} || ': ' || {} FROM ({}) AS {} WHERE {}", place, row, values, rows, place, condition)
+    };
+    let mut query = found(&broken);
+    if references.match_type.is_some() && columns.len() > 1 {
+        let half = sql!("({}) AND ({})", join(columns.iter().map(is_null), " OR "), join(columns.iter().map(is_there), " OR "));
+        query = sql!("{} UNION ALL {}", query, found(&half));
+    }
+    refuse(
+        steps,
+        format!("the rows of `{}` point at rows of `{}` by foreign key `{name}`", table.name, references.table),
+        sql!("{} LIMIT 3", query),
+        format!("rows of table `{}` point at no row of table `{}` by foreign key `{name}`", table.name, references.table),
+        if target.is_kept() {
+            "correct these rows or add those that they point at, or give the column an `up` that does without"
+        } else {
+            "create the foreign key in a later migration, when the new table has its rows"
+        },
+    );
+}
+
+/// The alias of the table as it is.
+const ROW: &str = "diptych row";
+/// The alias of the same row as the newer version will have it.
+const NEWER: &str = "diptych newer";
+
+/// The rows of a table as the newer version will have them, each with how it is named to people.
+fn newer_rows(chain: &Chain, table: &Physical<'_>, newer: &Table, read: &BTreeSet<String>) -> Sql {
+    sql!(
+        "SELECT {} AS {}, {}.* FROM {} AS {}, LATERAL ({}) AS {}",
+        sample(table),
+        sample_name(newer),
+        ident(NEWER),
+        qualified(&chain.base, &table.name),
+        ident(ROW),
+        sync::newer_row(table, read, &ident(ROW)),
+        ident(NEWER)
+    )
+}
+
+/// A name that no column has.
+fn sample_name(newer: &Table) -> Sql {
+    let mut name = "diptych sample".to_owned();
+    while newer.has_column(&name) {
+        name.push('\'');
+    }
+    ident(&name)
+}
+
+/// How a row is named to people: by its key, else by its place.
+fn sample(table: &Physical<'_>) -> Sql {
+    let key = table.older.map(|older| older.primary_key()).unwrap_or_default();
+    if key.is_empty() {
+        return sql!("('row at ' || {}.ctid::pg_catalog.text) COLLATE pg_catalog.\"C\"", ident(ROW));
+    }
+    let parts = key.iter().map(|column| shown(&literal(column), &sql!("{}.{}", ident(ROW), ident(column))));
+    // under one collation, whatever those of the columns: rows are compared by it
+    sql!("({}) COLLATE pg_catalog.\"C\"", join(joined(parts.collect()), ""))
+}
+
+/// `label = value`, the value clipped.
+fn shown(label: &Sql, value: &Sql) -> Sql {
+    sql!("{} || ' = ' || coalesce(pg_catalog.\"left\"({}::pg_catalog.text, 80), 'NULL')", label, value)
+}
+
+/// Parts of a text with commas between them; none of no parts.
+fn joined(parts: Vec<Sql>) -> Option<Sql> {
+    (!parts.is_empty()).then(|| join(parts, " || ', ' || "))
+}
+
+/// Whether a rule reads numbers that no row has yet.
+fn reads_numbers<'a>(table: &Physical<'_>, read: impl IntoIterator<Item = &'a String>) -> bool {
+    read.into_iter().any(|name| numbers::columns(table).any(|added| added.column.name == *name))
+}
+
+/// Whether a text may read the row as a whole, or what a sub-select does not have.
+fn reads_whole_row(table: &Physical<'_>, newer: &Table, texts: &[&str]) -> bool {
+    let names = [table.lineage.newest().table.as_str(), "tableoid"];
+    names.iter().any(|name| !newer.has_column(name) && texts.iter().any(|text| mentions(text, name)))
+}
+
+/// The older version's column whose values a column of the newer version has, whatever its type: one that is merely wider.
+fn carried(table: &Physical<'_>, column: &str) -> Option<String> {
+    let layers = &table.lineage.layers;
+    let mut name = column.to_owned();
+    for at in (1..layers.len()).rev() {
+        match layers[at].up.get(&name)? {
+            crate::stage::Link::Same(below) => name.clone_from(below),
+            crate::stage::Link::Derived(text) => {
+                let [below, above] = [at - 1, at].map(|at| layers[at].columns.iter().find(|there| there.name == name));
+                let (below, above) = (below?, above?);
+                if !is_itself(text, &name, &above.sql_type)
+                    || below.collation != above.collation
+                    || !types::widens(&below.sql_type, &above.sql_type)
+                {
+                    return None;
+                }
+            }
+            crate::stage::Link::Fresh => return None,
+        }
+    }
+    Some(name)
+}
+
+/// Whether an expression is a column, or its plain cast to a type.
+fn is_itself(text: &str, name: &str, sql_type: &str) -> bool {
+    let is_name = |text: &str| text.trim() == name && name == name.to_lowercase() || text.trim() == ident(name).as_str();
+    let is_type = |text: &str| types::normalize(text) == sql_type;
+    let cast = text.split_once("::").or_else(|| {
+        let (word, inside) = text.trim().strip_suffix(')')?.split_once('(')?;
+        let at = inside.to_lowercase().find(" as ").filter(|_| word.trim().eq_ignore_ascii_case("cast"))?;
+        Some((inside.get(..at)?, inside.get(at + 4..)?))
+    });
+    is_name(text) || cast.is_some_and(|(value, to)| is_name(value) && is_type(to))
+}
+
+/// Whether a unique key of the older version already keeps this one.
+fn is_held(table: &Physical<'_>, index: &Index) -> bool {
+    let plain = |key: &IndexColumn| key.expression.is_none() && key.collate.is_none() && key.opclass.is_none();
+    let origins: Option<BTreeSet<String>> =
+        index.columns.iter().map(|key| if plain(key) { carried(table, &key.column) } else { None }).collect();
+    let (Some(origins), Some(older)) = (origins, table.older) else { return false };
+    let keys = older.constraints.values().filter_map(ddl::key_index);
+    let keeps = |key: Index| {
+        key.unique
+            && key.predicate.is_none()
+            && (key.nulls_not_distinct || !index.nulls_not_distinct)
+            && key.columns.iter().all(|key| plain(key) && origins.contains(&key.column))
+    };
+    keys.chain(older.indexes.values().cloned()).any(keeps)
+}
+
+/// Whether a foreign key of the older version already says the same.
+fn points_already(table: &Physical<'_>, target: &Physical<'_>, columns: &[String], references: &References) -> bool {
+    let wanted: Option<BTreeSet<(String, String)>> = columns
+        .iter()
+        .zip(&references.columns)
+        .map(|(own, other)| Some((carried(table, own)?, carried(target, other)?)))
+        .collect();
+    let (Some(wanted), Some(older), true) = (wanted, table.older, target.is_kept()) else { return false };
+    older.constraints.values().any(|there| match there {
+        Constraint::ForeignKey { columns, references: then, .. } => {
+            then.table == target.lineage.oldest().table
+                && (then.match_type == references.match_type || references.match_type.is_none())
+                && columns.iter().cloned().zip(then.columns.iter().cloned()).collect::<BTreeSet<_>>() == wanted
+        }
+        _ => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_itself;
+
+    #[test]
+    fn knows_a_column_and_its_plain_cast() {
+        for text in ["id", "\"id\"", "id::bigint", "CAST(id AS int8)", "cast( \"id\" as bigint )", " id :: int8 "] {
+            assert!(is_itself(text, "id", "bigint"), "{text}");
+        }
+        for text in ["id + 1", "id::integer", "id::integer::bigint", "f(id AS bigint)", "idx", "CAST(abs(id) AS bigint)"] {
+            assert!(!is_itself(text, "id", "bigint"), "{text}");
+        }
+        assert!(!is_itself("Name", "Name", "text"));
+    }
+}
