@@ -50,6 +50,19 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
         "detach foreign partitions for the time of the migration; see that `partition_by` says what the database has",
         Verdict::Refuse,
     );
+    let numbered = names(tables, |table| {
+        table.is_kept() && table.is_partitioned() && table.added.iter().any(|added| added.column.identity.is_some())
+    });
+    if chain.server < 17 && !numbered.is_empty() {
+        push(
+            steps,
+            "no partitioned table gets an identity (PostgreSQL 14 to 16)",
+            Some(sql!("VALUES {}", join(numbered.iter().map(|name| sql!("({})", name)), ", "))),
+            "PostgreSQL before 17 knows no identity columns in partitioned tables, which these would have",
+            "give the column a default (nextval of a sequence of your own), or upgrade to PostgreSQL 17 or newer",
+            Verdict::Refuse,
+        );
+    }
     push(
         steps,
         "there is room for the new columns",

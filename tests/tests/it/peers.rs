@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use diptych::core::chain::view_schema;
 use diptych::{Outcome, Progress, Quiet};
-use diptych_tests::{Database, Work, ask, client, difference, migration, must, schema};
+use diptych_tests::{Database, Work, ask, client, difference, major, migration, must, schema};
 
 const USERS: &str = "operations:
   - create_table:
@@ -611,6 +611,20 @@ async fn t23_a_partitioned_table_with_an_index_is_altered() {
         ask(&admin, "SELECT relname FROM pg_class WHERE relname ~ 'diptych' AND relnamespace = 'public'::regnamespace").await,
         ""
     );
+    // what this server does not know is told before anything is changed
+    let numbers = migration("0003_numbers", "operations: [{add_column: {table: events, column: {name: number, type: serial}}}]");
+    let all = [all[0].clone(), all[1].clone(), numbers];
+    let before = database.catalog().await;
+    let started = database.migrator().await.start(&all, None, &mut Quiet).await;
+    if major() < 17 {
+        let error = started.unwrap_err();
+        assert!(error.is_refused() && error.message().contains("partitioned tables, which these would have: events"), "{error}");
+        assert_eq!(before, database.catalog().await);
+    } else {
+        started.unwrap();
+        database.migrator().await.complete(&mut Quiet).await.unwrap();
+        assert_eq!(ask(&admin, "SELECT count(DISTINCT number) = count(*) AND count(*) > 500 FROM events").await, "t");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
