@@ -408,7 +408,7 @@ async fn f12_a_partition_key_is_not_converted() {
         "operations: [{drop_column: {table: t, column: at, down: current_date}}]",
         "operations: [{rename_column: {table: t, from: at, to: day}}]",
     ] {
-        let error = migration("0002_change", change).stage(&schema(&[before.clone()])).unwrap_err();
+        let error = migration("0002_change", change).stage(&schema(std::slice::from_ref(&before))).unwrap_err();
         assert!(error.to_string().contains("partition key") && error.to_string().contains("`t.at`"), "{change}: {error}");
     }
 }
