@@ -123,11 +123,11 @@ impl AlterColumn {
             Some(up) => up.clone(),
             None if retyped => {
                 return Err(Error::new(format!("{place} changes its type from {} to {} without `up`", before.sql_type, after.sql_type))
-                    .hint(format!("add `up: \"CAST({} AS {})\"`, or another expression over the older version's columns", itself(), after.sql_type)));
+                    .hint(format!("add `up: 'CAST({} AS {})'`, or another expression over the older version's columns", itself(), after.sql_type)));
             }
             None if before.nullable && !after.nullable => {
                 return Err(Error::new(format!("{place} becomes NOT NULL without `up`"))
-                    .hint(format!("add `up: \"coalesce({}, …)\"` with the value for rows that hold NULL", itself())));
+                    .hint(format!("add `up: 'coalesce({}, …)'` with the value for rows that hold NULL", itself())));
             }
             None => itself(),
         };
@@ -135,11 +135,11 @@ impl AlterColumn {
             Some(down) => down.clone(),
             None if retyped => {
                 return Err(Error::new(format!("{place} changes its type from {} to {} without `down`", before.sql_type, after.sql_type))
-                    .hint(format!("add `down: \"CAST({} AS {})\"`, or another expression over the newer version's columns", itself(), before.sql_type)));
+                    .hint(format!("add `down: 'CAST({} AS {})'`, or another expression over the newer version's columns", itself(), before.sql_type)));
             }
             None if !before.nullable && after.nullable => {
                 return Err(Error::new(format!("{place} becomes nullable without `down`, and the older version cannot take NULL"))
-                    .hint(format!("add `down: \"coalesce({}, …)\"` with the value that the older version is to read", itself())));
+                    .hint(format!("add `down: 'coalesce({}, …)'` with the value that the older version is to read", itself())));
             }
             None => itself(),
         };

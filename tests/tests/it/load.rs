@@ -324,7 +324,7 @@ impl Worker {
         let Some(id) = self.any(rows) else { return self.insert(side, phase, rows, None).await };
         match choice {
             0..24 => self.insert(side, phase, rows, None).await,
-            24..32 => self.insert(side, phase, rows, Some(id)).await,
+            24..32 if self.stage.case.account.upserts => self.insert(side, phase, rows, Some(id)).await,
             32..40 if rows.len() > 20 => {
                 let table = self.stage.form(side).table.clone();
                 self.run(side, &format!("DELETE FROM \"{table}\" WHERE id = {id}"), &[]).await;
