@@ -160,6 +160,12 @@ pub(super) fn refuse_what_cannot_move(stage: &Stage, table: &str, column: &str) 
             return refuse(format!("exclusion constraint `{name}` is on it, and could only be built again while nobody writes"), "drop the constraint in this migration");
         }
     }
+    if let Some((key, other, foreign)) = stage.key_that_includes(table, column) {
+        return refuse(
+            format!("it is included in key `{key}`, which foreign key `{foreign}` of table `{other}` may hang on"),
+            &format!("drop constraint `{foreign}` of `{other}` first, in the same migration"),
+        );
+    }
     if let Some(other) = model.generated_from(column) {
         return refuse(format!("generated column `{other}` reads it"), "drop the generated column first");
     }

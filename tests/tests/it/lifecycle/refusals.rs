@@ -387,6 +387,17 @@ const REFUSALS: &[Refusal] = &[
         "not readable: operations[0].drop_table: unknown field `cascade`, expected `name` at line 2 column 31",
         "correct the place named above; indentation counts in YAML",
     ),
+    // a key that may have to stay
+    (
+        "create_table: {name: t, columns: [{name: id, type: int, pk: true}, {name: c, type: int, nullable: true}, {name: r, type: int, references: {name: f, table: t, column: id}}], constraints: [{name: k, type: unique, columns: [id], index_parameters: {include_columns: [c]}}]}; alter_column: {table: t, column: c, type: bigint, up: c, down: c}",
+        "operation 2 (`alter_column`): column `t.c` cannot be converted: it is included in key `k`, which foreign key `f` of table `t` may hang on",
+        "drop constraint `f` of `t` first, in the same migration",
+    ),
+    (
+        "create_table: {name: t, columns: [{name: id, type: int, pk: true}, {name: c, type: int, nullable: true}, {name: r, type: int, references: {name: f, table: t, column: id}}], constraints: [{name: k, type: unique, columns: [id], index_parameters: {include_columns: [c]}}]}; drop_column: {table: t, column: c}",
+        "operation 2 (`drop_column`): column `t.c` is included in key `k`, which foreign key `f` of table `t` may hang on",
+        "drop constraint `f` of `t` first, in the same migration",
+    ),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
