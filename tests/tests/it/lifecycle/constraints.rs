@@ -1,7 +1,7 @@
 //! Constraints that come, go and are renamed.
 
 use super::Side::{New, Old};
-use super::{Account, Case, REGIONS, SAME, SEED, USERS, WORK};
+use super::{Account, BEYOND, Case, REGIONS, SAME, SEED, USERS, WORK};
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
@@ -305,6 +305,31 @@ pub(super) fn cases() -> Vec<Case> {
                 ("INSERT INTO users (email, name, code) VALUES ('c', 'First1', 77)", ""),
                 ("SELECT count(*) FROM pg_constraint WHERE conname IN ('users_team_fk', 'users_name_region')", "0"),
             ],
+        },
+        Case {
+            name: "add_column called like a word of a constraint",
+            expectation: BEYOND,
+            before: "operations:
+  - create_table:
+      name: users
+      columns:
+        - {name: id, type: bigint, pk: true, generated: {identity: {user_specified_values: BY DEFAULT}}}
+        - {name: email, type: text}
+        - {name: name, type: text, nullable: true}
+      constraints:
+        - {name: users_apart, type: exclude, exclude: {elements: email WITH =, predicate: email IS NOT NULL}}
+        - {name: users_mail, type: check, check: email IS NOT NULL}
+",
+            seed: "INSERT INTO users (email) SELECT 'u' || n FROM generate_series(1, 300) AS n",
+            change: "operations: [{add_column: {table: users, column: {name: 'null', type: text, nullable: true}, up: upper(email)}}]",
+            account: Account { up: &[("null", "upper(email)")], values: &[(Old, "email", "x{u}"), (New, "email", "x{u}")], notes: false, ..SAME },
+            work: WORK,
+            started: &[
+                (Old, "INSERT INTO users (email) VALUES ('u1')", "!23P01"),
+                (New, "INSERT INTO users (email) VALUES ('u1')", "!23P01"),
+                (New, "SELECT \"null\" FROM users WHERE email = 'u1'", "U1"),
+            ],
+            completed: &[("INSERT INTO users (email) VALUES ('u1')", "!23P01"), ("SELECT \"null\" FROM users WHERE email = 'u1'", "U1")],
         },
     ]
 }
