@@ -17,7 +17,7 @@ pub struct Version {
     pub views: String,
     /// The model.
     pub schema: Schema,
-    /// Every relation in the schema of views: its tables, and tombstones of those that went when it came.
+    /// Every relation in the schema of views: its tables, and tombstones under the names that went when it came.
     pub relations: Vec<String>,
 }
 
@@ -26,8 +26,8 @@ impl Version {
     pub fn new(base: &str, migration: &Migration, stage: &Stage) -> Self {
         let suffix = migration.version_schema.as_deref().unwrap_or(&migration.name);
         let mut relations: Vec<String> = stage.to.tables.keys().cloned().collect();
-        let gone = stage.lineages.iter().filter(|lineage| !lineage.in_to).map(|lineage| &lineage.oldest().table);
-        relations.extend(gone.filter(|name| !stage.to.tables.contains_key(*name)).cloned());
+        let gone = stage.lineages.iter().filter_map(|lineage| lineage.name_left());
+        relations.extend(gone.filter(|name| !stage.to.tables.contains_key(*name)).map(str::to_owned));
         Version { name: migration.name.clone(), views: view_schema(base, suffix), schema: stage.to.clone(), relations }
     }
 }

@@ -116,19 +116,18 @@ impl DeclaredTable {
         // a name that one is given is not that of another, which has the same definition without a name
         let given: Vec<&String> = self.constraints.iter().filter_map(|(name, _)| name.as_ref()).collect();
         for (name, constraint) in &self.constraints {
-            let mut known = recorded.iter().flat_map(|there| &there.constraints);
-            let known = known.find(|(name, known)| *known == constraint && !given.contains(name)).map(|(name, _)| name.clone());
-            let name = name.clone().or(known).unwrap_or_else(|| constraint.default_name(&self.name));
+            let usual = constraint.default_name(&self.name);
+            let known = recorded.iter().flat_map(|there| &there.constraints);
+            let known = known.filter(|(name, known)| *known == constraint && !given.contains(name)).map(|(name, _)| name);
+            let name = name.clone().unwrap_or_else(|| nearest(known, usual));
             crate::ops::column_spec::add_constraint(&self.name, &mut table, &name, constraint.clone())?;
         }
         let given: Vec<&String> = self.indexes.iter().filter_map(|(name, _)| name.as_ref()).collect();
         for (name, index) in &self.indexes {
-            let mut known = recorded.iter().flat_map(|there| &there.indexes);
-            let known = known.find(|(name, known)| *known == index && !given.contains(name)).map(|(name, _)| name.clone());
-            let name = name
-                .clone()
-                .or(known)
-                .unwrap_or_else(|| crate::names::object_name(&self.name, Some(&index.default_stem()), "idx"));
+            let usual = crate::names::object_name(&self.name, Some(&index.default_stem()), "idx");
+            let known = recorded.iter().flat_map(|there| &there.indexes);
+            let known = known.filter(|(name, known)| *known == index && !given.contains(name)).map(|(name, _)| name);
+            let name = name.clone().unwrap_or_else(|| nearest(known, usual));
             if table.indexes.insert(name.clone(), index.clone()).is_some_and(|other| other != *index) {
                 return Err(
                     Error::new(format!("table `{}` has two indexes `{name}`", self.name)).hint("give one of them another name")
@@ -137,4 +136,10 @@ impl DeclaredTable {
         }
         Ok(table)
     }
+}
+
+/// Of several of one definition the one of PostgreSQL's own naming, else the first, else that name.
+fn nearest<'a>(known: impl Iterator<Item = &'a String>, usual: String) -> String {
+    let known: Vec<&String> = known.collect();
+    if known.contains(&&usual) { usual } else { known.first().map_or(usual, |first| (*first).clone()) }
 }

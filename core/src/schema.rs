@@ -297,7 +297,8 @@ impl Schema {
         Ok(self.tables.get_mut(name).expect("checked above"))
     }
 
-    /// What no single operation can see: names that two relations would share, and replica identities without their index.
+    /// What no single operation can see: names that two relations would share, foreign keys that point at no key, and replica
+    /// identities without their index.
     pub fn check(&self) -> Result<()> {
         let mut taken: BTreeMap<String, String> = BTreeMap::new();
         for (name, table) in &self.tables {
@@ -311,6 +312,25 @@ impl Schema {
                 taken.insert(relation, what);
             }
             table.check_replica_identity(name)?;
+            self.check_foreign_keys(name, table)?;
+        }
+        Ok(())
+    }
+
+    fn check_foreign_keys(&self, name: &str, table: &Table) -> Result<()> {
+        for (foreign, constraint) in &table.constraints {
+            let Constraint::ForeignKey { references, .. } = constraint else { continue };
+            if !self.table(&references.table)?.is_key(&references.columns) {
+                let list = references.columns.join(", ");
+                return Err(Error::new(format!(
+                    "foreign key `{foreign}` of table `{name}` points at `{}` ({list}), which is no key of it",
+                    references.table
+                ))
+                .hint(format!(
+                    "add a unique constraint on exactly these columns of `{}`, not a deferrable one",
+                    references.table
+                )));
+            }
         }
         Ok(())
     }
@@ -347,6 +367,22 @@ impl Table {
     /// Whether a column is part of the partition key, as far as its text tells.
     pub fn is_partitioned_by(&self, column: &str) -> bool {
         self.partition_by.as_deref().is_some_and(|text| sql::mentions(text, column))
+    }
+
+    /// Whether a foreign key may point at these columns, in whatever order.
+    pub fn is_key(&self, columns: &[String]) -> bool {
+        let alike = |key: &[String]| key.len() == columns.len() && columns.iter().all(|column| key.contains(column));
+        let constraints = self.constraints.values().any(|constraint| match constraint {
+            Constraint::PrimaryKey { columns, deferrable: false, .. } | Constraint::Unique { columns, deferrable: false, .. } => {
+                alike(columns)
+            }
+            _ => false,
+        });
+        let indexes = self.indexes.values().filter(|index| index.unique && index.predicate.is_none());
+        constraints
+            || indexes
+                .map(|index| index.columns.iter().map(|key| key.column.clone()).collect::<Vec<_>>())
+                .any(|columns| alike(&columns))
     }
 
     /// The generated column that reads a column, as far as its text tells.

@@ -227,6 +227,10 @@ fn pair_constraints(
     let mut rest = Vec::new();
     for (name, constraint) in &newer.constraints {
         let mut wanted = key(constraint, newer, &result.newer_names);
+        if !constraint.opaque().is_empty() {
+            // an added column may be called like a word of the text (`null`), and no older text can mean it
+            wanted.1.retain(|physical| !result.is_added(physical));
+        }
         aim_at_older(&mut wanted.0, stage);
         let same = |(_, there): &(&String, (Constraint, Vec<String>))| *there == wanted;
         let found = unmatched.iter().position(|there| same(there) && there.0 == name).or_else(|| unmatched.iter().position(same));

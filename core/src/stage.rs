@@ -196,6 +196,12 @@ impl Stage {
             ))
             .hint(format!("drop constraint `{constraint}` of `{other}` first, in the same migration")));
         }
+        if let Some((key, other, constraint)) = self.key_that_includes(table, column) {
+            return Err(Error::new(format!(
+                "column `{table}.{column}` is included in key `{key}`, which foreign key `{constraint}` of table `{other}` may hang on"
+            ))
+            .hint(format!("drop constraint `{constraint}` of `{other}` first, in the same migration")));
+        }
         let mut rest = self.to.table(table)?.clone();
         rest.columns.retain(|there| there.name != column);
         if let Some(reader) = reader(&rest, column) {
@@ -366,6 +372,34 @@ impl Stage {
         Ok(older.filter(|(name, there)| is_it(there) && !now.contains_key(*name)).map(|(name, _)| name.clone()).next())
     }
 
+    /// A key that has the column in INCLUDE and that a foreign key points at, with the foreign key's table and name. Which of several
+    /// keys on the same columns it hangs on is the server's secret, and with the column the key's index goes.
+    pub fn key_that_includes(&self, table: &str, column: &str) -> Option<(String, String, String)> {
+        let model = self.to.tables.get(table)?;
+        let constraints = model.constraints.iter().filter_map(|(name, constraint)| match constraint {
+            Constraint::PrimaryKey { columns, index_parameters, .. } | Constraint::Unique { columns, index_parameters, .. } => {
+                Some((name, columns.clone(), &index_parameters.include_columns))
+            }
+            _ => None,
+        });
+        let indexes =
+            model.indexes.iter().filter(|(_, index)| index.unique).map(|(name, index)| {
+                (name, index.columns.iter().map(|key| key.column.clone()).collect::<Vec<_>>(), &index.include)
+            });
+        let keys: Vec<_> =
+            constraints.chain(indexes).filter(|(_, _, included)| included.iter().any(|name| name == column)).collect();
+        for (other, foreign) in self.inbound(table) {
+            let Constraint::ForeignKey { references, .. } = &self.to.tables[&other].constraints[&foreign] else { continue };
+            let is_it = |columns: &[String]| {
+                columns.len() == references.columns.len() && columns.iter().all(|name| references.columns.contains(name))
+            };
+            if let Some((key, _, _)) = keys.iter().find(|(_, columns, _)| is_it(columns)) {
+                return Some(((*key).clone(), other, foreign));
+            }
+        }
+        None
+    }
+
     /// Raw SQL.
     pub fn script(&mut self, script: Script) {
         self.scripts.push(script);
@@ -400,6 +434,12 @@ impl Lineage {
     /// The newer version's scope.
     pub fn newest(&self) -> &Layer {
         &self.layers[self.layers.len() - 1]
+    }
+
+    /// The older version's name of the table, where the newer version has it under another one or not at all.
+    pub fn name_left(&self) -> Option<&str> {
+        let name = self.oldest().table.as_str();
+        (self.in_from && !(self.in_to && self.newest().table == name)).then_some(name)
     }
 
     /// The older version's column that is this very column of the newer one, if it never was converted.

@@ -168,7 +168,12 @@ pub fn remove_filling(chain: &Chain, table: &Physical<'_>) -> Sql {
 pub fn conversion_query(table: &Physical<'_>, direction: Direction, row: &Sql) -> (Vec<String>, Sql) {
     let plan = Needs::of(table, direction);
     let from = |name: &str| sql!("{}.{}", row, ident(crate::ddl::physical(&plan.physical, name)));
-    nested_query(table.lineage, &plan, from)
+    let (targets, query) = nested_query(table.lineage, &plan, from);
+    if plan.needed[0].is_empty() {
+        // it reads nothing of the row: the server would ask a volatile function once for all rows
+        return (targets, sql!("{} WHERE {}.ctid IS NOT NULL", query, row));
+    }
+    (targets, query)
 }
 
 /// Columns of the newer version, under their names there and of their types, as a query that is correlated to `row` of the table as

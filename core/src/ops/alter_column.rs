@@ -144,11 +144,11 @@ impl AlterColumn {
             Some(up) => up.clone(),
             None if retyped => {
                 return Err(Error::new(format!("{place} changes its type from {} to {} without `up`", before.sql_type, after.sql_type))
-                    .hint(format!("add `up: \"CAST({} AS {})\"`, or another expression over the older version's columns", itself(), after.sql_type)));
+                    .hint(format!("add `up: 'CAST({} AS {})'`, or another expression over the older version's columns", itself(), after.sql_type)));
             }
             None if before.nullable && !after.nullable => {
                 return Err(Error::new(format!("{place} becomes NOT NULL without `up`"))
-                    .hint(format!("add `up: \"coalesce({}, …)\"` with the value for rows that hold NULL", itself())));
+                    .hint(format!("add `up: 'coalesce({}, …)'` with the value for rows that hold NULL", itself())));
             }
             None => itself(),
         };
@@ -156,11 +156,11 @@ impl AlterColumn {
             Some(down) => down.clone(),
             None if retyped => {
                 return Err(Error::new(format!("{place} changes its type from {} to {} without `down`", before.sql_type, after.sql_type))
-                    .hint(format!("add `down: \"CAST({} AS {})\"`, or another expression over the newer version's columns", itself(), before.sql_type)));
+                    .hint(format!("add `down: 'CAST({} AS {})'`, or another expression over the newer version's columns", itself(), before.sql_type)));
             }
             None if !before.nullable && after.nullable => {
                 return Err(Error::new(format!("{place} becomes nullable without `down`, and the older version cannot take NULL"))
-                    .hint(format!("add `down: \"coalesce({}, …)\"` with the value that the older version is to read", itself())));
+                    .hint(format!("add `down: 'coalesce({}, …)'` with the value that the older version is to read", itself())));
             }
             None => itself(),
         };
@@ -180,6 +180,12 @@ pub(super) fn refuse_what_cannot_move(stage: &Stage, table: &str, column: &str) 
         if matches!(constraint, Constraint::Exclude { .. }) && constraint.columns(model).iter().any(|there| there == column) {
             return refuse(format!("exclusion constraint `{name}` is on it, and could only be built again while nobody writes"), "drop the constraint in this migration");
         }
+    }
+    if let Some((key, other, foreign)) = stage.key_that_includes(table, column) {
+        return refuse(
+            format!("it is included in key `{key}`, which foreign key `{foreign}` of table `{other}` may hang on"),
+            &format!("drop constraint `{foreign}` of `{other}` first, in the same migration"),
+        );
     }
     if let Some(other) = model.generated_from(column) {
         return refuse(format!("generated column `{other}` reads it"), "drop the generated column first");

@@ -321,7 +321,8 @@ pub(crate) fn one_of<'a>(place: &str, given: &str, words: &[&'a str]) -> Result<
 pub fn check_name(kind: &str, name: &str, table: Option<&str>) -> Result<()> {
     let place = table.map_or_else(String::new, |table| format!(" of table `{table}`"));
     if name.is_empty() {
-        return Err(Error::new(format!("a {kind}{place} has no name")).hint("add `name: …`"));
+        let article = if kind.starts_with('i') { "an" } else { "a" };
+        return Err(Error::new(format!("{article} {kind}{place} has no name")).hint("add `name: …`"));
     }
     if name.contains('\0') {
         return Err(

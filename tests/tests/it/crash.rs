@@ -2,6 +2,7 @@
 //! or the connection is lost before or after it. The same command run again finishes, or rollback restores.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use diptych::core::Migration;
@@ -19,14 +20,30 @@ use crate::lifecycle::{Case, cases, known};
 #[derive(Clone, Copy, Debug)]
 enum Blow {
     /// The tool is gone before it sends it.
-    Kill,
+    Kill { again: bool },
     /// It fails; every request counts, the bookkeeping as well. Which way it fails goes round from one to the next.
     Fault { offset: usize, again: bool },
 }
 
-/// Requests that have failed already, each with the one before it, so that bookkeeping which is the same for every operation is
-/// not tried with every operation.
-type Seen = Arc<Mutex<BTreeSet<String>>>;
+/// Statements that were blown at already, each with the one before it, so that what is the same for every operation is not tried
+/// with every operation; and how often that was so.
+#[derive(Clone, Default)]
+struct Seen {
+    statements: Arc<Mutex<BTreeSet<String>>>,
+    left_out: Arc<AtomicUsize>,
+}
+
+/// Notes the statements of a run.
+#[derive(Default)]
+struct Listener {
+    statements: Vec<String>,
+}
+
+impl Progress for Listener {
+    fn statement(&mut self, sql: &str) {
+        self.statements.push(sql.to_owned());
+    }
+}
 
 /// Ends the run, session and all, before its n-th statement.
 struct Killer {
@@ -75,7 +92,7 @@ async fn undisturbed(database: &Database, what: Command, all: &[Migration], plac
 
 async fn run(database: &Database, what: Command, all: &[Migration], blow: Blow, at: usize) -> Run {
     match blow {
-        Blow::Kill => {
+        Blow::Kill { .. } => {
             let (database, all) = (database.clone(), all.to_vec());
             let task = tokio::spawn(async move {
                 let mut migrator = database.migrator().await;
@@ -115,13 +132,18 @@ async fn run(database: &Database, what: Command, all: &[Migration], blow: Blow, 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_before_every_statement() {
-    every_case("crash", &[Blow::Kill]).await;
+    every_case("crash", &[Blow::Kill { again: everything() }]).await;
+}
+
+/// Every point with every operation, where FAULTS=all asks for it.
+fn everything() -> bool {
+    std::env::var("FAULTS").is_ok_and(|value| value == "all")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_statement_fails_once() {
     // each request fails in one way; in every way and with every operation, where FAULTS=all asks for it
-    let again = std::env::var("FAULTS").is_ok_and(|value| value == "all");
+    let again = everything();
     let ways = if again { Fault::ALL.len() } else { 1 };
     let blows: Vec<Blow> = (0..ways).map(|offset| Blow::Fault { offset, again }).collect();
     every_case("errors", &blows).await;
@@ -135,14 +157,15 @@ async fn every_case(name: &str, blows: &[Blow]) {
     let room = Arc::new(Semaphore::new(6));
     let seen = Seen::default();
     let mut tasks = JoinSet::new();
-    for (number, case) in cases.iter().enumerate().filter(|(_, case)| only.as_deref().is_none_or(|only| case.name.contains(only)))
-    {
+    let chosen: Vec<(usize, &'static Case)> =
+        cases.iter().enumerate().filter(|(_, case)| only.as_deref().is_none_or(|only| case.name.contains(only))).collect();
+    for &(number, case) in &chosen {
         for blow in blows {
             let blow = match *blow {
                 Blow::Fault { offset, again } => Blow::Fault { offset: offset + number * 3, again },
-                blow => blow,
+                blow @ Blow::Kill { .. } => blow,
             };
-            let (room, seen) = (Arc::clone(&room), Arc::clone(&seen));
+            let (room, seen) = (Arc::clone(&room), seen.clone());
             tasks.spawn(async move {
                 let _turn = room.acquire_owned().await;
                 (case.name, tokio::spawn(every_point(case, blow, seen)).await.ok())
@@ -155,7 +178,12 @@ async fn every_case(name: &str, blows: &[Blow]) {
             (case, None) => failed.push(case),
         }
     }
-    println!("{name}: {points} points tried, {} failures", failed.len());
+    println!(
+        "{name}: {points} points tried over {} cases, {} failures ({} more were the same statement after the same one)",
+        chosen.len(),
+        failed.len(),
+        seen.left_out.load(Ordering::Relaxed)
+    );
     assert!(failed.is_empty(), "{failed:?}");
 }
 
@@ -170,7 +198,13 @@ impl Points {
     /// Runs the command once, undisturbed, and notes its requests.
     async fn of(database: &Database, command: Command, all: &[Migration], blow: Blow, seen: &Seen) -> Self {
         let requests = match blow {
-            Blow::Kill | Blow::Fault { again: true, .. } => None,
+            Blow::Kill { again: true } | Blow::Fault { again: true, .. } => None,
+            Blow::Kill { again: false } => {
+                let mut listener = Listener::default();
+                let outcome = self::command(&mut database.migrator().await, command, all, &mut listener).await;
+                outcome.unwrap_or_else(|error| panic!("{command}: {error}"));
+                Some(listener.statements)
+            }
             Blow::Fault { .. } => {
                 let proxy = Proxy::new(&database.config(), None);
                 let mut migrator = database.migrator_over(&proxy.config(&database.config())).await;
@@ -178,7 +212,7 @@ impl Points {
                 Some(proxy.requests())
             }
         };
-        Points { requests, command, seen: Arc::clone(seen) }
+        Points { requests, command, seen: seen.clone() }
     }
 
     /// Whether a point is worth a try.
@@ -188,7 +222,11 @@ impl Points {
         let before = at.checked_sub(1).map_or("", |before| requests[before].as_str());
         // databases are numbered, tokens and keys differ: the text alone counts
         let key = format!("{} {before} {request}", self.command);
-        self.seen.lock().expect("no panic while held").insert(key)
+        let fresh = self.seen.statements.lock().expect("no panic while held").insert(key);
+        if !fresh {
+            self.seen.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+        fresh
     }
 }
 
@@ -209,6 +247,9 @@ async fn every_point(case: &'static Case, blow: Blow, seen: Seen) -> usize {
     };
 
     // start: then run again or rolled back, in turn; one database serves all points, since each leads back
+    // a start after a rollback has its tombstones to remove: that is the one that all points but the first meet
+    undisturbed(&ready, Command::Start, &all, case.name).await;
+    undisturbed(&ready, Command::Rollback, &all, case.name).await;
     let starting = Points::of(&ready, Command::Start, &all, blow, &seen).await;
     let undoing = Points::of(&ready, Command::Rollback, &all, blow, &seen).await;
     undisturbed(&ready, Command::Rollback, &all, case.name).await;

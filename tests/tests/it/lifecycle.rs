@@ -1,10 +1,48 @@
 //! Every operation through start → look → rollback → look → start → complete → look, old and new clients at work.
 
+/// A table for `concat!`.
+macro_rules! users {
+    () => {
+        "operations:
+  - create_table:
+      name: users
+      columns:
+        - {name: id, type: bigint, pk: true, generated: {identity: {user_specified_values: BY DEFAULT}}}
+        - {name: email, type: text, unique: true}
+        - {name: name, type: text, nullable: true, comment: the whole name}
+        - {name: age, type: integer, nullable: true, default: '18'}
+  - create_index: {name: users_name_idx, table: users, columns: [{column: name}]}
+"
+    };
+}
+
+/// The same, for tables that reference each other by two columns.
+macro_rules! regions {
+    () => {
+        "operations:
+  - create_table:
+      name: teams
+      columns: [{name: region, type: text}, {name: code, type: integer}]
+      constraints: [{name: teams_key, type: primary_key, columns: [region, code]}]
+  - create_table:
+      name: users
+      columns:
+        - {name: id, type: bigint, pk: true, generated: {identity: {user_specified_values: BY DEFAULT}}}
+        - {name: email, type: text, unique: true}
+        - {name: name, type: text, nullable: true}
+        - {name: region, type: text, default: \"'north'\"}
+        - {name: code, type: integer, nullable: true}
+        - {name: boss, type: bigint, nullable: true}
+"
+    };
+}
+
 mod alter;
 mod columns;
 mod constraints;
 mod indexes;
 mod partitions;
+mod refusals;
 mod serial;
 mod several;
 mod sql;
@@ -48,11 +86,14 @@ pub(crate) struct Account {
     pub(crate) values: &'static [(Side, &'static str, &'static str)],
     /// Columns whose values nobody can foretell.
     pub(crate) unaccounted: &'static [&'static str],
+    /// Whether `id` alone is a key that an upsert may name.
+    pub(crate) upserts: bool,
     /// Whether there is a table `notes` that references it with ON DELETE CASCADE.
     pub(crate) notes: bool,
 }
 
-/// What is expected of a tool like this: pgroll's promises, line by line. Each has a case of its own at least.
+/// What is expected of a tool like this: pgroll's promises, line by line. Each has a case of its own at least; what is to be
+/// refused at once is in `refusals`.
 const EXPECTATIONS: [&str; 14] = [
     "create_table",
     "add_column",
@@ -74,8 +115,16 @@ const EXPECTATIONS: [&str; 14] = [
 const BEYOND: &str = "beyond";
 
 /// Rows are the same in both versions.
-pub(crate) const SAME: Account =
-    Account { table: ("users", "users"), renamed: &[], up: &[], down: &[], values: &[], unaccounted: &[], notes: true };
+const SAME: Account = Account {
+    table: ("users", "users"),
+    renamed: &[],
+    up: &[],
+    down: &[],
+    values: &[],
+    unaccounted: &[],
+    upserts: true,
+    notes: true,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Side {
@@ -83,22 +132,6 @@ pub(crate) enum Side {
     New,
 }
 use Side::Old;
-
-/// A table for `concat!`.
-macro_rules! users {
-    () => {
-        "operations:
-  - create_table:
-      name: users
-      columns:
-        - {name: id, type: bigint, pk: true, generated: {identity: {user_specified_values: BY DEFAULT}}}
-        - {name: email, type: text, unique: true}
-        - {name: name, type: text, nullable: true, comment: the whole name}
-        - {name: age, type: integer, nullable: true, default: '18'}
-  - create_index: {name: users_name_idx, table: users, columns: [{column: name}]}
-"
-    };
-}
 
 const ALONE: &str = users!();
 
@@ -114,6 +147,12 @@ const USERS: &str = concat!(
   - create_index: {name: notes_user_idx, table: notes, columns: [{column: user_id}]}
 "
 );
+
+/// The same, and a table that may be referenced.
+const TEAMS: &str = concat!(users!(), "  - create_table: {name: teams, columns: [{name: id, type: integer, pk: true}]}\n");
+
+/// Tables that may reference each other by two columns.
+const REGIONS: &str = regions!();
 
 const SEED: &str = "INSERT INTO users (email, name, age) SELECT 'u' || n, 'First' || n || ' Last' || n, n % 90 FROM generate_series(1, 500) AS n";
 const WORK: &str = "INSERT INTO users (email, name) VALUES ('w{n}', 'Work Er'); UPDATE users SET name = name || 'x' WHERE email = 'w{n}'; SELECT * FROM users WHERE id = 1";
@@ -163,6 +202,10 @@ async fn run_all(base: &'static str) {
     for line in EXPECTATIONS {
         println!("  {line}: {} cases", cases.iter().filter(|case| case.expectation == line).count());
     }
+    let unproven = EXPECTATIONS.iter().filter(|line| !cases.iter().any(|case| case.expectation == **line));
+    assert_eq!(unproven.count(), 0, "each expectation has a case");
+    let known = |line: &str| line == BEYOND || EXPECTATIONS.contains(&line);
+    assert!(cases.iter().all(|case| known(case.expectation)), "each case proves one of the expectations");
     println!("PEERS 2: {} lines; lifecycle in `{base}`: {} cases, {} failed", EXPECTATIONS.len(), cases.len(), failed.len());
     assert!(failed.is_empty(), "failed in `{base}`: {failed:?}");
 }

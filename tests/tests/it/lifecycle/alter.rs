@@ -1,7 +1,7 @@
 //! Columns that are altered: type, nullability, default, comment, keys.
 
 use super::Side::{New, Old};
-use super::{Account, Case, SAME, SEED, USERS, WORK};
+use super::{Account, Case, SAME, SEED, TEAMS, USERS, WORK};
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
@@ -196,6 +196,268 @@ pub(super) fn cases() -> Vec<Case> {
                 (New, "INSERT INTO users (email) VALUES ('new') RETURNING name, age", "anonymous|NULL"),
             ],
             completed: &[("INSERT INTO users (email) VALUES ('c') RETURNING name, age", "anonymous|NULL")],
+        },
+        Case {
+            name: "alter_column type keeps what stands on it",
+            expectation: "alter_column type",
+            before: "operations:
+  - create_table:
+      name: users
+      columns:
+        - {name: id, type: bigint, pk: true, generated: {identity: {user_specified_values: BY DEFAULT}}}
+        - {name: number, type: integer, generated: {identity: {user_specified_values: BY DEFAULT, sequence_options: START WITH 1000 INCREMENT BY 2}}}
+        - {name: email, type: text, unique: true}
+        - {name: name, type: text, nullable: true}
+        - {name: age, type: integer, nullable: true, default: '18', comment: in years}
+      constraints:
+        - {name: users_age_range, type: check, check: age BETWEEN 0 AND 500}
+        - {name: users_email_age, type: unique, columns: [email, age], deferrable: true, initially_deferred: true}
+  - create_index: {name: users_age_desc, table: users, columns: [{column: age, sort: DESC, nulls: LAST}, {column: name}], predicate: age > 3}
+  - create_index: {name: users_number, table: users, columns: [{column: number}], unique: true}
+",
+            seed: SEED,
+            change: "operations:
+  - alter_column: {table: users, column: age, type: 'numeric(8,2)', up: age, down: round(age)}
+  - alter_column: {table: users, column: number, type: bigint, up: number, down: number}
+",
+            account: Account {
+                up: &[("age", "age * 1.00"), ("number", "number")],
+                down: &[("age", "trunc(age)"), ("number", "number")],
+                values: &[(New, "age", "{n}.00"), (Old, "number", "{u}"), (New, "number", "{u}")],
+                notes: false,
+                ..SAME
+            },
+            work: WORK,
+            started: &[
+                (Old, "INSERT INTO users (email) VALUES ('old') RETURNING number % 2, age", "0|18"),
+                (New, "SELECT number >= 2000, age FROM users WHERE email = 'old'", "t|18.00"),
+                (New, "INSERT INTO users (email) VALUES ('new') RETURNING number >= 2000, age", "t|18.00"),
+                (New, "UPDATE users SET age = 20.75 WHERE email = 'new'", ""),
+                (Old, "SELECT age FROM users WHERE email = 'new'", "21"),
+                (New, "SELECT age FROM users WHERE email = 'new'", "20.75"),
+                (New, "UPDATE users SET age = -1 WHERE email = 'new'", "!23514"),
+                (Old, "UPDATE users SET age = 501 WHERE email = 'new'", "!23514"),
+                (New, "INSERT INTO users (email, number) VALUES ('bad', 1000)", "!23505"),
+                (New, "SELECT col_description('users'::regclass, attnum::int) FROM pg_attribute WHERE attrelid = 'users'::regclass AND attname = 'age'", "in years"),
+            ],
+            completed: &[
+                ("SELECT age FROM users WHERE email = 'u7'", "7.00"),
+                ("INSERT INTO users (email) VALUES ('c') RETURNING number >= 2000, age", "t|18.00"),
+                ("UPDATE users SET age = -1 WHERE email = 'c'", "!23514"),
+                ("INSERT INTO users (email, number) VALUES ('bad', 1000)", "!23505"),
+                ("SELECT col_description('users'::regclass, attnum::int) FROM pg_attribute WHERE attrelid = 'users'::regclass AND attname = 'age'", "in years"),
+                ("SELECT pg_get_indexdef('users_age_desc'::regclass) ~ 'age DESC NULLS LAST, name\\) WHERE'", "t"),
+            ],
+        },
+        Case {
+            name: "alter_column unique",
+            expectation: "constraint on a column",
+            before: USERS,
+            seed: "INSERT INTO users (email, name) SELECT 'u' || n, 'First' || n % 9 FROM generate_series(1, 300) AS n",
+            change: "operations:
+  - alter_column: {table: users, column: name, unique: {name: users_name_key}, up: \"coalesce(name, 'nobody') || ' #' || id\", down: \"nullif(split_part(name, ' #', 1), 'nobody')\"}
+",
+            account: Account {
+                up: &[("name", "concat(CASE WHEN name IS NULL THEN 'nobody' ELSE name END, ' #', id)")],
+                down: &[("name", "CASE WHEN name LIKE 'nobody #%' THEN NULL ELSE regexp_replace(name, ' #.*', '') END")],
+                ..SAME
+            },
+            work: WORK,
+            started: &[
+                (New, "SELECT name FROM users WHERE id IN (1, 10) ORDER BY id", "First1 #1;First1 #10"),
+                (New, "INSERT INTO users (email, name) VALUES ('bad', 'First1 #1')", "!23505"),
+                (New, "UPDATE users SET name = 'First1 #1' WHERE id = 2", "!23505"),
+                (Old, "INSERT INTO users (email, name) VALUES ('old', 'First1')", ""),
+                (New, "SELECT split_part(name, '#', 1) FROM users WHERE email = 'old'", "First1 "),
+                (New, "INSERT INTO users (email, name) VALUES ('new', 'Eva')", ""),
+                (Old, "SELECT name FROM users WHERE email = 'new'", "Eva"),
+                (Old, "UPDATE users SET name = NULL WHERE email = 'new'", ""),
+                (New, "SELECT split_part(name, '#', 1) FROM users WHERE email = 'new'", "nobody "),
+            ],
+            completed: &[
+                ("SELECT name FROM users WHERE id = 1", "First1 #1"),
+                ("INSERT INTO users (email, name) VALUES ('bad', 'First1 #1')", "!23505"),
+                ("INSERT INTO users (email) VALUES ('c1'), ('c2')", ""),
+            ],
+        },
+        Case {
+            name: "alter_column check",
+            expectation: "constraint on a column",
+            before: USERS,
+            seed: SEED,
+            change: "operations:
+  - alter_column: {table: users, column: age, check: {name: users_adult, constraint: age >= 18}, up: 'greatest(age, 18)', down: age}
+",
+            account: Account {
+                up: &[("age", "CASE WHEN age > 17 THEN age ELSE 18 END")],
+                down: &[("age", "age")],
+                values: &[(New, "age", "2{n}")],
+                ..SAME
+            },
+            work: WORK,
+            started: &[
+                (New, "SELECT age FROM users WHERE id IN (7, 70) ORDER BY id", "18;70"),
+                (New, "INSERT INTO users (email, age) VALUES ('bad', 17)", "!23514"),
+                (Old, "INSERT INTO users (email, age) VALUES ('old', 5)", ""),
+                (New, "SELECT age FROM users WHERE email = 'old'", "18"),
+                (Old, "SELECT age FROM users WHERE email = 'old'", "5"),
+                (New, "UPDATE users SET age = 40 WHERE email = 'old'", ""),
+                (Old, "SELECT age FROM users WHERE email = 'old'", "40"),
+                (New, "UPDATE users SET age = 4 WHERE email = 'old'", "!23514"),
+            ],
+            completed: &[("INSERT INTO users (email, age) VALUES ('bad', 17)", "!23514"), ("SELECT age FROM users WHERE id = 7", "18")],
+        },
+        Case {
+            name: "alter_column foreign key",
+            expectation: "constraint on a column",
+            before: TEAMS,
+            seed: "INSERT INTO teams SELECT generate_series(0, 89); INSERT INTO users (email, age) SELECT 'u' || n, n FROM generate_series(1, 300) AS n",
+            change: "operations:
+  - rename_column: {table: users, from: age, to: team}
+  - alter_column:
+      table: users
+      column: team
+      references: {name: users_team_fk, table: teams, column: id, on_delete: SET NULL}
+      up: (SELECT teams.id FROM teams WHERE teams.id = users.team)
+      down: team
+",
+            account: Account {
+                up: &[("team", "CASE WHEN age < 90 THEN age END")],
+                down: &[("age", "team")],
+                values: &[(Old, "age", "1{n}"), (New, "team", "{n}")],
+                notes: false,
+                ..SAME
+            },
+            work: WORK,
+            started: &[
+                (New, "SELECT team FROM users WHERE id IN (7, 200) ORDER BY id", "7;NULL"),
+                (Old, "SELECT age FROM users WHERE id IN (7, 200) ORDER BY id", "7;200"),
+                (New, "INSERT INTO users (email, team) VALUES ('bad', 500)", "!23503"),
+                (New, "UPDATE users SET team = 500 WHERE id = 7", "!23503"),
+                (Old, "INSERT INTO users (email, age) VALUES ('old', 500)", ""),
+                (New, "SELECT team FROM users WHERE email = 'old'", "NULL"),
+                (New, "UPDATE users SET team = 44 WHERE email = 'old'", ""),
+                (Old, "SELECT age FROM users WHERE email = 'old'", "44"),
+                (Old, "DELETE FROM teams WHERE id = 44", ""),
+                (New, "SELECT team FROM users WHERE email = 'old'", "NULL"),
+                // nothing is left to validate
+                (New, "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND NOT convalidated", "0"),
+            ],
+            completed: &[
+                ("INSERT INTO users (email, team) VALUES ('bad', 500)", "!23503"),
+                ("SELECT convalidated FROM pg_constraint WHERE conname = 'users_team_fk'", "t"),
+                ("DELETE FROM teams WHERE id = 7", ""),
+                ("SELECT team FROM users WHERE id = 7", "NULL"),
+            ],
+        },
+        Case {
+            name: "alter_column comment set, cleared and left alone",
+            expectation: "default, comment",
+            before: "operations:
+  - create_table:
+      name: users
+      columns:
+        - {name: id, type: bigint, pk: true, generated: {identity: {user_specified_values: BY DEFAULT}}}
+        - {name: email, type: text, unique: true, comment: cleared}
+        - {name: name, type: text, nullable: true, comment: left}
+        - {name: age, type: integer, nullable: true}
+        - {name: size, type: integer, nullable: true, comment: replaced}
+",
+            seed: SEED,
+            change: "operations:
+  - alter_column: {table: users, column: email, comment: null}
+  - alter_column: {table: users, column: name, default: \"'left'\"}
+  - alter_column: {table: users, column: age, comment: it's \"set\"}
+  - alter_column: {table: users, column: size, type: bigint, comment: now, up: size, down: size}
+",
+            account: Account { up: &[("size", "size")], down: &[("size", "size")], notes: false, ..SAME },
+            work: WORK,
+            started: &[
+                (Old, "SELECT string_agg(coalesce(col_description('users'::regclass, attnum::int), '-'), ',' ORDER BY attname) FROM pg_attribute WHERE attrelid = 'users'::regclass AND attname IN ('email', 'name', 'age', 'size')", "-,cleared,left,replaced"),
+                (New, "SELECT string_agg(coalesce(col_description('users'::regclass, attnum::int), '-'), ',' ORDER BY attname) FROM pg_attribute WHERE attrelid = 'users'::regclass AND attname IN ('email', 'name', 'age', 'size')", "it's \"set\",-,left,now"),
+            ],
+            completed: &[
+                ("SELECT string_agg(coalesce(col_description('users'::regclass, attnum::int), '-'), ',' ORDER BY attname) FROM pg_attribute WHERE attrelid = 'users'::regclass AND attname IN ('email', 'name', 'age', 'size')", "it's \"set\",-,left,now"),
+                ("INSERT INTO users (email) VALUES ('c') RETURNING name", "left"),
+            ],
+        },
+        Case {
+            name: "alter_column of a composite key, with values that the older version cannot hold",
+            expectation: "key to bigint",
+            before: "operations:
+  - create_table:
+      name: users
+      columns: [{name: tenant, type: integer}, {name: id, type: integer}, {name: email, type: text, unique: true}]
+      constraints: [{name: users_key, type: primary_key, columns: [tenant, id]}]
+  - create_table:
+      name: lines
+      columns: [{name: id, type: bigint, pk: true, generated: {identity: {}}}, {name: tenant, type: integer}, {name: user_id, type: integer}]
+      constraints: [{name: lines_user_fk, type: foreign_key, columns: [tenant, user_id], references: {table: users, columns: [tenant, id], on_delete: CASCADE, on_update: CASCADE}}]
+",
+            seed: "INSERT INTO users SELECT 1, n, 'u' || n FROM generate_series(1, 300) AS n; INSERT INTO lines (tenant, user_id) SELECT 1, id FROM users",
+            change: "operations:
+  - alter_column: {table: users, column: id, type: bigint, up: 'CASE WHEN id < 0 THEN 2147483647 - id::bigint ELSE id END', down: CASE WHEN id > 2147483647 THEN 2147483647 - id ELSE id END}
+  - alter_column: {table: lines, column: user_id, type: bigint, up: 'CASE WHEN user_id < 0 THEN 2147483647 - user_id::bigint ELSE user_id END', down: CASE WHEN user_id > 2147483647 THEN 2147483647 - user_id ELSE user_id END}
+",
+            account: Account { up: &[("id", "id")], down: &[("id", "id")], upserts: false, notes: false, ..SAME },
+            work: "INSERT INTO users VALUES (2, {n}, 'w{n}'); INSERT INTO lines (tenant, user_id) VALUES (2, {n}); UPDATE users SET tenant = 3 WHERE id = {n}",
+            started: &[
+                (New, "INSERT INTO users VALUES (1, 3000000000, 'big')", ""),
+                (New, "INSERT INTO lines (tenant, user_id) VALUES (1, 3000000000)", ""),
+                (New, "INSERT INTO lines (tenant, user_id) VALUES (1, 3000000001)", "!23503"),
+                (Old, "SELECT users.id, user_id FROM users JOIN lines ON user_id = users.id WHERE email = 'big'", "-852516353|-852516353"),
+                (Old, "INSERT INTO users VALUES (1, 3000000000, 'x')", "!22003"),
+                (New, "INSERT INTO users VALUES (1, 9000000000, 'far')", "!22003"),
+                (New, "INSERT INTO users VALUES (1, 1, 'x')", "!23505"),
+                (Old, "INSERT INTO users VALUES (1, -5, 'old')", ""),
+                (New, "SELECT id FROM users WHERE email = 'old'", "2147483652"),
+                (New, "UPDATE users SET id = 3500000000 WHERE email = 'big'", ""),
+                (New, "SELECT count(*) FROM lines WHERE user_id = 3500000000", "1"),
+                (Old, "SELECT count(*) FROM lines WHERE user_id = -1352516353", "1"),
+                (Old, "DELETE FROM users WHERE email = 'big'", ""),
+                (New, "SELECT count(*) FROM lines WHERE user_id > 2147483647", "0"),
+            ],
+            completed: &[
+                ("INSERT INTO users VALUES (1, 9000000000, 'far')", ""),
+                ("INSERT INTO lines (tenant, user_id) VALUES (1, 9000000000)", ""),
+                ("INSERT INTO lines (tenant, user_id) VALUES (2, 9000000000)", "!23503"),
+                ("INSERT INTO users VALUES (1, 9000000000, 'x')", "!23505"),
+                ("DELETE FROM users WHERE id = 9000000000", ""),
+                ("SELECT count(*) FROM lines WHERE user_id = 9000000000", "0"),
+            ],
+        },
+        Case {
+            name: "alter_column in every way at once",
+            expectation: "several changes of a column",
+            before: USERS,
+            seed: "INSERT INTO users (email, name, age) SELECT 'u' || n, 'First' || n % 9, nullif(n % 90, 0) FROM generate_series(1, 300) AS n",
+            change: "operations:
+  - alter_column: {table: users, column: age, type: bigint, nullable: false, default: '21', comment: years lived, check: {name: users_age_known, constraint: age >= 0}, up: 'coalesce(age, 0)', down: age}
+  - alter_column: {table: users, column: name, nullable: false, default: \"'nobody/' || gen_random_uuid()\", comment: null, unique: {name: users_name_key}, check: {name: users_named, constraint: name <> ''}, up: \"coalesce(name, '') || '/' || id\", down: \"split_part(name, '/', 1)\"}
+",
+            account: Account {
+                up: &[("age", "CASE WHEN age IS NULL THEN 0 ELSE age END"), ("name", "concat(name, '/', id)")],
+                down: &[("age", "age"), ("name", "regexp_replace(name, '/.*', '')")],
+                ..SAME
+            },
+            work: WORK,
+            started: &[
+                (New, "SELECT age, name FROM users WHERE id IN (1, 90) ORDER BY id", "1|First1/1;0|First0/90"),
+                (New, "INSERT INTO users (email, age) VALUES ('bad', NULL)", "!23502"),
+                (New, "INSERT INTO users (email, age) VALUES ('bad', -1)", "!23514"),
+                (New, "INSERT INTO users (email, name) VALUES ('bad', NULL)", "!23502"),
+                (New, "INSERT INTO users (email, name) VALUES ('bad', '')", "!23514"),
+                (New, "INSERT INTO users (email, name) VALUES ('bad', 'First1/1')", "!23505"),
+                (New, "INSERT INTO users (email) VALUES ('new') RETURNING age, name LIKE 'nobody/%'", "21|t"),
+                (Old, "SELECT age, name FROM users WHERE email = 'new'", "21|nobody"),
+                (Old, "INSERT INTO users (email, age) VALUES ('old', NULL) RETURNING age, name", "NULL|NULL"),
+                (New, "SELECT age, name LIKE '/%' FROM users WHERE email = 'old'", "0|t"),
+            ],
+            completed: &[
+                ("INSERT INTO users (email) VALUES ('c') RETURNING age, name LIKE 'nobody/%'", "21|t"),
+                ("INSERT INTO users (email, age) VALUES ('bad', -1)", "!23514"),
+                ("INSERT INTO users (email, name) VALUES ('bad', 'First1/1')", "!23505"),
+            ],
         },
     ]
 }

@@ -116,6 +116,7 @@ pub(super) fn cases() -> Vec<Case> {
                 ],
                 down: &[("id", "id"), ("name", "first_name || ' ' || last_name")],
                 values: &[(Old, "region", "r{n}"), (Old, "name", "Solo{n}"), (New, "region", "r{n}"), (New, "first_name", "Anna Maria{n}"), (New, "last_name", "Last{n}")],
+                upserts: false,
                 notes: false,
                 ..SAME
             },

@@ -127,6 +127,8 @@ pub(super) fn cases() -> Vec<Case> {
                 (Old, "INSERT INTO users (email) VALUES ('old')", ""),
                 (New, "SELECT age FROM people WHERE email = 'old'", "18"),
                 (New, "INSERT INTO people (email) VALUES ('new')", ""),
+                (New, "SELECT * FROM users", "!42P01"),
+                (New, "INSERT INTO users (email) VALUES ('unseen')", "!42P01"),
                 (Old, "SELECT age FROM users WHERE email = 'new'", "18"),
             ],
             completed: &[("SELECT age FROM people WHERE email = 'u1'", "1")],
@@ -181,6 +183,90 @@ pub(super) fn cases() -> Vec<Case> {
                 ("SELECT relname, relreplident FROM pg_class WHERE relkind = 'r' AND relname IN ('users', 'tags', 'words', 'more') ORDER BY 1", "more|n;tags|i;users|f;words|i"),
                 ("SELECT indexrelid::regclass::text FROM pg_index WHERE indisreplident ORDER BY 1", "tags_tag;words_word"),
             ],
+        },
+        Case {
+            name: "create_table with a composite key and every action",
+            expectation: "create_table",
+            before: USERS,
+            seed: SEED,
+            change: "operations:
+  - create_table:
+      name: teams
+      columns: [{name: region, type: text}, {name: code, type: integer}, {name: title, type: text, nullable: true, unique: true}]
+      constraints: [{name: teams_key, type: primary_key, columns: [region, code]}]
+  - create_table:
+      name: cascades
+      columns: [{name: id, type: bigint, pk: true}, {name: region, type: text, nullable: true}, {name: code, type: integer, nullable: true}]
+      constraints: [{name: cascades_fk, type: foreign_key, columns: [region, code], references: {table: teams, columns: [region, code], on_delete: CASCADE, on_update: CASCADE}}]
+  - create_table:
+      name: nulls
+      columns: [{name: id, type: bigint, pk: true}, {name: region, type: text, nullable: true}, {name: code, type: integer, nullable: true}]
+      constraints: [{name: nulls_fk, type: foreign_key, columns: [region, code], references: {table: teams, columns: [region, code], on_delete: SET NULL, on_update: SET NULL}}]
+  - create_table:
+      name: defaults
+      columns: [{name: id, type: bigint, pk: true}, {name: region, type: text, nullable: true, default: \"'north'\"}, {name: code, type: integer, nullable: true, default: '1'}]
+      constraints: [{name: defaults_fk, type: foreign_key, columns: [region, code], references: {table: teams, columns: [region, code], on_delete: SET DEFAULT, on_update: SET DEFAULT}}]
+  - create_table:
+      name: restricts
+      columns: [{name: id, type: bigint, pk: true}, {name: region, type: text}, {name: code, type: integer}]
+      constraints: [{name: restricts_fk, type: foreign_key, columns: [region, code], references: {table: teams, columns: [region, code], on_delete: RESTRICT, on_update: RESTRICT}}]
+  - create_table:
+      name: refuses
+      columns: [{name: id, type: bigint, pk: true}, {name: region, type: text}, {name: code, type: integer}]
+      constraints: [{name: refuses_fk, type: foreign_key, columns: [region, code], references: {table: teams, columns: [region, code], on_delete: NO ACTION, on_update: NO ACTION}}]
+",
+            account: SAME,
+            work: WORK,
+            started: &[
+                (New, "INSERT INTO teams VALUES ('north', 1, 'a'), ('south', 2, 'b'), ('east', 5, 'c'), ('west', 6, 'd')", ""),
+                (New, "INSERT INTO teams VALUES ('north', 1, 'e')", "!23505"),
+                (New, "INSERT INTO teams VALUES ('north', 2, 'a')", "!23505"),
+                (New, "INSERT INTO teams VALUES (NULL, 1, 'f')", "!23502"),
+                (New, "INSERT INTO cascades VALUES (1, 'south', 7)", "!23503"),
+                (New, "INSERT INTO cascades VALUES (1, 'south', 2)", ""),
+                (New, "INSERT INTO nulls VALUES (1, 'south', 2)", ""),
+                (New, "INSERT INTO defaults VALUES (1, 'south', 2)", ""),
+                (New, "UPDATE teams SET code = 3 WHERE code = 2", ""),
+                (New, "SELECT region, code FROM cascades UNION ALL SELECT region, code FROM nulls UNION ALL SELECT region, code FROM defaults", "south|3;NULL|NULL;north|1"),
+                (New, "UPDATE nulls SET region = 'south', code = 3", ""),
+                (New, "UPDATE defaults SET region = 'south', code = 3", ""),
+                (New, "DELETE FROM teams WHERE code = 3", ""),
+                (New, "SELECT region, code FROM cascades UNION ALL SELECT region, code FROM nulls UNION ALL SELECT region, code FROM defaults", "NULL|NULL;north|1"),
+                (New, "INSERT INTO refuses VALUES (1, 'east', 5)", ""),
+                (New, "DELETE FROM teams WHERE region = 'east'", "!23503"),
+                (New, "UPDATE teams SET code = 8 WHERE region = 'east'", "!23503"),
+                (New, "INSERT INTO restricts VALUES (1, 'west', 6)", ""),
+                // 23503 before PostgreSQL 18, 23001 since
+                (New, "DO $$ BEGIN DELETE FROM teams WHERE region = 'west'; EXCEPTION WHEN foreign_key_violation OR restrict_violation THEN NULL; END $$", ""),
+                (New, "DO $$ BEGIN UPDATE teams SET code = 9 WHERE region = 'west'; EXCEPTION WHEN foreign_key_violation OR restrict_violation THEN NULL; END $$", ""),
+                (New, "SELECT code FROM teams WHERE region = 'west'", "6"),
+            ],
+            completed: &[
+                ("INSERT INTO teams VALUES ('north', 1, 'a')", ""),
+                ("INSERT INTO teams VALUES ('north', 1, 'b')", "!23505"),
+                ("INSERT INTO cascades VALUES (1, 'north', 1)", ""),
+                ("INSERT INTO refuses VALUES (1, 'north', 2)", "!23503"),
+                ("UPDATE teams SET code = 4", ""),
+                ("SELECT code FROM cascades", "4"),
+            ],
+        },
+        Case {
+            name: "drop_table that others reference",
+            expectation: "drop_table",
+            before: USERS,
+            seed: SEED,
+            change: "operations: [{drop_constraint: {table: notes, name: notes_user_fk}}, {drop_table: {name: users}}]",
+            account: Account { table: ("users", ""), ..SAME },
+            work: WORK,
+            started: &[
+                (New, "SELECT * FROM users", "!42P01"),
+                (Old, "SELECT count(*) FROM users WHERE email LIKE 'u%'", "500"),
+                (Old, "INSERT INTO notes (user_id, body) VALUES (1, 'old')", ""),
+                (New, "SELECT body FROM notes", "old"),
+                (Old, "DELETE FROM users WHERE id = 1", ""),
+                (New, "SELECT body FROM notes", ""),
+            ],
+            completed: &[("SELECT * FROM users", "!42P01"), ("INSERT INTO notes (user_id, body) VALUES (-1, 'new')", "")],
         },
     ]
 }

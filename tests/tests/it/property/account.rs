@@ -109,6 +109,14 @@ pub(crate) fn enter(ways: &mut Vec<Way>, operation: &Operation, before: &Schema,
                 .map(|name| (name.clone(), Value::Of(create.down.get(name).cloned().unwrap_or_else(|| itself(name)))));
             (&create.table, &create.table, up.collect(), down.collect())
         }
+        Operation::DropMulticolumnConstraint(drop) => {
+            let up = drop
+                .down
+                .keys()
+                .map(|name| (name.clone(), Value::Of(drop.up.get(name).cloned().unwrap_or_else(|| itself(name)))));
+            let down = drop.down.iter().map(|(name, down)| (name.clone(), Value::Of(down.clone())));
+            (&drop.table, &drop.table, up.collect(), down.collect())
+        }
         Operation::DropConstraint(drop) if drop.up.is_some() || drop.down.is_some() => {
             let model = &before.tables[&drop.table];
             let column = &model.constraints[&drop.name].columns(model)[0];

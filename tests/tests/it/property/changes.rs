@@ -3,10 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use diptych::core::ops::column_spec::{CheckSpec, ColumnSpec};
-use diptych::core::ops::create_table::TableConstraint;
 use diptych::core::ops::{
-    AddColumn, AlterColumn, AlterTable, CreateConstraint, CreateIndex, CreateTable, DropColumn, DropConstraint, DropIndex,
-    DropTable, RenameColumn, RenameTable,
+    AddColumn, AlterColumn, AlterTable, CreateIndex, CreateTable, DropColumn, DropIndex, DropTable, RenameColumn, RenameTable,
 };
 use diptych::core::schema::rename_in;
 use diptych::core::sql::{ident, mentions};
@@ -16,7 +14,8 @@ use diptych::core::{
 use fastrand::Rng;
 
 use super::account::{Layer, Value, Way};
-use super::schemas::{self, comment, name, relations, some_columns};
+use super::constraints::{self, is_excluded};
+use super::schemas::{self, collation, comment, name, relations};
 use super::values::{KINDS, harmless, kind};
 
 /// A column in another form, with the values of either side.
@@ -47,7 +46,8 @@ fn alter(rng: &mut Rng, schema: &Schema, table: &str, before: &Column, name_abov
                 || index.columns.iter().any(|key| key.column == before.name && (key.opclass.is_some() || key.collate.is_some())))
     });
     let is_computed = before.identity.is_some() || before.generated.is_some();
-    let is_free = !is_target(schema, table, &before.name) && !is_special && !is_read(model, &before.name) && !is_computed;
+    let stands_alone = !is_special && !is_read(model, &before.name) && !is_excluded(model, &before.name);
+    let is_free = stands_alone && !is_target(schema, table, &before.name) && !is_computed;
     if !is_computed && rng.u8(..3) == 0 {
         column.default = rng.bool().then(|| kind(&column.sql_type).default(rng));
     }
@@ -57,6 +57,9 @@ fn alter(rng: &mut Rng, schema: &Schema, table: &str, before: &Column, name_abov
         let kind = rng.choice(KINDS.iter().filter(fits).collect::<Vec<_>>())?;
         column.sql_type = kind.sql.to_owned();
         column.default = before.default.as_ref().map(|_| kind.default(rng));
+        column.collation = collation(rng, kind.sql);
+    } else if is_free && !is_reference && rng.u8(..10) == 0 {
+        column.collation = collation(rng, &before.sql_type);
     }
     if (is_free || rng.u8(..40) == 0) && !is_primary && !(is_unique && before.nullable) && rng.u8(..3) == 0 {
         column.nullable = !before.nullable;
@@ -101,39 +104,16 @@ fn out_of(rng: &mut Rng, target: &Column, sources: &[Column], label: &str) -> St
 }
 
 /// Whether a generated column reads it.
-fn is_read(model: &Table, column: &str) -> bool {
+pub(super) fn is_read(model: &Table, column: &str) -> bool {
     model.columns.iter().any(|there| there.generated.as_deref().is_some_and(|text| mentions(text, column)))
 }
 
 /// Whether a foreign key points at it.
-fn is_target(schema: &Schema, table: &str, column: &str) -> bool {
+pub(super) fn is_target(schema: &Schema, table: &str, column: &str) -> bool {
     schema.tables.values().flat_map(|there| there.constraints.values()).any(|there| {
         matches!(there, Constraint::ForeignKey { references, .. }
             if references.table == table && references.columns.iter().any(|name| name == column))
     })
-}
-
-/// A constraint that existing rows meet, mostly: what is unique already stays so with more columns.
-fn harmless_constraint(rng: &mut Rng, schema: &Schema, table: &str) -> Option<(String, Constraint)> {
-    let model = &schema.tables[table];
-    let (name, mut constraint) = schemas::constraint(rng, schema, table)?;
-    if let Constraint::Unique { columns, .. } = &mut constraint {
-        let mut unique = model.primary_key().to_vec();
-        for key in model.constraints.values() {
-            if let Constraint::Unique { columns, .. } = key {
-                unique.clone_from(columns);
-            }
-        }
-        if unique.is_empty() && rng.u8(..20) > 0 {
-            return None;
-        }
-        for key in unique {
-            if !columns.contains(&key) {
-                columns.push(key);
-            }
-        }
-    }
-    Some((name, constraint))
 }
 
 fn harmless_index(rng: &mut Rng, table: &Table) -> Option<Index> {
@@ -182,8 +162,13 @@ pub(crate) fn next_release(rng: &mut Rng, schema: &Schema) -> (DeclaredSchema, V
     for at in 0..result.tables.len() {
         names.extend(relations(&wanted(&result)));
         let table = result.tables[at].name.clone();
+        if rng.u8(..6) == 0 {
+            result.tables[at].replica_identity = constraints::replica_identity(rng, &wanted(&result).tables[&table]);
+        } else if wanted(&result).tables[&table].check_replica_identity(&table).is_err() {
+            result.tables[at].replica_identity = None;
+        }
         if rng.u8(..4) == 0
-            && let Some((_, constraint)) = harmless_constraint(rng, &wanted(&result), &table)
+            && let Some((_, constraint)) = constraints::harmless_constraint(rng, &wanted(&result), &table)
         {
             let name = name(rng, &names);
             names.insert(name.clone());
@@ -204,6 +189,7 @@ pub(crate) fn next_release(rng: &mut Rng, schema: &Schema) -> (DeclaredSchema, V
 fn next_table(rng: &mut Rng, schema: &Schema, old: &str, before: &Table, new: &str) -> (DeclaredTable, Way) {
     let mut next = DeclaredTable { name: new.to_owned(), comment: before.comment.clone(), ..DeclaredTable::default() };
     next.renamed_from = (new != old).then(|| old.to_owned());
+    next.replica_identity = before.replica_identity.clone();
     if rng.u8(..8) == 0 {
         next.comment = comment(rng);
     }
@@ -222,7 +208,7 @@ fn next_table(rng: &mut Rng, schema: &Schema, old: &str, before: &Table, new: &s
             continue;
         }
         let mut above = column.name.clone();
-        if fate == 2 || fate == 3 && !is_read(before, &column.name) {
+        if (fate == 2 || fate == 3 && !is_read(before, &column.name)) && !is_excluded(before, &column.name) {
             above = name(rng, &taken);
             taken.insert(above.clone());
         }
@@ -347,7 +333,7 @@ pub(crate) fn wanted(declared: &DeclaredSchema) -> Schema {
         columns: table.columns.iter().map(|field| field.column.clone()).collect(),
         constraints: table.constraints.iter().map(|(name, there)| (name.clone().expect("a name"), there.clone())).collect(),
         indexes: table.indexes.iter().map(|(name, there)| (name.clone().expect("a name"), there.clone())).collect(),
-        replica_identity: None,
+        replica_identity: table.replica_identity.clone(),
         partition_by: None,
     };
     Schema { tables: declared.tables.iter().map(|there| (there.name.clone(), table(there))).collect() }
@@ -361,6 +347,7 @@ fn declared(name: &str, table: &Table) -> DeclaredTable {
         columns: table.columns.iter().map(column).collect(),
         constraints: table.constraints.iter().map(|(name, there)| (Some(name.clone()), there.clone())).collect(),
         indexes: table.indexes.iter().map(|(name, there)| (Some(name.clone()), there.clone())).collect(),
+        replica_identity: table.replica_identity.clone(),
         ..DeclaredTable::default()
     }
 }
@@ -372,7 +359,7 @@ pub(crate) fn operations(rng: &mut Rng, schema: &Schema) -> Option<Vec<Operation
     let Some(table) = rng.choice(schema.tables.keys().collect::<Vec<_>>()) else { return create_table(rng, schema) };
     let model = &schema.tables[table];
     let one = |operation: Operation| Some(vec![operation]);
-    match rng.u8(..29) {
+    match rng.u8(..31) {
         0 => create_table(rng, schema),
         1 => {
             // a few that are to be refused
@@ -389,15 +376,30 @@ pub(crate) fn operations(rng: &mut Rng, schema: &Schema) -> Option<Vec<Operation
             one(CreateIndex::of(&name(rng, &relations(schema)), table, &index).into())
         }
         23 => one(DropIndex { name: rng.choice(model.indexes.keys().collect::<Vec<_>>())?.clone() }.into()),
-        24 | 25 => create_constraint(rng, schema, table),
-        26 => add_reference(rng, schema, table),
-        27 => drop_constraint(rng, schema, table),
+        24..=29 => constraints::operations(rng, schema, table),
         _ => one(AlterTable { table: table.clone(), comment: Some(comment(rng)) }.into()),
     }
 }
 
+/// Another change of a column that this migration has touched already.
+pub(crate) fn once_more(rng: &mut Rng, schema: &Schema, operation: &Operation) -> Option<Vec<Operation>> {
+    let (table, column) = match operation {
+        Operation::AddColumn(add) => (&add.table, &add.column.name),
+        Operation::AlterColumn(alter) => (&alter.table, &alter.column),
+        Operation::RenameColumn(rename) => (&rename.table, &rename.to),
+        _ => return None,
+    };
+    let model = schema.tables.get(table)?;
+    let there = model.columns.iter().find(|there| there.name == *column)?;
+    match rng.u8(..5) {
+        0 => drop_this(rng, schema, table, there),
+        1 | 2 => rename_this(rng, model, table, there),
+        _ => alter_this(rng, schema, table, there),
+    }
+}
+
 /// Whether a foreign key points at the table, or at some of these columns of it.
-fn is_referenced(schema: &Schema, table: &str, columns: Option<&[String]>) -> bool {
+pub(super) fn is_referenced(schema: &Schema, table: &str, columns: Option<&[String]>) -> bool {
     schema.tables.iter().any(|(other, there)| {
         there.constraints.values().any(|constraint| match constraint {
             Constraint::ForeignKey { references, .. } if references.table == table => {
@@ -432,7 +434,13 @@ fn create_table(rng: &mut Rng, schema: &Schema) -> Option<Vec<Operation>> {
 }
 
 /// New nullable columns of the types of a key.
-fn pointers(rng: &mut Rng, schema: &Schema, target: &str, columns: &[String], model: &mut Table) -> Option<Vec<String>> {
+pub(super) fn pointers(
+    rng: &mut Rng,
+    schema: &Schema,
+    target: &str,
+    columns: &[String],
+    model: &mut Table,
+) -> Option<Vec<String>> {
     let mut own = Vec::new();
     for column in columns {
         let there = schema.tables[target].columns.iter().find(|there| there.name == *column)?;
@@ -462,8 +470,12 @@ fn add_column(rng: &mut Rng, schema: &Schema, table: &str) -> Option<Vec<Operati
 }
 
 fn drop_column(rng: &mut Rng, schema: &Schema, table: &str) -> Option<Vec<Operation>> {
+    let column = rng.choice(&schema.tables[table].columns)?;
+    drop_this(rng, schema, table, column)
+}
+
+fn drop_this(rng: &mut Rng, schema: &Schema, table: &str, column: &Column) -> Option<Vec<Operation>> {
     let model = &schema.tables[table];
-    let column = rng.choice(&model.columns)?;
     let needed_elsewhere = is_target(schema, table, &column.name) || is_read(model, &column.name);
     if model.columns.len() < 2 || needed_elsewhere && rng.u8(..15) > 0 {
         return None;
@@ -477,9 +489,13 @@ fn drop_column(rng: &mut Rng, schema: &Schema, table: &str) -> Option<Vec<Operat
 
 fn rename_column(rng: &mut Rng, model: &Table, table: &str) -> Option<Vec<Operation>> {
     let column = rng.choice(&model.columns)?;
+    rename_this(rng, model, table, column)
+}
+
+fn rename_this(rng: &mut Rng, model: &Table, table: &str, column: &Column) -> Option<Vec<Operation>> {
     let spoken = |text: &str| mentions(text, &column.name);
     let fixed = is_read(model, &column.name)
-        || model.constraints.values().any(|there| matches!(there, Constraint::Check { check, .. } if spoken(check)))
+        || model.constraints.values().any(|there| there.opaque().iter().any(|text| spoken(text)))
         || model.indexes.values().any(|index| index.predicate.as_deref().is_some_and(spoken));
     let taken = model.columns.iter().map(|column| column.name.clone()).collect();
     let to = name(rng, &taken);
@@ -488,6 +504,10 @@ fn rename_column(rng: &mut Rng, model: &Table, table: &str) -> Option<Vec<Operat
 
 fn alter_column(rng: &mut Rng, schema: &Schema, table: &str) -> Option<Vec<Operation>> {
     let before = rng.choice(&schema.tables[table].columns)?;
+    alter_this(rng, schema, table, before)
+}
+
+fn alter_this(rng: &mut Rng, schema: &Schema, table: &str, before: &Column) -> Option<Vec<Operation>> {
     let altered = alter(rng, schema, table, before, &before.name)?;
     let now = altered.column;
     let check = (altered.up.is_some() && altered.down.is_some() && rng.u8(..3) == 0).then(|| CheckSpec {
@@ -500,6 +520,7 @@ fn alter_column(rng: &mut Rng, schema: &Schema, table: &str) -> Option<Vec<Opera
         column: before.name.clone(),
         sql_type: (before.sql_type != now.sql_type).then_some(now.sql_type),
         nullable: (before.nullable != now.nullable).then_some(now.nullable),
+        collate: (before.collation != now.collation).then_some(now.collation),
         default: (before.default != now.default).then_some(now.default),
         comment: (before.comment != now.comment).then_some(now.comment),
         check,
@@ -508,77 +529,4 @@ fn alter_column(rng: &mut Rng, schema: &Schema, table: &str) -> Option<Vec<Opera
         ..AlterColumn::default()
     };
     Some(vec![operation.into()])
-}
-
-fn create_constraint(rng: &mut Rng, schema: &Schema, table: &str) -> Option<Vec<Operation>> {
-    let model = &schema.tables[table];
-    let (name, constraint) = if model.primary_key().is_empty() && rng.bool() {
-        let keys = model.constraints.values().filter_map(|there| match there {
-            Constraint::Unique { columns, .. } => Some(columns.clone()),
-            _ => None,
-        });
-        let columns = rng.choice(keys.collect::<Vec<_>>())?;
-        if model.columns.iter().any(|column| column.nullable && columns.contains(&column.name)) && rng.u8(..10) > 0 {
-            return None;
-        }
-        (name(rng, &relations(schema)), Constraint::primary_key(columns))
-    } else {
-        harmless_constraint(rng, schema, table)?
-    };
-    let mut shadowed = Vec::new();
-    if rng.u8(..4) == 0 {
-        let columns = constraint.columns(model);
-        let movable = |column: &Column| {
-            column.identity.is_none()
-                && column.generated.is_none()
-                && !is_read(model, &column.name)
-                && !is_target(schema, table, &column.name)
-                && !model.indexes.values().any(|index| index.predicate.as_ref().is_some_and(|text| mentions(text, &column.name)))
-        };
-        shadowed = some_columns(rng, model, 2, |column| columns.contains(&column.name) && movable(column));
-    }
-    let itself = |column: &String| (column.clone(), ident(column).as_str().to_owned());
-    let operation = CreateConstraint {
-        up: shadowed.iter().map(itself).collect(),
-        down: shadowed.iter().map(itself).collect(),
-        ..CreateConstraint::of(table, &name, &constraint)
-    };
-    Some(vec![operation.into()])
-}
-
-fn drop_constraint(rng: &mut Rng, schema: &Schema, table: &str) -> Option<Vec<Operation>> {
-    let model = &schema.tables[table];
-    let (name, constraint) = rng.choice(model.constraints.iter().collect::<Vec<_>>())?;
-    let columns = constraint.columns(model);
-    let is_key = matches!(constraint, Constraint::PrimaryKey { .. } | Constraint::Unique { .. });
-    if is_key && is_referenced(schema, table, Some(&columns)) && rng.u8(..8) > 0 {
-        return None;
-    }
-    let freed = columns.len() == 1 && !is_key && rng.u8(..4) == 0;
-    let itself = columns.first().filter(|_| freed).map(|column| ident(column).as_str().to_owned());
-    Some(vec![DropConstraint { table: table.to_owned(), name: name.clone(), up: itself.clone(), down: itself }.into()])
-}
-
-/// New columns that point somewhere, empty for now.
-fn add_reference(rng: &mut Rng, schema: &Schema, table: &str) -> Option<Vec<Operation>> {
-    let (target, columns) = schemas::target(rng, schema)?;
-    let mut model = schema.tables[table].clone();
-    let own = pointers(rng, schema, &target, &columns, &mut model)?;
-    let added = model.columns.iter().filter(|column| own.contains(&column.name));
-    let mut result: Vec<Operation> =
-        added.map(|column| AddColumn { table: table.to_owned(), column: ColumnSpec::of(column), up: None }.into()).collect();
-    let key = schemas::reference(rng, &model, own, &target, columns);
-    let spec = TableConstraint::of(&name(rng, &relations(schema)), &key);
-    let operation = CreateConstraint {
-        name: spec.name,
-        table: table.to_owned(),
-        kind: spec.kind,
-        columns: spec.columns,
-        references: spec.references,
-        deferrable: spec.deferrable,
-        initially_deferred: spec.initially_deferred,
-        ..CreateConstraint::default()
-    };
-    result.push(operation.into());
-    Some(result)
 }

@@ -145,6 +145,7 @@ fn insert<'a>(rng: &mut Rng, name: &str, table: &'a Table, number: u64) -> (Stri
         let on = |columns: &[String]| columns.contains(&column.name);
         table.constraints.values().any(|there| match there {
             Constraint::PrimaryKey { columns, .. } | Constraint::Unique { columns, .. } => on(columns),
+            Constraint::Exclude { .. } => on(&there.columns(table)),
             _ => false,
         }) || table.indexes.values().any(|index| index.unique && on(&index.columns(table)))
     };

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use diptych::core::names::LONGEST;
-use diptych::core::schema::{Identity, IndexColumn, IndexParameters, OperatorClass, References};
+use diptych::core::schema::{Exclusion, Identity, IndexColumn, IndexParameters, OperatorClass, References};
 use diptych::core::sql::ident;
 use diptych::core::{Column, Constraint, Index, Schema, Table};
 use fastrand::Rng;
 
+use super::constraints;
 use super::values::{KINDS, harmless, kind};
 
 /// Names that are words of SQL or PL/pgSQL, hold what must be quoted, or are as long as the server keeps them.
@@ -105,6 +106,10 @@ pub(crate) fn schema(rng: &mut Rng) -> Schema {
             let name = name_of_index(rng, &schema, table, &index);
             schema.tables.get_mut(table).expect("there").indexes.insert(name, index);
         }
+        if rng.u8(..6) == 0 {
+            let model = schema.tables.get_mut(table).expect("there");
+            model.replica_identity = constraints::replica_identity(rng, model);
+        }
     }
     schema
 }
@@ -141,6 +146,13 @@ pub(crate) fn table(rng: &mut Rng, schema: &Schema, name: &str) -> Table {
             table.constraints.insert(name, key);
         }
     }
+    if rng.u8(..6) == 0
+        && let Some(constraint) = exclusion(rng, &table)
+    {
+        whole.tables.insert(name.to_owned(), table.clone());
+        let name = name_of_constraint(rng, &whole, name, &constraint);
+        table.constraints.insert(name, constraint);
+    }
     for _ in 0..rng.u8(..3) {
         whole.tables.insert(name.to_owned(), table.clone());
         if let Some((constraint_name, constraint)) = constraint(rng, &whole, name) {
@@ -148,6 +160,45 @@ pub(crate) fn table(rng: &mut Rng, schema: &Schema, name: &str) -> Table {
         }
     }
     table
+}
+
+/// An exclusion constraint: nothing twice, or no overlap.
+fn exclusion(rng: &mut Rng, table: &Table) -> Option<Constraint> {
+    let fit = |column: &&Column| kind(&column.sql_type).ordered && column.generated.is_none();
+    let column = rng.choice(table.columns.iter().filter(fit).collect::<Vec<_>>())?;
+    let (method, operator) = match column.sql_type.as_str() {
+        "int4range" => (Some("gist"), "&&"),
+        _ => (None, "="),
+    };
+    let predicate = (rng.u8(..3) == 0).then(|| rng.choice(&table.columns)).flatten();
+    let deferrable = rng.u8(..4) == 0;
+    Some(Constraint::Exclude {
+        exclude: Exclusion {
+            index_method: method.map(str::to_owned),
+            elements: format!("{} WITH {operator}", ident(&column.name)),
+            predicate: predicate.map(|column| format!("{} IS NOT NULL", ident(&column.name))),
+        },
+        deferrable,
+        initially_deferred: deferrable && rng.bool(),
+        index_parameters: index_parameters(rng, table, std::slice::from_ref(&column.name), method.is_none()),
+    })
+}
+
+/// What an index of these columns has besides, mostly nothing.
+fn index_parameters(rng: &mut Rng, table: &Table, columns: &[String], includes: bool) -> IndexParameters {
+    let rest = table.columns.iter().map(|column| &column.name).filter(|name| !columns.contains(name));
+    let more = if includes && rng.u8(..5) == 0 { rng.choice(rest.collect::<Vec<_>>()) } else { None };
+    IndexParameters {
+        include_columns: more.cloned().into_iter().collect(),
+        storage_parameters: (rng.u8(..6) == 0).then(|| "fillfactor=60".to_owned()),
+        tablespace: None,
+    }
+}
+
+/// A collation for columns of this type, mostly its own.
+pub(crate) fn collation(rng: &mut Rng, sql_type: &str) -> Option<String> {
+    let collatable = matches!(sql_type, "text" | "character varying" | "character varying(40)" | "character(12)");
+    (collatable && rng.u8(..6) == 0).then(|| ["C", "POSIX"][rng.usize(..2)].to_owned())
 }
 
 /// A name that PostgreSQL would choose, or another.
@@ -162,7 +213,13 @@ pub(crate) fn column(rng: &mut Rng, table: &Table, first: bool) -> Column {
     let taken = table.columns.iter().map(|column| column.name.clone()).collect();
     let name = name(rng, &taken);
     if rng.u8(..3) == 0 && (first || rng.u8(..6) == 0) && table.columns.iter().all(|column| column.identity.is_none()) {
-        let options = (rng.u8(..4) == 0).then(|| "START WITH 10 INCREMENT BY 2".to_owned());
+        const OPTIONS: [&str; 4] = [
+            "START WITH 10 INCREMENT BY 2",
+            "CACHE 5",
+            "MINVALUE 3 MAXVALUE 9000 START WITH 5 CYCLE",
+            "START WITH -5 MINVALUE -99",
+        ];
+        let options = (rng.u8(..3) == 0).then(|| OPTIONS[rng.usize(..OPTIONS.len())].to_owned());
         let sql_type = ["bigint", "integer", "smallint"][rng.usize(..3)];
         let mut column = Column::new(&name, sql_type, false);
         column.identity = Some(Identity { always: rng.bool(), sequence: None, options });
@@ -172,6 +229,7 @@ pub(crate) fn column(rng: &mut Rng, table: &Table, first: bool) -> Column {
     let kind = if rng.u8(..3) == 0 { &KINDS[rng.usize(..3)] } else { rng.choice(KINDS).expect("kinds") };
     let mut column = Column::new(&name, kind.sql, rng.bool());
     column.comment = comment(rng);
+    column.collation = collation(rng, kind.sql);
     let plain: Vec<&Column> = table.columns.iter().filter(|there| there.generated.is_none()).collect();
     match rng.u8(..10) {
         0..=2 => column.default = Some(kind.default(rng)),
@@ -186,6 +244,7 @@ pub(crate) fn column(rng: &mut Rng, table: &Table, first: bool) -> Column {
                 _ => ("boolean", format!("{} IS NULL", ident(&source.name))),
             };
             column.sql_type = sql_type.to_owned();
+            column.collation = None;
             column.generated = Some(text);
             column.nullable = true;
         }
@@ -204,11 +263,11 @@ pub(crate) fn constraint(rng: &mut Rng, schema: &Schema, table: &str) -> Option<
         }
         let deferrable = rng.u8(..4) == 0;
         Constraint::Unique {
-            columns,
             nulls_not_distinct: rng.u8(..6) == 0,
             deferrable,
             initially_deferred: deferrable && rng.bool(),
-            index_parameters: IndexParameters::default(),
+            index_parameters: index_parameters(rng, model, &columns, true),
+            columns,
         }
     } else {
         let columns = some_columns(rng, model, 2, |column| column.generated.is_none());
