@@ -235,14 +235,16 @@ pub fn bind_index(base: &str, table: &str, name: &str, index: &Index, names: &Na
     statements
 }
 
-/// A block that tries a new index on an empty twin of the table, and leaves nothing.
-pub fn try_index(newer: &Table, index: &Index) -> Sql {
-    attempt([twin(newer), create_index(OWN_SCHEMA, TWIN, TWIN_INDEX, index, &Names::new(), Build::Plain)])
+/// A block that tries a new index on an empty twin of the table, after these statements, and leaves nothing.
+pub fn try_index(before: Vec<Sql>, newer: &Table, index: &Index) -> Sql {
+    let tried = [twin(newer), create_index(OWN_SCHEMA, TWIN, TWIN_INDEX, index, &Names::new(), Build::Plain)];
+    attempt(before.into_iter().chain(tried))
 }
 
-/// A block that tries a new table, but for its foreign keys, and leaves nothing.
-pub fn try_table(logical: &str, table: &Table) -> Sql {
-    attempt(create_table(OWN_SCHEMA, TWIN, logical, table, |name| crate::names::generated("twin", &[name])))
+/// A block that tries a new table, but for its foreign keys, after these statements, and leaves nothing.
+pub fn try_table(before: Vec<Sql>, logical: &str, table: &Table) -> Sql {
+    let tried = create_table(OWN_SCHEMA, TWIN, logical, table, |name| crate::names::generated("twin", &[name]));
+    attempt(before.into_iter().chain(tried))
 }
 
 fn twin(table: &Table) -> Sql {

@@ -6,8 +6,8 @@ use crate::declared::{DeclaredColumn, DeclaredSchema, DeclaredTable};
 use crate::error::{Error, Result};
 use crate::ops::column_spec::ColumnSpec;
 use crate::ops::{
-    AddColumn, AlterColumn, AlterTable, CreateConstraint, CreateIndex, CreateTable, DropColumn, DropConstraint, DropIndex,
-    DropTable, Operation, RenameColumn, RenameTable, SetReplicaIdentity,
+    AddColumn, AlterColumn, AlterTable, CreateConstraint, CreateEnum, CreateIndex, CreateTable, DropColumn, DropConstraint,
+    DropIndex, DropTable, Operation, RenameColumn, RenameTable, SetReplicaIdentity,
 };
 use crate::schema::{Column, Constraint, Identity, ReplicaIdentity, Schema, Table};
 use crate::snapshot::{Snapshot, Used};
@@ -77,7 +77,7 @@ fn check_references(declared: &DeclaredSchema) -> Result<()> {
 
 /// The operations that create a whole schema anew.
 pub fn create_all(schema: &Schema) -> Vec<Operation> {
-    let mut tables: Vec<Operation> = Vec::new();
+    let mut tables: Vec<Operation> = schema.enums.iter().map(|(name, model)| CreateEnum::of(name, model).into()).collect();
     let mut later: Vec<Operation> = Vec::new();
     for (name, table) in &schema.tables {
         let mut bare = table.clone();

@@ -8,6 +8,7 @@ use crate::sql::Sql;
 
 pub mod complete;
 mod dependents;
+mod enums;
 mod preflight;
 pub mod rollback;
 pub mod start;

@@ -53,6 +53,20 @@ pub fn serial(name: &str) -> Option<&'static str> {
     }
 }
 
+/// The name of a type, or of an array's elements, as the catalog has it: `"Mood"[]` becomes `Mood`.
+pub fn element(name: &str) -> String {
+    let name = name.trim_end_matches("[]");
+    match name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(quoted) => quoted.replace("\"\"", "\""),
+        None => name.to_owned(),
+    }
+}
+
+/// Whether it is an array.
+pub fn is_array(name: &str) -> bool {
+    name.ends_with("[]")
+}
+
 /// The type without a length: an explicit cast to one with a length cuts values off silently, where an assignment refuses them.
 pub fn without_length(name: &str) -> String {
     if let Some(element) = name.strip_suffix("[]") {

@@ -10,7 +10,7 @@ use crate::schema::{Constraint, ReplicaIdentity, Table};
 use crate::shadow::{Physical, layout};
 use crate::sql::{Sql, ident, literal, qualified, user, verbatim};
 use crate::stage::Moment;
-use crate::{names, sql, sync, views};
+use crate::{enums, names, sql, sync, views};
 
 /// The plan of `complete` for a chain.
 pub fn complete(chain: &Chain) -> Plan {
@@ -50,6 +50,7 @@ pub fn complete(chain: &Chain) -> Plan {
     }
     rename_indexes(chain, &tables, &mut steps);
     rename_tables(chain, &order, &mut steps);
+    super::enums::contract(chain, &mut steps);
     for (number, script) in chain.stage.scripts.iter().filter(|script| script.moment == Moment::Complete).enumerate() {
         steps
             .transaction(Phase::Contract, format!("run sql {}", number + 1), Vec::new(), vec![verbatim(&script.up)])
@@ -139,6 +140,7 @@ fn drop_table(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
 fn contract_table(chain: &Chain, table: &Physical<'_>, statements: Vec<Sql>, steps: &mut Steps) {
     let place = qualified(&chain.base, &table.name);
     let mut all: Vec<Sql> = bury(chain, table);
+    all.extend(enums::path(chain, &chain.newer.views));
     all.extend(statements);
     let step = steps.transaction(
         Phase::Contract,

@@ -9,7 +9,7 @@ use crate::shadow::{AddedConstraint, Physical, layout};
 use crate::sql::{Sql, ident, join, literal, qualified, verbatim};
 use crate::stage::Moment;
 use crate::sync::{self, Direction};
-use crate::{names, sql, views};
+use crate::{enums, names, sql, views};
 
 /// The id of the step after which apps may use the new version.
 pub const PUBLISH: &str = "publish";
@@ -24,6 +24,7 @@ pub fn start(chain: &Chain) -> Plan {
     let tables = layout(chain);
     let mut steps = Steps::new();
     preflight::checks(chain, &tables, &mut steps);
+    super::enums::expand(chain, &mut steps);
     for table in &tables {
         expand(chain, table, &mut steps);
     }
@@ -58,14 +59,15 @@ fn expand(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     let base = &chain.base;
     let place = qualified(base, &table.name);
     if let (None, Some(newer)) = (table.older, table.newer) {
-        let statements = ddl::create_table(base, &table.name, &table.lineage.newest().table, newer, |name| table.displaced(name));
+        let created = ddl::create_table(base, &table.name, &table.lineage.newest().table, newer, |name| table.displaced(name));
+        let statements = enums::path(chain, &views::scratch(&chain.newer)).into_iter().chain(created).collect();
         steps.transaction(Phase::Expand, format!("create table `{}`", table.name), Vec::new(), statements);
         return;
     }
     if !table.is_kept() || (table.added.is_empty() && checks(table).next().is_none() && !table.needs_sync()) {
         return;
     }
-    let mut statements = Vec::new();
+    let mut statements = Vec::from_iter(enums::path(chain, &views::scratch(&chain.newer)));
     for added in &table.added {
         let declared = ddl::typed(&added.column.sql_type, &added.column.collation);
         let mut definition = sql!("ADD COLUMN {} {}", ident(&added.physical), declared);
@@ -99,6 +101,9 @@ fn expand(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
         ));
     }
     statements.extend(carry_properties(table, &place));
+    if !statements.is_empty() && enums::path(chain, "").is_some() {
+        statements.push(enums::own_path(chain));
+    }
     if table.needs_fill() {
         let sync = sync::filling(chain, table);
         statements.extend(sync.functions);
@@ -208,7 +213,7 @@ fn bound_by_rename(place: &Sql, table: &Physical<'_>, constraint: &Constraint, s
 fn backfill(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     let place = qualified(&chain.base, &table.name);
     let row = ident("diptych row");
-    let (targets, query) = sync::conversion_query(table, Direction::Up, &row);
+    let (targets, query) = sync::conversion_query(chain, table, Direction::Up, &row, enums::Moment::Start);
     let columns = join(targets.iter().map(|target| ident(target)), ", ");
     let update = sql!(
         "UPDATE {} AS {} SET ({}) = ({}) WHERE {}.ctid >= $1::pg_catalog.text::pg_catalog.tid AND {}.ctid < $2::pg_catalog.text::pg_catalog.tid AND (pg_catalog.hashtid({}.ctid) & 2147483647) % $4::pg_catalog.int4 = $3::pg_catalog.int4",
@@ -305,7 +310,16 @@ pub(super) fn new_indexes(table: &Physical<'_>) -> Vec<(String, String, Index)> 
 fn bind(chain: &Chain, table: &Physical<'_>, name: &str, index: &Index) -> Vec<Sql> {
     let Some(newer) = table.newer else { return Vec::new() };
     let moved = newer.mentioned(index.opaque()).iter().any(|column| ddl::physical(&table.newer_names, column) != column);
-    if moved { ddl::bind_index(&chain.base, &table.name, name, index, &table.newer_names, newer) } else { Vec::new() }
+    if !moved {
+        return Vec::new();
+    }
+    let mut statements = ddl::bind_index(&chain.base, &table.name, name, index, &table.newer_names, newer);
+    if let Some(path) = enums::path(chain, &views::scratch(&chain.newer)) {
+        // read under the newer version's names, printed for the tool's own path, in which it is run
+        statements.insert(0, path);
+        statements.insert(statements.len() - 1, enums::own_path(chain));
+    }
+    statements
 }
 
 fn constrain(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_>, steps: &mut Steps) {
@@ -403,12 +417,14 @@ fn go_live(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
 }
 
 fn publish(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
-    steps.transaction(
-        Phase::Publish,
-        format!("create schema for version `{}`", chain.newer.name),
-        Vec::new(),
-        views::create_schema(chain),
-    );
+    if !enums::differ(chain) {
+        steps.transaction(
+            Phase::Publish,
+            format!("create schema for version `{}`", chain.newer.name),
+            Vec::new(),
+            views::create_schema(chain),
+        );
+    }
     // a table that went and one that came may bear the same name: the one that is there has the view
     let wanted: Vec<&Physical<'_>> = tables
         .iter()

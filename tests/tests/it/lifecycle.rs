@@ -87,6 +87,7 @@ const WORK: &str = "INSERT INTO users (email, name) VALUES ('w{n}', 'Work Er'); 
 /// Every operation's ways; on PostgreSQL 14 without those that need NULLS NOT DISTINCT or a list of columns to set.
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = all_cases();
+    cases.extend(crate::enums::cases());
     let newer = |text: &str| text.contains("nulls_not_distinct") || text.contains("on_delete_set_columns");
     cases.retain(|case| major() >= 15 || !(newer(case.before) || newer(case.change)));
     cases

@@ -40,7 +40,8 @@ fn core_is_pure() {
 
 #[test]
 fn every_operation_has_a_lifecycle() {
-    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/lifecycle.rs")).expect("a source");
+    let read = |file: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("a source");
+    let text = read("tests/it/lifecycle.rs") + &read("tests/it/enums.rs");
     for name in diptych::core::Operation::NAMES {
         assert!(text.contains(&format!("- {name}:")) || text.contains(&format!("{{{name}:")), "no lifecycle case uses `{name}`");
     }

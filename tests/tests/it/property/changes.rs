@@ -348,7 +348,7 @@ pub(crate) fn wanted(declared: &DeclaredSchema) -> Schema {
         indexes: table.indexes.iter().map(|(name, there)| (name.clone().expect("a name"), there.clone())).collect(),
         replica_identity: None,
     };
-    Schema { tables: declared.tables.iter().map(|there| (there.name.clone(), table(there))).collect() }
+    Schema { tables: declared.tables.iter().map(|there| (there.name.clone(), table(there))).collect(), ..Schema::default() }
 }
 
 fn declared(name: &str, table: &Table) -> DeclaredTable {
