@@ -23,7 +23,7 @@ pub mod views;
 pub mod yaml;
 
 pub use chain::{Chain, Version};
-pub use declared::{DeclaredColumn, DeclaredSchema, DeclaredTable, DroppedColumn};
+pub use declared::{DeclaredColumn, DeclaredEnum, DeclaredLabel, DeclaredSchema, DeclaredTable, DroppedColumn};
 
 pub use error::{Error, Result};
 pub use migration::Migration;

@@ -254,7 +254,7 @@ pub(crate) fn declared() -> impl Strategy<Value = DeclaredSchema> {
         let mut seen = BTreeSet::new();
         tables.retain(|table| seen.insert(table.name.clone()));
         dropped.retain(|name| !seen.contains(name));
-        DeclaredSchema { tables, dropped }
+        DeclaredSchema { tables, dropped, ..DeclaredSchema::default() }
     })
 }
 
@@ -363,7 +363,7 @@ fn declare(columns: &[(&str, &str, Option<&str>)]) -> DeclaredSchema {
     });
     DeclaredSchema {
         tables: vec![DeclaredTable { name: "a".into(), columns: columns.collect(), ..DeclaredTable::default() }],
-        dropped: Vec::new(),
+        ..DeclaredSchema::default()
     }
 }
 

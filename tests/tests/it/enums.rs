@@ -1,5 +1,11 @@
 //! Enum types on their way: the cases that lifecycle, load and crashes run over, and what only enums have.
 
+use std::collections::BTreeMap;
+
+use diptych::core::{DeclaredLabel, DeclaredSchema, DroppedColumn, Migration, Schema, Snapshot, diff};
+use diptych::{EnumType, Quiet, Table, introspect};
+use diptych_tests::{Database, ask, migration, must, schema};
+
 use crate::lifecycle::Side::{New, Old};
 use crate::lifecycle::{Account, Case};
 
@@ -220,4 +226,167 @@ pub(crate) fn cases() -> Vec<Case> {
             completed: &[("SELECT 'cat'::kind", "!42704"), ("SELECT feeling FROM users WHERE email = 'u1'", "ok")],
         },
     ]
+}
+
+/// How one feels.
+#[derive(Clone, Copy, Debug, PartialEq, diptych::SchemaEnum)]
+#[schema(name = "Mood")]
+enum Mood {
+    Sad,
+    Meh,
+    VeryHappy,
+}
+
+#[derive(diptych::Schema)]
+#[schema(table = "people", check(name = "people_mood", expr = "mood <> 'meh'"))]
+#[allow(dead_code)]
+struct Person {
+    #[schema(primary_key)]
+    id: i64,
+    #[schema(default = "'sad'::\"Mood\"", index)]
+    mood: Mood,
+    moods: Option<Vec<Mood>>,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_enum_of_rust_is_one_of_the_database() {
+    let record = |snapshot: &Snapshot, declared: &DeclaredSchema, name: &str| {
+        let operations = diff::diff(snapshot, declared).unwrap_or_else(|error| panic!("{error}"));
+        let migration = Migration { name: name.to_owned(), version_schema: None, operations };
+        assert_eq!(Migration::parse(name, &migration.to_yaml()).unwrap(), migration);
+        let after = declared.snapshot(name, migration.stage(&snapshot.tables).unwrap_or_else(|error| panic!("{error}")).to);
+        assert_eq!(Snapshot::parse(&after.to_yaml()).unwrap(), after);
+        assert_eq!(diff::diff(&after, declared).unwrap(), []);
+        (migration, after)
+    };
+    let mut declared =
+        DeclaredSchema { enums: vec![Mood::declared()], tables: vec![Person::declared()], ..DeclaredSchema::default() };
+    let (first, snapshot) = record(&Snapshot::default(), &declared, "0001_first");
+    // the next release: a label renamed, one new, one gone that a check mentions
+    let label = |label: &str| DeclaredLabel { label: label.to_owned(), ..DeclaredLabel::default() };
+    declared.enums[0].labels = vec![
+        DeclaredLabel { renamed_from: Some("sad".to_owned()), ..label("low") },
+        DeclaredLabel { down: Some("very_happy".to_owned()), ..label("high") },
+        label("very_happy"),
+    ];
+    declared.enums[0].dropped = [("meh".to_owned(), "low".to_owned())].into();
+    declared.tables[0].columns[1].column.default = Some("'low'::\"Mood\"".to_owned());
+    declared.tables[0].constraints.retain(|(name, _)| name.as_deref() != Some("people_mood"));
+    let (second, snapshot) = record(&snapshot, &declared, "0002_second");
+    let names: Vec<&str> = second.operations.iter().map(|operation| operation.name()).collect();
+    assert_eq!(names, ["drop_constraint", "alter_enum"]);
+    let mut bare = declared.clone();
+    bare.tables[0].columns.truncate(1);
+    bare.tables[0].indexes.clear();
+    bare.tables[0].dropped = ["mood", "moods"].map(|name| DroppedColumn { name: name.to_owned(), down: None }).into();
+    bare.enums.clear();
+    bare.dropped = vec!["Mood".to_owned()];
+    let (third, after) = record(&snapshot, &bare, "0003_third");
+    assert_eq!(third.operations.last().map(|operation| operation.name()), Some("drop_enum"));
+    assert!(after.tables.enums.is_empty());
+
+    let database = Database::new().await;
+    let all = [first, second, third];
+    database.migrate(&all[..1]).await;
+    let old = database.on("0001_first").await;
+    let moods = vec![Mood::Sad, Mood::VeryHappy];
+    old.execute("INSERT INTO people VALUES (1, $1, $2)", &[&Mood::VeryHappy, &moods]).await.expect("inserted");
+    let ask_all = "SELECT mood, moods FROM people WHERE mood = $1";
+    let statement = old.prepare(ask_all).await.expect("prepared");
+    let mut migrator = database.migrator().await;
+    migrator.start(&all[..2], None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    // prepared before, bound after
+    let row = old.query_one(&statement, &[&Mood::VeryHappy]).await.expect("a row");
+    assert_eq!((row.get::<_, Mood>(0), row.get::<_, Vec<Mood>>(1)), (Mood::VeryHappy, moods));
+    let new = database.on("0002_second").await;
+    assert_eq!(
+        ask(&new, "INSERT INTO people VALUES (2, 'high', '{high,low}'); SELECT mood, moods FROM people ORDER BY id").await,
+        "very_happy|{low,very_happy};high|{high,low}"
+    );
+    let row = old.query_one(ask_all, &[&Mood::VeryHappy]).await;
+    assert!(row.is_err(), "two rows now");
+    assert_eq!(ask(&old, "SELECT mood, moods FROM people WHERE id = 2").await, "very_happy|{very_happy,sad}");
+    migrator.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(database.catalog().await.iter().filter(|line| line.starts_with("type ")).count(), 1);
+    assert_eq!(introspect::schema(&database.client().await, "public").await.unwrap().enums, snapshot.tables.enums);
+    migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    migrator.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    assert!(!database.catalog().await.iter().any(|line| line.starts_with("type ")));
+    // types of retired versions go with their tombstones
+    let types = "SELECT pg_catalog.string_agg(typnamespace::regnamespace::text, ',' ORDER BY 1) FROM pg_catalog.pg_type WHERE typtype = 'e'";
+    assert_eq!(ask(&database.client().await, types).await, "public_0002_second");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_depends_on_an_enum_that_changes_is_named() {
+    let database = Database::new().await;
+    let before = migration("0001_before", MOODS);
+    database.migrate(std::slice::from_ref(&before)).await;
+    let client = database.client().await;
+    let change = "operations: [{alter_enum: {name: mood, labels: [sad, ok, happy], rename: {meh: ok}}}]";
+    let all = [before, migration("0002_change", change)];
+    for (object, gone, what) in [
+        ("CREATE FUNCTION feel(mood) RETURNS text LANGUAGE sql AS 'SELECT 1::text'", "DROP FUNCTION feel", "function feel"),
+        ("CREATE DOMAIN good AS mood CHECK (VALUE > 'sad')", "DROP DOMAIN good", "type good"),
+        ("CREATE TABLE aside (m mood[])", "DROP TABLE aside", "column m of table aside"),
+        ("ALTER TYPE mood ADD VALUE 'odd'", "", "mood"),
+    ] {
+        must(&client, object).await;
+        let refused = database.migrator().await.start(&all, None, &mut Quiet).await.expect_err(object).to_string();
+        assert!(refused.contains(what) && refused.contains("hint: "), "{object}: {refused}");
+        must(&client, gone).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn domains_and_arrays_are_types_of_columns() {
+    let database = Database::new().await;
+    let before = migration(
+        "0001_before",
+        "operations:
+  - create_table: {name: users, columns: [{name: id, type: bigint, pk: true}, {name: age, type: integer}, {name: tags, type: text, nullable: true}]}
+",
+    );
+    let change = migration(
+        "0002_change",
+        "operations:
+  - alter_column: {table: users, column: age, type: positive, up: \"CASE WHEN age > 0 THEN age ELSE 1 END\", down: age}
+  - alter_column: {table: users, column: tags, type: 'text[]', up: \"string_to_array(tags, ' ')\", down: \"array_to_string(tags, ' ')\"}
+  - add_column: {table: users, column: {name: level, type: positive, default: '1'}}
+  - add_column: {table: users, column: {name: marks, type: 'positive[]', default: \"'{}'\"}}
+  - add_column: {table: users, column: {name: twice, type: 'integer[]'}, up: \"ARRAY[age, age]\"}
+",
+    );
+    let all = [before, change];
+    database.client().await.batch_execute("CREATE DOMAIN positive AS integer CHECK (VALUE > 0)").await.expect("a domain");
+    database.migrate(&all[..1]).await;
+    let old = database.on("0001_before").await;
+    must(&old, "INSERT INTO users VALUES (1, 0, 'a b'), (2, 7, NULL)").await;
+    let untouched = database.catalog().await;
+    let mut migrator = database.migrator().await;
+    migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    migrator.rollback(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(database.catalog().await, untouched);
+    migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    let new = database.on("0002_change").await;
+    assert_eq!(
+        ask(&new, "SELECT age, tags, level, marks, twice FROM users ORDER BY id").await,
+        "1|{a,b}|1|{}|{1,1};7|NULL|1|{}|{7,7}"
+    );
+    assert_eq!(ask(&new, "UPDATE users SET age = 0").await, "!23514");
+    must(&new, "UPDATE users SET age = 9, tags = '{x,y,z}', marks = '{1,2}' WHERE id = 2").await;
+    assert_eq!(ask(&old, "SELECT age, tags FROM users WHERE id = 2").await, "9|x y z");
+    must(&old, "UPDATE users SET tags = 'c' WHERE id = 1").await;
+    assert_eq!(ask(&new, "SELECT tags FROM users WHERE id = 1").await, "{c}");
+    migrator.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    let model = schema(&all);
+    let found = introspect::schema(&database.client().await, "public").await.expect("a model");
+    let types = |schema: &Schema| {
+        schema.tables["users"]
+            .columns
+            .iter()
+            .map(|column| (column.name.clone(), column.sql_type.clone()))
+            .collect::<BTreeMap<_, _>>()
+    };
+    assert_eq!(types(&found), types(&model));
 }
