@@ -1,9 +1,10 @@
 //! Enum types on their way: the cases that lifecycle, load and crashes run over, and what only enums have.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use diptych::core::{DeclaredLabel, DeclaredSchema, DroppedColumn, Migration, Schema, Snapshot, diff};
-use diptych::{EnumType, Quiet, Table, introspect};
+use diptych::{EnumType, Migrator, Options, Quiet, Table, introspect};
 use diptych_tests::{Database, ask, migration, must, schema};
 
 use crate::lifecycle::Side::{New, Old};
@@ -389,4 +390,43 @@ async fn domains_and_arrays_are_types_of_columns() {
             .collect::<BTreeMap<_, _>>()
     };
     assert_eq!(types(&found), types(&model));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_go_over_and_a_type_serves_again_after_a_rollback() {
+    let database = Database::new().await;
+    let change = "operations: [{alter_enum: {name: mood, labels: [sad, meh, happy, glad], down: {glad: happy}}}]";
+    let all = [migration("0001_before", MOODS), migration("0002_change", change)];
+    database.migrate(&all[..1]).await;
+    let client = database.client().await;
+    must(&client, "CREATE ROLE \"feels so\"").await;
+    must(&client, "REVOKE USAGE ON TYPE mood FROM PUBLIC").await;
+    must(&client, "GRANT USAGE ON TYPE mood TO \"feels so\" WITH GRANT OPTION").await;
+    let untouched = database.catalog().await;
+    let rights = "SELECT typacl::text FROM pg_type WHERE typname = 'mood' AND typnamespace = 'public'::regnamespace";
+    let before = ask(&client, rights).await;
+    let made = "SELECT oid FROM pg_type WHERE typname = 'mood' AND typnamespace::regnamespace::text = 'public_0002_change'";
+
+    let mut migrator = database.migrator().await;
+    migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    let first = ask(&client, made).await;
+    migrator.rollback(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    // a start that comes as far as the types, and is undone
+    let holder = database.client().await;
+    must(&holder, "BEGIN").await;
+    must(&holder, "SELECT count(*) FROM users").await;
+    let hasty = Options { timeout: Duration::from_secs(2), ..Options::default() };
+    let mut hasty = Migrator::connect(database.config(), hasty).await.expect("a migrator");
+    hasty.start(&all, None, &mut Quiet).await.expect_err("the table is held");
+    assert_eq!(ask(&client, made).await, "", "it was taken over");
+    must(&holder, "ROLLBACK").await;
+    migrator.rollback(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(ask(&client, made).await, first, "it was given back");
+    assert_eq!(database.catalog().await, untouched);
+
+    migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(ask(&client, made).await, first);
+    migrator.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(ask(&client, "SELECT oid FROM pg_type WHERE oid = 'public.mood'::regtype").await, first);
+    assert_eq!(ask(&client, rights).await, before);
 }
