@@ -310,7 +310,9 @@ pub(super) fn new_indexes(table: &Physical<'_>) -> Vec<(String, String, Index)> 
 fn bind(chain: &Chain, table: &Physical<'_>, name: &str, index: &Index) -> Vec<Sql> {
     let Some(newer) = table.newer else { return Vec::new() };
     let moved = newer.mentioned(index.opaque()).iter().any(|column| ddl::physical(&table.newer_names, column) != column);
-    if !moved {
+    // a text may name a type that the path of the statement does not have
+    let is_typed = !index.opaque().is_empty() && enums::path(chain, &chain.base).is_some();
+    if !moved && !is_typed {
         return Vec::new();
     }
     let mut statements = ddl::bind_index(&chain.base, &table.name, name, index, &table.newer_names, newer);

@@ -54,6 +54,7 @@ pub(crate) fn cases() -> Vec<Case> {
   - add_column: {table: users, column: {name: pet, type: '\"Pet Kind\"', nullable: true, default: \"'dog'::\\\"Pet Kind\\\"\"}}
   - add_column: {table: users, column: {name: other, type: '\"Pet Kind\"'}, up: \"CASE WHEN mood > 'meh' THEN 'cat' ELSE 'dog' END\"}
   - create_index: {name: users_cats, table: users, columns: [{column: email}], predicate: \"other = 'cat'::\\\"Pet Kind\\\"\"}
+  - create_index: {name: users_dogs, table: users, columns: [{column: email}], predicate: \"'dog' <= 'cat'::\\\"Pet Kind\\\"\"}
 ",
             account: Account {
                 up: &[("pet", "'dog'"), ("other", "CASE mood WHEN 'happy' THEN 'cat' ELSE 'dog' END")],
