@@ -10,7 +10,7 @@ pub fn adopt(known: &Schema, found: Schema) -> Schema {
         Some(there) if shape(there) == shape(&table) => (name, there.clone()),
         _ => (name, table),
     });
-    Schema { tables: tables.collect() }
+    Schema { enums: found.enums, tables: tables.collect() }
 }
 
 /// What can be compared of a table: names, types and nullability; constraints and indexes by their names.
@@ -35,6 +35,7 @@ mod tests {
         };
         let schema = |tables: &[(&str, Table)]| Schema {
             tables: tables.iter().map(|(name, table)| ((*name).to_owned(), table.clone())).collect(),
+            ..Schema::default()
         };
         let known = schema(&[("same", table("lower('X')", &[])), ("wider", table("'x'", &[])), ("gone", table("'x'", &[]))]);
         let found = schema(&[

@@ -239,14 +239,16 @@ pub fn bind_index(on: (&str, &str, &str), index: &Index, names: &Names, build: B
     statements
 }
 
-/// A block that tries a new index on an empty twin of the table, and leaves nothing.
-pub fn try_index(newer: &Table, index: &Index) -> Sql {
-    attempt([twin(newer), create_index(OWN_SCHEMA, TWIN, TWIN_INDEX, index, &Names::new(), Build::Plain)])
+/// A block that tries a new index on an empty twin of the table, after these statements, and leaves nothing.
+pub fn try_index(before: Vec<Sql>, newer: &Table, index: &Index) -> Sql {
+    let tried = [twin(newer), create_index(OWN_SCHEMA, TWIN, TWIN_INDEX, index, &Names::new(), Build::Plain)];
+    attempt(before.into_iter().chain(tried))
 }
 
-/// A block that tries a new table, but for its foreign keys, and leaves nothing.
-pub fn try_table(logical: &str, table: &Table) -> Sql {
-    attempt(create_table(OWN_SCHEMA, TWIN, logical, table, |name| crate::names::generated("twin", &[name])))
+/// A block that tries a new table, but for its foreign keys, after these statements, and leaves nothing.
+pub fn try_table(before: Vec<Sql>, logical: &str, table: &Table) -> Sql {
+    let tried = create_table(OWN_SCHEMA, TWIN, logical, table, |name| crate::names::generated("twin", &[name]));
+    attempt(before.into_iter().chain(tried))
 }
 
 fn twin(table: &Table) -> Sql {
@@ -289,8 +291,8 @@ pub fn collate(value: &Sql, collation: &Option<String>) -> Sql {
 }
 
 /// A block that tries whether a query's columns can be assigned to columns of these types, and leaves nothing.
-pub fn try_assignment(columns: &[&Column], query: &Sql) -> Sql {
-    let table = Table { columns: columns.iter().map(|column| (*column).clone()).collect(), ..Table::default() };
+pub fn try_assignment(columns: &[Column], query: &Sql) -> Sql {
+    let table = Table { columns: columns.to_vec(), ..Table::default() };
     let insert = sql!("INSERT INTO {} SELECT * FROM ({}) AS given WHERE false", qualified(OWN_SCHEMA, TWIN), query);
     attempt([twin(&table), insert])
 }

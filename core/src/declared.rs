@@ -3,17 +3,46 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
+use crate::ops::alter_enum::Allowed;
 use crate::schema::{Column, Constraint, Index, ReplicaIdentity, Schema, Table};
 use crate::snapshot::{Snapshot, Used};
 use crate::types;
 
-/// Every table of a `database!`, and those that are declared gone.
+/// Every enum and table of a `database!`, and those that are declared gone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeclaredSchema {
+    /// The enums.
+    pub enums: Vec<DeclaredEnum>,
     /// The structs.
     pub tables: Vec<DeclaredTable>,
     /// `dropped: ["orders"]`.
     pub dropped: Vec<String>,
+}
+
+/// An enum with `#[derive(SchemaEnum)]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeclaredEnum {
+    /// The type's name.
+    pub name: String,
+    /// The enum's doc comment.
+    pub comment: Option<String>,
+    /// The variants in order.
+    pub labels: Vec<DeclaredLabel>,
+    /// `dropped(label, up = "…")`: labels that go, and those that take their places.
+    pub dropped: BTreeMap<String, String>,
+}
+
+/// A variant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeclaredLabel {
+    /// The label.
+    pub label: String,
+    /// `renamed_from = "…"`.
+    pub renamed_from: Option<String>,
+    /// `down = "…"`.
+    pub down: Option<String>,
+    /// `allow(old_reads_new_labels)`.
+    pub allow: Option<Allowed>,
 }
 
 /// A struct with `#[derive(Schema)]`.
@@ -67,6 +96,13 @@ impl DeclaredSchema {
     pub fn snapshot(&self, version: &str, recorded: Schema) -> Snapshot {
         let mut used: BTreeMap<String, BTreeMap<String, Used>> = BTreeMap::new();
         let mut schema = recorded;
+        for declared in &self.enums {
+            let gone = declared.dropped.iter();
+            let gone = gone.map(|(label, up)| (format!("-{label}"), Used { up: Some(up.clone()), ..Used::default() }));
+            if !declared.dropped.is_empty() {
+                used.insert(declared.name.clone(), gone.collect());
+            }
+        }
         for table in &self.tables {
             let mut of_table = BTreeMap::new();
             if table.renamed_from.is_some() {

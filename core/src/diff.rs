@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::declared::{DeclaredColumn, DeclaredSchema, DeclaredTable};
+use crate::declared::{DeclaredColumn, DeclaredEnum, DeclaredSchema, DeclaredTable};
 use crate::error::{Error, Result};
 use crate::ops::column_spec::ColumnSpec;
 use crate::ops::{
-    AddColumn, AlterColumn, AlterTable, CreateConstraint, CreateIndex, CreateTable, DropColumn, DropConstraint, DropIndex,
-    DropTable, Operation, RenameColumn, RenameTable, SetReplicaIdentity,
+    AddColumn, AlterColumn, AlterEnum, AlterTable, CreateConstraint, CreateEnum, CreateIndex, CreateTable, DropColumn,
+    DropConstraint, DropEnum, DropIndex, DropTable, Operation, RenameColumn, RenameTable, SetReplicaIdentity,
 };
-use crate::schema::{Column, Constraint, Identity, ReplicaIdentity, Schema, Table};
+use crate::schema::{Column, Constraint, Enum, Identity, ReplicaIdentity, Schema, Table};
 use crate::snapshot::{Snapshot, Used};
 use crate::sql;
 use crate::stage::Stage;
@@ -30,6 +30,11 @@ pub fn diff(snapshot: &Snapshot, declared: &DeclaredSchema) -> Result<Vec<Operat
         }
     }
     check_references(declared)?;
+    let is_declared = |name: &String| declared.enums.iter().any(|there| there.name == *name);
+    if let Some(name) = snapshot.tables.enums.keys().find(|name| !is_declared(name) && !declared.dropped.contains(name)) {
+        return Err(Error::new(format!("enum `{name}` is in the snapshot, but no enum declares it"))
+            .hint(format!("add `dropped: [\"{name}\"]` to database!, or the enum to its `enums`")));
+    }
     let mut claimed = BTreeMap::new();
     for table in &declared.tables {
         if let Some(other) = from(table).and_then(|old| claimed.insert(old, &table.name)) {
@@ -41,6 +46,7 @@ pub fn diff(snapshot: &Snapshot, declared: &DeclaredSchema) -> Result<Vec<Operat
         }
     }
     differ.drop_foreign_keys(declared)?;
+    differ.change_enums(declared)?;
     for table in &declared.tables {
         if let Some(old) = from(table) {
             differ.alter_table(&old, table)?;
@@ -51,6 +57,9 @@ pub fn diff(snapshot: &Snapshot, declared: &DeclaredSchema) -> Result<Vec<Operat
         if let Some(old) = from(table) {
             differ.constrain_table(&old, table)?;
         }
+    }
+    for name in snapshot.tables.enums.keys().filter(|name| !is_declared(name)) {
+        differ.push(DropEnum { name: name.clone() })?;
     }
     differ.stage.to.check()?;
     Ok(differ.operations)
@@ -77,7 +86,7 @@ fn check_references(declared: &DeclaredSchema) -> Result<()> {
 
 /// The operations that create a whole schema anew.
 pub fn create_all(schema: &Schema) -> Vec<Operation> {
-    let mut tables: Vec<Operation> = Vec::new();
+    let mut tables: Vec<Operation> = schema.enums.iter().map(|(name, model)| CreateEnum::of(name, model).into()).collect();
     let mut later: Vec<Operation> = Vec::new();
     for (name, table) in &schema.tables {
         let mut bare = table.clone();
@@ -158,7 +167,8 @@ impl Differ<'_> {
                 pending.push(Pending { field, from: None, change: None, up, down: None });
                 continue;
             };
-            let there = before.column(old, &name)?;
+            // with the default that a change of its enum has left it
+            let there = &self.stage.to.table(old)?.column(old, &name)?.clone();
             let now = &field.column;
             refuse_recomputed(old, there, now)?;
             let change = AlterColumn {
@@ -266,6 +276,29 @@ impl Differ<'_> {
         renamed
     }
 
+    /// New enums, and those with other labels, after what mentions the labels that go.
+    fn change_enums(&mut self, declared: &DeclaredSchema) -> Result<()> {
+        let mut altered = Vec::new();
+        for wanted in &declared.enums {
+            match self.snapshot.tables.enums.get(&wanted.name) {
+                None => {
+                    let labels = wanted.labels.iter().map(|variant| variant.label.clone()).collect();
+                    self.push(CreateEnum { name: wanted.name.clone(), labels, comment: wanted.comment.clone() })?;
+                }
+                Some(before) => altered.extend(alter_enum(before, wanted)),
+            }
+        }
+        if altered.iter().any(|change| change.labels.is_some()) {
+            for table in &declared.tables {
+                if let Some(old) = recorded_name(self.snapshot, table) {
+                    let before = self.snapshot.tables.table(&old)?.clone();
+                    self.drop_what_goes(&old, table, &before)?;
+                }
+            }
+        }
+        altered.into_iter().try_for_each(|change| self.push(change))
+    }
+
     /// Foreign keys that go: before the keys that they point at, in whatever tables those are.
     fn drop_foreign_keys(&mut self, declared: &DeclaredSchema) -> Result<()> {
         let snapshot = self.snapshot;
@@ -314,7 +347,8 @@ impl Differ<'_> {
             }
         }
         for (name, index) in &renamed.indexes {
-            if wanted.indexes.get(name) != Some(index) && !lost(&index.columns(before)) {
+            let is_there = self.stage.to.table(old)?.indexes.contains_key(name);
+            if is_there && wanted.indexes.get(name) != Some(index) && !lost(&index.columns(before)) {
                 self.push(DropIndex { name: name.clone() })?;
             }
         }
@@ -367,6 +401,34 @@ impl Differ<'_> {
         }
         Ok(())
     }
+}
+
+/// What differs between an enum of the snapshot and its declaration; attributes that speak of nothing new count as absent.
+fn alter_enum(before: &Enum, wanted: &DeclaredEnum) -> Option<AlterEnum> {
+    let labels: Vec<String> = wanted.labels.iter().map(|variant| variant.label.clone()).collect();
+    let mut change = AlterEnum { name: wanted.name.clone(), ..AlterEnum::default() };
+    if before.comment != wanted.comment {
+        change.comment = Some(wanted.comment.clone());
+    }
+    if before.labels != labels {
+        let mut without = Vec::new();
+        for variant in wanted.labels.iter().filter(|variant| !before.labels.contains(&variant.label)) {
+            let from = variant.renamed_from.as_ref().filter(|from| before.labels.contains(from) && !labels.contains(from));
+            if let Some(from) = from {
+                change.rename.insert(from.clone(), variant.label.clone());
+            } else if let Some(down) = &variant.down {
+                change.down.insert(variant.label.clone(), down.clone());
+            } else {
+                without.push(variant.allow);
+            }
+        }
+        // one that is not allowed is for alter_enum to refuse
+        change.allow = without.first().copied().flatten().filter(|_| without.iter().all(Option::is_some));
+        let gone = before.labels.iter().filter(|label| !labels.contains(label) && !change.rename.contains_key(*label));
+        change.up = gone.filter_map(|label| Some((label.clone(), wanted.dropped.get(label)?.clone()))).collect();
+        change.labels = Some(labels);
+    }
+    (change.labels.is_some() || change.comment.is_some()).then_some(change)
 }
 
 /// A change of a column that waits for its turn: an addition, a conversion, or a rename.

@@ -5,6 +5,7 @@ pub mod chain;
 pub mod ddl;
 pub mod declared;
 pub mod diff;
+pub mod enums;
 mod error;
 pub mod hazard;
 pub mod migration;
@@ -24,12 +25,12 @@ pub mod views;
 pub mod yaml;
 
 pub use chain::{Chain, Version};
-pub use declared::{DeclaredColumn, DeclaredSchema, DeclaredTable, DroppedColumn};
+pub use declared::{DeclaredColumn, DeclaredEnum, DeclaredLabel, DeclaredSchema, DeclaredTable, DroppedColumn};
 
 pub use error::{Error, Result};
 pub use migration::Migration;
 pub use ops::Operation;
 pub use plan::{Action, Phase, Plan, Step};
-pub use schema::{Column, Constraint, Index, Schema, Table};
+pub use schema::{Column, Constraint, Enum, Index, Schema, Table};
 pub use snapshot::Snapshot;
 pub use sql::Sql;

@@ -94,6 +94,9 @@ operations! {
     drop_multicolumn_constraint::DropMulticolumnConstraint = "drop_multicolumn_constraint",
     rename_constraint::RenameConstraint = "rename_constraint",
     set_replica_identity::SetReplicaIdentity = "set_replica_identity",
+    create_enum::CreateEnum = "create_enum",
+    alter_enum::AlterEnum = "alter_enum",
+    drop_enum::DropEnum = "drop_enum",
     raw_sql::RawSql = "sql",
 }
 

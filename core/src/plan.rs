@@ -8,6 +8,7 @@ use crate::sql::Sql;
 
 pub mod complete;
 mod dependents;
+mod enums;
 mod preflight;
 pub mod rollback;
 mod rows;
@@ -266,12 +267,6 @@ impl Steps {
         statements: Vec<Sql>,
     ) -> &mut Step {
         self.push(phase, title, Action::Transaction { locks, statements })
-    }
-
-    /// Many small statements for which nobody waits, in a transaction and in one round trip.
-    pub(crate) fn batch(&mut self, phase: Phase, title: impl Into<String>, statements: Vec<Sql>) -> &mut Step {
-        let whole = (!statements.is_empty()).then(|| crate::sql::join(statements, ";\n"));
-        self.transaction(phase, title, Vec::new(), whole.into_iter().collect())
     }
 
     pub(crate) fn done(self) -> Vec<Step> {

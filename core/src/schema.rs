@@ -1,4 +1,4 @@
-//! The model: tables, columns, constraints and indexes, as a value.
+//! The model: enums, tables, columns, constraints and indexes, as a value.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -6,12 +6,48 @@ use std::collections::BTreeMap;
 use crate::error::{Error, Result};
 use crate::{names, sql, types};
 
-/// A schema: every table that a version has, by name.
+/// A schema: every enum and every table that a version has, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(from = "Form")]
 pub struct Schema {
+    /// The enum types by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub enums: BTreeMap<String, Enum>,
     /// The tables by name.
     pub tables: BTreeMap<String, Table>,
+}
+
+/// The forms in which a schema is kept.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Form {
+    Whole {
+        #[serde(default)]
+        enums: BTreeMap<String, Enum>,
+        tables: BTreeMap<String, Table>,
+    },
+    /// As it was before there were enums.
+    Tables(BTreeMap<String, Table>),
+}
+
+impl From<Form> for Schema {
+    fn from(form: Form) -> Self {
+        match form {
+            Form::Whole { enums, tables } => Schema { enums, tables },
+            Form::Tables(tables) => Schema { enums: BTreeMap::new(), tables },
+        }
+    }
+}
+
+/// An enum type.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Enum {
+    /// `COMMENT ON TYPE`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// The labels in order.
+    pub labels: Vec<String>,
 }
 
 /// A table. Column order is the struct's, and the version's views show it.
@@ -297,10 +333,34 @@ impl Schema {
         Ok(self.tables.get_mut(name).expect("checked above"))
     }
 
+    /// The enum of this name, or an error that lists those there are.
+    pub fn enum_type(&self, name: &str) -> Result<&Enum> {
+        self.enums.get(name).ok_or_else(|| {
+            let there: Vec<String> = self.enums.keys().map(|name| format!("`{name}`")).collect();
+            Error::new(format!("there is no enum `{name}`")).hint(if there.is_empty() {
+                "the schema has no enums; create it in an earlier operation".to_owned()
+            } else {
+                format!("the enums are {}", there.join(", "))
+            })
+        })
+    }
+
+    /// The columns that have an enum, or an array of it, for a type: table and column.
+    pub fn columns_of_enum<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a Column)> {
+        let columns = self.tables.iter().flat_map(|(table, model)| model.columns.iter().map(move |column| (table, column)));
+        columns
+            .filter(move |(_, column)| types::element(&column.sql_type) == name)
+            .map(|(table, column)| (table.as_str(), column))
+    }
+
     /// What no single operation can see: names that two relations would share, foreign keys that point at no key, and replica
     /// identities without their index.
     pub fn check(&self) -> Result<()> {
         let mut taken: BTreeMap<String, String> = BTreeMap::new();
+        if let Some(name) = self.enums.keys().find(|name| self.tables.contains_key(*name)) {
+            return Err(Error::new(format!("enum `{name}` and table `{name}` would have one name"))
+                .hint("a table's name is that of its row type, too: choose another one for either"));
+        }
         for (name, table) in &self.tables {
             for (relation, kind) in table.relations(name) {
                 let what =

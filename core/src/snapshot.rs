@@ -4,22 +4,45 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use crate::error::Result;
-use crate::schema::Schema;
+use crate::schema::{Enum, Schema, Table};
 use crate::yaml;
 
 /// `migrations/snapshot.yaml`. An empty file is the empty schema.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "File", into = "File")]
 pub struct Snapshot {
     /// The version that the snapshot stands for; none before the first migration.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// The tables.
-    #[serde(default, skip_serializing_if = "no_tables")]
+    /// The schema: the file's `enums` and `tables`.
     pub tables: Schema,
     /// Attributes that a recorded migration has used up, by table and column: the same text counts as absent.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub used: BTreeMap<String, BTreeMap<String, Used>>,
+}
+
+/// The snapshot as its file has it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    enums: BTreeMap<String, Enum>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    tables: BTreeMap<String, Table>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    used: BTreeMap<String, BTreeMap<String, Used>>,
+}
+
+impl From<File> for Snapshot {
+    fn from(File { version, enums, tables, used }: File) -> Self {
+        Snapshot { version, tables: Schema { enums, tables }, used }
+    }
+}
+
+impl From<Snapshot> for File {
+    fn from(Snapshot { version, tables: Schema { enums, tables }, used }: Snapshot) -> Self {
+        File { version, enums, tables, used }
+    }
 }
 
 /// The attributes of one column that the last recorded migration used.
@@ -53,8 +76,4 @@ impl Snapshot {
             yaml::write(self)
         )
     }
-}
-
-fn no_tables(schema: &Schema) -> bool {
-    schema.tables.is_empty()
 }

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::enums::EnumForm;
 use crate::error::{Error, Result};
 use crate::ops::add_column::is_fast_default;
-use crate::schema::{Column, Constraint, Schema, Table};
-use crate::sql;
+use crate::schema::{Column, Constraint, Enum, Schema, Table};
+use crate::{sql, types};
 
 /// What lies between an older and a newer version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Stage {
     pub to: Schema,
     /// Every table of either version, in order of the older one's names, then of creation.
     pub lineages: Vec<Lineage>,
+    /// Every form of every enum, in order of the older version's names, then as they come.
+    pub enums: Vec<EnumForm>,
     /// Raw SQL that the migrations bring along.
     pub scripts: Vec<Script>,
 }
@@ -54,6 +57,8 @@ pub struct ScopeColumn {
     pub name: String,
     /// Its type at this point.
     pub sql_type: String,
+    /// Its type's form, where that is an enum of the model or an array of it: a number within [`Stage::enums`].
+    pub form: Option<usize>,
     /// Its collation at this point, where it is not the type's own.
     pub collation: Option<String>,
     /// Whether it may be NULL at this point.
@@ -94,12 +99,14 @@ pub enum Moment {
 impl Stage {
     /// The stage of no operations: both versions alike.
     pub fn identity(from: &Schema) -> Self {
-        let lineages = from
-            .tables
-            .iter()
-            .map(|(name, table)| Lineage { layers: vec![Layer::first(name, table)], in_from: true, in_to: true })
-            .collect();
-        Stage { from: from.clone(), to: from.clone(), lineages, scripts: Vec::new() }
+        let forms = from.enums.iter();
+        let forms = forms.map(|(name, model)| EnumForm { name: name.clone(), model: model.clone(), in_from: true, in_to: true });
+        let mut stage = Stage { from: from.clone(), to: from.clone(), enums: forms.collect(), ..Stage::default() };
+        for (name, table) in &from.tables {
+            let layers = vec![Layer::first(name, stage.scope(table))];
+            stage.lineages.push(Lineage { layers, in_from: true, in_to: true });
+        }
+        stage
     }
 
     /// The lineage whose newest name is `table`.
@@ -121,14 +128,90 @@ impl Stage {
 
     /// A new table.
     pub fn create_table(&mut self, name: &str, table: Table) -> Result<()> {
+        self.refuse_name_of_enum(name)?;
         if self.to.tables.contains_key(name) {
             return Err(
                 Error::new(format!("table `{name}` is there already")).hint("drop or rename it first, or choose another name")
             );
         }
-        self.lineages.push(Lineage { layers: vec![Layer::first(name, &table)], in_from: false, in_to: true });
+        let layers = vec![Layer::first(name, self.scope(&table))];
+        self.lineages.push(Lineage { layers, in_from: false, in_to: true });
         self.to.tables.insert(name.to_owned(), table);
         Ok(())
+    }
+
+    /// A new enum.
+    pub fn create_enum(&mut self, name: &str, model: Enum) -> Result<()> {
+        if self.to.enums.contains_key(name) {
+            return Err(Error::new(format!("enum `{name}` is there already")).hint("drop it first, or choose another name"));
+        }
+        // in the schema of the version a type would meet the tombstone of a table, in the base schema the table itself
+        if self.from.tables.contains_key(name) {
+            return Err(Error::new(format!("enum `{name}` would take the name of a table that the older version has"))
+                .hint("choose another name, or drop the table in an earlier release"));
+        }
+        self.enums.push(EnumForm { name: name.to_owned(), model: model.clone(), in_from: false, in_to: true });
+        self.to.enums.insert(name.to_owned(), model);
+        Ok(())
+    }
+
+    /// An enum gone.
+    pub fn drop_enum(&mut self, name: &str) -> Result<()> {
+        self.to.enum_type(name)?;
+        if let Some((table, column)) = self.to.columns_of_enum(name).next() {
+            return Err(Error::new(format!("enum `{name}` is the type of column `{table}.{}`", column.name))
+                .hint("drop the column, or give it another type, earlier in the same migration"));
+        }
+        self.end_form(name);
+        self.to.enums.remove(name);
+        Ok(())
+    }
+
+    /// An enum with other labels: another type of the same name, to which its columns are yet to be converted.
+    pub fn alter_enum(&mut self, name: &str, model: Enum) -> Result<()> {
+        let before = self.to.enum_type(name)?;
+        if before.labels == model.labels {
+            // a comment alone
+            for form in self.enums.iter_mut().filter(|form| form.in_to && form.name == name) {
+                form.model = model.clone();
+            }
+        } else {
+            self.end_form(name);
+            self.enums.push(EnumForm { name: name.to_owned(), model: model.clone(), in_from: false, in_to: true });
+        }
+        self.to.enums.insert(name.to_owned(), model);
+        Ok(())
+    }
+
+    /// Until complete both versions' types are there, and a table's name is that of its row type.
+    fn refuse_name_of_enum(&self, table: &str) -> Result<()> {
+        if self.from.enums.contains_key(table) || self.to.enums.contains_key(table) {
+            return Err(Error::new(format!("table `{table}` would take the name of an enum of the older or the newer version"))
+                .hint("choose another name, or drop the enum in an earlier release"));
+        }
+        Ok(())
+    }
+
+    fn end_form(&mut self, name: &str) {
+        for form in self.enums.iter_mut().filter(|form| form.name == name) {
+            form.in_to = false;
+        }
+    }
+
+    /// The columns of a table as a scope has them.
+    fn scope(&self, table: &Table) -> Vec<ScopeColumn> {
+        table.columns.iter().map(|column| self.scope_column(column)).collect()
+    }
+
+    fn scope_column(&self, column: &Column) -> ScopeColumn {
+        let name = types::element(&column.sql_type);
+        ScopeColumn {
+            name: column.name.clone(),
+            sql_type: column.sql_type.clone(),
+            form: self.enums.iter().position(|form| form.in_to && form.name == name),
+            collation: column.collation.clone(),
+            nullable: column.nullable,
+        }
     }
 
     /// A table gone.
@@ -151,6 +234,7 @@ impl Stage {
                 Error::new(format!("cannot rename table `{from}`: there is a table `{to}` already")).hint("choose another name")
             );
         }
+        self.refuse_name_of_enum(to)?;
         let lineage = self.lineage_mut(from)?;
         lineage.push_layer(|layer| to.clone_into(&mut layer.table));
         let mut table = self.to.tables.remove(from).expect("checked by lineage_mut");
@@ -178,9 +262,10 @@ impl Stage {
         refuse_generated(table, self.to.table(table)?, "up", &column.name, up)?;
         self.supply_what_is_read(table, up.unwrap_or_default())?;
         let link = up.map_or(Link::Fresh, |up| Link::Derived(up.to_owned()));
+        let there = self.scope_column(&column);
         self.lineage_mut(table)?.push_layer(|layer| {
             layer.up.insert(column.name.clone(), link);
-            layer.columns.push(ScopeColumn::of(&column));
+            layer.columns.push(there);
         });
         self.to.table_mut(table)?.columns.push(column);
         Ok(())
@@ -322,9 +407,10 @@ impl Stage {
         refuse_generated(table, model, "up", &name, Some(up))?;
         refuse_generated(table, model, "down", &name, Some(down))?;
         self.supply_what_is_read(table, up)?;
+        let converted = self.scope_column(&column);
         self.lineage_mut(table)?.push_layer(|layer| {
             for there in layer.columns.iter_mut().filter(|there| there.name == name) {
-                *there = ScopeColumn::of(&column);
+                there.clone_from(&converted);
             }
             layer.up.insert(name.clone(), Link::Derived(up.to_owned()));
             layer.down.insert(name.clone(), Link::Derived(down.to_owned()));
@@ -539,29 +625,13 @@ impl Lineage {
 }
 
 impl Layer {
-    fn first(name: &str, table: &Table) -> Self {
-        Layer {
-            table: name.to_owned(),
-            columns: table.columns.iter().map(ScopeColumn::of).collect(),
-            up: BTreeMap::new(),
-            down: BTreeMap::new(),
-        }
+    fn first(name: &str, columns: Vec<ScopeColumn>) -> Self {
+        Layer { table: name.to_owned(), columns, up: BTreeMap::new(), down: BTreeMap::new() }
     }
 
     /// The columns whose names occur in an expression.
     pub fn mentioned<'a>(&'a self, expression: &'a str) -> impl Iterator<Item = &'a ScopeColumn> {
         self.columns.iter().filter(move |column| sql::mentions(expression, &column.name))
-    }
-}
-
-impl ScopeColumn {
-    fn of(column: &Column) -> Self {
-        ScopeColumn {
-            name: column.name.clone(),
-            sql_type: column.sql_type.clone(),
-            collation: column.collation.clone(),
-            nullable: column.nullable,
-        }
     }
 }
 

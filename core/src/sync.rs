@@ -9,13 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::chain::Chain;
 use crate::ddl::{null, typed};
+use crate::enums::{self, Moment};
 use crate::names;
 use crate::numbers;
 use crate::ops::add_column::{is_fast_default, is_quoted};
 use crate::schema::Column;
 use crate::shadow::Physical;
 use crate::sql::{Sql, dollar_quoted, ident, join, literal, mentions, qualified, type_name, user};
-use crate::stage::{Layer, Lineage, Link};
+use crate::stage::{Layer, Lineage, Link, ScopeColumn};
 use crate::{partitions, sql, types};
 
 /// The schema of everything that is Diptych's own.
@@ -62,7 +63,7 @@ const MOVED: &str = "~~~diptych_moved";
 /// yet. An UPDATE of an unrelated column derives too, since it may move its row out of the scan's way unfilled (TRAPS F1).
 pub fn filling(chain: &Chain, table: &Physical<'_>) -> Sync {
     let name = function_name(chain, table, "fill");
-    let mut program = Program::new(table);
+    let mut program = Program::new(chain, table);
     let results = program.evaluate(Direction::Up, "NEW");
     let assignments = results.iter().map(|(target, slot)| sql!("NEW.{} := {};", ident(target), slot));
     let numbers = numbers::columns(table).map(|added| {
@@ -165,10 +166,16 @@ pub fn remove_filling(chain: &Chain, table: &Physical<'_>) -> Sql {
 
 /// The derived columns of one side as a query: `(SELECT … FROM (SELECT …) AS "users")`, correlated to `row`, with the
 /// physical columns that it gives, in order.
-pub fn conversion_query(table: &Physical<'_>, direction: Direction, row: &Sql) -> (Vec<String>, Sql) {
+pub fn conversion_query(
+    chain: &Chain,
+    table: &Physical<'_>,
+    direction: Direction,
+    row: &Sql,
+    moment: Moment,
+) -> (Vec<String>, Sql) {
     let plan = Needs::of(table, direction);
     let from = |name: &str| sql!("{}.{}", row, ident(crate::ddl::physical(&plan.physical, name)));
-    let (targets, query) = nested_query(table.lineage, &plan, from);
+    let (targets, query) = nested_query(chain, table.lineage, &plan, moment, from);
     if plan.needed[0].is_empty() {
         // it reads nothing of the row: the server would ask a volatile function once for all rows
         return (targets, sql!("{} WHERE {}.ctid IS NOT NULL", query, row));
@@ -178,13 +185,14 @@ pub fn conversion_query(table: &Physical<'_>, direction: Direction, row: &Sql) -
 
 /// Columns of the newer version, under their names there and of their types, as a query that is correlated to `row` of the table as
 /// it is: what a constraint or index of that version will be held against.
-pub fn newer_row(table: &Physical<'_>, wanted: &BTreeSet<String>, row: &Sql) -> Sql {
+pub fn newer_row(chain: &Chain, table: &Physical<'_>, wanted: &BTreeSet<String>, row: &Sql) -> Sql {
     let (lineage, name) = (table.lineage, ident(&table.lineage.newest().table));
     let added = |column: &String| table.added.iter().find(|added| added.column.name == *column);
     let carried = wanted.iter().filter(|column| added(column).is_none_or(|added| added.derived));
     let plan =
         Needs::towards(lineage, Direction::Up, carried.map(|c| (c.clone(), c.clone())).collect(), table.older_names.clone());
-    let query = nested_query(lineage, &plan, |name| sql!("{}.{}", row, ident(crate::ddl::physical(&plan.physical, name)))).1;
+    let from = |name: &str| sql!("{}.{}", row, ident(crate::ddl::physical(&plan.physical, name)));
+    let query = nested_query(chain, lineage, &plan, Moment::Preflight, from).1;
     let parts = wanted.iter().map(|column| {
         let there = sql!("{}.{}", name, ident(column));
         let value = match added(column) {
@@ -194,7 +202,11 @@ pub fn newer_row(table: &Physical<'_>, wanted: &BTreeSet<String>, row: &Sql) -> 
                 let value = if added.derived { &there } else { &default };
                 // what the expression's own collation is does not count
                 let usual = || types::is_text(&added.column.sql_type).then(|| "pg_catalog.default".to_owned());
-                crate::ddl::cast(value, &added.column.sql_type, &added.column.collation.clone().or_else(usual))
+                crate::ddl::cast(
+                    value,
+                    &enums::plain(chain, &added.column.sql_type),
+                    &added.column.collation.clone().or_else(usual),
+                )
             }
         };
         sql!("{} AS {}", value, ident(column))
@@ -205,20 +217,29 @@ pub fn newer_row(table: &Physical<'_>, wanted: &BTreeSet<String>, row: &Sql) -> 
 }
 
 /// The same over NULLs of the right types, to see whether the expressions are valid at all.
-pub fn validity_query(table: &Physical<'_>, direction: Direction) -> Option<Sql> {
+pub fn validity_query(chain: &Chain, table: &Physical<'_>, direction: Direction) -> Option<Sql> {
     let plan = Needs::of(table, direction);
     if plan.targets.is_empty() {
         return None;
     }
     let scope = plan.scope(table.lineage, 0).clone();
-    let empty = |name: &str| {
-        let column = scope.columns.iter().find(|column| column.name == name);
-        column.map_or_else(|| null("text", &None), |column| null(&column.sql_type, &column.collation))
+    let empty = |name: &str| match scope.columns.iter().find(|column| column.name == name) {
+        Some(column) if column.form.is_some() => {
+            sql!("CAST(NULL AS {})", enums::in_query(chain, column, Moment::Preflight))
+        }
+        Some(column) => null(&column.sql_type, &column.collation),
+        None => null("text", &None),
     };
-    Some(nested_query(table.lineage, &plan, empty).1)
+    Some(nested_query(chain, table.lineage, &plan, Moment::Preflight, empty).1)
 }
 
-fn nested_query(lineage: &Lineage, plan: &Needs, first: impl Fn(&str) -> Sql) -> (Vec<String>, Sql) {
+fn nested_query(
+    chain: &Chain,
+    lineage: &Lineage,
+    plan: &Needs,
+    moment: Moment,
+    first: impl Fn(&str) -> Sql,
+) -> (Vec<String>, Sql) {
     let select = |parts: Vec<Sql>| if parts.is_empty() { Sql::trusted("1") } else { join(parts, ", ") };
     let mut query =
         sql!("SELECT {}", select(plan.needed[0].iter().map(|name| sql!("{} AS {}", first(name), ident(name))).collect()));
@@ -227,15 +248,21 @@ fn nested_query(lineage: &Lineage, plan: &Needs, first: impl Fn(&str) -> Sql) ->
         let parts = plan.needed[at]
             .iter()
             .map(|name| {
-                let typed = |value: Sql| match above.columns.iter().find(|column| column.name == *name) {
-                    Some(column) => sql!("CAST({} AS {})", value, type_name(&types::without_length(&column.sql_type))),
+                let column = above.columns.iter().find(|column| column.name == *name);
+                let by_label = |value: Sql| match column {
+                    Some(column) => enums::by_label(chain, column, value, moment),
+                    None => value,
+                };
+                let typed = |value: Sql| match column {
+                    Some(column) if column.form.is_some() => by_label(value),
+                    Some(column) => sql!("CAST({} AS {})", value, enums::in_query(chain, column, moment)),
                     None => value,
                 };
                 let value = match plan.link(lineage, at, name) {
                     Link::Same(other) => sql!("{}.{}", ident(&below.table), ident(&other)),
                     // what the next expressions read has its type, as in the triggers; the last is assigned to its column
                     Link::Derived(expression) if at + 1 < plan.needed.len() || is_quoted(&expression) => typed(user(&expression)),
-                    Link::Derived(expression) => user(&expression),
+                    Link::Derived(expression) => by_label(user(&expression)),
                     Link::Fresh => typed(Sql::trusted("NULL")),
                 };
                 sql!("{} AS {}", value, ident(name))
@@ -335,14 +362,15 @@ impl Needs {
 
 /// A PL/pgSQL body in the making: slots hold values between the blocks.
 struct Program<'a> {
+    chain: &'a Chain,
     table: &'a Physical<'a>,
     slots: Vec<Sql>,
     statements: Vec<Sql>,
 }
 
 impl<'a> Program<'a> {
-    fn new(table: &'a Physical<'a>) -> Self {
-        Program { table, slots: Vec::new(), statements: Vec::new() }
+    fn new(chain: &'a Chain, table: &'a Physical<'a>) -> Self {
+        Program { chain, table, slots: Vec::new(), statements: Vec::new() }
     }
 
     /// Emits the blocks that convert the given row, and says in which slot each physical target then lies.
@@ -391,12 +419,13 @@ impl<'a> Program<'a> {
             if !assignments.is_empty() {
                 let variables = below.columns.iter().filter(|column| read.contains(&column.name)).filter_map(|column| {
                     let slot = values.get(&column.name)?;
-                    Some(sql!("{} {} := {};", ident(&column.name), typed(&column.sql_type, &column.collation), slot))
+                    Some(sql!("{} {} := {};", ident(&column.name), self.declared(column), slot))
                 });
+                let variables = join(variables.collect::<Vec<_>>(), " ");
                 self.statements.push(sql!(
                     "<<{}>> DECLARE {}\nBEGIN\n{}\nEND;",
                     ident(&below.table),
-                    join(variables.collect::<Vec<_>>(), " "),
+                    variables,
                     join(assignments, "\n")
                 ));
             }
@@ -407,16 +436,21 @@ impl<'a> Program<'a> {
 
     fn slot(&mut self, scope: &Layer, name: &str) -> Sql {
         let column = scope.columns.iter().find(|column| column.name == name);
-        let declared = column.map_or_else(|| type_name("text"), |column| typed(&column.sql_type, &column.collation));
+        let declared = column.map_or_else(|| type_name("text"), |column| self.declared(column));
         let slot = ident(&format!("diptych:{}", self.slots.len() + 1));
         self.slots.push(sql!("{} {};", slot, declared));
         slot
+    }
+
+    /// A variable's type. Of two types of one name PL/pgSQL assigns the one to the other by its text.
+    fn declared(&self, column: &ScopeColumn) -> Sql {
+        enums::variable(self.chain, column).unwrap_or_else(|| typed(&column.sql_type, &column.collation))
     }
 }
 
 /// The live function of one direction: a target is written on INSERT, and on UPDATE only when its result changed (R2).
 fn live_function(chain: &Chain, table: &Physical<'_>, direction: Direction, name: &str) -> Sql {
-    let mut program = Program::new(table);
+    let mut program = Program::new(chain, table);
     let mut body = Vec::new();
     if table.is_partitioned() {
         body.push(partitions::unless_moved());

@@ -1,6 +1,7 @@
 //! The schema of views per version, its tombstones, and the rights on both.
 
 use crate::chain::{Chain, Retired, Version};
+use crate::enums;
 use crate::schema::{Column, Table};
 use crate::shadow::Physical;
 use crate::sql;
@@ -50,7 +51,7 @@ END
 /// The views of some of the newer version's tables, in the scratch schema, with the base tables' rights.
 pub fn create_views(chain: &Chain, tables: &[&Physical<'_>]) -> Vec<Sql> {
     let scratch = scratch(&chain.newer);
-    let mut statements = Vec::new();
+    let mut statements = Vec::from_iter(enums::path(chain, &scratch));
     for table in tables {
         if let Some(newer) = table.newer {
             statements.extend(create_view(chain, &scratch, table, newer));
@@ -59,7 +60,9 @@ pub fn create_views(chain: &Chain, tables: &[&Physical<'_>]) -> Vec<Sql> {
         if let Some((name, older)) = table.lineage.name_left().zip(table.older)
             && !chain.newer.schema.tables.contains_key(name)
         {
-            statements.extend(tombstone(&scratch, name, older, &chain.newer.name));
+            let mut older = older.clone();
+            older.columns.iter_mut().for_each(|column| column.sql_type = enums::plain(chain, &column.sql_type));
+            statements.extend(tombstone(&scratch, name, &older, &chain.newer.name));
         }
     }
     statements.push(carry_rights(chain, &scratch, tables));
@@ -207,13 +210,13 @@ pub fn aside(views: &str) -> String {
     crate::names::generated("aside", &[views])
 }
 
-/// Drops a version schema in groups, each a transaction.
+/// Drops a version schema in groups, each a transaction; with the types that it holds, which only its views can still have.
 pub fn drop_schema(schema: &str, tables: &[String]) -> Vec<Vec<Sql>> {
     let mut groups: Vec<Vec<Sql>> = tables
         .chunks(GROUP)
         .map(|group| group.iter().map(|name| sql!("DROP VIEW IF EXISTS {}", qualified(schema, name))).collect())
         .collect();
-    groups.push(vec![sql!("DROP SCHEMA IF EXISTS {} RESTRICT", ident(schema))]);
+    groups.push(vec![enums::drop_all(schema), sql!("DROP SCHEMA IF EXISTS {} RESTRICT", ident(schema))]);
     groups
 }
 

@@ -70,7 +70,7 @@ fn declared() -> DeclaredSchema {
         constraints: table.constraints.into_iter().map(|(name, there)| (Some(name), there)).collect(),
         ..DeclaredTable::default()
     });
-    DeclaredSchema { tables: tables.collect(), dropped: Vec::new() }
+    DeclaredSchema { tables: tables.collect(), ..DeclaredSchema::default() }
 }
 
 fn users(declared: &mut DeclaredSchema) -> &mut DeclaredTable {
@@ -165,7 +165,7 @@ fn foreign_keys_go_before_what_they_point_at() {
     assert_eq!(names(&difference(&structs).unwrap()), ["drop_constraint", "drop_constraint"]);
     refused("{drop_constraint: {table: users, name: users_pkey}}", "`notes_user` of table `notes`");
 
-    let both = DeclaredSchema { tables: Vec::new(), dropped: vec!["users".into(), "notes".into()] };
+    let both = DeclaredSchema { dropped: vec!["users".into(), "notes".into()], ..DeclaredSchema::default() };
     assert_eq!(names(&difference(&both).unwrap()), ["drop_constraint", "drop_table", "drop_table"]);
     let text = statements("operations: [{drop_table: {name: notes}}, {drop_table: {name: users}}]");
     assert!(text.contains("conname <> ALL (ARRAY['users_pkey', 'notes_user']"), "{text}");

@@ -303,7 +303,7 @@ fn mentioned(fields: &[Field], texts: &[impl AsRef<str>]) -> Vec<String> {
     names.filter(|column| texts.iter().any(|text| sql::mentions(text.as_ref(), column))).cloned().collect()
 }
 
-fn snake_case(name: &str) -> String {
+pub(crate) fn snake_case(name: &str) -> String {
     let mut result = String::new();
     for (at, character) in name.chars().enumerate() {
         if character.is_uppercase() && at > 0 {

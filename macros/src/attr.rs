@@ -307,7 +307,7 @@ pub(crate) fn skip(input: ParseStream<'_>) -> Result<()> {
     Ok(())
 }
 
-fn each(
+pub(crate) fn each(
     attributes: &[Attribute],
     repeatable: &[&str],
     mistakes: &mut Mistakes,
@@ -332,7 +332,7 @@ fn each(
     }
 }
 
-fn text(meta: &ParseNestedMeta<'_>) -> Result<String> {
+pub(crate) fn text(meta: &ParseNestedMeta<'_>) -> Result<String> {
     Ok(meta.value()?.parse::<LitStr>()?.value())
 }
 
@@ -344,16 +344,18 @@ fn target(text: &str) -> Option<Target> {
 }
 
 fn allow(input: ParseStream<'_>) -> Result<OldWrites> {
+    allowed(input, symbol::OLD_WRITES_MAY_FAIL).map(|()| OldWrites::MayFail)
+}
+
+/// `allow(what)`, the only one that can stand there.
+pub(crate) fn allowed(input: ParseStream<'_>, word: &str) -> Result<()> {
     let content;
     parenthesized!(content in input);
     let what: Ident = content.parse()?;
-    if what == symbol::OLD_WRITES_MAY_FAIL {
-        return Ok(OldWrites::MayFail);
-    }
-    Err(Error::new(what.span(), errors::not_allowed(&what.to_string())))
+    if what == word { Ok(()) } else { Err(Error::new(what.span(), errors::not_allowed(&what.to_string(), word))) }
 }
 
-fn group(meta: &ParseNestedMeta<'_>, parts: &'static [&'static str]) -> Result<Group> {
+pub(crate) fn group(meta: &ParseNestedMeta<'_>, parts: &'static [&'static str]) -> Result<Group> {
     let content;
     parenthesized!(content in meta.input);
     let mut group = Group::new(meta.path.get_ident().map_or_else(Span::call_site, Ident::span));

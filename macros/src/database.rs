@@ -21,6 +21,7 @@ pub(crate) struct Input {
     ident: Ident,
     migrations: LitStr,
     schema: String,
+    enums: Vec<Path>,
     tables: Vec<Path>,
     dropped: Vec<LitStr>,
     path: Path,
@@ -41,6 +42,7 @@ impl Parse for Input {
             migrations: LitStr::new("migrations", ident.span()),
             ident,
             schema: "public".to_owned(),
+            enums: Vec::new(),
             tables: Vec::new(),
             dropped: Vec::new(),
             path: syn::parse_quote!(::diptych),
@@ -54,6 +56,7 @@ impl Parse for Input {
             match word.as_str() {
                 symbol::MIGRATIONS => result.migrations = content.parse()?,
                 symbol::SCHEMA => result.schema = content.parse::<LitStr>()?.value(),
+                symbol::ENUMS => result.enums = bracketed_list(list)?,
                 symbol::TABLES => result.tables = bracketed_list(list)?,
                 symbol::DROPPED => result.dropped = bracketed_list(list)?,
                 symbol::CRATE => result.path = content.call(Path::parse_mod_style)?,
@@ -99,7 +102,7 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
         }
     };
     let compared = if drift == Drift::Allow { TokenStream::new() } else { compare(&input, &known) };
-    let Input { attributes, visibility, ident, schema, tables, dropped, path, mistakes, .. } = &input;
+    let Input { attributes, visibility, ident, schema, enums, tables, dropped, path, mistakes, .. } = &input;
     let mistakes = mistakes.to_tokens();
     let version = match &known.version {
         Some(version) => quote! { ::core::option::Option::Some(#version) },
@@ -158,6 +161,7 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
 
             fn declared() -> #path::core::DeclaredSchema {
                 #path::core::DeclaredSchema {
+                    enums: ::std::vec![#(<#enums as #path::EnumType>::declared()),*],
                     tables: ::std::vec![#(#declared),*],
                     dropped: ::std::vec![#(::std::string::String::from(#dropped)),*],
                 }
@@ -168,7 +172,7 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
 
 /// What only the whole list can tell: folders, tables gone, tables twice.
 fn compare(input: &Input, known: &diptych_core::Snapshot) -> TokenStream {
-    let Input { ident, tables, dropped, path, .. } = input;
+    let Input { ident, enums, tables, dropped, path, .. } = input;
     let version = known.version.as_deref().unwrap_or("(none)");
     let folder = hash(&input.migrations.value());
     let spans = tables.iter().map(|table| table.segments.last().map_or_else(Span::call_site, |segment| segment.ident.span()));
@@ -195,6 +199,30 @@ fn compare(input: &Input, known: &diptych_core::Snapshot) -> TokenStream {
             const _: () = ::core::assert!(#path::__private::answered_for(TABLES, #id), "{}", #message);
         }
     });
+    let types = enums.iter().enumerate().map(|(at, name)| {
+        let span = name.segments.last().map_or_else(Span::call_site, |segment| segment.ident.span());
+        let (earlier, message, path) = (&enums[..at], errors::SAME_ENUM, respan(path, span));
+        quote_spanned! {span=>
+            const _: () = #path::__private::assert_folder(<#name as #path::EnumType>::FOLDER, #folder);
+            const _: () = ::core::assert!(
+                !#path::__private::contains(
+                    &[#(#path::__private::hash(<#earlier as #path::EnumType>::TYPE)),*],
+                    #path::__private::hash(<#name as #path::EnumType>::TYPE)
+                ),
+                "{}", #message
+            );
+        }
+    });
+    let types_gone =
+        known.tables.enums.keys().filter(|name| !dropped.iter().any(|dropped| dropped.value() == **name)).map(|name| {
+            let (id, message) = (hash(name), errors::enum_gone(name, version));
+            quote_spanned! {ident.span()=>
+                const _: () = ::core::assert!(
+                    #path::__private::contains(&[#(#path::__private::hash(<#enums as #path::EnumType>::TYPE)),*], #id),
+                    "{}", #message
+                );
+            }
+        });
     let there = dropped.iter().map(|dropped| {
         let name = dropped.value();
         let (id, message) = (hash(&name), errors::table_dropped_but_there(&name, version));
@@ -208,7 +236,9 @@ fn compare(input: &Input, known: &diptych_core::Snapshot) -> TokenStream {
             const TABLES: &[&[u64]] = &[#(<#tables as #path::__private::Named>::ANSWERS_FOR),*];
             #[allow(dead_code)]
             const OWN: &[u64] = #own;
+            #(#types)*
             #(#each)*
+            #(#types_gone)*
             #(#gone)*
             #(#there)*
         };

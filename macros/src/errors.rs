@@ -72,8 +72,8 @@ pub(crate) fn too_much(word: &str) -> String {
 }
 
 /// `allow` of something else.
-pub(crate) fn not_allowed(what: &str) -> String {
-    format!("nothing called `{what}` can be allowed\nhint: write `allow(old_writes_may_fail)`")
+pub(crate) fn not_allowed(what: &str, word: &str) -> String {
+    format!("nothing called `{what}` can be allowed\nhint: write `allow({word})`")
 }
 
 /// Two fields for one column.
@@ -196,6 +196,69 @@ pub(crate) fn table_gone(table: &str, version: &str) -> String {
     format!(
         "table `{table}` is in version `{version}`, but this release has no struct for it in `tables`\n\
          hint: add `dropped: [\"{table}\"]` to database!, or `renamed_from = \"{table}\"` to the struct that it became"
+    )
+}
+
+pub(crate) const NOT_AN_ENUM: &str = "only an enum whose variants have no fields can be an enum type\nhint: derive SchemaEnum on an enum of plain names, without type parameters";
+pub(crate) const DROPPED_LABEL_PARTS: &str =
+    "a label that goes needs the one that takes its place\nhint: write `dropped(label, up = \"other\")`";
+/// Two enums for one type.
+pub(crate) const SAME_ENUM: &str =
+    "two enums in `enums` stand for the same type\nhint: remove one of them, or correct its `#[schema(name = \"…\")]`";
+
+/// Two variants for one label.
+pub(crate) fn same_label(name: &str, label: &str) -> String {
+    format!("two variants stand for label `{label}` of enum `{name}`\nhint: rename one of them, or correct its `label = \"…\"`")
+}
+
+/// A label that the running release cannot read.
+pub(crate) fn new_label(name: &str, label: &str, version: &str) -> String {
+    format!(
+        "label `{label}` of enum `{name}` is new in this release, and version `{version}` cannot read it\n\
+         hint: add `#[schema(down = \"…\")]` to the variant with the label that it reads in its place, or `#[schema(renamed_from = \"…\")]`, or `#[schema(allow(old_reads_new_labels))]`: it then reads the column's default, or NULL"
+    )
+}
+
+/// A label that rows may have.
+pub(crate) fn label_gone(name: &str, label: &str, version: &str) -> String {
+    format!(
+        "label `{label}` of enum `{name}` is in version `{version}`, but this release has no variant for it: rows may have it\n\
+         hint: add `dropped({label}, up = \"…\")` to `#[schema(…)]` of the enum with the label that takes its place, or `#[schema(renamed_from = \"{label}\")]` to the variant that it became"
+    )
+}
+
+/// A label named in vain.
+pub(crate) fn no_such_label(name: &str, what: &str, label: &str, place: &str) -> String {
+    format!("`{what}` names label `{label}` of enum `{name}`, which {place} does not have\nhint: correct the label, or remove it")
+}
+
+/// `dropped` of a label that still has its variant.
+pub(crate) fn label_dropped_but_there(name: &str, label: &str) -> String {
+    format!(
+        "label `{label}` of enum `{name}` is dropped, yet this release has a variant for it\nhint: remove `dropped({label})` or the variant"
+    )
+}
+
+/// `renamed_from` of a label that still has its variant.
+pub(crate) fn label_renamed_but_there(name: &str, from: &str) -> String {
+    format!(
+        "label `{from}` of enum `{name}` is renamed, yet this release has a variant for it\nhint: remove `renamed_from` or the variant"
+    )
+}
+
+/// A label for which the running release has neither a default nor NULL.
+pub(crate) fn unreadable_label(name: &str, label: &str, table: &str, column: &str, version: &str) -> String {
+    format!(
+        "label `{label}` of enum `{name}` is new in this release, and column `{table}.{column}` of version `{version}` has neither a default nor NULL to read in its place\n\
+         hint: write `down = \"…\"` on the variant instead of `allow(old_reads_new_labels)`, with the label that it reads"
+    )
+}
+
+/// An enum that no Rust enum declares.
+pub(crate) fn enum_gone(name: &str, version: &str) -> String {
+    format!(
+        "enum `{name}` is in version `{version}`, but this release has none for it in `enums`\n\
+         hint: add it to `enums: […]`, or `dropped: [\"{name}\"]` to database!"
     )
 }
 

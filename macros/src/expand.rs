@@ -34,11 +34,15 @@ pub(crate) fn derive(input: DeriveInput) -> TokenStream {
 
 /// A warning that stays one under `-D warnings`: the tool that records has to build.
 fn warnings(outcome: &Outcome, drift: Drift) -> TokenStream {
-    outcome
-        .unrecorded
+    drifts(&outcome.unrecorded, &outcome.version, drift)
+}
+
+/// The same for a list of what is not recorded.
+pub(crate) fn drifts(unrecorded: &[(proc_macro2::Span, String)], version: &str, drift: Drift) -> TokenStream {
+    unrecorded
         .iter()
         .map(|(span, what)| {
-            let note = errors::unrecorded(what, &outcome.version);
+            let note = errors::unrecorded(what, version);
             if drift == Drift::Deny {
                 return syn::Error::new(*span, note).to_compile_error();
             }
@@ -338,7 +342,7 @@ fn replica_identity(core: &TokenStream, identity: &Option<ReplicaIdentity>) -> T
     }
 }
 
-fn optional(text: &Option<String>) -> TokenStream {
+pub(crate) fn optional(text: &Option<String>) -> TokenStream {
     match text {
         Some(text) => quote! { ::core::option::Option::Some(::std::string::String::from(#text)) },
         None => quote! { ::core::option::Option::None },

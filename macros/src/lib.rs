@@ -4,6 +4,7 @@ mod ast;
 mod attr;
 mod check;
 mod database;
+mod enums;
 mod errors;
 mod expand;
 mod fallback;
@@ -39,9 +40,20 @@ pub fn derive_schema(input: TokenStream) -> TokenStream {
     expand::derive(syn::parse_macro_input!(input)).into()
 }
 
+/// Declares an enum without fields as an enum type, its variants as the labels in order, and compares it with the last recorded
+/// snapshot. It then is the type of fields, arrays (`Vec<Mood>`) too, and of values in queries; it has to be `Debug`.
+///
+/// On the enum: `name = "…"` (else the enum's name in snake case), `migrations = "folder"`, `dropped(label, up = "other")`,
+/// `crate = path`. On a variant: `label = "…"` (else its name in snake case), `renamed_from = "…"`, and on a new one
+/// `down = "…"`, the label that the running release reads in its place, or `allow(old_reads_new_labels)`.
+#[proc_macro_derive(SchemaEnum, attributes(schema))]
+pub fn derive_schema_enum(input: TokenStream) -> TokenStream {
+    enums::derive(&syn::parse_macro_input!(input)).into()
+}
+
 /// Makes a database of tables: `database! { pub struct Shop { migrations: "migrations", tables: [User] } }`.
 ///
-/// Further keys: `schema: "…"` (the base schema, `public` where absent), `dropped: ["table"]` and
+/// Further keys: `schema: "…"` (the base schema, `public` where absent), `enums: [Mood]`, `dropped: ["table"]` (or enum) and
 /// `crate: path` where the package `diptych` has another name.
 #[proc_macro]
 pub fn database(input: TokenStream) -> TokenStream {

@@ -14,6 +14,7 @@ pub(crate) const DEFERRABLE: &str = "deferrable";
 pub(crate) const DOWN: &str = "down";
 pub(crate) const DROPPED: &str = "dropped";
 pub(crate) const ELEMENTS: &str = "elements";
+pub(crate) const ENUMS: &str = "enums";
 pub(crate) const EXCLUDE: &str = "exclude";
 pub(crate) const EXPR: &str = "expr";
 pub(crate) const EXPRESSION: &str = "expression";
@@ -25,6 +26,7 @@ pub(crate) const INDEX: &str = "index";
 pub(crate) const INDEX_METHOD: &str = "index_method";
 pub(crate) const INITIALLY_DEFERRED: &str = "initially_deferred";
 pub(crate) const KEY: &str = "key";
+pub(crate) const LABEL: &str = "label";
 pub(crate) const MATCH_TYPE: &str = "match_type";
 pub(crate) const METHOD: &str = "method";
 pub(crate) const MIGRATIONS: &str = "migrations";
@@ -32,6 +34,7 @@ pub(crate) const NAME: &str = "name";
 pub(crate) const NO_INHERIT: &str = "no_inherit";
 pub(crate) const NULLS: &str = "nulls";
 pub(crate) const NULLS_NOT_DISTINCT: &str = "nulls_not_distinct";
+pub(crate) const OLD_READS_NEW_LABELS: &str = "old_reads_new_labels";
 pub(crate) const OLD_WRITES_MAY_FAIL: &str = "old_writes_may_fail";
 pub(crate) const ON_DELETE: &str = "on_delete";
 pub(crate) const ON_DELETE_SET_COLUMNS: &str = "on_delete_set_columns";
@@ -118,4 +121,8 @@ pub(crate) const IN_EXCLUDE: &[&str] =
 /// Parts that are words of their own, without a value.
 pub(crate) const FLAGS: &[&str] = &[UNIQUE, NULLS_NOT_DISTINCT, DEFERRABLE, INITIALLY_DEFERRED, NO_INHERIT];
 /// What `database!` can have.
-pub(crate) const IN_DATABASE: &[&str] = &[MIGRATIONS, SCHEMA, TABLES, DROPPED, CRATE];
+pub(crate) const IN_DATABASE: &[&str] = &[MIGRATIONS, SCHEMA, ENUMS, TABLES, DROPPED, CRATE];
+/// What an enum can have.
+pub(crate) const ON_ENUM: &[&str] = &[NAME, MIGRATIONS, DROPPED, CRATE];
+/// What a variant can have.
+pub(crate) const ON_VARIANT: &[&str] = &[LABEL, RENAMED_FROM, DOWN, ALLOW];

@@ -1,6 +1,6 @@
 //! What the macros implement: a struct is a table, `database!` makes a database of them.
 
-use diptych_core::{DeclaredSchema, DeclaredTable, Migration, Operation, Result, Snapshot, diff};
+use diptych_core::{DeclaredEnum, DeclaredSchema, DeclaredTable, Migration, Operation, Result, Snapshot, diff};
 
 /// A struct with `#[derive(Schema)]`.
 pub trait Table {
@@ -9,6 +9,22 @@ pub trait Table {
 
     /// What the struct declares.
     fn declared() -> DeclaredTable;
+}
+
+/// An enum with `#[derive(SchemaEnum)]`.
+pub trait EnumType: Sized + 'static {
+    /// The type's name.
+    const TYPE: &'static str;
+    /// Every variant, in the labels' order.
+    const ALL: &'static [Self];
+    /// A hash of the folder of migrations that the enum was compared with.
+    const FOLDER: u64;
+
+    /// The variant's label.
+    fn label(&self) -> &'static str;
+
+    /// What the enum declares.
+    fn declared() -> DeclaredEnum;
 }
 
 /// A database of `database!`: its tables, and the migrations that are recorded for it.

@@ -56,6 +56,9 @@ impl std::fmt::Display for Blocker {
     }
 }
 
+/// Statements of a transaction without a lock that are sent one by one.
+const FEW: usize = 100;
+
 /// How patient a run is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -233,9 +236,11 @@ impl Executor<'_> {
         }
         // the locks that the statements take on their own count as well, until the budget is used up
         let since = since.unwrap_or_else(Instant::now);
-        for statement in statements {
+        // hundreds of views are one round trip: they wait for nobody, and no application waits for them
+        let together = if locks.is_empty() && statements.len() > FEW { statements.len() } else { 1 };
+        for group in statements.chunks(together) {
             self.set_timeouts(self.left(since), Duration::ZERO).await?;
-            self.send(step, statement, progress).await?;
+            self.send_all(step, group, progress).await?;
         }
         self.journal(plan, step).await
     }
@@ -326,8 +331,16 @@ impl Executor<'_> {
 
     /// Sends one statement, watched.
     pub(crate) async fn send(&self, step: &Step, sql: &Sql, progress: &mut dyn Progress) -> Result<()> {
-        progress.statement(sql.as_str());
-        self.watched(self.client.batch_execute(sql.as_str()), progress).await.map_err(|error| {
+        self.send_all(step, std::slice::from_ref(sql), progress).await
+    }
+
+    /// Sends statements in one round trip, watched.
+    async fn send_all(&self, step: &Step, statements: &[Sql], progress: &mut dyn Progress) -> Result<()> {
+        for sql in statements {
+            progress.statement(sql.as_str());
+        }
+        let text = statements.iter().map(Sql::as_str).collect::<Vec<_>>().join(";\n");
+        self.watched(self.client.batch_execute(&text), progress).await.map_err(|error| {
             Error::during(&step.title, error)
                 .or_hint("nothing of this step was done: correct the cause and run the same command again, or run `rollback`")
         })

@@ -3,7 +3,7 @@
 use tokio_postgres::Client;
 
 use crate::error::{Error, Result};
-use diptych_core::{Schema, Table, types};
+use diptych_core::{Enum, Schema, Table, types};
 
 /// Every object of a schema as one line each, sorted: tables, columns, constraints, indexes, triggers, policies, sequences,
 /// rights, comments. Equal up to attribute numbers, column order, dropped slots and OIDs.
@@ -12,9 +12,12 @@ pub async fn catalog(client: &Client, schema: &str) -> Result<Vec<String>> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// The plain tables of a schema as a model, as far as the model goes; texts are in the form in which PostgreSQL prints them.
+/// The enums and the plain tables of a schema as a model, as far as the model goes; texts are in the form in which PostgreSQL prints them.
 pub async fn schema(client: &Client, schema: &str) -> Result<Schema> {
     let mut found = Schema::default();
+    for row in client.query(include_str!("introspect/enums.sql"), &[&schema]).await? {
+        found.enums.insert(row.get(0), Enum { labels: row.get(1), comment: row.get(2) });
+    }
     for row in client.query(include_str!("introspect/schema.sql"), &[&schema]).await? {
         let (name, text): (String, String) = (row.get(0), row.get(1));
         let mut table: Table = serde_json::from_str(&text).map_err(|error| {
@@ -74,7 +77,9 @@ line AS (
   SELECT pg_catalog.format('function %s(%s) %s', proc.proname, pg_catalog.pg_get_function_identity_arguments(proc.oid), pg_catalog.md5(proc.prosrc))
   FROM pg_catalog.pg_proc AS proc JOIN space ON space.oid = proc.pronamespace
   UNION ALL
-  SELECT pg_catalog.format('type %s %s', type_.typname, type_.typtype)
+  SELECT pg_catalog.format('type %s %s owner=%s acl=%s comment=%s labels=%s', type_.typname, type_.typtype, type_.typowner::pg_catalog.regrole,
+    type_.typacl, pg_catalog.obj_description(type_.oid, 'pg_type'),
+    (SELECT pg_catalog.array_agg(label.enumlabel ORDER BY label.enumsortorder) FROM pg_catalog.pg_enum AS label WHERE label.enumtypid = type_.oid))
   FROM pg_catalog.pg_type AS type_ JOIN space ON space.oid = type_.typnamespace WHERE type_.typtype IN ('e', 'd')
 )
 SELECT text FROM line ORDER BY text COLLATE pg_catalog."C"

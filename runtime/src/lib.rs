@@ -19,16 +19,16 @@ pub mod tls;
 pub mod types;
 
 pub use connect::Target;
-pub use database::{Database, Table};
+pub use database::{Database, EnumType, Table};
 pub use diptych_core as core;
-pub use diptych_macros::{Schema, database};
+pub use diptych_macros::{Schema, SchemaEnum, database};
 pub use error::{Error, Result};
 pub use executor::{Blocker, Progress, Quiet};
 pub use lease::{Lease, LeaseGuard};
 pub use migrator::{Guard, Migrator, Options, Outcome, Status};
 pub use tokio_postgres;
 pub use tokio_postgres_rustls;
-pub use types::SqlType;
+pub use types::{Element, SqlType};
 
 #[doc(hidden)]
 pub mod __private {

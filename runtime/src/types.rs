@@ -26,13 +26,23 @@ pub const fn hash(text: &str) -> u64 {
     hash
 }
 
+/// A type of which a column can have an array: `Vec` of it.
+pub trait Element: SqlType {
+    /// The array's type in PostgreSQL's own spelling: `bigint[]`.
+    const ARRAY: &'static str;
+}
+
+impl<T: Element> SqlType for Vec<T> {
+    const NAME: &'static str = T::ARRAY;
+}
+
 macro_rules! types {
     ($($rust:ty => $name:literal),* $(,)?) => {$(
         impl SqlType for $rust {
             const NAME: &'static str = $name;
         }
-        impl SqlType for Vec<$rust> {
-            const NAME: &'static str = concat!($name, "[]");
+        impl Element for $rust {
+            const ARRAY: &'static str = concat!($name, "[]");
         }
     )*};
 }

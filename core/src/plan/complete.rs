@@ -10,7 +10,7 @@ use crate::schema::{Constraint, ReplicaIdentity, Table};
 use crate::shadow::{Physical, layout};
 use crate::sql::{Sql, ident, literal, qualified, user, verbatim};
 use crate::stage::Moment;
-use crate::{names, numbers, partitions, sql, sync, views};
+use crate::{enums, names, numbers, partitions, sql, sync, views};
 
 /// The plan of `complete` for a chain.
 pub fn complete(chain: &Chain) -> Plan {
@@ -53,6 +53,7 @@ pub fn complete(chain: &Chain) -> Plan {
     }
     rename_indexes(chain, &tables, &mut steps);
     rename_tables(chain, &order, &mut steps);
+    super::enums::contract(chain, &mut steps);
     for (number, script) in chain.stage.scripts.iter().filter(|script| script.moment == Moment::Complete).enumerate() {
         steps
             .transaction(Phase::Contract, format!("run sql {}", number + 1), Vec::new(), vec![verbatim(&script.up)])
@@ -60,7 +61,7 @@ pub fn complete(chain: &Chain) -> Plan {
     }
     for retired in chain.retired.iter().filter(|retired| retired.views != chain.newer.views) {
         for group in views::drop_schema(&retired.views, &retired.tables) {
-            steps.batch(Phase::Contract, format!("drop the tombstones of `{}`", retired.views), group);
+            steps.transaction(Phase::Contract, format!("drop the tombstones of `{}`", retired.views), Vec::new(), group);
         }
     }
     Plan {
@@ -157,6 +158,7 @@ fn drop_table(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
 fn contract_table(chain: &Chain, table: &Physical<'_>, statements: Vec<Sql>, steps: &mut Steps) {
     let place = qualified(&chain.base, &table.name);
     let mut all: Vec<Sql> = bury(chain, table);
+    all.extend(enums::path(chain, &chain.newer.views));
     all.extend(statements);
     let step = steps.transaction(
         Phase::Contract,
@@ -402,7 +404,7 @@ fn retire_views(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
     let Some(older) = &chain.older else { return };
     for group in tables.chunks(views::GROUP) {
         let graves = group.iter().flat_map(|table| bury(chain, table)).collect();
-        steps.batch(Phase::Contract, format!("retire views of `{}`", older.views), graves);
+        steps.transaction(Phase::Contract, format!("retire views of `{}`", older.views), Vec::new(), graves);
     }
 }
 

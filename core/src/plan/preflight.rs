@@ -2,6 +2,7 @@
 
 use crate::chain::Chain;
 use crate::ddl;
+use crate::enums;
 use crate::plan::start::{foreign_keys, new_indexes};
 use crate::plan::{Action, Phase, Steps, Verdict, dependents, rows, surroundings};
 use crate::schema::Constraint;
@@ -59,9 +60,10 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
             },
         );
     }
-    types_exist(tables, steps);
+    super::enums::checks(chain, tables, steps);
+    types_exist(chain, tables, steps);
     definitions(chain, tables, steps);
-    foreign_keys_fit(tables, steps);
+    foreign_keys_fit(chain, tables, steps);
     surroundings::checks(chain, tables, steps);
     for table in &kept {
         dependents::check(chain, table, steps);
@@ -70,11 +72,12 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
 }
 
 /// The server knows the types of the new columns.
-fn types_exist(tables: &[Physical<'_>], steps: &mut Steps) {
+fn types_exist(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     let created =
         tables.iter().filter(|table| table.older.is_none()).filter_map(|table| table.newer).flat_map(|newer| &newer.columns);
     let added = tables.iter().flat_map(|table| &table.added).map(|added| &added.column);
-    let types: std::collections::BTreeSet<_> = created.chain(added).map(|column| (&column.sql_type, &column.collation)).collect();
+    let columns = created.chain(added).filter(|column| !enums::is_made(chain, &column.sql_type));
+    let types: std::collections::BTreeSet<_> = columns.map(|column| (&column.sql_type, &column.collation)).collect();
     if types.is_empty() {
         return;
     }
@@ -105,11 +108,15 @@ fn definitions(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
         if table.is_kept() {
             for (index, _, model) in new_indexes(table) {
                 let refusal = format!("index `{index}` of table `{name}` cannot be built");
-                attempt(format!("index `{index}` of `{name}` can be built"), ddl::try_index(newer, &model), refusal);
+                attempt(
+                    format!("index `{index}` of `{name}` can be built"),
+                    ddl::try_index(enums::attempt(chain), newer, &model),
+                    refusal,
+                );
             }
         } else if chain.older.is_some() {
             let refusal = format!("table `{name}` cannot be created");
-            attempt(format!("table `{name}` can be created"), ddl::try_table(name, newer), refusal);
+            attempt(format!("table `{name}` can be created"), ddl::try_table(enums::attempt(chain), name, newer), refusal);
         }
     }
     let keys = tables.iter().flat_map(|table| foreign_keys(table).into_iter().map(move |(_, key)| (table, key)));
@@ -132,7 +139,7 @@ fn definitions(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
 }
 
 /// The columns of the new foreign keys can be compared with those that they point at.
-fn foreign_keys_fit(tables: &[Physical<'_>], steps: &mut Steps) {
+fn foreign_keys_fit(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     for table in tables {
         for (_, constraint) in foreign_keys(table) {
             let Constraint::ForeignKey { columns, references, .. } = constraint else { continue };
@@ -140,7 +147,8 @@ fn foreign_keys_fit(tables: &[Physical<'_>], steps: &mut Steps) {
             let (Some(newer), Some(target)) = (table.newer, target.and_then(|target| target.newer)) else { continue };
             let null = |table: &crate::schema::Table, name: &String| {
                 let column = table.columns.iter().find(|column| column.name == *name);
-                sql!("CAST(NULL AS {})", crate::sql::type_name(column.map_or("text", |column| &column.sql_type)))
+                let sql_type = enums::plain(chain, column.map_or("text", |column| &column.sql_type));
+                sql!("CAST(NULL AS {})", crate::sql::type_name(&sql_type))
             };
             let pairs = columns.iter().zip(&references.columns);
             let alike = pairs.map(|(own, other)| sql!("{} = {}", null(target, other), null(newer, own)));

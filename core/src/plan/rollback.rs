@@ -7,7 +7,7 @@ use crate::schema::Constraint;
 use crate::shadow::{Physical, layout};
 use crate::sql::{Sql, ident, join, qualified, verbatim};
 use crate::stage::Moment;
-use crate::{ddl, names, numbers, partitions, sql, sync, views};
+use crate::{ddl, enums, names, numbers, partitions, sql, sync, views};
 
 /// How far the start got that is to be undone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,10 +34,12 @@ pub fn rollback(chain: &Chain, reached: Reached) -> Plan {
         let statements = vec![views::drop_unknown(&schema, &chain.newer.relations)];
         steps.transaction(Phase::Undo, "drop the views of tables that sql has made", Vec::new(), statements);
     }
-    if let Some((schema, relations)) = unfinished {
-        for group in views::drop_schema(&schema, relations) {
-            steps.batch(Phase::Undo, format!("drop the unfinished schema of `{}`", chain.newer.name), group);
-        }
+    let title = format!("drop the unfinished schema of `{}`", chain.newer.name);
+    let mut groups = unfinished.map_or_else(Vec::new, |(schema, relations)| views::drop_schema(&schema, relations));
+    // its types, while tables still have them, come after the tables
+    let last = groups.pop_if(|_| enums::differ(chain) && !published);
+    for group in groups {
+        steps.transaction(Phase::Undo, title.clone(), Vec::new(), group);
     }
     let scripts: Vec<_> =
         chain.stage.scripts.iter().filter(|script| script.moment == Moment::Start).take(reached.scripts).collect();
@@ -60,7 +62,7 @@ pub fn rollback(chain: &Chain, reached: Reached) -> Plan {
             continue;
         }
         let place = qualified(&chain.base, &table.name);
-        let mut all: Vec<Sql> = Vec::new();
+        let mut all: Vec<Sql> = Vec::from_iter(enums::path(chain, &chain.newer.views).filter(|_| published));
         let mut strong = place.clone();
         if published && let Some(newer) = table.newer {
             let view = &table.lineage.newest().table;
@@ -81,9 +83,15 @@ pub fn rollback(chain: &Chain, reached: Reached) -> Plan {
             None => Vec::new(),
         };
         for group in quiet.chunks(views::GROUP) {
-            let graves = group.iter().flat_map(buried).collect();
-            steps.batch(Phase::Undo, format!("retire views of `{}`", chain.newer.views), graves);
+            let path = enums::path(chain, &chain.newer.views);
+            let graves = path.into_iter().chain(group.iter().flat_map(buried)).collect();
+            steps.transaction(Phase::Undo, format!("retire views of `{}`", chain.newer.views), Vec::new(), graves);
         }
+    }
+    super::enums::undo(chain, &mut steps);
+    if let Some(mut group) = last {
+        group.splice(0..0, enums::give_back(chain));
+        steps.transaction(Phase::Undo, title, Vec::new(), group);
     }
     Plan {
         command: Command::Rollback,

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use crate::chain::Chain;
 use crate::ddl;
+use crate::enums::{self, Moment};
 use crate::plan::start::new_indexes;
 use crate::plan::{Action, Phase, Steps, Verdict};
 use crate::schema::{Column, Constraint, Index, IndexColumn, References, Table};
@@ -19,7 +20,7 @@ use crate::{numbers, sql, types};
 /// The checks of the rows: what each conversion gives, then what the new rules say of it.
 pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     for table in tables.iter().filter(|table| table.needs_sync()) {
-        expressions(table, steps);
+        expressions(chain, table, steps);
         if table.added.iter().any(|added| added.derived) {
             conversions(chain, table, steps);
         }
@@ -60,9 +61,9 @@ fn refuse(steps: &mut Steps, title: String, sql: Sql, refusal: String, hint: imp
 }
 
 /// The expressions are valid.
-fn expressions(table: &Physical<'_>, steps: &mut Steps) {
+fn expressions(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     for (direction, word, side) in [(Direction::Up, "up", "older"), (Direction::Down, "down", "newer")] {
-        let Some(query) = sync::validity_query(table, direction) else { continue };
+        let Some(query) = sync::validity_query(chain, table, direction) else { continue };
         refuse(
             steps,
             format!("`{word}` of `{}` is valid", table.name),
@@ -71,7 +72,9 @@ fn expressions(table: &Physical<'_>, steps: &mut Steps) {
             format!("correct the `{word}` expression; it stands where the columns of the {side} version are in scope"),
         );
         if direction == Direction::Up {
-            let targets: Vec<&Column> = table.added.iter().filter(|added| added.derived).map(|added| &added.column).collect();
+            let targets = table.added.iter().filter(|added| added.derived).map(|added| &added.column);
+            let targets = targets.map(|column| Column { sql_type: enums::plain(chain, &column.sql_type), ..column.clone() });
+            let targets: Vec<Column> = targets.collect();
             refuse(
                 steps,
                 format!("`{word}` of `{}` has the types of its columns", table.name),
@@ -86,7 +89,7 @@ fn expressions(table: &Physical<'_>, steps: &mut Steps) {
 /// Every existing row has a value that its column takes: one scan, and another one, row by row, to find those on which an expression fails.
 fn conversions(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     let row = ident(ROW);
-    let (targets, query) = sync::conversion_query(table, Direction::Up, &row);
+    let (targets, query) = sync::conversion_query(chain, table, Direction::Up, &row, Moment::Preflight);
     let columns: Vec<Sql> = (1..=targets.len()).map(|number| ident(&format!("diptych {number}"))).collect();
     let added = |physical: &String| table.added.iter().find(|added| added.physical == *physical).map(|added| &added.column);
     let mut faults = Vec::new();
@@ -95,7 +98,21 @@ fn conversions(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
         let (value, label) = (sql!("result.{}", name), format!("`{}`", column.name));
         // a CASE makes the server evaluate every conversion, so that one that fails is found also where NULL may be
         let null = if column.nullable { Sql::trusted("NULL") } else { literal(&format!("{label} would be NULL")) };
-        faults.push(sql!("CASE WHEN {} IS NULL THEN {} END", ddl::cast(&value, &column.sql_type, &None), null));
+        faults.push(sql!(
+            "CASE WHEN {} IS NULL THEN {} END",
+            ddl::cast(&value, &enums::plain(chain, &column.sql_type), &None),
+            null
+        ));
+        let scope = table.lineage.newest().columns.iter().find(|there| there.name == column.name);
+        if let Some(condition) = scope.and_then(|there| enums::is_no_label(chain, there, &value)) {
+            let text = shown(&literal(&label), &value);
+            faults.push(sql!(
+                "CASE WHEN {} THEN {} || {} END",
+                condition,
+                text,
+                literal(&format!(", no label of {}", types::element(&column.sql_type)))
+            ));
+        }
         // an assignment refuses what a cast cuts off
         if let Some(length) = types::length(&column.sql_type) {
             let text = shown(&literal(&label), &value);
@@ -194,7 +211,7 @@ fn too_many(chain: &Chain, table: &Physical<'_>, added: &Added, steps: &mut Step
 fn broken_check(chain: &Chain, table: &Physical<'_>, name: &str, check: &str, steps: &mut Steps) {
     let Some(newer) = table.newer else { return };
     let read: BTreeSet<String> = newer.mentioned(vec![check]).into_iter().collect();
-    if reads_whole_row(table, newer, &[check]) || reads_numbers(table, &read) {
+    if reads_whole_row(table, newer, &[check]) || reads_numbers(table, &read) || reads_new_types(chain, newer, &read) {
         return;
     }
     let place = ident(&table.lineage.newest().table);
@@ -215,6 +232,11 @@ fn broken_check(chain: &Chain, table: &Physical<'_>, name: &str, check: &str, st
     );
 }
 
+/// Whether a text reads columns of types that are yet to be made: what it says of them cannot be asked before.
+fn reads_new_types(chain: &Chain, newer: &Table, read: &BTreeSet<String>) -> bool {
+    newer.columns.iter().any(|column| read.contains(&column.name) && enums::is_made(chain, &column.sql_type))
+}
+
 /// A new key that several existing rows have.
 fn duplicates(chain: &Chain, table: &Physical<'_>, name: &str, index: &Index, steps: &mut Steps) {
     let Some(newer) = table.newer else { return };
@@ -225,7 +247,7 @@ fn duplicates(chain: &Chain, table: &Physical<'_>, name: &str, index: &Index, st
     }
     let keys = index.columns.iter().filter(|key| key.expression.is_none()).map(|key| key.column.clone());
     let read: BTreeSet<String> = keys.chain(newer.mentioned(index.opaque())).collect();
-    if reads_numbers(table, &read) {
+    if reads_numbers(table, &read) || (!index.opaque().is_empty() && reads_new_types(chain, newer, &read)) {
         return;
     }
     let place = ident(&table.lineage.newest().table);
@@ -305,7 +327,7 @@ fn orphans(
             ident(NEWER),
             qualified(&chain.base, &target.name),
             ident(ROW),
-            sync::newer_row(target, &read, &ident(ROW)),
+            sync::newer_row(chain, target, &read, &ident(ROW)),
             ident(NEWER)
         );
         let pairs = join(pairs, " AND ");
@@ -350,7 +372,7 @@ fn newer_rows(chain: &Chain, table: &Physical<'_>, newer: &Table, read: &BTreeSe
         ident(NEWER),
         qualified(&chain.base, &table.name),
         ident(ROW),
-        sync::newer_row(table, read, &ident(ROW)),
+        sync::newer_row(chain, table, read, &ident(ROW)),
         ident(NEWER)
     )
 }

@@ -9,7 +9,7 @@ use crate::shadow::{AddedConstraint, Physical, layout};
 use crate::sql::{Sql, ident, join, literal, qualified, verbatim};
 use crate::stage::Moment;
 use crate::sync::{self, Direction};
-use crate::{names, numbers, partitions, sql, views};
+use crate::{enums, names, numbers, partitions, sql, views};
 
 /// The id of the step after which apps may use the new version.
 pub const PUBLISH: &str = "publish";
@@ -24,6 +24,7 @@ pub fn start(chain: &Chain) -> Plan {
     let tables = layout(chain);
     let mut steps = Steps::new();
     preflight::checks(chain, &tables, &mut steps);
+    super::enums::expand(chain, &mut steps);
     for table in &tables {
         expand(chain, table, &mut steps);
     }
@@ -58,14 +59,15 @@ fn expand(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     let base = &chain.base;
     let place = qualified(base, &table.name);
     if let (None, Some(newer)) = (table.older, table.newer) {
-        let statements = ddl::create_table(base, &table.name, &table.lineage.newest().table, newer, |name| table.displaced(name));
+        let created = ddl::create_table(base, &table.name, &table.lineage.newest().table, newer, |name| table.displaced(name));
+        let statements = enums::path(chain, &views::scratch(&chain.newer)).into_iter().chain(created).collect();
         steps.transaction(Phase::Expand, format!("create table `{}`", table.name), Vec::new(), statements);
         return;
     }
     if !table.is_kept() || (table.added.is_empty() && checks(table).next().is_none() && !table.needs_sync()) {
         return;
     }
-    let mut statements = Vec::new();
+    let mut statements = Vec::from_iter(enums::path(chain, &views::scratch(&chain.newer)));
     statements.extend(numbers::columns(table).map(|added| numbers::create(chain, table, added)));
     for added in &table.added {
         let declared = ddl::typed(&added.column.sql_type, &added.column.collation);
@@ -100,6 +102,9 @@ fn expand(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
         ));
     }
     statements.extend(carry_properties(table, &place));
+    if !statements.is_empty() && enums::path(chain, "").is_some() {
+        statements.push(enums::own_path(chain));
+    }
     if table.needs_fill() {
         let sync = sync::filling(chain, table);
         statements.extend(sync.functions);
@@ -210,7 +215,7 @@ fn backfill(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     let whole = qualified(&chain.base, &table.name);
     let place = if table.is_partitioned() { ident(partitions::PARTITION) } else { whole };
     let row = ident("diptych row");
-    let (targets, query) = sync::conversion_query(table, Direction::Up, &row);
+    let (targets, query) = sync::conversion_query(chain, table, Direction::Up, &row, enums::Moment::Start);
     let columns = join(targets.iter().map(|target| ident(target)), ", ");
     let held = |added: &crate::shadow::Added| sql!("{}.{}", row, ident(&added.physical));
     let converted = (!targets.is_empty()).then(|| sql!("({}) = ({})", columns, query));
@@ -282,7 +287,7 @@ fn build_indexes(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
                 schema: chain.base.clone(),
                 sql: ddl::create_index(&chain.base, &table.name, &name, &index, &table.newer_names, Build::Concurrently),
                 drop: sql!("DROP INDEX CONCURRENTLY IF EXISTS {}", place),
-                bind: bind((&chain.base, &table.name, &name), table, &index, Build::Concurrently),
+                bind: bind(chain, (&chain.base, &table.name, &name), table, &index, Build::Concurrently),
                 name: name.clone(),
             }
         };
@@ -321,15 +326,26 @@ pub(in crate::plan) fn partitioned_index(chain: &Chain, table: &Physical<'_>, na
         name: (!is_key).then(|| name.to_owned()),
         stem: partitions::stem(chain, table, name),
         sql: partitions::index_template(index, &table.newer_names),
-        bind: bind(("", partitions::PARTITION, partitions::PARTITION_INDEX), table, index, Build::OnPartition),
+        bind: bind(chain, ("", partitions::PARTITION, partitions::PARTITION_INDEX), table, index, Build::OnPartition),
     }
 }
 
 /// The transaction that binds the index's texts, where they mention a column that is called otherwise until complete.
-fn bind(on: (&str, &str, &str), table: &Physical<'_>, index: &Index, build: Build) -> Vec<Sql> {
+fn bind(chain: &Chain, on: (&str, &str, &str), table: &Physical<'_>, index: &Index, build: Build) -> Vec<Sql> {
     let Some(newer) = table.newer else { return Vec::new() };
     let moved = newer.mentioned(index.opaque()).iter().any(|column| ddl::physical(&table.newer_names, column) != column);
-    if moved { ddl::bind_index(on, index, &table.newer_names, build, newer) } else { Vec::new() }
+    // a text may name a type that the path of the statement does not have
+    let is_typed = !index.opaque().is_empty() && enums::path(chain, &chain.base).is_some();
+    if !moved && !is_typed {
+        return Vec::new();
+    }
+    let mut statements = ddl::bind_index(on, index, &table.newer_names, build, newer);
+    if let Some(path) = enums::path(chain, &views::scratch(&chain.newer)) {
+        // read under the newer version's names, printed for the tool's own path, in which it is run
+        statements.insert(0, path);
+        statements.insert(statements.len() - 1, enums::own_path(chain));
+    }
+    statements
 }
 
 fn constrain(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_>, steps: &mut Steps) {
@@ -456,12 +472,14 @@ fn go_live(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
 }
 
 fn publish(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
-    steps.transaction(
-        Phase::Publish,
-        format!("create schema for version `{}`", chain.newer.name),
-        Vec::new(),
-        views::create_schema(chain),
-    );
+    if !enums::differ(chain) {
+        steps.transaction(
+            Phase::Publish,
+            format!("create schema for version `{}`", chain.newer.name),
+            Vec::new(),
+            views::create_schema(chain),
+        );
+    }
     // a table that went and one that came may bear the same name: the one that is there has the view
     let wanted: Vec<&Physical<'_>> = tables
         .iter()
@@ -471,9 +489,10 @@ fn publish(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
         })
         .collect();
     for (number, group) in wanted.chunks(views::GROUP).enumerate() {
-        steps.batch(
+        steps.transaction(
             Phase::Publish,
             format!("create views {} to {}", number * views::GROUP + 1, number * views::GROUP + group.len()),
+            Vec::new(),
             views::create_views(chain, group),
         );
     }
@@ -485,7 +504,7 @@ fn publish(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     PUBLISH.clone_into(&mut step.id);
     if let Some(old) = chain.retired.iter().find(|retired| retired.views == chain.newer.views) {
         for group in views::drop_schema(&views::aside(&old.views), &old.tables) {
-            steps.batch(Phase::Publish, format!("drop tombstones of an earlier `{}`", old.views), group);
+            steps.transaction(Phase::Publish, format!("drop tombstones of an earlier `{}`", old.views), Vec::new(), group);
         }
     }
 }

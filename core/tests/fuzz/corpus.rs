@@ -4,6 +4,8 @@ use diptych_core::{Migration, Schema};
 
 /// What the changes start from.
 pub(crate) const BEFORE: &str = "operations:
+  - create_enum: {name: mood, labels: [sad, meh, happy]}
+  - create_enum: {name: idle, labels: []}
   - create_table:
       name: users
       comment: who may log in
@@ -18,6 +20,8 @@ pub(crate) const BEFORE: &str = "operations:
         id: {type: bigserial, pk: true}
         user_id: {type: bigint, references: {name: notes_user_fk, table: users, column: id, on_delete: SET NULL}}
         body: {type: text}
+        mood: {type: mood, default: \"'meh'::mood\"}
+        moods: {type: 'mood[]', nullable: true}
   - create_index: {name: users_name_idx, table: users, columns: [{column: name}]}
 ";
 
@@ -103,6 +107,14 @@ operations:
   - set_replica_identity: {table: users, identity: {type: INDEX, index: users_mail}}
   - rename_constraint: {table: users, from: users_mail, to: Users Mail}
   - set_replica_identity: {table: notes, identity: {type: FULL}}
+",
+    "operations:
+  - create_enum: {name: Pet Kind, labels: [cat, dog], comment: kinds}
+  - add_column: {table: users, column: {name: kind, type: '\"Pet Kind\"'}, up: \"'cat'\"}
+  - alter_enum: {name: mood, labels: [happy, ok, sad, glad, low], rename: {meh: ok}, down: {glad: happy}, allow: old_reads_new_labels}
+  - alter_enum: {name: mood, labels: [happy, ok], up: {sad: ok, glad: happy, low: ok}, comment: felt}
+  - alter_enum: {name: Pet Kind, comment: null}
+  - drop_enum: {name: idle}
 ",
     "operations:
   - rename_column: {table: users, from: name, to: label}

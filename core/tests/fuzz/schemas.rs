@@ -211,7 +211,7 @@ pub(crate) fn schema() -> impl Strategy<Value = Schema> {
                 .constraints
                 .retain(|_, constraint| !matches!(constraint, Constraint::ForeignKey { references, .. } if !found(references)));
         }
-        Schema { tables }
+        Schema { tables, ..Schema::default() }
     })
 }
 
@@ -255,7 +255,7 @@ pub(crate) fn declared() -> impl Strategy<Value = DeclaredSchema> {
         let mut seen = BTreeSet::new();
         tables.retain(|table| seen.insert(table.name.clone()));
         dropped.retain(|name| !seen.contains(name));
-        DeclaredSchema { tables, dropped }
+        DeclaredSchema { tables, dropped, ..DeclaredSchema::default() }
     })
 }
 
@@ -365,7 +365,7 @@ fn declare(columns: &[(&str, &str, Option<&str>)]) -> DeclaredSchema {
     });
     DeclaredSchema {
         tables: vec![DeclaredTable { name: "a".into(), columns: columns.collect(), ..DeclaredTable::default() }],
-        dropped: Vec::new(),
+        ..DeclaredSchema::default()
     }
 }
 
@@ -373,6 +373,7 @@ fn declare(columns: &[(&str, &str, Option<&str>)]) -> DeclaredSchema {
 fn what_would_be_lost_is_refused() {
     let recorded = Schema {
         tables: [("a".to_owned(), Table { columns: vec![Column::new("x", "text", false)], ..Table::default() })].into(),
+        ..Schema::default()
     };
     let snapshot = Snapshot { tables: recorded, ..Snapshot::default() };
     let refused = |snapshot: &Snapshot, declared: &DeclaredSchema, what: &str| {

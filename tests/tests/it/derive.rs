@@ -119,7 +119,7 @@ const FILE: &str = "operations:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_struct_says_all_that_a_file_can() {
-    let declared = DeclaredSchema { tables: vec![Room::declared(), Booking::declared()], dropped: Vec::new() };
+    let declared = DeclaredSchema { tables: vec![Room::declared(), Booking::declared()], ..DeclaredSchema::default() };
     let written = migration("0001_all", FILE);
     let model = written.stage(&Schema::default()).unwrap().to;
     for table in &declared.tables {

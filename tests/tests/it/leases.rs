@@ -22,7 +22,7 @@ macro_rules! release {
             const FOLDER: &'static str = "";
 
             fn declared() -> DeclaredSchema {
-                DeclaredSchema { tables: Vec::new(), dropped: Vec::new() }
+                DeclaredSchema::default()
             }
         }
     };

@@ -112,7 +112,7 @@ const EXPECTATIONS: [&str; 14] = [
 ];
 
 /// Nobody else promises it.
-const BEYOND: &str = "beyond";
+pub(crate) const BEYOND: &str = "beyond";
 
 /// Rows are the same in both versions.
 const SAME: Account = Account {
@@ -161,6 +161,7 @@ const WORK: &str = "INSERT INTO users (email, name) VALUES ('w{n}', 'Work Er'); 
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = all_cases();
     cases.extend(serial::cases());
+    cases.extend(crate::enums::cases());
     let newer = |text: &str| text.contains("nulls_not_distinct") || text.contains("on_delete_set_columns");
     cases.retain(|case| major() >= 15 || !(newer(case.before) || newer(case.change)));
     cases

@@ -1,7 +1,7 @@
 //! Every operation under load: clients of both versions write without pause through start, rollback, start and complete, and an
 //! account is kept of what every row must be in every version (R1, R2).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use diptych::Quiet;
 use diptych::core::schema::{Constraint, Table};
+use diptych::core::{Schema, types};
 use diptych_tests::{Database, migration, must, schema, seed};
 use tokio::sync::{Mutex, RwLock};
 use tokio_postgres::{Client, Statement};
@@ -69,6 +70,8 @@ struct Form {
     table: String,
     /// Name, type, and how the clients make values for it.
     columns: Vec<(String, String, Values)>,
+    /// The names of the enums.
+    enums: BTreeSet<String>,
 }
 
 /// How values of a column are made.
@@ -80,10 +83,11 @@ enum Values {
     Number { nullable: bool },
     Boolean,
     Like(String),
+    Among(Vec<String>),
 }
 
 impl Form {
-    fn new(case: &Case, side: Side, table: &Table) -> Self {
+    fn new(case: &Case, side: Side, schema: &Schema, table: &Table) -> Self {
         let account = &case.account;
         let (version, name) = match side {
             Old => ("0001_before", account.table.0),
@@ -99,6 +103,7 @@ impl Form {
         let columns = table.columns.iter().filter(|column| !account.unaccounted.contains(&column.name.as_str())).map(|column| {
             let given = account.values.iter().find(|(of, name, _)| *of == side && *name == column.name);
             let values = match (given, column.sql_type.as_str()) {
+                (Some((_, _, list)), _) if list.contains('|') => Values::Among(list.split('|').map(str::to_owned).collect()),
                 (Some((_, _, like)), _) => Values::Like((*like).to_owned()),
                 _ if column.name == "id" => Values::Key,
                 _ if unique(&column.name) => Values::Unique,
@@ -108,7 +113,7 @@ impl Form {
             };
             (column.name.clone(), column.sql_type.clone(), values)
         });
-        Form { version, table: name.to_owned(), columns: columns.collect() }
+        Form { version, table: name.to_owned(), columns: columns.collect(), enums: schema.enums.keys().cloned().collect() }
     }
 
     fn value(&self, column: usize, random: &mut fastrand::Rng) -> Option<String> {
@@ -123,6 +128,7 @@ impl Form {
             Values::Number { nullable } if null(*nullable, random) => None,
             Values::Number { .. } => Some(random.u8(..90).to_string()),
             Values::Boolean => Some(if random.bool() { "true" } else { "false" }.to_owned()),
+            Values::Among(list) => random.choice(list).cloned(),
             Values::Like(text) => Some(text.replace("{n}", &random.u8(..90).to_string()).replace("{u}", &unique().to_string())),
         }
     }
@@ -170,6 +176,12 @@ impl Oracle {
             let value = match image.get(name).cloned().flatten() {
                 Some(text) => format!("'{}'", text.replace('\'', "''")),
                 None => "NULL".to_owned(),
+            };
+            // an enum by its labels: this session is on no version, and would take the older one's type
+            let sql_type = if form.enums.contains(&types::element(sql_type)) {
+                if types::is_array(sql_type) { "text[]" } else { "text" }
+            } else {
+                sql_type
             };
             let _ = write!(sql, "{}{value}::{sql_type} AS \"{name}\"", if at == 0 { "" } else { ", " });
         }
@@ -574,8 +586,8 @@ async fn under_load(case: &'static Case, quota: u64, mut random: fastrand::Rng) 
         must(&client, statement).await;
     }
     let (before, after) = (schema(&all[..1]), schema(&all));
-    let old = Form::new(case, Old, &before.tables[case.account.table.0]);
-    let new = after.tables.get(case.account.table.1).map(|table| Form::new(case, New, table));
+    let old = Form::new(case, Old, &before, &before.tables[case.account.table.0]);
+    let new = after.tables.get(case.account.table.1).map(|table| Form::new(case, New, &after, table));
     let stage = Arc::new(Stage { case, database, old, new, phase: RwLock::new(Phase::Old), tally: Tally::default() });
 
     // the rows that are there are shared out

@@ -5,6 +5,7 @@ mod blockers;
 mod cli;
 mod crash;
 mod derive;
+mod enums;
 mod holes;
 mod leases;
 mod lifecycle;

@@ -26,8 +26,8 @@ use rows::{Side, data, read, rows_of};
 
 const BEFORE: &str = "0001_before";
 const CHANGE: &str = "0002_change";
-/// Operations that are not generated, since nothing could be said of what they do: the lifecycle has them.
-const NOT_GENERATED: [&str; 1] = ["sql"];
+/// Operations that are not generated: nothing could be said of what `sql` does, and enums are yet to come. The lifecycle has them.
+const NOT_GENERATED: [&str; 4] = ["sql", "create_enum", "alter_enum", "drop_enum"];
 /// The seed of the first case.
 const FIRST_SEED: u64 = 0x6469_7074_7963_6800;
 /// Cases under way at once, each in two databases of its own.

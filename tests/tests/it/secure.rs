@@ -237,7 +237,7 @@ impl diptych::Database for App {
     const FOLDER: &'static str = "";
 
     fn declared() -> diptych::core::DeclaredSchema {
-        diptych::core::DeclaredSchema { tables: Vec::new(), dropped: Vec::new() }
+        diptych::core::DeclaredSchema::default()
     }
 }
 

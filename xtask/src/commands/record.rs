@@ -49,7 +49,7 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>, name: &str
 async fn prove(context: &Context, before: &Snapshot, migration: &Migration, after: &Snapshot) -> Result<(), Failure> {
     let server = Server::start(&Options::default())?;
     let mut all = Vec::new();
-    if !before.tables.tables.is_empty() {
+    if before.tables != Schema::default() {
         all.push(Migration {
             name: "0000_before".to_owned(),
             version_schema: None,

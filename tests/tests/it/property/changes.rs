@@ -336,7 +336,7 @@ pub(crate) fn wanted(declared: &DeclaredSchema) -> Schema {
         replica_identity: table.replica_identity.clone(),
         partition_by: None,
     };
-    Schema { tables: declared.tables.iter().map(|there| (there.name.clone(), table(there))).collect() }
+    Schema { tables: declared.tables.iter().map(|there| (there.name.clone(), table(there))).collect(), ..Schema::default() }
 }
 
 fn declared(name: &str, table: &Table) -> DeclaredTable {

@@ -1,0 +1,357 @@
+//! Enum types between two versions: their forms, and where each of them lies.
+//!
+//! A type whose labels change is another type: no label can be taken away from one, so that neither a removal nor the rollback of an
+//! addition could be had in place. The newer form is made in the version's schema while that is being built, under its own name; from
+//! publish on it is the first of that name on the newer version's path, while the older version goes on to find its own in the base
+//! schema. At complete the two change places in an instant: the older form goes to the older version's schema, where tombstones
+//! still use it, and the newer one to the base schema. Neither OID changes.
+
+use crate::chain::Chain;
+use crate::names;
+use crate::schema::Enum;
+use crate::sql;
+use crate::sql::{Sql, dollar_quoted, ident, join, literal, qualified, type_name};
+use crate::stage::ScopeColumn;
+use crate::sync::OWN_SCHEMA;
+use crate::{types, views};
+
+/// An enum as one or both versions have it, or as it was for a moment between two operations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnumForm {
+    /// Its name.
+    pub name: String,
+    /// Its labels and comment.
+    pub model: Enum,
+    /// The older version has it.
+    pub in_from: bool,
+    /// The newer version has it.
+    pub in_to: bool,
+}
+
+impl EnumForm {
+    /// Whether one type serves both versions.
+    pub fn is_shared(&self) -> bool {
+        self.in_from && self.in_to
+    }
+}
+
+/// When a query runs: before there are new forms, or while the version's schema is being built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// In preflight.
+    Preflight,
+    /// Between expand and publish.
+    Start,
+}
+
+/// The forms that are made by a start, with their numbers in the stage.
+pub fn made(chain: &Chain) -> impl Iterator<Item = (usize, &EnumForm)> {
+    chain.stage.enums.iter().enumerate().filter(|(number, form)| !form.in_from && (form.in_to || is_read(chain, *number)))
+}
+
+/// Whether a scope has columns of this form.
+fn is_read(chain: &Chain, number: usize) -> bool {
+    let scopes = chain.stage.lineages.iter().flat_map(|lineage| &lineage.layers).flat_map(|layer| &layer.columns);
+    scopes.into_iter().any(|column| column.form == Some(number))
+}
+
+/// The forms that only one version has, or none, with their numbers in the stage.
+fn changed(chain: &Chain) -> impl Iterator<Item = (usize, &EnumForm)> {
+    let gone = chain.stage.enums.iter().enumerate().filter(|(_, form)| form.in_from && !form.in_to);
+    gone.chain(made(chain))
+}
+
+/// Whether the two versions have types that are not the same.
+pub fn differ(chain: &Chain) -> bool {
+    changed(chain).next().is_some()
+}
+
+/// The name of a form that is made: its own, or one of ours where no version has it.
+fn made_name(number: usize, form: &EnumForm) -> String {
+    if form.in_to { form.name.clone() } else { names::generated("form", &[&form.name, &number.to_string()]) }
+}
+
+/// A form of which only one version, or none, has the type; none for any other column.
+fn changed_form<'a>(chain: &'a Chain, column: &ScopeColumn) -> Option<(usize, &'a EnumForm)> {
+    let number = column.form?;
+    chain.stage.enums.get(number).filter(|form| !form.is_shared()).map(|form| (number, form))
+}
+
+/// The composite type by whose attributes the sync functions name the forms: they stay where they are when the types move.
+fn register(chain: &Chain) -> Sql {
+    qualified(OWN_SCHEMA, &names::generated("forms", &[&chain.base, &chain.newer.name]))
+}
+
+/// A variable's type in a sync function, where its name alone would mean another type in one of the versions.
+pub fn variable(chain: &Chain, column: &ScopeColumn) -> Option<Sql> {
+    let (number, _) = changed_form(chain, column)?;
+    Some(sql!("{}.{}%TYPE", register(chain), ident(&attribute(number, &column.sql_type))))
+}
+
+fn attribute(number: usize, sql_type: &str) -> String {
+    format!("{number}{}", if types::is_array(sql_type) { "[]" } else { "" })
+}
+
+/// The type of a scope's column in a query of the tool's own; new forms are text before they are there.
+pub fn in_query(chain: &Chain, column: &ScopeColumn, moment: Moment) -> Sql {
+    let Some((number, form)) = changed_form(chain, column) else {
+        return type_name(&types::without_length(&column.sql_type));
+    };
+    let name = match moment {
+        _ if form.in_from => qualified(&chain.base, &form.name),
+        Moment::Preflight => Sql::trusted("pg_catalog.text"),
+        Moment::Start => qualified(&views::scratch(&chain.newer), &made_name(number, form)),
+    };
+    with_brackets(name, &column.sql_type)
+}
+
+/// A converted value as an enum: by its label, whichever of two types of one name the expression gave.
+pub fn by_label(chain: &Chain, column: &ScopeColumn, value: Sql, moment: Moment) -> Sql {
+    if column.form.is_none() {
+        return value;
+    }
+    let text = with_brackets(Sql::trusted("pg_catalog.text"), &column.sql_type);
+    sql!("CAST(CAST({} AS {}) AS {})", value, text, in_query(chain, column, moment))
+}
+
+/// A condition by which preflight finds converted values that are no labels of a form which is yet to be made.
+pub fn is_no_label(chain: &Chain, column: &ScopeColumn, value: &Sql) -> Option<Sql> {
+    let (_, form) = changed_form(chain, column).filter(|(_, form)| !form.in_from)?;
+    let labels = sql!("ARRAY[{}]::pg_catalog.text[]", join(form.model.labels.iter().map(|label| literal(label)), ", "));
+    Some(if types::is_array(&column.sql_type) {
+        sql!("NOT pg_catalog.array_remove(ARRAY(SELECT pg_catalog.unnest({})), NULL) OPERATOR(pg_catalog.<@) {}", value, labels)
+    } else {
+        sql!("{} OPERATOR(pg_catalog.<>) ALL ({})", value, labels)
+    })
+}
+
+/// A column's type where a new form may not be there yet, or may not be mentioned since it would outlive its version.
+pub fn plain(chain: &Chain, sql_type: &str) -> String {
+    let name = types::element(sql_type);
+    let is_changed = changed(chain).any(|(_, form)| form.name == name);
+    if !is_changed {
+        return sql_type.to_owned();
+    }
+    with_brackets(Sql::trusted("pg_catalog.text"), sql_type).as_str().to_owned()
+}
+
+/// Whether a column of the newer version has a type that a start makes.
+pub fn is_made(chain: &Chain, sql_type: &str) -> bool {
+    let name = types::element(sql_type);
+    made(chain).any(|(_, form)| form.in_to && form.name == name)
+}
+
+fn with_brackets(name: Sql, sql_type: &str) -> Sql {
+    if types::is_array(sql_type) { sql!("{}[]", name) } else { name }
+}
+
+/// `CREATE TYPE … AS ENUM (…)`.
+pub fn create_type(place: &Sql, model: &Enum) -> Sql {
+    sql!("CREATE TYPE {} AS ENUM ({})", place, join(model.labels.iter().map(|label| literal(label)), ", "))
+}
+
+/// The path on which the newer version's names mean its own types; nothing where no type is new. Local to a transaction.
+pub fn path(chain: &Chain, first: &str) -> Option<Sql> {
+    made(chain).next()?;
+    let mut path = vec![ident(first), ident(&chain.base)];
+    if chain.base != "public" {
+        path.push(ident("public"));
+    }
+    Some(sql!("SET LOCAL search_path = {}", join(path, ", ")))
+}
+
+/// The tool's own path again.
+pub fn own_path(chain: &Chain) -> Sql {
+    let public = if chain.base == "public" { Sql::default() } else { sql!(", {}", ident("public")) };
+    sql!("SET LOCAL search_path = {}{}", ident(&chain.base), public)
+}
+
+/// Statements within a block that is rolled back, after which the newer version's types are found by their names.
+pub fn attempt(chain: &Chain) -> Vec<Sql> {
+    let scratch = names::generated("twin", &[&chain.newer.views]);
+    let Some(path) = path(chain, &scratch) else { return Vec::new() };
+    let mut statements = vec![sql!("CREATE SCHEMA {}", ident(&scratch))];
+    let types = made(chain).filter(|(_, form)| form.in_to);
+    statements.extend(types.map(|(_, form)| create_type(&qualified(&scratch, &form.name), &form.model)));
+    statements.push(path);
+    statements
+}
+
+/// Makes the new forms in the schema that is being built, with the rights of those whose place they take, and the register.
+pub fn create(chain: &Chain) -> Vec<Sql> {
+    let scratch = views::scratch(&chain.newer);
+    let mut statements = Vec::new();
+    let earlier = earlier_attempt(chain);
+    for (number, form) in made(chain) {
+        let place = qualified(&scratch, &made_name(number, form));
+        match earlier.filter(|_| form.in_to) {
+            Some(earlier) => statements.push(take_or_create(earlier, &scratch, form)),
+            None => statements.push(create_type(&place, &form.model)),
+        }
+        if form.model.comment.is_some() || earlier.is_some() {
+            statements.push(crate::ddl::comment(&sql!("TYPE {}", place), form.model.comment.as_deref()));
+        }
+        if changed(chain).any(|(_, other)| other.in_from && other.name == form.name) {
+            statements.push(carry_rights(&qualified(&chain.base, &form.name), &place, &scratch));
+        }
+    }
+    let attributes = changed(chain).flat_map(|(number, form)| {
+        let place = if form.in_from { qualified(&chain.base, &form.name) } else { qualified(&scratch, &made_name(number, form)) };
+        [sql!("{} {}", ident(&attribute(number, "")), place), sql!("{} {}[]", ident(&attribute(number, "[]")), place)]
+    });
+    statements.push(sql!("CREATE TYPE {} AS ({})", register(chain), join(attributes.collect::<Vec<_>>(), ", ")));
+    statements
+}
+
+/// The schema of tombstones that a start of the same version has left which was rolled back.
+fn earlier_attempt(chain: &Chain) -> Option<&str> {
+    chain.retired.iter().map(|retired| retired.views.as_str()).find(|views| *views == chain.newer.views)
+}
+
+/// A type of an earlier start serves again where it has the same labels: sessions of that version which lived on know its OID.
+fn take_or_create(earlier: &str, scratch: &str, form: &EnumForm) -> Sql {
+    let text = sql!(
+        "
+BEGIN
+  IF ARRAY[{}]::pg_catalog.text[] = (
+    SELECT pg_catalog.array_agg(label.enumlabel::pg_catalog.text ORDER BY label.enumsortorder) FROM pg_catalog.pg_enum AS label
+    JOIN pg_catalog.pg_type AS type_ ON type_.oid = label.enumtypid JOIN pg_catalog.pg_namespace AS space ON space.oid = type_.typnamespace
+    WHERE space.nspname = {} AND type_.typname = {})
+  THEN
+    ALTER TYPE {} SET SCHEMA {};
+  ELSE
+    {};
+  END IF;
+END
+",
+        join(form.model.labels.iter().map(|label| literal(label)), ", "),
+        literal(earlier),
+        literal(&form.name),
+        qualified(earlier, &form.name),
+        ident(scratch),
+        create_type(&qualified(scratch, &form.name), &form.model)
+    );
+    sql!("DO {}", dollar_quoted(&text))
+}
+
+/// What an unpublished start took over goes back to where tombstones use it.
+pub fn give_back(chain: &Chain) -> Option<Sql> {
+    let earlier = earlier_attempt(chain)?;
+    let scratch = views::scratch(&chain.newer);
+    let text = sql!(
+        "
+DECLARE type_ record;
+BEGIN
+  FOR type_ IN
+    SELECT there.typname AS name FROM pg_catalog.pg_type AS there JOIN pg_catalog.pg_namespace AS space ON space.oid = there.typnamespace
+    WHERE space.nspname = {} AND there.typtype = 'e' AND NOT EXISTS (
+      SELECT FROM pg_catalog.pg_type AS other JOIN pg_catalog.pg_namespace AS home ON home.oid = other.typnamespace
+      WHERE home.nspname = {} AND other.typname = there.typname)
+  LOOP
+    EXECUTE pg_catalog.format('ALTER TYPE %I.%I SET SCHEMA %I', {}, type_.name, {});
+  END LOOP;
+END
+",
+        literal(&scratch),
+        literal(earlier),
+        literal(&scratch),
+        literal(earlier)
+    );
+    Some(sql!("DO {}", dollar_quoted(&text)))
+}
+
+/// Owner and grants of one type for another.
+fn carry_rights(from: &Sql, to: &Sql, schema: &str) -> Sql {
+    let text = sql!(
+        "
+DECLARE
+  rights pg_catalog.aclitem[];
+  right_ record;
+BEGIN
+  FOR right_ IN
+    SELECT role.rolname AS owner FROM pg_catalog.pg_type AS type_ JOIN pg_catalog.pg_roles AS role ON role.oid = type_.typowner
+    WHERE type_.oid = {}::pg_catalog.regtype AND role.rolname <> current_user AND pg_catalog.pg_has_role(role.oid, 'MEMBER')
+      AND pg_catalog.has_schema_privilege(role.oid, {}, 'CREATE')
+  LOOP
+    EXECUTE pg_catalog.format('ALTER TYPE %s OWNER TO %I', {}, right_.owner);
+  END LOOP;
+  SELECT type_.typacl INTO rights FROM pg_catalog.pg_type AS type_ WHERE type_.oid = {}::pg_catalog.regtype;
+  IF rights IS NOT NULL THEN
+    REVOKE ALL ON TYPE {} FROM PUBLIC;
+    FOR right_ IN
+      SELECT CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(role.rolname) END AS role,
+        CASE WHEN acl.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END AS option_
+      FROM pg_catalog.aclexplode(rights) AS acl LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = acl.grantee
+      WHERE acl.grantee = 0 OR role.oid IS NOT NULL
+    LOOP
+      EXECUTE pg_catalog.format('GRANT USAGE ON TYPE %s TO %s%s', {}, right_.role, right_.option_);
+    END LOOP;
+  END IF;
+END
+",
+        literal(from.as_str()),
+        literal(schema),
+        literal(to.as_str()),
+        literal(from.as_str()),
+        to,
+        literal(to.as_str())
+    );
+    sql!("DO {}", dollar_quoted(&text))
+}
+
+/// At complete, when no table has an older form any more: every type goes where its version is.
+pub fn change_places(chain: &Chain) -> Vec<Sql> {
+    let mut statements = vec![forget(chain)];
+    let move_to = |from: &str, name: &str, to: &str| sql!("ALTER TYPE {} SET SCHEMA {}", qualified(from, name), ident(to));
+    for (_, form) in changed(chain).filter(|(_, form)| form.in_from) {
+        if let Some(older) = &chain.older {
+            statements.push(move_to(&chain.base, &form.name, &older.views));
+        }
+    }
+    for (number, form) in made(chain) {
+        statements.push(if form.in_to {
+            move_to(&chain.newer.views, &form.name, &chain.base)
+        } else {
+            sql!("DROP TYPE {}", qualified(&chain.newer.views, &made_name(number, form)))
+        });
+    }
+    statements
+}
+
+/// Comments that are others in the newer version, on types that both have.
+pub fn comments(chain: &Chain) -> Vec<Sql> {
+    let shared = chain.stage.enums.iter().filter(|form| form.is_shared());
+    let changed = shared.filter_map(|form| {
+        let older = chain.stage.from.enums.get(&form.name)?;
+        (older.comment != form.model.comment).then(|| {
+            let place = sql!("TYPE {}", qualified(&chain.base, &form.name));
+            crate::ddl::comment(&place, form.model.comment.as_deref())
+        })
+    });
+    changed.collect()
+}
+
+/// The register gone, once no sync function is left.
+pub fn forget(chain: &Chain) -> Sql {
+    sql!("DROP TYPE IF EXISTS {}", register(chain))
+}
+
+/// Drops the types that a version's schema holds. Its views are gone already.
+pub fn drop_all(schema: &str) -> Sql {
+    let text = sql!(
+        "
+DECLARE type_ record;
+BEGIN
+  FOR type_ IN
+    SELECT there.typname AS name FROM pg_catalog.pg_type AS there JOIN pg_catalog.pg_namespace AS space ON space.oid = there.typnamespace
+    WHERE space.nspname = {} AND there.typtype = 'e'
+  LOOP
+    EXECUTE pg_catalog.format('DROP TYPE %I.%I', {}, type_.name);
+  END LOOP;
+END
+",
+        literal(schema),
+        literal(schema)
+    );
+    sql!("DO {}", dollar_quoted(&text))
+}

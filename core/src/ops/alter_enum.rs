@@ -1,0 +1,280 @@
+//! `alter_enum`: an enum with other labels: added, renamed, removed, in another order; or with another comment.
+//!
+//! PostgreSQL cannot take a label away, so that a label added in place could not be rolled back: other labels are another type of
+//! the same name, and every column of it (arrays too) gets a shadow column that is converted label by label. Each version goes on to
+//! find its own type under that name. Locks are those of `alter_column`; a comment alone takes none.
+
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Operate;
+use super::alter_column::{present, refuse_what_cannot_move};
+use super::create_enum::check_labels;
+use crate::error::{Error, Result};
+use crate::schema::{Column, Enum};
+use crate::sql;
+use crate::sql::{Sql, ident, literal};
+use crate::stage::Stage;
+use crate::types;
+
+/// The operation (not in pgroll's dialect).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlterEnum {
+    /// The type's name.
+    pub name: String,
+    /// The labels to be, in order; as they are where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Vec<String>>,
+    /// Labels that get another name: `old: new`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rename: BTreeMap<String, String>,
+    /// For each label that goes, the one that takes its place.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub up: BTreeMap<String, String>,
+    /// For each new label, the one that the older version reads in its place.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub down: BTreeMap<String, String>,
+    /// New labels may be without `down`: the older version reads the column's default in their place, or NULL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow: Option<Allowed>,
+    /// The new comment; `null` drops it, absence leaves it alone.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub comment: Option<Option<String>>,
+}
+
+/// What a change of labels may do to the older version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Allowed {
+    /// It reads rows with labels that it does not know.
+    OldReadsNewLabels,
+}
+
+impl Operate for AlterEnum {
+    fn apply(&self, stage: &mut Stage) -> Result<()> {
+        let before = stage.to.enum_type(&self.name)?.clone();
+        if self.labels.is_none() && self.comment.is_none() {
+            return Err(Error::new(format!("nothing of enum `{}` is to be altered", self.name)).hint("say what changes: labels or comment"));
+        }
+        let model = Enum {
+            labels: self.labels.clone().unwrap_or_else(|| before.labels.clone()),
+            comment: self.comment.clone().unwrap_or_else(|| before.comment.clone()),
+        };
+        check_labels(&self.name, &model.labels)?;
+        let labels = Labels::of(self, &before.labels, &model.labels)?;
+        if before.labels == model.labels && labels.up.is_empty() {
+            return stage.alter_enum(&self.name, model);
+        }
+        let columns: Vec<(String, Column)> =
+            stage.to.columns_of_enum(&self.name).map(|(table, column)| (table.to_owned(), column.clone())).collect();
+        let mut converted = Vec::new();
+        for (table, column) in columns {
+            refuse_what_cannot_move(stage, &table, &column.name)?;
+            labels.refuse_mentions(stage, &table, &column.name)?;
+            let default = labels.default(&table, &column)?;
+            let (up, down) = (labels.up_of(&column), labels.down_of(&table, &column)?);
+            converted.push((table, Column { default, ..column }, up, down));
+        }
+        stage.alter_enum(&self.name, model)?;
+        for (table, column, up, down) in converted {
+            stage.convert_column(&table, column, up.as_str(), down.as_str())?;
+        }
+        Ok(())
+    }
+}
+
+/// What becomes of every label that does not stay what it is.
+struct Labels<'a> {
+    name: &'a str,
+    before: &'a [String],
+    /// Older labels that the newer version has under another name or not at all.
+    up: BTreeMap<&'a str, &'a str>,
+    /// The other way; none where the older version has none for it.
+    down: BTreeMap<&'a str, Option<&'a str>>,
+}
+
+impl<'a> Labels<'a> {
+    fn of(operation: &'a AlterEnum, before: &'a [String], after: &'a [String]) -> Result<Self> {
+        let AlterEnum { name, rename, up, down, allow, .. } = operation;
+        let refuse = |what: String, hint: String| Err(Error::new(format!("enum `{name}`: {what}")).hint(hint));
+        let (old, new) = (|label: &String| before.contains(label), |label: &String| after.contains(label));
+        let mut result = Labels { name, before, up: BTreeMap::new(), down: BTreeMap::new() };
+        let mut known: BTreeSet<&String> = BTreeSet::new();
+        for (from, to) in rename {
+            if !old(from) || !new(to) {
+                let which = if old(from) { format!("`labels` has no label `{to}`") } else { format!("there is no label `{from}`") };
+                return refuse(format!("label `{from}` cannot be renamed to `{to}`: {which}"), "correct `rename` or `labels`".to_owned());
+            }
+            let stays = old(to) && !rename.contains_key(to);
+            if stays || !known.insert(to) {
+                return refuse(
+                    format!("label `{from}` cannot be renamed to `{to}`, which is another label's already"),
+                    format!("drop the label instead: `up: {{{from}: {to}}}`"),
+                );
+            }
+            result.up.insert(from, to);
+            result.down.insert(to, Some(from));
+        }
+        for label in before.iter().filter(|label| !rename.contains_key(*label)) {
+            if new(label) && known.insert(label) {
+                continue;
+            }
+            let Some(to) = up.get(label) else {
+                return refuse(
+                    format!("label `{label}` goes without `up`, and rows may have it"),
+                    format!("add `up: {{{label}: …}}` with the label that takes its place, or `rename: {{{label}: …}}`"),
+                );
+            };
+            if !new(to) {
+                return refuse(format!("`up` of label `{label}` is `{to}`, which is not in `labels`"), "name a label that stays or comes".to_owned());
+            }
+            result.up.insert(label, to);
+        }
+        for label in after.iter().filter(|label| !known.contains(label)) {
+            let to = down.get(label);
+            if let Some(to) = to.filter(|to| !old(to)) {
+                return refuse(format!("`down` of label `{label}` is `{to}`, which the older version does not have"), "name a label that it has".to_owned());
+            }
+            if to.is_none() && allow.is_none() {
+                return refuse(
+                    format!("label `{label}` is new, and the older version cannot read it"),
+                    format!(
+                        "add `down: {{{label}: …}}` with the label that it reads in its place, or `allow: old_reads_new_labels`: it then reads the column's default, or NULL"
+                    ),
+                );
+            }
+            result.down.insert(label, to.map(String::as_str));
+        }
+        let idle = |what: &str, label: &String| {
+            refuse(format!("`{what}` names label `{label}`, which needs none"), format!("remove it from `{what}`"))
+        };
+        if let Some(label) = up.keys().find(|label| result.up.get(label.as_str()) != up.get(*label).map(String::as_str).as_ref()) {
+            return idle("up", label);
+        }
+        if let Some(label) = down.keys().find(|label| !result.down.contains_key(label.as_str()) || known.contains(label)) {
+            return idle("down", label);
+        }
+        Ok(result)
+    }
+
+    fn up_of(&self, column: &Column) -> Sql {
+        let map: Vec<_> = self.up.iter().map(|(from, to)| (*from, Some(*to))).collect();
+        mapped(column, &map)
+    }
+
+    fn down_of(&self, table: &str, column: &Column) -> Result<Sql> {
+        let default = column.default.as_deref().and_then(|text| Some(label_of(text)?.0));
+        let fallback = default.filter(|label| self.before.contains(label));
+        let is_array = types::is_array(&column.sql_type);
+        let mut map = Vec::new();
+        for (from, to) in &self.down {
+            let to = to.or_else(|| fallback.as_deref().filter(|_| !is_array));
+            if to.is_none() && !column.nullable && !is_array {
+                return Err(Error::new(format!(
+                    "label `{from}` of enum `{}` is new, and column `{table}.{}` has neither a default nor NULL for the older version to read",
+                    self.name, column.name
+                ))
+                .hint(format!("add `down: {{{from}: …}}` with the label that it reads in its place")));
+            }
+            map.push((*from, to));
+        }
+        Ok(mapped(column, &map))
+    }
+
+    /// The default, by its label's newer name.
+    fn default(&self, table: &str, column: &Column) -> Result<Option<String>> {
+        let Some(text) = &column.default else { return Ok(None) };
+        if let Some((label, rest)) = label_of(text)
+            && !types::is_array(&column.sql_type)
+        {
+            let to = self.up.get(label.as_str()).map_or_else(|| text.clone(), |to| format!("{}{rest}", literal(to).as_str().trim_start()));
+            return Ok(Some(to));
+        }
+        match self.up.keys().find(|label| text.contains(**label)) {
+            Some(label) => Err(Error::new(format!("the default of column `{table}.{}` mentions label `{label}` of enum `{}`", column.name, self.name))
+                .hint("drop the default with alter_column before, and set the new one with alter_column after, in the same migration")),
+            None => Ok(Some(text.clone())),
+        }
+    }
+
+    /// Checks, expressions and predicates are opaque: one that mentions a label which goes would not be valid any more.
+    fn refuse_mentions(&self, stage: &Stage, table: &str, column: &str) -> Result<()> {
+        let model = stage.to.table(table)?;
+        let constraints = model.constraints.iter().map(|(name, there)| (format!("constraint `{name}`"), there.opaque()));
+        let indexes = model.indexes.iter().map(|(name, there)| (format!("index `{name}`"), there.opaque()));
+        for (what, texts) in constraints.chain(indexes) {
+            for text in texts.into_iter().filter(|text| sql::mentions(text, column)) {
+                if let Some(label) = self.up.keys().find(|label| text.contains(literal(label).as_str().trim_start())) {
+                    return Err(Error::new(format!("{what} of table `{table}` mentions label `{label}` of enum `{}`", self.name))
+                        .hint("drop it before, and create it anew after, in the same migration"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The label of a default that is a plain literal, and what follows it: a cast or nothing.
+fn label_of(text: &str) -> Option<(String, &str)> {
+    let text = text.trim();
+    let inside = text.strip_prefix('\'')?;
+    let mut at = 0;
+    while let Some(quote) = inside[at..].find('\'').map(|found| at + found) {
+        if !inside[quote + 1..].starts_with('\'') {
+            let rest = &inside[quote + 1..];
+            let is_cast = rest.is_empty() || rest.starts_with("::") && !rest.contains(['(', '\'', '|', '+']);
+            return is_cast.then(|| (inside[..quote].replace("''", "'"), rest));
+        }
+        at = quote + 2;
+    }
+    None
+}
+
+/// A column's labels as text, some of them replaced; those without a replacement by NULL.
+fn mapped(column: &Column, map: &[(&str, Option<&str>)]) -> Sql {
+    let to = |label: &Option<&str>| label.map_or_else(|| Sql::trusted("NULL"), literal);
+    if types::is_array(&column.sql_type) {
+        let replace = |value: Sql, from: &str, to: Sql| sql!("pg_catalog.array_replace({}, {}, {})", value, literal(from), to);
+        let value = sql!("CAST({} AS pg_catalog.text[])", ident(&column.name));
+        // longer than any label: two that change places are put aside first
+        let aside = |label: &str| format!("{label}{}", "+".repeat(crate::names::LONGEST));
+        let circular = map.iter().any(|(_, to)| map.iter().any(|(from, _)| *to == Some(from)));
+        if !circular {
+            return map.iter().fold(value, |value, (from, label)| replace(value, from, to(label)));
+        }
+        let value = map.iter().fold(value, |value, (from, _)| replace(value, from, literal(&aside(from))));
+        return map.iter().fold(value, |value, (from, label)| replace(value, &aside(from), to(label)));
+    }
+    let value = sql!("CAST({} AS pg_catalog.text)", ident(&column.name));
+    if map.is_empty() {
+        return value;
+    }
+    let arms = map.iter().map(|(from, label)| sql!("WHEN {} THEN {}", literal(from), to(label)));
+    sql!("CASE {} {} ELSE {} END", value, sql::join(arms, " "), value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_label_of_a_default() {
+        for (text, expected) in [
+            ("'ok'::mood", Some(("ok", "::mood"))),
+            ("'it''s'", Some(("it's", ""))),
+            ("'a' || 'b'", None),
+            ("pick('ok')", None),
+            ("'ok'::text::mood", Some(("ok", "::text::mood"))),
+        ] {
+            assert_eq!(label_of(text), expected.map(|(label, rest)| (label.to_owned(), rest)), "{text}");
+        }
+    }
+
+    #[test]
+    fn labels_are_put_aside_where_they_change_places() {
+        let column = Column::new("m", "mood[]", false);
+        let text = mapped(&column, &[("a", Some("b")), ("b", Some("a"))]).as_str().to_owned();
+        assert_eq!(text.matches("array_replace").count(), 4, "{text}");
+    }
+}

@@ -1,0 +1,24 @@
+//! `drop_enum`: an enum type that only the older version has.
+//!
+//! At complete it goes to the older version's schema, whose tombstones may still have columns of it, and is dropped with them. No
+//! table is locked.
+
+use serde::{Deserialize, Serialize};
+
+use super::Operate;
+use crate::error::Result;
+use crate::stage::Stage;
+
+/// The operation (not in pgroll's dialect).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DropEnum {
+    /// The type's name.
+    pub name: String,
+}
+
+impl Operate for DropEnum {
+    fn apply(&self, stage: &mut Stage) -> Result<()> {
+        stage.drop_enum(&self.name)
+    }
+}

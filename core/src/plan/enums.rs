@@ -1,0 +1,129 @@
+//! The steps that make, move and remove enum types, and what is asked of the database before.
+
+use crate::chain::Chain;
+use crate::plan::{Action, Phase, Steps, Verdict};
+use crate::shadow::Physical;
+use crate::sql::{Sql, join, literal, qualified};
+use crate::{enums, sql, views};
+
+/// The types of the version before are as they were left, the names of new ones are free, and nothing unknown uses what goes.
+pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
+    let list = |labels: &[String]| sql!("ARRAY[{}]::pg_catalog.text[]", join(labels.iter().map(|label| literal(label)), ", "));
+    let known = chain.stage.from.enums.iter().map(|(name, model)| sql!("({}, {})", literal(name), list(&model.labels)));
+    let known: Vec<_> = known.collect();
+    if !known.is_empty() {
+        push(
+            steps,
+            "the database has the enums of the version before",
+            sql!(
+                "SELECT wanted.name FROM (VALUES {}) AS wanted (name, labels) WHERE wanted.labels IS DISTINCT FROM (\
+                 SELECT coalesce(pg_catalog.array_agg(label.enumlabel::pg_catalog.text ORDER BY label.enumsortorder) FILTER (WHERE label.oid IS NOT NULL), '{{}}') \
+                 FROM pg_catalog.pg_type AS there JOIN pg_catalog.pg_namespace AS space ON space.oid = there.typnamespace \
+                 LEFT JOIN pg_catalog.pg_enum AS label ON label.enumtypid = there.oid \
+                 WHERE space.nspname = {} AND there.typname = wanted.name AND there.typtype = 'e' GROUP BY there.oid)",
+                join(known, ", "),
+                literal(&chain.base)
+            ),
+            format!("schema `{}` lacks enums of the version before, or has them with other labels", chain.base),
+            "the database was changed outside Diptych: put back what is missing",
+        );
+    }
+    let created = enums::made(chain).filter(|(_, form)| form.in_to && !chain.stage.from.enums.contains_key(&form.name));
+    let created: Vec<_> = created.map(|(_, form)| literal(&form.name)).collect();
+    if !created.is_empty() {
+        push(
+            steps,
+            "the names of the new enums are free",
+            sql!(
+                "SELECT there.typname::pg_catalog.text FROM pg_catalog.pg_type AS there JOIN pg_catalog.pg_namespace AS space ON space.oid = there.typnamespace \
+                 WHERE space.nspname IN ({}, 'pg_catalog') AND there.typname IN ({})",
+                literal(&chain.base),
+                join(created, ", ")
+            ),
+            "there already is a type of that name".to_owned(),
+            "drop it, or choose another name for the new enum",
+        );
+    }
+    let gone = chain.stage.enums.iter().filter(|form| form.in_from && !form.in_to);
+    let gone: Vec<_> = gone.map(|form| literal(&form.name)).collect();
+    if !gone.is_empty() {
+        push(
+            steps,
+            "nothing unknown to Diptych depends on the enums that change or go",
+            dependents(chain, tables, &gone),
+            "enums cannot be changed or dropped".to_owned(),
+            "drop the objects named above before the migration, and create them again after it",
+        );
+    }
+}
+
+fn push(steps: &mut Steps, title: &str, sql: Sql, refusal: String, hint: &str) {
+    let action = Action::Check { sql, refusal, hint: hint.to_owned(), verdict: Verdict::Refuse };
+    steps.push(Phase::Preflight, title, action);
+}
+
+/// What depends on a type and on no column that goes: functions, domains, columns that the model does not have.
+fn dependents(chain: &Chain, tables: &[Physical<'_>], gone: &[Sql]) -> Sql {
+    let columns = tables.iter().flat_map(|table| {
+        let names: Vec<&String> = match (table.older, table.newer) {
+            (Some(older), None) => older.columns.iter().map(|column| &column.name).collect(),
+            (Some(_), Some(_)) => table.removed.iter().collect(),
+            _ => Vec::new(),
+        };
+        let place = literal(qualified(&chain.base, &table.name).as_str());
+        names.into_iter().map(move |name| sql!("({}::pg_catalog.regclass, {}::pg_catalog.name)", place, literal(name)))
+    });
+    let columns: Vec<Sql> = columns.collect();
+    let columns =
+        if columns.is_empty() { vec![Sql::trusted("(0::pg_catalog.regclass, NULL::pg_catalog.name)")] } else { columns };
+    let mut versions: Vec<Sql> = chain.older.iter().map(|version| literal(&version.views)).collect();
+    versions.extend(chain.retired.iter().map(|retired| literal(&retired.views)));
+    versions.push(literal(&views::scratch(&chain.newer)));
+    sql!(
+        "WITH type_ AS (SELECT there.oid, there.typarray FROM pg_catalog.pg_type AS there JOIN pg_catalog.pg_namespace AS space ON space.oid = there.typnamespace \
+         WHERE space.nspname = {} AND there.typname IN ({})), \
+         gone AS (SELECT attribute.attrelid, attribute.attnum FROM (VALUES {}) AS column_ (relation, name) \
+         JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = column_.relation AND attribute.attname = column_.name), \
+         depend AS (SELECT depend.* FROM pg_catalog.pg_depend AS depend JOIN type_ ON depend.refobjid IN (type_.oid, type_.typarray) \
+         WHERE depend.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND depend.deptype IN ('n', 'a') \
+         AND NOT (depend.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND depend.objid = type_.typarray)) \
+         SELECT DISTINCT pg_catalog.pg_describe_object(depend.classid, depend.objid, depend.objsubid) FROM depend WHERE NOT EXISTS (\
+         SELECT FROM gone WHERE depend.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND depend.objid = gone.attrelid AND depend.objsubid = gone.attnum) \
+         AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS other JOIN gone ON other.refobjid = gone.attrelid AND other.refobjsubid = gone.attnum \
+         WHERE other.classid = depend.classid AND other.objid = depend.objid AND other.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass) \
+         AND NOT EXISTS (SELECT FROM pg_catalog.pg_class AS class JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace \
+         WHERE space.nspname IN ({}) AND class.oid = CASE depend.classid WHEN 'pg_catalog.pg_class'::pg_catalog.regclass THEN depend.objid \
+         WHEN 'pg_catalog.pg_rewrite'::pg_catalog.regclass THEN (SELECT rule.ev_class FROM pg_catalog.pg_rewrite AS rule WHERE rule.oid = depend.objid) \
+         WHEN 'pg_catalog.pg_attrdef'::pg_catalog.regclass THEN (SELECT def.adrelid FROM pg_catalog.pg_attrdef AS def WHERE def.oid = depend.objid) END)",
+        literal(&chain.base),
+        join(gone.iter().cloned(), ", "),
+        join(columns, ", "),
+        join(versions, ", ")
+    )
+}
+
+/// The schema of the version, earlier than its views, with the new forms of types in it.
+pub(super) fn expand(chain: &Chain, steps: &mut Steps) {
+    if enums::differ(chain) {
+        let mut statements = views::create_schema(chain);
+        statements.extend(enums::create(chain));
+        let title = format!("create schema and types for version `{}`", chain.newer.name);
+        steps.transaction(Phase::Expand, title, Vec::new(), statements);
+    }
+}
+
+/// Every type to its place.
+pub(super) fn contract(chain: &Chain, steps: &mut Steps) {
+    let mut statements = if enums::differ(chain) { enums::change_places(chain) } else { Vec::new() };
+    statements.extend(enums::comments(chain));
+    if !statements.is_empty() {
+        steps.transaction(Phase::Contract, "move the types to where their versions are", Vec::new(), statements);
+    }
+}
+
+/// The register of a start that is undone; the types themselves go with their schema.
+pub(super) fn undo(chain: &Chain, steps: &mut Steps) {
+    if enums::differ(chain) {
+        steps.transaction(Phase::Undo, "forget the types of the newer version", Vec::new(), vec![enums::forget(chain)]);
+    }
+}

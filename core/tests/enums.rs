@@ -1,0 +1,111 @@
+//! Enums as values: what is refused with a way out, what plans say of them, and how they are kept.
+
+use diptych_core::chain::{Chain, Version};
+use diptych_core::plan::{Reached, complete, rollback, start};
+use diptych_core::{Migration, Plan, Schema, Snapshot};
+
+const BEFORE: &str = "operations:
+- create_enum: {name: mood, labels: [sad, meh, happy], comment: felt}
+- create_table:
+    name: users
+    columns:
+    - {name: id, type: bigint, pk: true}
+    - {name: mood, type: mood, default: \"'meh'::mood\"}
+    - {name: last, type: mood}
+    - {name: word, type: text, check: {name: users_word, constraint: \"word <> 'sad' OR last <> 'sad'\"}}
+";
+
+fn recorded() -> Schema {
+    Migration::parse("0001_before", BEFORE).unwrap().stage(&Schema::default()).unwrap().to
+}
+
+fn plans(change: &str) -> [Plan; 3] {
+    let first = Migration::parse("0001_before", BEFORE).unwrap();
+    let older = Version::new("public", &first, &first.stage(&Schema::default()).unwrap());
+    let change = Migration::parse("0002_change", &format!("operations: [{change}]")).unwrap();
+    let chain = Chain::extend("public", Some(older), &[change], Vec::new(), 15).unwrap().unwrap();
+    [start(&chain), complete(&chain), rollback(&chain, Reached { published: true, scripts: 0 })]
+}
+
+fn text(plan: &Plan) -> String {
+    let statements = plan.steps.iter().flat_map(|step| step.action.statements());
+    statements.map(|sql| format!("{sql}\n")).collect()
+}
+
+#[test]
+fn what_the_older_version_could_not_read_is_refused() {
+    for (change, message) in [
+        ("{alter_enum: {name: mood, labels: [sad, meh, happy, glad]}}", "label `glad` is new"),
+        (
+            "{alter_enum: {name: mood, labels: [sad, meh, happy, glad], down: {glad: joy}}}",
+            "which the older version does not have",
+        ),
+        (
+            "{alter_enum: {name: mood, labels: [sad, meh, happy, glad], allow: old_reads_new_labels}}",
+            "column `users.last` has neither",
+        ),
+        ("{alter_enum: {name: mood, labels: [sad, happy]}}", "label `meh` goes without `up`"),
+        ("{alter_enum: {name: mood, labels: [sad, happy], up: {meh: fine}}}", "which is not in `labels`"),
+        ("{alter_enum: {name: mood, labels: [sad, happy], rename: {meh: happy}}}", "which is another label's already"),
+        ("{alter_enum: {name: mood, labels: [sad, ok, happy], rename: {meg: ok}}}", "there is no label `meg`"),
+        ("{alter_enum: {name: mood, labels: [sad, meh, happy], up: {sad: meh}}}", "which needs none"),
+        ("{alter_enum: {name: mood, labels: [low, meh, happy], rename: {sad: low}}}", "constraint `users_word`"),
+        ("{alter_enum: {name: mood, labels: [sad, sad]}}", "twice"),
+        ("{alter_enum: {name: mood}}", "nothing of enum `mood`"),
+        ("{alter_enum: {name: mode, comment: x}}", "there is no enum `mode`"),
+        ("{create_enum: {name: mood, labels: [a]}}", "there already"),
+        ("{create_enum: {name: users, labels: [a]}}", "the name of a table"),
+        ("{create_table: {name: mood, columns: [{name: id, type: bigint}]}}", "the name of an enum"),
+        ("{drop_enum: {name: mood}}", "is the type of column `users."),
+    ] {
+        let migration = Migration::parse("0002_change", &format!("operations: [{change}]")).unwrap();
+        let error = migration.stage(&recorded()).unwrap_err();
+        assert!(error.message().contains(message), "{change}: {error}");
+        assert!(error.hint_text().is_some(), "{change}: {error}");
+    }
+}
+
+#[test]
+fn defaults_follow_their_labels() {
+    let change = "{alter_enum: {name: mood, labels: [happy, it's ok, sad], rename: {meh: it's ok}}}";
+    let migration = Migration::parse("0002_change", &format!("operations: [{change}]")).unwrap();
+    let after = migration.stage(&recorded()).unwrap().to;
+    assert_eq!(after.tables["users"].columns[1].default.as_deref(), Some("'it''s ok'::mood"));
+    assert_eq!(after.enums["mood"].comment.as_deref(), Some("felt"));
+}
+
+#[test]
+fn a_comment_touches_no_table() {
+    let [start, complete, _] = plans("{alter_enum: {name: mood, comment: known}}");
+    assert!(!text(&start).contains("ALTER TABLE") && !text(&start).contains("CREATE TYPE"), "{}", text(&start));
+    assert!(text(&complete).contains("COMMENT ON TYPE \"public\".\"mood\" IS 'known'"), "{}", text(&complete));
+}
+
+#[test]
+fn types_change_places_at_complete_and_never_at_rollback() {
+    let [start, complete, rollback] = plans("{alter_enum: {name: mood, labels: [sad, meh, happy, glad], down: {glad: happy}}}");
+    let made = text(&start);
+    assert!(made.contains("AS ENUM ('sad', 'meh', 'happy', 'glad')") && !made.contains("ADD VALUE"), "{made}");
+    let moved = text(&complete);
+    assert!(moved.contains("ALTER TYPE \"public\".\"mood\" SET SCHEMA \"public_0001_before\""), "{moved}");
+    assert!(moved.contains("ALTER TYPE \"public_0002_change\".\"mood\" SET SCHEMA \"public\""), "{moved}");
+    assert!(!text(&rollback).contains("ALTER TYPE"), "{}", text(&rollback));
+}
+
+#[test]
+fn schemas_and_snapshots_are_kept_and_older_ones_are_read() {
+    let schema = recorded();
+    let kept = serde_json::to_string(&schema).unwrap();
+    assert_eq!(serde_json::from_str::<Schema>(&kept).unwrap(), schema);
+    // as it was before there were enums, also with a table of that name
+    for tables in [r#"{}"#, r#"{"users": {"columns": []}}"#, r#"{"tables": {"columns": []}}"#] {
+        let read: Schema = serde_json::from_str(tables).unwrap();
+        assert!(read.enums.is_empty() && read.tables.len() == usize::from(tables.len() > 2), "{tables}");
+    }
+    let snapshot = Snapshot { version: Some("0001_before".into()), tables: schema, ..Snapshot::default() };
+    let text = snapshot.to_yaml();
+    assert!(text.contains("\nenums:\n  mood:\n"), "{text}");
+    assert_eq!(Snapshot::parse(&text).unwrap(), snapshot);
+    let bare = Snapshot { version: Some("0001".into()), ..Snapshot::default() };
+    assert!(!bare.to_yaml().contains("enums"), "{}", bare.to_yaml());
+}

@@ -1,0 +1,440 @@
+//! Enum types on their way: the cases that lifecycle, load and crashes run over, and what only enums have.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use diptych::core::{DeclaredLabel, DeclaredSchema, DroppedColumn, Migration, Schema, Snapshot, diff};
+use diptych::{EnumType, Migrator, Options, Quiet, Table, introspect};
+use diptych_tests::{Database, ask, migration, must, schema};
+
+use crate::lifecycle::Side::{New, Old};
+use crate::lifecycle::{Account, BEYOND, Case};
+
+/// Rows are the same in both versions.
+const SAME: Account = Account {
+    table: ("users", "users"),
+    renamed: &[],
+    up: &[],
+    down: &[],
+    values: &[(Old, "mood", "sad|meh|happy"), (New, "mood", "sad|meh|happy")],
+    unaccounted: &[],
+    upserts: true,
+    notes: false,
+};
+
+const MOODS: &str = "operations:
+  - create_enum: {name: mood, labels: [sad, meh, happy], comment: how one feels}
+  - create_table:
+      name: users
+      columns:
+        - {name: id, type: bigint, pk: true, generated: {identity: {user_specified_values: BY DEFAULT}}}
+        - {name: email, type: text, unique: true}
+        - {name: mood, type: mood, default: \"'meh'::mood\", comment: now}
+  - create_index: {name: users_mood_idx, table: users, columns: [{column: mood}]}
+";
+
+const SEED: &str = "INSERT INTO users (email, mood) SELECT 'u' || n, (ARRAY['sad', 'meh', 'happy'])[1 + n % 3]::mood FROM generate_series(1, 500) AS n";
+const WORK: &str = "INSERT INTO users (email) VALUES ('w{n}'); UPDATE users SET mood = 'happy'::mood WHERE email = 'w{n}'; SELECT * FROM users WHERE id = 1";
+
+/// The ways of the operations on enums.
+pub(crate) fn cases() -> Vec<Case> {
+    vec![
+        Case {
+            name: "create_enum",
+            expectation: BEYOND,
+            before: MOODS,
+            seed: SEED,
+            change: "operations:
+  - create_enum: {name: Pet Kind, labels: [cat, dog, \"it's\"], comment: kinds}
+  - create_table:
+      name: pets
+      columns:
+        - {name: id, type: bigint, pk: true, generated: {identity: {user_specified_values: BY DEFAULT}}}
+        - {name: kind, type: '\"Pet Kind\"', default: \"'cat'\", check: {name: pets_kind, constraint: \"kind <> 'it''s'::\\\"Pet Kind\\\"\"}}
+        - {name: kinds, type: '\"Pet Kind\"[]', nullable: true}
+        - {name: mood, type: mood, nullable: true}
+  - add_column: {table: users, column: {name: pet, type: '\"Pet Kind\"', nullable: true, default: \"'dog'::\\\"Pet Kind\\\"\"}}
+  - add_column: {table: users, column: {name: other, type: '\"Pet Kind\"'}, up: \"CASE WHEN mood > 'meh' THEN 'cat' ELSE 'dog' END\"}
+  - create_index: {name: users_cats, table: users, columns: [{column: email}], predicate: \"other = 'cat'::\\\"Pet Kind\\\"\"}
+  - create_index: {name: users_dogs, table: users, columns: [{column: email}], predicate: \"'dog' <= 'cat'::\\\"Pet Kind\\\"\"}
+",
+            account: Account {
+                up: &[("pet", "'dog'"), ("other", "CASE mood WHEN 'happy' THEN 'cat' ELSE 'dog' END")],
+                values: &[(Old, "mood", "sad|meh|happy"), (New, "mood", "sad|meh|happy"), (New, "pet", "cat|dog|it's"), (New, "other", "cat|dog")],
+                ..SAME
+            },
+            work: WORK,
+            started: &[
+                (New, "INSERT INTO pets (mood) VALUES ('sad')", ""),
+                (New, "INSERT INTO pets (kind) VALUES ('it''s')", "!23514"),
+                (New, "UPDATE pets SET kinds = ARRAY['dog', 'cat']::\"Pet Kind\"[]", ""),
+                (New, "SELECT kind, kinds, pg_typeof(kind)::text FROM pets WHERE kind = 'cat'::\"Pet Kind\"", "cat|{dog,cat}|\"Pet Kind\""),
+                (New, "SELECT pet, other FROM users WHERE email = 'u2'", "dog|cat"),
+                (Old, "INSERT INTO users (email, mood) VALUES ('old', 'happy')", ""),
+                (New, "SELECT pet, other FROM users WHERE email = 'old'", "dog|cat"),
+                (Old, "SELECT 'cat'::\"Pet Kind\"", "!42704"),
+            ],
+            completed: &[
+                ("INSERT INTO pets (kind) VALUES ('bird')", "!22P02"),
+                ("INSERT INTO pets (kind) VALUES ('dog')", ""),
+                ("SELECT DISTINCT pg_typeof(kind)::text FROM pets", "\"Pet Kind\""),
+            ],
+        },
+        Case {
+            name: "alter_enum: a label added, with down",
+            expectation: BEYOND,
+            before: MOODS,
+            seed: SEED,
+            change: "operations: [{alter_enum: {name: mood, labels: [sad, meh, happy, ecstatic], down: {ecstatic: happy}}}]",
+            account: Account {
+                up: &[("mood", "mood")],
+                down: &[("mood", "CASE mood WHEN 'ecstatic' THEN 'happy' ELSE mood END")],
+                values: &[(Old, "mood", "sad|meh|happy"), (New, "mood", "sad|meh|happy|ecstatic")],
+                ..SAME
+            },
+            work: WORK,
+            started: &[
+                (Old, "SELECT 'ecstatic'::mood", "!22P02"),
+                (New, "SELECT 'ecstatic'::mood, pg_typeof('ecstatic'::mood)::text", "ecstatic|mood"),
+                (New, "INSERT INTO users (email, mood) VALUES ('new', 'ecstatic'::mood)", ""),
+                (Old, "SELECT mood FROM users WHERE email = 'new'", "happy"),
+                (New, "SELECT mood FROM users WHERE email = 'new' AND mood > 'happy'::mood", "ecstatic"),
+                (Old, "UPDATE users SET email = 'newer' WHERE email = 'new'", ""),
+                (New, "SELECT mood FROM users WHERE email = 'newer'", "ecstatic"),
+                (New, "INSERT INTO users (email) VALUES ('default')", ""),
+                (Old, "SELECT mood FROM users WHERE email = 'default' AND mood = 'meh'::mood", "meh"),
+            ],
+            completed: &[
+                ("UPDATE users SET mood = 'ecstatic' WHERE email = 'u1'", ""),
+                ("SELECT count(*) FROM users WHERE mood = 'ecstatic'::mood AND email LIKE 'u%'", "1"),
+                ("SELECT enum_range(NULL::mood)::text", "{sad,meh,happy,ecstatic}"),
+            ],
+        },
+        Case {
+            name: "alter_enum: a label added, which the old release may read",
+            expectation: BEYOND,
+            before: MOODS,
+            seed: SEED,
+            change: "operations: [{alter_enum: {name: mood, labels: [sad, bored, meh, happy], allow: old_reads_new_labels, comment: null}}]",
+            account: Account {
+                up: &[("mood", "mood")],
+                down: &[("mood", "CASE mood WHEN 'bored' THEN 'meh' ELSE mood END")],
+                values: &[(Old, "mood", "sad|meh|happy"), (New, "mood", "sad|bored|meh|happy")],
+                ..SAME
+            },
+            work: WORK,
+            started: &[
+                (New, "INSERT INTO users (email, mood) VALUES ('new', 'bored')", ""),
+                (Old, "SELECT mood FROM users WHERE email = 'new'", "meh"),
+                (Old, "UPDATE users SET mood = 'sad' WHERE email = 'new'", ""),
+                (New, "SELECT mood FROM users WHERE email = 'new'", "sad"),
+            ],
+            completed: &[("SELECT 'bored'::mood < 'meh'", "t")],
+        },
+        Case {
+            name: "alter_enum: a label renamed",
+            expectation: BEYOND,
+            before: MOODS,
+            seed: SEED,
+            change: "operations: [{alter_enum: {name: mood, labels: [sad, ok, happy], rename: {meh: ok}, comment: felt}}]",
+            account: Account {
+                up: &[("mood", "CASE mood WHEN 'meh' THEN 'ok' ELSE mood END")],
+                down: &[("mood", "CASE mood WHEN 'ok' THEN 'meh' ELSE mood END")],
+                values: &[(Old, "mood", "sad|meh|happy"), (New, "mood", "sad|ok|happy")],
+                ..SAME
+            },
+            work: WORK,
+            started: &[
+                (New, "INSERT INTO users (email) VALUES ('new')", ""),
+                (New, "SELECT mood FROM users WHERE email = 'new'", "ok"),
+                (Old, "SELECT mood FROM users WHERE email = 'new'", "meh"),
+                (New, "SELECT count(*) FROM users WHERE mood = 'ok' AND email LIKE 'u%'", "167"),
+                (New, "UPDATE users SET mood = 'meh' WHERE email = 'u1'", "!22P02"),
+            ],
+            completed: &[("INSERT INTO users (email) VALUES ('c')", ""), ("SELECT mood FROM users WHERE email = 'c'", "ok")],
+        },
+        Case {
+            name: "alter_enum: a label gone, others in another order, in arrays and keys",
+            expectation: BEYOND,
+            before: "operations:
+  - create_enum: {name: mood, labels: [sad, meh, happy]}
+  - create_table: {name: moods, columns: [{name: mood, type: mood, pk: true}]}
+  - create_table:
+      name: users
+      columns:
+        - {name: id, type: bigint, pk: true, generated: {identity: {user_specified_values: BY DEFAULT}}}
+        - {name: email, type: text, unique: true}
+        - {name: mood, type: mood, default: \"'happy'::mood\", references: {name: users_mood_fk, table: moods, column: mood}}
+        - {name: history, type: 'mood[]', default: \"'{}'::mood[]\"}
+  - create_index: {name: users_sad, table: users, columns: [{column: email}], predicate: \"mood = 'sad'::mood\"}
+",
+            seed: "INSERT INTO moods SELECT unnest(enum_range(NULL::mood)); INSERT INTO users (email, mood, history) SELECT 'u' || n, (ARRAY['sad', 'meh', 'happy'])[1 + n % 3]::mood, ARRAY['meh', 'happy', NULL]::mood[] FROM generate_series(1, 500) AS n",
+            change: "operations:
+  - drop_constraint: {table: users, name: users_mood_fk}
+  - drop_constraint: {table: moods, name: moods_pkey}
+  - alter_enum: {name: mood, labels: [happy, sad], up: {meh: sad}}
+",
+            account: Account {
+                up: &[
+                    ("mood", "CASE mood WHEN 'meh' THEN 'sad' ELSE mood END"),
+                    ("history", "array_replace(history, 'meh', 'sad')"),
+                ],
+                down: &[("mood", "mood"), ("history", "history")],
+                values: &[(Old, "mood", "sad|meh|happy"), (New, "mood", "sad|happy"), (Old, "history", "{}|{meh,NULL}|{sad}|{{meh},{sad}}"), (New, "history", "{}|{sad,happy}")],
+                ..SAME
+            },
+            work: WORK,
+            started: &[
+                (New, "SELECT mood, history FROM users WHERE email = 'u1'", "sad|{sad,happy,NULL}"),
+                (New, "INSERT INTO users (email, history) VALUES ('new', '{sad,happy}')", ""),
+                (Old, "SELECT mood, history FROM users WHERE email = 'new'", "happy|{sad,happy}"),
+                (Old, "UPDATE users SET history = history || 'meh'::mood WHERE email = 'new'", ""),
+                (New, "SELECT history FROM users WHERE email = 'new'", "{sad,happy,sad}"),
+                (New, "SELECT 'happy'::mood < 'sad'::mood", "t"),
+                (Old, "SELECT 'happy'::mood < 'sad'::mood", "f"),
+            ],
+            completed: &[("INSERT INTO users (email) VALUES ('c')", ""), ("SELECT mood, history FROM users WHERE email = 'c'", "happy|{}"), ("SELECT 'meh'::mood", "!22P02")],
+        },
+        Case {
+            name: "alter_enum twice, rename_column and drop_enum",
+            expectation: BEYOND,
+            before: "operations:
+  - create_enum: {name: mood, labels: [sad, meh, happy]}
+  - create_enum: {name: kind, labels: [cat, dog]}
+  - create_table:
+      name: users
+      columns:
+        - {name: id, type: bigint, pk: true, generated: {identity: {user_specified_values: BY DEFAULT}}}
+        - {name: email, type: text, unique: true}
+        - {name: mood, type: mood, default: \"'meh'\"}
+        - {name: kind, type: kind, nullable: true}
+  - create_table: {name: pets, columns: [{name: id, type: bigint, pk: true}, {name: kind, type: kind}]}
+",
+            seed: SEED,
+            change: "operations:
+  - alter_enum: {name: mood, labels: [sad, ok, happy], rename: {meh: ok}}
+  - rename_column: {table: users, from: mood, to: feeling}
+  - alter_enum: {name: mood, labels: [sad, ok, happy, glad], down: {glad: happy}}
+  - alter_column: {table: users, column: kind, type: text, up: \"kind::text || '!'\", down: \"rtrim(kind, '!')\"}
+  - drop_table: {name: pets}
+  - drop_enum: {name: kind}
+",
+            account: Account {
+                up: &[("feeling", "CASE mood WHEN 'meh' THEN 'ok' ELSE mood END"), ("kind", "kind || '!'")],
+                down: &[("mood", "CASE feeling WHEN 'ok' THEN 'meh' WHEN 'glad' THEN 'happy' ELSE feeling END"), ("kind", "rtrim(kind, '!')")],
+                values: &[(Old, "mood", "sad|meh|happy"), (New, "feeling", "sad|ok|happy|glad"), (Old, "kind", "cat|dog"), (New, "kind", "cat!|dog!")],
+                ..SAME
+            },
+            work: WORK,
+            started: &[
+                (New, "INSERT INTO users (email, feeling, kind) VALUES ('new', 'glad', 'cat!')", ""),
+                (Old, "SELECT mood, kind FROM users WHERE email = 'new' AND kind = 'cat'::kind", "happy|cat"),
+                (Old, "UPDATE users SET mood = 'meh', kind = 'dog' WHERE email = 'new'", ""),
+                (New, "SELECT feeling, kind FROM users WHERE email = 'new'", "ok|dog!"),
+            ],
+            completed: &[("SELECT 'cat'::kind", "!42704"), ("SELECT feeling FROM users WHERE email = 'u1'", "ok")],
+        },
+    ]
+}
+
+/// How one feels.
+#[derive(Clone, Copy, Debug, PartialEq, diptych::SchemaEnum)]
+#[schema(name = "Mood")]
+enum Mood {
+    Sad,
+    Meh,
+    VeryHappy,
+}
+
+#[derive(diptych::Schema)]
+#[schema(table = "people", check(name = "people_mood", expr = "mood <> 'meh'"))]
+#[allow(dead_code)]
+struct Person {
+    #[schema(primary_key)]
+    id: i64,
+    #[schema(default = "'sad'::\"Mood\"", index)]
+    mood: Mood,
+    moods: Option<Vec<Mood>>,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_enum_of_rust_is_one_of_the_database() {
+    let record = |snapshot: &Snapshot, declared: &DeclaredSchema, name: &str| {
+        let operations = diff::diff(snapshot, declared).unwrap_or_else(|error| panic!("{error}"));
+        let migration = Migration { name: name.to_owned(), version_schema: None, operations };
+        assert_eq!(Migration::parse(name, &migration.to_yaml()).unwrap(), migration);
+        let after = declared.snapshot(name, migration.stage(&snapshot.tables).unwrap_or_else(|error| panic!("{error}")).to);
+        assert_eq!(Snapshot::parse(&after.to_yaml()).unwrap(), after);
+        assert_eq!(diff::diff(&after, declared).unwrap(), []);
+        (migration, after)
+    };
+    let mut declared =
+        DeclaredSchema { enums: vec![Mood::declared()], tables: vec![Person::declared()], ..DeclaredSchema::default() };
+    let (first, snapshot) = record(&Snapshot::default(), &declared, "0001_first");
+    // the next release: a label renamed, one new, one gone that a check mentions
+    let label = |label: &str| DeclaredLabel { label: label.to_owned(), ..DeclaredLabel::default() };
+    declared.enums[0].labels = vec![
+        DeclaredLabel { renamed_from: Some("sad".to_owned()), ..label("low") },
+        DeclaredLabel { down: Some("very_happy".to_owned()), ..label("high") },
+        label("very_happy"),
+    ];
+    declared.enums[0].dropped = [("meh".to_owned(), "low".to_owned())].into();
+    declared.tables[0].columns[1].column.default = Some("'low'::\"Mood\"".to_owned());
+    declared.tables[0].constraints.retain(|(name, _)| name.as_deref() != Some("people_mood"));
+    let (second, snapshot) = record(&snapshot, &declared, "0002_second");
+    let names: Vec<&str> = second.operations.iter().map(|operation| operation.name()).collect();
+    assert_eq!(names, ["drop_constraint", "alter_enum"]);
+    let mut bare = declared.clone();
+    bare.tables[0].columns.truncate(1);
+    bare.tables[0].indexes.clear();
+    bare.tables[0].dropped = ["mood", "moods"].map(|name| DroppedColumn { name: name.to_owned(), down: None }).into();
+    bare.enums.clear();
+    bare.dropped = vec!["Mood".to_owned()];
+    let (third, after) = record(&snapshot, &bare, "0003_third");
+    assert_eq!(third.operations.last().map(|operation| operation.name()), Some("drop_enum"));
+    assert!(after.tables.enums.is_empty());
+
+    let database = Database::new().await;
+    let all = [first, second, third];
+    database.migrate(&all[..1]).await;
+    let old = database.on("0001_first").await;
+    let moods = vec![Mood::Sad, Mood::VeryHappy];
+    old.execute("INSERT INTO people VALUES (1, $1, $2)", &[&Mood::VeryHappy, &moods]).await.expect("inserted");
+    let ask_all = "SELECT mood, moods FROM people WHERE mood = $1";
+    let statement = old.prepare(ask_all).await.expect("prepared");
+    let mut migrator = database.migrator().await;
+    migrator.start(&all[..2], None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    // prepared before, bound after
+    let row = old.query_one(&statement, &[&Mood::VeryHappy]).await.expect("a row");
+    assert_eq!((row.get::<_, Mood>(0), row.get::<_, Vec<Mood>>(1)), (Mood::VeryHappy, moods));
+    let new = database.on("0002_second").await;
+    assert_eq!(
+        ask(&new, "INSERT INTO people VALUES (2, 'high', '{high,low}'); SELECT mood, moods FROM people ORDER BY id").await,
+        "very_happy|{low,very_happy};high|{high,low}"
+    );
+    let row = old.query_one(ask_all, &[&Mood::VeryHappy]).await;
+    assert!(row.is_err(), "two rows now");
+    assert_eq!(ask(&old, "SELECT mood, moods FROM people WHERE id = 2").await, "very_happy|{very_happy,sad}");
+    migrator.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(database.catalog().await.iter().filter(|line| line.starts_with("type ")).count(), 1);
+    assert_eq!(introspect::schema(&database.client().await, "public").await.unwrap().enums, snapshot.tables.enums);
+    migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    migrator.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    assert!(!database.catalog().await.iter().any(|line| line.starts_with("type ")));
+    // types of retired versions go with their tombstones
+    let types = "SELECT pg_catalog.string_agg(typnamespace::regnamespace::text, ',' ORDER BY 1) FROM pg_catalog.pg_type WHERE typtype = 'e'";
+    assert_eq!(ask(&database.client().await, types).await, "public_0002_second");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_depends_on_an_enum_that_changes_is_named() {
+    let database = Database::new().await;
+    let before = migration("0001_before", MOODS);
+    database.migrate(std::slice::from_ref(&before)).await;
+    let client = database.client().await;
+    let change = "operations: [{alter_enum: {name: mood, labels: [sad, ok, happy], rename: {meh: ok}}}]";
+    let all = [before, migration("0002_change", change)];
+    for (object, gone, what) in [
+        ("CREATE FUNCTION feel(mood) RETURNS text LANGUAGE sql AS 'SELECT 1::text'", "DROP FUNCTION feel", "function feel"),
+        ("CREATE DOMAIN good AS mood CHECK (VALUE > 'sad')", "DROP DOMAIN good", "type good"),
+        ("CREATE TABLE aside (m mood[])", "DROP TABLE aside", "column m of table aside"),
+        ("ALTER TYPE mood ADD VALUE 'odd'", "", "mood"),
+    ] {
+        must(&client, object).await;
+        let refused = database.migrator().await.start(&all, None, &mut Quiet).await.expect_err(object).to_string();
+        assert!(refused.contains(what) && refused.contains("hint: "), "{object}: {refused}");
+        must(&client, gone).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn domains_and_arrays_are_types_of_columns() {
+    let database = Database::new().await;
+    let before = migration(
+        "0001_before",
+        "operations:
+  - create_table: {name: users, columns: [{name: id, type: bigint, pk: true}, {name: age, type: integer}, {name: tags, type: text, nullable: true}]}
+",
+    );
+    let change = migration(
+        "0002_change",
+        "operations:
+  - alter_column: {table: users, column: age, type: positive, up: \"CASE WHEN age > 0 THEN age ELSE 1 END\", down: age}
+  - alter_column: {table: users, column: tags, type: 'text[]', up: \"string_to_array(tags, ' ')\", down: \"array_to_string(tags, ' ')\"}
+  - add_column: {table: users, column: {name: level, type: positive, default: '1'}}
+  - add_column: {table: users, column: {name: marks, type: 'positive[]', default: \"'{}'\"}}
+  - add_column: {table: users, column: {name: twice, type: 'integer[]'}, up: \"ARRAY[age, age]\"}
+",
+    );
+    let all = [before, change];
+    database.client().await.batch_execute("CREATE DOMAIN positive AS integer CHECK (VALUE > 0)").await.expect("a domain");
+    database.migrate(&all[..1]).await;
+    let old = database.on("0001_before").await;
+    must(&old, "INSERT INTO users VALUES (1, 0, 'a b'), (2, 7, NULL)").await;
+    let untouched = database.catalog().await;
+    let mut migrator = database.migrator().await;
+    migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    migrator.rollback(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(database.catalog().await, untouched);
+    migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    let new = database.on("0002_change").await;
+    assert_eq!(
+        ask(&new, "SELECT age, tags, level, marks, twice FROM users ORDER BY id").await,
+        "1|{a,b}|1|{}|{1,1};7|NULL|1|{}|{7,7}"
+    );
+    assert_eq!(ask(&new, "UPDATE users SET age = 0").await, "!23514");
+    must(&new, "UPDATE users SET age = 9, tags = '{x,y,z}', marks = '{1,2}' WHERE id = 2").await;
+    assert_eq!(ask(&old, "SELECT age, tags FROM users WHERE id = 2").await, "9|x y z");
+    must(&old, "UPDATE users SET tags = 'c' WHERE id = 1").await;
+    assert_eq!(ask(&new, "SELECT tags FROM users WHERE id = 1").await, "{c}");
+    migrator.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    let model = schema(&all);
+    let found = introspect::schema(&database.client().await, "public").await.expect("a model");
+    let types = |schema: &Schema| {
+        schema.tables["users"]
+            .columns
+            .iter()
+            .map(|column| (column.name.clone(), column.sql_type.clone()))
+            .collect::<BTreeMap<_, _>>()
+    };
+    assert_eq!(types(&found), types(&model));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_go_over_and_a_type_serves_again_after_a_rollback() {
+    let database = Database::new().await;
+    let change = "operations: [{alter_enum: {name: mood, labels: [sad, meh, happy, glad], down: {glad: happy}}}]";
+    let all = [migration("0001_before", MOODS), migration("0002_change", change)];
+    database.migrate(&all[..1]).await;
+    let client = database.client().await;
+    must(&client, "CREATE ROLE \"feels so\"").await;
+    must(&client, "REVOKE USAGE ON TYPE mood FROM PUBLIC").await;
+    must(&client, "GRANT USAGE ON TYPE mood TO \"feels so\" WITH GRANT OPTION").await;
+    let untouched = database.catalog().await;
+    let rights = "SELECT typacl::text FROM pg_type WHERE typname = 'mood' AND typnamespace = 'public'::regnamespace";
+    let before = ask(&client, rights).await;
+    let made = "SELECT oid FROM pg_type WHERE typname = 'mood' AND typnamespace::regnamespace::text = 'public_0002_change'";
+
+    let mut migrator = database.migrator().await;
+    migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    let first = ask(&client, made).await;
+    migrator.rollback(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    // a start that comes as far as the types, and is undone
+    let holder = database.client().await;
+    must(&holder, "BEGIN").await;
+    must(&holder, "SELECT count(*) FROM users").await;
+    let hasty = Options { timeout: Duration::from_secs(2), ..Options::default() };
+    let mut hasty = Migrator::connect(database.config(), hasty).await.expect("a migrator");
+    hasty.start(&all, None, &mut Quiet).await.expect_err("the table is held");
+    assert_eq!(ask(&client, made).await, "", "it was taken over");
+    must(&holder, "ROLLBACK").await;
+    migrator.rollback(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(ask(&client, made).await, first, "it was given back");
+    assert_eq!(database.catalog().await, untouched);
+
+    migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(ask(&client, made).await, first);
+    migrator.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(ask(&client, "SELECT oid FROM pg_type WHERE oid = 'public.mood'::regtype").await, first);
+    assert_eq!(ask(&client, rights).await, before);
+}
