@@ -61,22 +61,26 @@ impl Database {
 
     /// A new database on another server than the process's.
     pub async fn at(server: &Config, base: &str) -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let database = Database::named(server, base);
         let admin = client(server).await;
-        admin.batch_execute(&format!("CREATE DATABASE {name}")).await.expect("a database");
-        let database = Database { name, base: base.to_owned(), server: server.clone() };
+        admin.batch_execute(&format!("CREATE DATABASE {}", database.name)).await.expect("a database");
         if base != "public" {
             database.client().await.batch_execute(&format!("CREATE SCHEMA {}", sql::ident(base))).await.expect("the base schema");
         }
         database
     }
 
+    /// One that is yet to be made.
+    fn named(server: &Config, base: &str) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        Database { name, base: base.to_owned(), server: server.clone() }
+    }
+
     /// A copy of it, as it is now; nobody may be connected.
     pub async fn copy(&self) -> Self {
-        let copy = Database::at(&self.server, &self.base).await;
+        let copy = Database::named(&self.server, &self.base);
         let admin = client(&self.server).await;
-        admin.batch_execute(&format!("DROP DATABASE {}", copy.name)).await.expect("dropped");
         for _ in 0..100 {
             // sessions of the original may take a moment to end
             if admin.batch_execute(&format!("CREATE DATABASE {} TEMPLATE {}", copy.name, self.name)).await.is_ok() {
