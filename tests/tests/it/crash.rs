@@ -289,19 +289,17 @@ async fn every_point(case: &'static Case, blow: Blow, seen: Seen) -> usize {
         points += 1;
     }
 
-    // rollback: then run again, each on a copy
-    undisturbed(&ready, Command::Start, &all, case.name).await;
+    // rollback: then run again
     for at in (0..).filter(|at| undoing.wants(*at)) {
-        let copy = ready.copy().await;
-        let met = run(&copy, Command::Rollback, &all, blow, at).await;
+        undisturbed(&ready, Command::Start, &all, case.name).await;
+        let met = run(&ready, Command::Rollback, &all, blow, at).await;
         let place = format!("{}: rollback, {blow:?} at statement {at}", case.name);
         if !matches!(met, Run::Ended) {
-            assert_eq!(state(&copy).await.1, None, "{place}");
+            assert_eq!(state(&ready).await.1, None, "{place}");
         }
-        undisturbed(&copy, Command::Rollback, &all, &place).await;
-        let after = copy.catalog().await;
+        undisturbed(&ready, Command::Rollback, &all, &place).await;
+        let after = ready.catalog().await;
         assert_eq!(before, after, "{place}, run again\n{}", difference(&before, &after));
-        copy.remove().await;
         if matches!(met, Run::Finished) {
             break;
         }
@@ -309,6 +307,7 @@ async fn every_point(case: &'static Case, blow: Blow, seen: Seen) -> usize {
     }
 
     // complete: then run again, each on a copy
+    undisturbed(&ready, Command::Start, &all, case.name).await;
     let copy = ready.copy().await;
     let completing = Points::of(&copy, Command::Complete, &all, blow, &seen).await;
     copy.remove().await;
