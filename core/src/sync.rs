@@ -175,12 +175,7 @@ pub fn conversion_query(
 ) -> (Vec<String>, Sql) {
     let plan = Needs::of(table, direction);
     let from = |name: &str| sql!("{}.{}", row, ident(crate::ddl::physical(&plan.physical, name)));
-    let (targets, query) = nested_query(chain, table.lineage, &plan, moment, from);
-    if plan.needed[0].is_empty() {
-        // it reads nothing of the row: the server would ask a volatile function once for all rows
-        return (targets, sql!("{} WHERE {}.ctid IS NOT NULL", query, row));
-    }
-    (targets, query)
+    nested_query(chain, table.lineage, &plan, moment, Some(row), from)
 }
 
 /// Columns of the newer version, under their names there and of their types, as a query that is correlated to `row` of the table as
@@ -192,7 +187,7 @@ pub fn newer_row(chain: &Chain, table: &Physical<'_>, wanted: &BTreeSet<String>,
     let plan =
         Needs::towards(lineage, Direction::Up, carried.map(|c| (c.clone(), c.clone())).collect(), table.older_names.clone());
     let from = |name: &str| sql!("{}.{}", row, ident(crate::ddl::physical(&plan.physical, name)));
-    let query = nested_query(chain, lineage, &plan, Moment::Preflight, from).1;
+    let query = nested_query(chain, lineage, &plan, Moment::Preflight, Some(row), from).1;
     let parts = wanted.iter().map(|column| {
         let there = sql!("{}.{}", name, ident(column));
         let value = match added(column) {
@@ -230,7 +225,7 @@ pub fn validity_query(chain: &Chain, table: &Physical<'_>, direction: Direction)
         Some(column) => null(&column.sql_type, &column.collation),
         None => null("text", &None),
     };
-    Some(nested_query(chain, table.lineage, &plan, Moment::Preflight, empty).1)
+    Some(nested_query(chain, table.lineage, &plan, Moment::Preflight, None, empty).1)
 }
 
 fn nested_query(
@@ -238,11 +233,16 @@ fn nested_query(
     lineage: &Lineage,
     plan: &Needs,
     moment: Moment,
+    row: Option<&Sql>,
     first: impl Fn(&str) -> Sql,
 ) -> (Vec<String>, Sql) {
     let select = |parts: Vec<Sql>| if parts.is_empty() { Sql::trusted("1") } else { join(parts, ", ") };
     let mut query =
         sql!("SELECT {}", select(plan.needed[0].iter().map(|name| sql!("{} AS {}", first(name), ident(name))).collect()));
+    if let Some(row) = row.filter(|_| plan.needed[0].is_empty()) {
+        // it reads nothing of the row: the server would ask a volatile function once for all rows
+        query = sql!("{} WHERE {}.ctid IS NOT NULL", query, row);
+    }
     for at in 1..plan.needed.len() {
         let (below, above) = (plan.scope(lineage, at - 1), plan.scope(lineage, at));
         let parts = plan.needed[at]

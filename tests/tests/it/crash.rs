@@ -228,8 +228,13 @@ impl Points {
         let Some(requests) = &self.requests else { return true };
         let Some(request) = requests.get(at) else { return true };
         let before = at.checked_sub(1).map_or("", |before| requests[before].as_str());
-        // databases are numbered, tokens and keys differ: the text alone counts
-        let key = format!("{} {before} {request}", self.command);
+        // databases are numbered, tokens and keys differ: the text alone counts; what is left of a budget is another figure each time,
+        // and fails within a transaction as its next statement does
+        let key = match request.split_once("SET LOCAL lock_timeout") {
+            Some(("", _)) => format!("{} SET LOCAL lock_timeout", self.command),
+            _ if before.starts_with("SET LOCAL lock_timeout") => format!("{} {request}", self.command),
+            _ => format!("{} {before} {request}", self.command),
+        };
         let looking = self.looks.contains(request) && self.looks.contains(before);
         let fresh = !looking && self.seen.statements.lock().expect("no panic while held").insert(key);
         if !fresh {
