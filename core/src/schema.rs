@@ -546,6 +546,14 @@ impl Constraint {
         Constraint::PrimaryKey { columns, deferrable: false, initially_deferred: false, index_parameters }
     }
 
+    /// The table that a foreign key points at.
+    pub fn target(&self) -> Option<&str> {
+        match self {
+            Constraint::ForeignKey { references, .. } => Some(&references.table),
+            _ => None,
+        }
+    }
+
     /// A plain unique constraint.
     pub fn unique(columns: Vec<String>) -> Self {
         Constraint::Unique {

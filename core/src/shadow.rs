@@ -42,6 +42,9 @@ pub struct Physical<'a> {
     pub added_indexes: Vec<(String, String, Index)>,
     /// Indexes that only the older version has.
     pub removed_indexes: Vec<String>,
+    /// How many of the start's scripts run before the table is touched: those that its last change, or that of a table which its
+    /// foreign keys point at, comes after.
+    pub scripts_before: usize,
 }
 
 /// A physical column of the newer version only.
@@ -104,6 +107,18 @@ impl Physical<'_> {
         self.older.or(self.newer).is_some_and(|table| table.partition_by.is_some())
     }
 
+    /// The foreign keys to be added, under the names that they have until complete.
+    pub fn new_foreign_keys(&self) -> Vec<(&String, &Constraint)> {
+        let is_key = |constraint: &Constraint| constraint.target().is_some();
+        match (self.older, self.newer) {
+            (None, Some(newer)) => newer.constraints.iter().filter(|(_, there)| is_key(there)).collect(),
+            _ => {
+                let added = self.added_constraints.iter().filter(|added| is_key(&added.constraint));
+                added.map(|added| (&added.physical, &added.constraint)).collect()
+            }
+        }
+    }
+
     /// The name that the table will have.
     pub fn final_name(&self) -> Option<&str> {
         self.lineage.in_to.then(|| self.lineage.newest().table.as_str())
@@ -129,7 +144,25 @@ pub fn layout(chain: &Chain) -> Vec<Physical<'_>> {
         taken.extend(table.constraints.keys().chain(table.indexes.keys()).cloned());
         taken.extend(table.columns.iter().filter_map(|column| column.sequence_name(name)));
     }
-    stage.lineages.iter().map(|lineage| physical(chain, lineage, &taken)).collect()
+    let mut tables: Vec<_> = stage.lineages.iter().map(|lineage| physical(chain, lineage, &taken)).collect();
+    put_in_order(&mut tables);
+    tables
+}
+
+/// No table comes before one that its new foreign keys point at.
+fn put_in_order(tables: &mut [Physical<'_>]) {
+    loop {
+        let behind = tables.iter().enumerate().find_map(|(at, table)| {
+            let targets = table.new_foreign_keys().into_iter().filter_map(|(_, key)| key.target());
+            let targets = targets.filter_map(|name| tables.iter().find(|there| there.final_name() == Some(name)));
+            let last = targets.map(|target| target.scripts_before).max()?;
+            (last > table.scripts_before).then_some((at, last))
+        });
+        match behind {
+            Some((at, last)) => tables[at].scripts_before = last,
+            None => return,
+        }
+    }
 }
 
 fn physical<'a>(chain: &'a Chain, lineage: &'a Lineage, taken: &BTreeSet<String>) -> Physical<'a> {
@@ -156,6 +189,7 @@ fn physical<'a>(chain: &'a Chain, lineage: &'a Lineage, taken: &BTreeSet<String>
         kept_indexes: Vec::new(),
         added_indexes: Vec::new(),
         removed_indexes: Vec::new(),
+        scripts_before: lineage.scripts_before,
     };
     match (older, newer) {
         (None, Some(newer)) => {

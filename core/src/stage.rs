@@ -35,6 +35,8 @@ pub struct Lineage {
     pub in_from: bool,
     /// The newer version has the table.
     pub in_to: bool,
+    /// How many of the scripts of a start stand before its last change, which may use what they make.
+    pub scripts_before: usize,
 }
 
 /// The columns in scope at one point, and how they come from the layer below and go back to it.
@@ -104,7 +106,7 @@ impl Stage {
         let mut stage = Stage { from: from.clone(), to: from.clone(), enums: forms.collect(), ..Stage::default() };
         for (name, table) in &from.tables {
             let layers = vec![Layer::first(name, stage.scope(table))];
-            stage.lineages.push(Lineage { layers, in_from: true, in_to: true });
+            stage.lineages.push(Lineage { layers, in_from: true, in_to: true, scripts_before: 0 });
         }
         stage
     }
@@ -120,10 +122,17 @@ impl Stage {
 
     fn lineage_mut(&mut self, table: &str) -> Result<&mut Lineage> {
         self.to.table(table)?;
-        self.lineages
-            .iter_mut()
-            .find(|lineage| lineage.in_to && lineage.newest().table == table)
-            .ok_or_else(|| Error::new(format!("table `{table}` has no lineage")))
+        let scripts = self.scripts_of(Moment::Start).count();
+        let found = self.lineages.iter_mut().find(|lineage| lineage.in_to && lineage.newest().table == table);
+        let lineage = found.ok_or_else(|| Error::new(format!("table `{table}` has no lineage")))?;
+        lineage.scripts_before = scripts;
+        Ok(lineage)
+    }
+
+    /// The newer version's model of a table, to be changed.
+    pub fn table_mut(&mut self, table: &str) -> Result<&mut Table> {
+        self.lineage_mut(table)?;
+        self.to.table_mut(table)
     }
 
     /// A new table.
@@ -135,7 +144,8 @@ impl Stage {
             );
         }
         let layers = vec![Layer::first(name, self.scope(&table))];
-        self.lineages.push(Lineage { layers, in_from: false, in_to: true });
+        let scripts_before = self.scripts_of(Moment::Start).count();
+        self.lineages.push(Lineage { layers, in_from: false, in_to: true, scripts_before });
         self.to.tables.insert(name.to_owned(), table);
         Ok(())
     }
@@ -267,7 +277,7 @@ impl Stage {
             layer.up.insert(column.name.clone(), link);
             layer.columns.push(there);
         });
-        self.to.table_mut(table)?.columns.push(column);
+        self.table_mut(table)?.columns.push(column);
         Ok(())
     }
 
@@ -305,7 +315,7 @@ impl Stage {
             layer.up.remove(column);
             layer.down.insert(column.to_owned(), link);
         });
-        let target = self.to.table_mut(table)?;
+        let target = self.table_mut(table)?;
         let whole = target.clone();
         target.constraints.retain(|_, constraint| !constraint.columns(&whole).iter().any(|name| name == column));
         target.indexes.retain(|_, index| !index.columns(&whole).iter().any(|name| name == column));
@@ -352,7 +362,7 @@ impl Stage {
             layer.up.insert(to.to_owned(), Link::Same(from.to_owned()));
             layer.down.insert(from.to_owned(), Link::Same(to.to_owned()));
         });
-        let target = self.to.table_mut(table)?;
+        let target = self.table_mut(table)?;
         keep_sequences(target, table);
         target.column_mut(table, from)?.name = to.to_owned();
         for constraint in target.constraints.values_mut() {
@@ -381,7 +391,7 @@ impl Stage {
             self.lineage_mut(table)?.supply(&column.name, before.as_deref().unwrap_or(none.as_str()));
         }
         let name = column.name.clone();
-        *self.to.table_mut(table)?.column_mut(table, &name)? = column;
+        *self.table_mut(table)?.column_mut(table, &name)? = column;
         Ok(())
     }
 
@@ -415,7 +425,7 @@ impl Stage {
             layer.up.insert(name.clone(), Link::Derived(up.to_owned()));
             layer.down.insert(name.clone(), Link::Derived(down.to_owned()));
         });
-        *self.to.table_mut(table)?.column_mut(table, &name)? = column;
+        *self.table_mut(table)?.column_mut(table, &name)? = column;
         Ok(())
     }
 
@@ -489,6 +499,11 @@ impl Stage {
     /// Raw SQL.
     pub fn script(&mut self, script: Script) {
         self.scripts.push(script);
+    }
+
+    /// The scripts of a moment, in order.
+    pub fn scripts_of(&self, moment: Moment) -> impl Iterator<Item = &Script> {
+        self.scripts.iter().filter(move |script| script.moment == moment)
     }
 
     fn inbound(&self, table: &str) -> Vec<(String, String)> {

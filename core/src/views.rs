@@ -62,7 +62,7 @@ pub fn create_views(chain: &Chain, tables: &[&Physical<'_>]) -> Vec<Sql> {
         {
             let mut older = older.clone();
             older.columns.iter_mut().for_each(|column| column.sql_type = enums::plain(chain, &column.sql_type));
-            statements.extend(tombstone(&scratch, name, &older, &chain.newer.name));
+            statements.extend(tombstone(chain, &scratch, name, &older));
         }
     }
     statements.push(carry_rights(chain, &scratch, tables));
@@ -115,7 +115,8 @@ fn view_default(column: &Column, physical: &Option<String>) -> Option<Sql> {
 /// A view whose every use, reading or writing, says which version the table went with.
 ///
 /// The columns ask as well: with plain NULLs, 18 folds `WHERE id = 1` to false and the view is never asked.
-pub fn tombstone(schema: &str, name: &str, table: &Table, version: &str) -> Vec<Sql> {
+pub fn tombstone(chain: &Chain, schema: &str, name: &str, table: &Table) -> Vec<Sql> {
+    let version = &chain.newer.name;
     let gone = sql!("{}({}, {})", qualified(OWN_SCHEMA, "gone"), literal(name), literal(version));
     let columns = table.columns.iter().map(|column| {
         // both arms have the type's modifier, or the view's column would lose it and could not be replaced
@@ -131,7 +132,44 @@ pub fn tombstone(schema: &str, name: &str, table: &Table, version: &str) -> Vec<
         literal(name),
         literal(version)
     );
-    vec![view, refusal]
+    let mut statements = vec![view];
+    if !chain.stage.scripts.is_empty() {
+        statements.push(detach(&place, &gone));
+    }
+    statements.push(refusal);
+    statements
+}
+
+/// Makes a tombstone anew, where types or defaults of it are not the server's own: sql may drop what they hang on. It holds nothing,
+/// so that it may be everybody's.
+fn detach(view: &Sql, gone: &Sql) -> Sql {
+    let text = sql!(
+        "
+DECLARE
+  place pg_catalog.text := {};
+  gone pg_catalog.text := {};
+  columns pg_catalog.text;
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_catalog.pg_attribute AS attribute JOIN pg_catalog.pg_type AS type_ ON type_.oid = attribute.atttypid
+    WHERE attribute.attrelid = place::pg_catalog.regclass
+      AND (attribute.atthasdef OR type_.typnamespace <> 'pg_catalog'::pg_catalog.regnamespace))
+  THEN
+    RETURN;
+  END IF;
+  SELECT pg_catalog.string_agg(pg_catalog.format('CASE WHEN %1$s THEN CAST(NULL AS %2$s) ELSE CAST(NULL AS %2$s) END AS %3$I', gone,
+    CASE type_.typnamespace WHEN 'pg_catalog'::pg_catalog.regnamespace THEN pg_catalog.format_type(type_.oid, attribute.atttypmod)
+      ELSE 'pg_catalog.text' END, attribute.attname), ', ' ORDER BY attribute.attnum) INTO columns
+  FROM pg_catalog.pg_attribute AS attribute JOIN pg_catalog.pg_type AS type_ ON type_.oid = attribute.atttypid
+  WHERE attribute.attrelid = place::pg_catalog.regclass AND attribute.attnum > 0;
+  EXECUTE pg_catalog.format('DROP VIEW %s', place);
+  EXECUTE pg_catalog.format('CREATE VIEW %s AS SELECT %s WHERE %s', place, columns, gone);
+  EXECUTE pg_catalog.format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO PUBLIC', place);
+END
+",
+        literal(view.as_str()),
+        literal(gone.as_str())
+    );
+    sql!("DO {}", crate::sql::dollar_quoted(&text))
 }
 
 /// Views of tables that the migrations' own SQL has made, which the model does not have yet.

@@ -51,6 +51,13 @@ impl Error {
         self
     }
 
+    /// The same error with a step that comes before those of its hint.
+    #[must_use]
+    pub(crate) fn hint_first(mut self, step: &str) -> Self {
+        self.hint = Some(self.hint.map_or_else(|| step.to_owned(), |hint| format!("{step}; {hint}")));
+        self
+    }
+
     /// A server's or driver's error in the course of `doing` something.
     pub(crate) fn during(doing: impl fmt::Display, source: tokio_postgres::Error) -> Self {
         let mut message = format!("{doing}: {}", describe(&source));

@@ -11,7 +11,7 @@ use crate::lease::Lease;
 use crate::session::Server;
 use crate::{backfill, partitions};
 use diptych_core::Sql;
-use diptych_core::plan::{Action, Felt, Lock, Plan, Step, Verdict};
+use diptych_core::plan::{Action, Felt, Lock, Phase, Plan, Step, Verdict};
 
 /// Told what goes on; every method may be left as it is.
 pub trait Progress: Send {
@@ -83,8 +83,7 @@ impl Executor<'_> {
     pub(crate) async fn run(&self, plan: &Plan, progress: &mut dyn Progress) -> Result<()> {
         let done = self.done(plan).await?;
         for (at, step) in plan.steps.iter().enumerate() {
-            // checks belong before the start: on the way its own changes would be in their way
-            if done.contains(&step.id) || matches!(step.action, Action::Check { .. }) {
+            if done.contains(&step.id) || step.phase == Phase::Preflight {
                 continue;
             }
             progress.step(at + 1, plan.steps.len(), step);
@@ -95,7 +94,7 @@ impl Executor<'_> {
 
     /// Runs the plan's checks alone: they change nothing and are not journalled.
     pub(crate) async fn preflight(&self, plan: &Plan, progress: &mut dyn Progress) -> Result<()> {
-        for step in &plan.steps {
+        for step in plan.steps.iter().filter(|step| step.phase == Phase::Preflight) {
             if let Action::Check { sql, refusal, hint, verdict } = &step.action {
                 self.check(sql, refusal, hint, *verdict, progress).await?;
             }
@@ -142,7 +141,10 @@ impl Executor<'_> {
     /// Runs a step once, with its journal row.
     async fn attempt(&self, plan: &Plan, step: &Step, progress: &mut dyn Progress) -> Result<()> {
         match &step.action {
-            Action::Check { sql, refusal, hint, verdict } => return self.check(sql, refusal, hint, *verdict, progress).await,
+            Action::Check { sql, refusal, hint, verdict } => {
+                let found = self.check(sql, refusal, hint, *verdict, progress).await;
+                found.map_err(|error| error.hint_first("`rollback` what has run so far"))?;
+            }
             Action::Transaction { locks, statements } => return self.transaction(plan, step, locks, statements, progress).await,
             Action::Statement { sql } => self.statement(step, sql, self.gentle(), progress).await?,
             Action::CreateIndex { schema, name, sql, drop, bind } => {

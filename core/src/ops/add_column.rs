@@ -57,7 +57,7 @@ impl Operate for AddColumn {
             stage.to.table(&references.table)?.column(&references.table, &references.column)?;
         }
         stage.add_column(table, column, up.as_deref())?;
-        self.column.add_constraints(table, stage.to.table_mut(table)?)
+        self.column.add_constraints(table, stage.table_mut(table)?)
     }
 }
 

@@ -119,7 +119,7 @@ impl Operate for AlterColumn {
         } else {
             stage.describe_column(table, column)?;
         }
-        let target = stage.to.table_mut(table)?;
+        let target = stage.table_mut(table)?;
         if let Some(spec) = &self.unique {
             add_constraint(table, target, &spec.name, unique(vec![name.clone()]))?;
         }

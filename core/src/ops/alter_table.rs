@@ -22,7 +22,7 @@ pub struct AlterTable {
 
 impl Operate for AlterTable {
     fn apply(&self, stage: &mut Stage) -> Result<()> {
-        let table = stage.to.table_mut(&self.table)?;
+        let table = stage.table_mut(&self.table)?;
         let Some(comment) = &self.comment else {
             return Err(Error::new(format!("nothing of table `{}` is to be altered", self.table)).hint("say what changes: comment"));
         };

@@ -135,6 +135,6 @@ impl Operate for CreateConstraint {
                 .hint("create the foreign key in the next migration"));
             }
         }
-        add_constraint(&self.table, stage.to.table_mut(&self.table)?, &self.name, constraint)
+        add_constraint(&self.table, stage.table_mut(&self.table)?, &self.name, constraint)
     }
 }

@@ -60,7 +60,7 @@ impl Operate for CreateIndex {
             return Err(Error::new(format!("index `{}` of table `{}` has no columns", self.name, self.table)).hint("add `columns: [{column: …}]`"));
         }
         self.check_keys()?;
-        let table = stage.to.table_mut(&self.table)?;
+        let table = stage.table_mut(&self.table)?;
         let keys = self.columns.iter().filter(|key| key.expression.is_none()).map(|key| &key.column);
         for column in keys.chain(&self.include) {
             table.column(&self.table, column)?;

@@ -43,7 +43,7 @@ impl Operate for DropConstraint {
             super::alter_column::refuse_what_cannot_move(stage, &self.table, &column.name)?;
             stage.convert_column(&self.table, column, &up, &down)?;
         }
-        stage.to.table_mut(&self.table)?.constraints.remove(&self.name);
+        stage.table_mut(&self.table)?.constraints.remove(&self.name);
         Ok(())
     }
 }

@@ -19,7 +19,7 @@ impl Operate for DropIndex {
         let found = stage.to.tables.iter().find(|(_, table)| table.indexes.contains_key(&self.name)).map(|(name, _)| name.clone());
         if let Some(table) = found {
             super::drop_constraint::refuse_what_is_referenced(stage, &table, &self.name)?;
-            stage.to.table_mut(&table)?.indexes.remove(&self.name);
+            stage.table_mut(&table)?.indexes.remove(&self.name);
             return Ok(());
         }
         let owner = stage.to.tables.iter().find(|(_, table)| table.constraints.contains_key(&self.name));

@@ -51,7 +51,7 @@ impl Operate for DropMulticolumnConstraint {
                 .hint(format!("add `down: {{{column}: …}}` with a value that obeys the constraint, or remove its `up`")));
         }
         refuse_what_is_referenced(stage, &self.table, &self.name)?;
-        stage.to.table_mut(&self.table)?.constraints.remove(&self.name);
+        stage.table_mut(&self.table)?.constraints.remove(&self.name);
         for (column, down) in &self.down {
             let model = stage.to.table(&self.table)?.column(&self.table, column)?.clone();
             refuse_what_cannot_move(stage, &self.table, column)?;

@@ -1,6 +1,8 @@
 //! `sql`: statements of one's own, run once at start (or at complete), undone by `down` at rollback.
 //!
-//! Opaque: Diptych neither reads nor checks them, and what they lock and how long is theirs.
+//! Opaque: Diptych neither reads nor checks them, and what they lock and how long is theirs. At start they run in their place: after
+//! the tables that no later operation changes, before those that one does, so that its expressions, types and defaults may use what
+//! the statements make. Rollback goes the same way back.
 
 use serde::{Deserialize, Serialize};
 

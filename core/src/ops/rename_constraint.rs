@@ -26,7 +26,7 @@ pub struct RenameConstraint {
 impl Operate for RenameConstraint {
     fn apply(&self, stage: &mut Stage) -> Result<()> {
         check_name("constraint", &self.to, Some(&self.table))?;
-        let table = stage.to.table_mut(&self.table)?;
+        let table = stage.table_mut(&self.table)?;
         if table.constraints.contains_key(&self.to) {
             return Err(Error::new(format!("table `{}` has a constraint `{}` already", self.table, self.to)).hint("choose another name"));
         }

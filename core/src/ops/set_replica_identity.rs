@@ -40,7 +40,7 @@ const KINDS: [&str; 4] = ["NOTHING", "DEFAULT", "INDEX", "FULL"];
 
 impl Operate for SetReplicaIdentity {
     fn apply(&self, stage: &mut Stage) -> Result<()> {
-        let table = stage.to.table_mut(&self.table)?;
+        let table = stage.table_mut(&self.table)?;
         let kind = one_of(&format!("the replica identity of table `{}`", self.table), &self.identity.kind, &KINDS)?;
         let index = self.identity.index.clone();
         if table.partition_by.is_some() && kind != "DEFAULT" {

@@ -54,7 +54,7 @@ pub fn complete(chain: &Chain) -> Plan {
     rename_indexes(chain, &tables, &mut steps);
     rename_tables(chain, &order, &mut steps);
     super::enums::contract(chain, &mut steps);
-    for (number, script) in chain.stage.scripts.iter().filter(|script| script.moment == Moment::Complete).enumerate() {
+    for (number, script) in chain.stage.scripts_of(Moment::Complete).enumerate() {
         steps
             .transaction(Phase::Contract, format!("run sql {}", number + 1), Vec::new(), vec![verbatim(&script.up)])
             .hazard(Hazard::OpaqueSql);
@@ -188,7 +188,7 @@ fn strong(chain: &Chain, table: &Physical<'_>) -> Sql {
 /// The older version's view becomes a tombstone.
 fn bury(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
     match (&chain.older, table.older, table.older_view()) {
-        (Some(older), Some(model), Some(view)) => views::tombstone(&older.views, view, model, &chain.newer.name),
+        (Some(older), Some(model), Some(view)) => views::tombstone(chain, &older.views, view, model),
         _ => Vec::new(),
     }
 }

@@ -3,7 +3,7 @@
 use crate::chain::Chain;
 use crate::ddl;
 use crate::enums;
-use crate::plan::start::{foreign_keys, new_indexes};
+use crate::plan::start::new_indexes;
 use crate::plan::{Action, Phase, Steps, Verdict, dependents, rows, surroundings};
 use crate::schema::Constraint;
 use crate::shadow::Physical;
@@ -61,18 +61,33 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
         );
     }
     super::enums::checks(chain, tables, steps);
-    types_exist(chain, tables, steps);
-    definitions(chain, tables, steps);
-    foreign_keys_fit(chain, tables, steps);
     surroundings::checks(chain, tables, steps);
     for table in &kept {
         dependents::check(chain, table, steps);
     }
-    rows::checks(chain, tables, steps);
+    of_tables(chain, tables, 0, steps);
+}
+
+/// The checks of the tables that may use what the script before has made: they have to wait for it.
+pub(super) fn checks_after_script(chain: &Chain, tables: &[Physical<'_>], scripts: usize, steps: &mut Steps) {
+    let mut late = Steps::new();
+    of_tables(chain, tables, scripts, &mut late);
+    for step in late.done() {
+        steps.push(Phase::Constrain, step.title, step.action);
+    }
+}
+
+/// Types, definitions and rows of the tables that come after so many scripts.
+fn of_tables(chain: &Chain, tables: &[Physical<'_>], scripts: usize, steps: &mut Steps) {
+    let here: Vec<_> = tables.iter().filter(|table| table.scripts_before == scripts).collect();
+    types_exist(chain, &here, steps);
+    definitions(chain, &here, steps);
+    foreign_keys_fit(chain, tables, &here, steps);
+    rows::checks(chain, tables, &here, steps);
 }
 
 /// The server knows the types of the new columns.
-fn types_exist(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
+fn types_exist(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
     let created =
         tables.iter().filter(|table| table.older.is_none()).filter_map(|table| table.newer).flat_map(|newer| &newer.columns);
     let added = tables.iter().flat_map(|table| &table.added).map(|added| &added.column);
@@ -98,7 +113,7 @@ fn types_exist(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
 }
 
 /// New tables and indexes are what this server takes: tried on empty twins, of which nothing stays.
-fn definitions(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
+fn definitions(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
     let mut attempt = |title: String, sql: Sql, refusal: String| {
         let hint = "correct the definition, or drop what no longer fits; what this server says of it stands above".to_owned();
         steps.push(Phase::Preflight, title, Action::Check { sql, refusal, hint, verdict: Verdict::Refuse });
@@ -119,7 +134,7 @@ fn definitions(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
             attempt(format!("table `{name}` can be created"), ddl::try_table(enums::attempt(chain), name, newer), refusal);
         }
     }
-    let keys = tables.iter().flat_map(|table| foreign_keys(table).into_iter().map(move |(_, key)| (table, key)));
+    let keys = tables.iter().flat_map(|table| table.new_foreign_keys().into_iter().map(move |(_, key)| (table, key)));
     let sets = keys.filter(
         |(_, key)| matches!(key, Constraint::ForeignKey { references, .. } if !references.on_delete_set_columns.is_empty()),
     );
@@ -139,9 +154,9 @@ fn definitions(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
 }
 
 /// The columns of the new foreign keys can be compared with those that they point at.
-fn foreign_keys_fit(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
-    for table in tables {
-        for (_, constraint) in foreign_keys(table) {
+fn foreign_keys_fit(chain: &Chain, tables: &[Physical<'_>], here: &[&Physical<'_>], steps: &mut Steps) {
+    for table in here {
+        for (_, constraint) in table.new_foreign_keys() {
             let Constraint::ForeignKey { columns, references, .. } = constraint else { continue };
             let target = tables.iter().find(|there| there.final_name() == Some(references.table.as_str()));
             let (Some(newer), Some(target)) = (table.newer, target.and_then(|target| target.newer)) else { continue };

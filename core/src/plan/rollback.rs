@@ -41,45 +41,18 @@ pub fn rollback(chain: &Chain, reached: Reached) -> Plan {
     for group in groups {
         steps.transaction(Phase::Undo, title.clone(), Vec::new(), group);
     }
-    let scripts: Vec<_> =
-        chain.stage.scripts.iter().filter(|script| script.moment == Moment::Start).take(reached.scripts).collect();
-    for script in scripts.iter().rev() {
-        if let Some(down) = &script.down {
+    let mut quiet = Vec::new();
+    let scripts: Vec<_> = chain.stage.scripts_of(Moment::Start).collect();
+    for number in (0..=scripts.len()).rev() {
+        quiet.extend(undo_tables(chain, &tables, number, published, &mut steps));
+        let before = number.checked_sub(1).filter(|before| *before < reached.scripts);
+        if let Some(down) = before.and_then(|before| scripts[before].down.as_ref()) {
             steps.transaction(Phase::Undo, "run sql `down`", Vec::new(), vec![verbatim(down)]);
         }
     }
-    for table in &tables {
-        drop_foreign_keys(chain, &tables, table, &mut steps);
-    }
-    for table in &tables {
-        drop_indexes(chain, table, &mut steps);
-    }
-    let mut quiet = Vec::new();
-    for table in &tables {
-        let statements = undo(chain, table);
-        if statements.is_empty() {
-            quiet.push(table);
-            continue;
-        }
-        let place = qualified(&chain.base, &table.name);
-        let mut all: Vec<Sql> = Vec::from_iter(enums::path(chain, &chain.newer.views).filter(|_| published));
-        let mut strong = place.clone();
-        if published && let Some(newer) = table.newer {
-            let view = &table.lineage.newest().table;
-            all.extend(views::tombstone(&chain.newer.views, view, newer, &chain.newer.name));
-            strong = qualified(&chain.newer.views, view);
-        }
-        all.extend(statements);
-        let locks =
-            if table.older.is_some() || published { exclusive(std::slice::from_ref(&place), &[strong]) } else { Vec::new() };
-        steps
-            .transaction(Phase::Undo, format!("undo table `{}`", table.name), locks, all)
-            .lock(format!("ACCESS EXCLUSIVE on {place}, instant"))
-            .hazard(Hazard::Standby);
-    }
     if published {
         let buried = |table: &&Physical<'_>| match table.newer {
-            Some(newer) => views::tombstone(&chain.newer.views, &table.lineage.newest().table, newer, &chain.newer.name),
+            Some(newer) => views::tombstone(chain, &chain.newer.views, &table.lineage.newest().table, newer),
             None => Vec::new(),
         };
         for group in quiet.chunks(views::GROUP) {
@@ -102,14 +75,50 @@ pub fn rollback(chain: &Chain, reached: Reached) -> Plan {
     }
 }
 
+/// Undoes what was built of the tables that come after so many scripts; gives those of which nothing was.
+fn undo_tables<'a>(
+    chain: &Chain,
+    tables: &'a [Physical<'a>],
+    scripts: usize,
+    published: bool,
+    steps: &mut Steps,
+) -> Vec<&'a Physical<'a>> {
+    let here = || tables.iter().filter(|table| table.scripts_before == scripts);
+    for table in here() {
+        drop_foreign_keys(chain, tables, table, steps);
+    }
+    for table in here() {
+        drop_indexes(chain, table, steps);
+    }
+    let mut quiet = Vec::new();
+    for table in here() {
+        let statements = undo(chain, table);
+        if statements.is_empty() {
+            quiet.push(table);
+            continue;
+        }
+        let place = qualified(&chain.base, &table.name);
+        let mut all: Vec<Sql> = Vec::from_iter(enums::path(chain, &chain.newer.views).filter(|_| published));
+        let mut strong = place.clone();
+        if published && let Some(newer) = table.newer {
+            let view = &table.lineage.newest().table;
+            all.extend(views::tombstone(chain, &chain.newer.views, view, newer));
+            strong = qualified(&chain.newer.views, view);
+        }
+        all.extend(statements);
+        let locks =
+            if table.older.is_some() || published { exclusive(std::slice::from_ref(&place), &[strong]) } else { Vec::new() };
+        steps
+            .transaction(Phase::Undo, format!("undo table `{}`", table.name), locks, all)
+            .lock(format!("ACCESS EXCLUSIVE on {place}, instant"))
+            .hazard(Hazard::Standby);
+    }
+    quiet
+}
+
 fn drop_foreign_keys(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_>, steps: &mut Steps) {
-    let added: Vec<(&String, &Constraint)> = match (table.older, table.newer) {
-        (None, Some(newer)) => newer.constraints.iter().collect(),
-        _ => table.added_constraints.iter().map(|added| (&added.physical, &added.constraint)).collect(),
-    };
-    for (name, constraint) in added {
-        let Constraint::ForeignKey { references, .. } = constraint else { continue };
-        let Some(parent) = tables.iter().find(|there| there.final_name() == Some(references.table.as_str())) else { continue };
+    for (name, key) in table.new_foreign_keys() {
+        let Some(parent) = tables.iter().find(|there| there.final_name() == key.target()) else { continue };
         let (place, parent) = (qualified(&chain.base, &table.name), qualified(&chain.base, &parent.name));
         let both = if place == parent { vec![place.clone()] } else { vec![place.clone(), parent] };
         // the tables of an unfinished start may not be there yet: the lock is the statement's own

@@ -18,14 +18,14 @@ use crate::sync::{self, Direction};
 use crate::{numbers, sql, types};
 
 /// The checks of the rows: what each conversion gives, then what the new rules say of it.
-pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
-    for table in tables.iter().filter(|table| table.needs_sync()) {
+pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], here: &[&Physical<'_>], steps: &mut Steps) {
+    for table in here.iter().filter(|table| table.needs_sync()) {
         expressions(chain, table, steps);
         if table.added.iter().any(|added| added.derived) {
             conversions(chain, table, steps);
         }
     }
-    for table in tables.iter().filter(|table| table.is_kept()) {
+    for table in here.iter().filter(|table| table.is_kept()) {
         for added in numbers::columns(table) {
             too_many(chain, table, added, steps);
         }
@@ -319,17 +319,23 @@ fn orphans(
         sql!("{}.{} = {}", ident("diptych parent"), ident(other), ddl::collate(&child(own), &collate))
     });
     let mut broken = join(columns.iter().map(is_there), " AND ");
-    // a table that comes with this migration has no rows yet
-    if target.is_kept() {
-        let read = references.columns.iter().cloned().collect();
-        let rows = sql!(
-            "SELECT {}.* FROM {} AS {}, LATERAL ({}) AS {}",
-            ident(NEWER),
-            qualified(&chain.base, &target.name),
-            ident(ROW),
-            sync::newer_row(chain, target, &read, &ident(ROW)),
-            ident(NEWER)
-        );
+    // a table that comes with this migration has no rows yet, unless sql has filled it
+    let is_filled = !target.is_kept() && target.scripts_before < table.scripts_before;
+    if target.is_kept() || is_filled {
+        let place = qualified(&chain.base, &target.name);
+        let rows = if is_filled {
+            sql!("SELECT * FROM {}", place)
+        } else {
+            let read = references.columns.iter().cloned().collect();
+            sql!(
+                "SELECT {}.* FROM {} AS {}, LATERAL ({}) AS {}",
+                ident(NEWER),
+                place,
+                ident(ROW),
+                sync::newer_row(chain, target, &read, &ident(ROW)),
+                ident(NEWER)
+            )
+        };
         let pairs = join(pairs, " AND ");
         broken = sql!("{} AND NOT EXISTS (SELECT 1 FROM ({}) AS {} WHERE {})", broken, rows, ident("diptych parent"), pairs);
     }
@@ -350,7 +356,7 @@ fn orphans(
         format!("the rows of `{}` point at rows of `{}` by foreign key `{name}`", table.name, references.table),
         sql!("{} LIMIT 3", query),
         format!("rows of table `{}` point at no row of table `{}` by foreign key `{name}`", table.name, references.table),
-        if target.is_kept() {
+        if target.is_kept() || is_filled {
             "correct these rows or add those that they point at, or give the column an `up` that does without"
         } else {
             "create the foreign key in a later migration, when the new table has its rows"

@@ -7,7 +7,7 @@ use crate::plan::{Action, Command, Phase, Plan, Steps, exclusive, preflight, sha
 use crate::schema::{Constraint, Index};
 use crate::shadow::{AddedConstraint, Physical, layout};
 use crate::sql::{Sql, ident, join, literal, qualified, verbatim};
-use crate::stage::Moment;
+use crate::stage::{Moment, Script};
 use crate::sync::{self, Direction};
 use crate::{enums, names, numbers, partitions, sql, views};
 
@@ -25,22 +25,13 @@ pub fn start(chain: &Chain) -> Plan {
     let mut steps = Steps::new();
     preflight::checks(chain, &tables, &mut steps);
     super::enums::expand(chain, &mut steps);
-    for table in &tables {
-        expand(chain, table, &mut steps);
-    }
-    for table in tables.iter().filter(|table| table.needs_fill()) {
-        backfill(chain, table, &mut steps);
-    }
-    for table in &tables {
-        build_indexes(chain, table, &mut steps);
-    }
-    for table in &tables {
-        constrain(chain, &tables, table, &mut steps);
-    }
-    for (number, script) in chain.stage.scripts.iter().filter(|script| script.moment == Moment::Start).enumerate() {
-        let step = steps.transaction(Phase::Constrain, format!("run sql {}", number + 1), Vec::new(), vec![verbatim(&script.up)]);
-        step.id = script_step(number);
-        step.hazard(Hazard::OpaqueSql);
+    let scripts: Vec<_> = chain.stage.scripts_of(Moment::Start).collect();
+    for number in 0..=scripts.len() {
+        if let Some(before) = number.checked_sub(1) {
+            run_script(before, scripts[before], &mut steps);
+            preflight::checks_after_script(chain, &tables, number, &mut steps);
+        }
+        build(chain, &tables, number, &mut steps);
     }
     for table in &tables {
         go_live(chain, table, &mut steps);
@@ -52,6 +43,30 @@ pub fn start(chain: &Chain) -> Plan {
         from: chain.older.as_ref().map(|version| version.name.clone()),
         to: chain.newer.name.clone(),
         steps: steps.done(),
+    }
+}
+
+fn run_script(number: usize, script: &Script, steps: &mut Steps) {
+    let title = format!("run sql {}", number + 1);
+    let step = steps.transaction(Phase::Constrain, title, Vec::new(), vec![verbatim(&script.up)]);
+    step.id = script_step(number);
+    step.hazard(Hazard::OpaqueSql);
+}
+
+/// Everything but sync and views, for the tables that may use what so many scripts have made, and nothing of a later one.
+fn build(chain: &Chain, tables: &[Physical<'_>], scripts: usize, steps: &mut Steps) {
+    let here = || tables.iter().filter(|table| table.scripts_before == scripts);
+    for table in here() {
+        expand(chain, table, steps);
+    }
+    for table in here().filter(|table| table.needs_fill()) {
+        backfill(chain, table, steps);
+    }
+    for table in here() {
+        build_indexes(chain, table, steps);
+    }
+    for table in here() {
+        constrain(chain, tables, table, steps);
     }
 }
 
@@ -365,7 +380,7 @@ fn constrain(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_>, steps
             validate(steps, &check.physical);
         }
     }
-    for (name, constraint) in foreign_keys(table) {
+    for (name, constraint) in table.new_foreign_keys() {
         let Constraint::ForeignKey { references, .. } = constraint else { continue };
         let Some(target) = tables.iter().find(|there| there.final_name() == Some(references.table.as_str())) else { continue };
         let parent = qualified(base, &target.name);
@@ -404,20 +419,6 @@ fn constrain(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_>, steps
                 )
                 .lock(format!("ACCESS EXCLUSIVE on {parent}, instant (already proven)"));
         }
-    }
-}
-
-/// The foreign keys to be added, under the names that they have until complete.
-pub(super) fn foreign_keys<'a>(table: &'a Physical<'_>) -> Vec<(&'a String, &'a Constraint)> {
-    let is_key = |constraint: &Constraint| matches!(constraint, Constraint::ForeignKey { .. });
-    match (table.older, table.newer) {
-        (None, Some(newer)) => newer.constraints.iter().filter(|(_, there)| is_key(there)).collect(),
-        _ => table
-            .added_constraints
-            .iter()
-            .filter(|added| is_key(&added.constraint))
-            .map(|added| (&added.physical, &added.constraint))
-            .collect(),
     }
 }
 
@@ -496,7 +497,7 @@ fn publish(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
             views::create_views(chain, group),
         );
     }
-    if chain.stage.scripts.iter().any(|script| script.moment == Moment::Start) {
+    if chain.stage.scripts_of(Moment::Start).next().is_some() {
         let statements = vec![views::create_unknown(chain, tables)];
         steps.transaction(Phase::Publish, "create views of tables that sql has made", Vec::new(), statements);
     }

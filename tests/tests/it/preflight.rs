@@ -314,3 +314,79 @@ async fn the_look_at_the_rows_waits_no_longer_than_it_was_told() {
     must(&other, "COMMIT").await;
     assert_eq!(catalog, database.catalog().await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_after_sql_is_looked_at_when_the_sql_has_run() {
+    let database = database().await;
+    let change = |up: &str| {
+        let made = "{sql: {up: \"CREATE FUNCTION size(text) RETURNS integer LANGUAGE sql AS 'SELECT length($1)'\", down: DROP FUNCTION size}}";
+        let added = format!("{{add_column: {{table: users, column: {{name: size, type: integer}}, up: \"{up}\"}}}}");
+        vec![migration("0001_before", BEFORE), migration("0002_change", &format!("operations: [{made}, {added}]"))]
+    };
+    let catalog = database.catalog().await;
+    for (up, words) in [("size(email)", "`size` would be NULL"), ("sizes(email)", "function sizes(text) does not exist")] {
+        let all = change(up);
+        let mut migrator = database.migrator().await;
+        let Err(error) = migrator.start(&all, None, &mut Quiet).await else { panic!("`{up}` was started") };
+        assert!(error.to_string().contains(words), "{error}");
+        assert!(error.hint_text().is_some_and(|hint| hint.starts_with("`rollback` what has run so far; ")), "{error}");
+        // again: the sql is not run twice, and what was wrong is still wrong
+        let Err(again) = migrator.start(&all, None, &mut Quiet).await else { panic!("`{up}` was started") };
+        assert_eq!(error.to_string(), again.to_string());
+        migrator.rollback(&mut Quiet).await.unwrap();
+        assert_eq!(catalog, database.catalog().await, "{up}");
+    }
+    let all = change("coalesce(size(email), 0)");
+    database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
+    let sizes = "SELECT string_agg(size::text, ',' ORDER BY id) FROM users";
+    assert_eq!(ask(&database.on("0002_change").await, sizes).await, "3,3,3,3,0,0");
+    database.migrator().await.complete(&mut Quiet).await.unwrap();
+    assert_eq!(ask(&database.on("0002_change").await, sizes).await, "3,3,3,3,0,0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_sql_has_made_can_go_again_whatever_used_it() {
+    let database = database().await;
+    let before = migration("0001_before", BEFORE);
+    let made = "CREATE DOMAIN word AS text; CREATE FUNCTION mine() RETURNS text LANGUAGE sql AS 'SELECT current_user::text'; CREATE FUNCTION fine(text) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT length($1) < 10'";
+    let change = format!(
+        "operations:
+  - sql: {{up: \"{made}\", down: DROP FUNCTION mine; DROP FUNCTION fine(text); DROP DOMAIN word}}
+  - add_column: {{table: users, column: {{name: w, type: word, nullable: true, check: {{name: fine, constraint: fine(w)}}}}, up: email}}
+  - add_column: {{table: users, column: {{name: ws, type: 'word[]', nullable: true}}}}
+  - add_column: {{table: users, column: {{name: writer, type: text, default: mine()}}}}
+"
+    );
+    let all = [before.clone(), migration("0002_change", &change)];
+    let catalog = database.catalog().await;
+    for _ in 0..2 {
+        database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
+        let app = database.on("0002_change").await;
+        assert_eq!(ask(&app, "SELECT count(*) FROM users WHERE w = email AND writer = current_user").await, "4");
+        assert_eq!(ask(&app, "UPDATE users SET w = 'much too long'").await, "!23514");
+        database.migrator().await.rollback(&mut Quiet).await.unwrap();
+        assert_eq!(catalog, database.catalog().await);
+        // with the error of a version that is gone, whatever is asked of it
+        assert_eq!(ask(&app, "SELECT to_regclass('users')").await, "users");
+        for statement in
+            ["SELECT * FROM users WHERE id = 1 AND w = 'a'", "INSERT INTO users (id, w) VALUES (1, 'a')", "DELETE FROM users"]
+        {
+            assert_eq!(ask(&app, statement).await, "!42P01", "{statement}");
+        }
+    }
+    database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
+    database.migrator().await.complete(&mut Quiet).await.unwrap();
+    // the other way: what the older version used goes with the last statement of complete
+    let gone = "operations:
+  - drop_column: {table: users, column: w}
+  - drop_column: {table: users, column: ws}
+  - alter_column: {table: users, column: writer, default: null}
+  - sql: {up: DROP FUNCTION mine; DROP FUNCTION fine(text); DROP DOMAIN word, onComplete: true}
+";
+    let all = [all[0].clone(), all[1].clone(), migration("0003_gone", gone)];
+    let old = database.on("0002_change").await;
+    database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
+    database.migrator().await.complete(&mut Quiet).await.unwrap();
+    assert_eq!(ask(&old, "SELECT w FROM users").await, "!42P01");
+    assert_eq!(ask(&database.on("0003_gone").await, "SELECT count(writer) FROM users").await, "6");
+}

@@ -42,5 +42,31 @@ pub(super) fn cases() -> Vec<Case> {
             ],
             completed: &[("SELECT shout FROM users WHERE email = 'u1'", "FIRST1 LAST1"), ("SELECT obj_description('shouted'::regproc)", "of use")],
         },
+        Case {
+            name: "sql in its place among other operations",
+            expectation: "sql",
+            before: USERS,
+            seed: SEED,
+            change: "operations:
+  - create_table: {name: levels, columns: [{name: id, type: int, pk: true}, {name: title, type: text}]}
+  - sql: {up: \"INSERT INTO levels VALUES (0, 'none'), (1, 'some')\"}
+  - sql:
+      up: \"CREATE FUNCTION level(n integer) RETURNS integer LANGUAGE sql STABLE AS 'SELECT count(*)::int FROM levels WHERE id > 0 AND id <= n'\"
+      down: DROP FUNCTION level
+  - add_column: {table: users, column: {name: level, type: int, references: {name: users_level_fkey, table: levels, column: id}}, up: \"coalesce(level(age), 0)\"}
+  - add_column: {table: users, column: {name: shout, type: text, nullable: true}, up: upper(name)}
+  - sql: {up: \"UPDATE levels SET title = 'more' WHERE id = 1\"}
+",
+            account: Account { up: &[("level", "CASE WHEN age > 0 THEN 1 ELSE 0 END"), ("shout", "upper(name)")], values: &[(New, "level", "1")], notes: false, ..SAME },
+            work: WORK,
+            started: &[
+                (New, "SELECT string_agg(id || title, ',' ORDER BY id) FROM levels", "0none,1more"),
+                (New, "SELECT count(*) FROM users WHERE email LIKE 'u%' AND level = 1 AND shout = upper(name)", "495"),
+                (Old, "INSERT INTO users (email, name, age) VALUES ('old', 'Ada', 0)", ""),
+                (New, "SELECT level, shout FROM users WHERE email = 'old'", "0|ADA"),
+                (New, "UPDATE users SET level = 2 WHERE email = 'old'", "!23503"),
+            ],
+            completed: &[("SELECT level, shout FROM users WHERE email = 'u1'", "1|FIRST1 LAST1"), ("UPDATE users SET level = 2 WHERE email = 'u1'", "!23503")],
+        },
     ]
 }
