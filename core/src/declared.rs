@@ -126,7 +126,7 @@ impl DeclaredSchema {
                 model.columns.sort_by_key(|column| place(&column.name));
             }
         }
-        Snapshot { version: Some(version.to_owned()), tables: schema, used }
+        Snapshot { version: Some(version.to_owned()), schema, used }
     }
 }
 

@@ -19,9 +19,9 @@ use crate::stage::Stage;
 /// `up` is written against the older version's columns and `down` against the newer one's, which decides the order of additions,
 /// conversions and renames; drops come last.
 pub fn diff(snapshot: &Snapshot, declared: &DeclaredSchema) -> Result<Vec<Operation>> {
-    let mut differ = Differ { snapshot, stage: Stage::identity(&snapshot.tables), operations: Vec::new() };
+    let mut differ = Differ { snapshot, stage: Stage::identity(&snapshot.schema), operations: Vec::new() };
     let from = |table: &DeclaredTable| recorded_name(snapshot, table);
-    for name in snapshot.tables.tables.keys() {
+    for name in snapshot.schema.tables.keys() {
         let wanted = declared.tables.iter().any(|table| from(table).as_ref() == Some(name));
         if !wanted && !declared.dropped.contains(name) {
             return Err(Error::new(format!("table `{name}` is in the snapshot, but no struct declares it")).hint(format!(
@@ -31,7 +31,7 @@ pub fn diff(snapshot: &Snapshot, declared: &DeclaredSchema) -> Result<Vec<Operat
     }
     check_references(declared)?;
     let is_declared = |name: &String| declared.enums.iter().any(|there| there.name == *name);
-    if let Some(name) = snapshot.tables.enums.keys().find(|name| !is_declared(name) && !declared.dropped.contains(name)) {
+    if let Some(name) = snapshot.schema.enums.keys().find(|name| !is_declared(name) && !declared.dropped.contains(name)) {
         return Err(Error::new(format!("enum `{name}` is in the snapshot, but no enum declares it"))
             .hint(format!("add `dropped: [\"{name}\"]` to database!, or the enum to its `enums`")));
     }
@@ -58,7 +58,7 @@ pub fn diff(snapshot: &Snapshot, declared: &DeclaredSchema) -> Result<Vec<Operat
             differ.constrain_table(&old, table)?;
         }
     }
-    for name in snapshot.tables.enums.keys().filter(|name| !is_declared(name)) {
+    for name in snapshot.schema.enums.keys().filter(|name| !is_declared(name)) {
         differ.push(DropEnum { name: name.clone() })?;
     }
     differ.stage.to.check()?;
@@ -106,10 +106,10 @@ pub fn create_all(schema: &Schema) -> Vec<Operation> {
 
 /// The name under which the snapshot has a declared table, if it has it.
 pub fn recorded_name(snapshot: &Snapshot, table: &DeclaredTable) -> Option<String> {
-    if snapshot.tables.tables.contains_key(&table.name) {
+    if snapshot.schema.tables.contains_key(&table.name) {
         return Some(table.name.clone());
     }
-    table.renamed_from.clone().filter(|old| snapshot.tables.tables.contains_key(old))
+    table.renamed_from.clone().filter(|old| snapshot.schema.tables.contains_key(old))
 }
 
 struct Differ<'a> {
@@ -147,7 +147,7 @@ impl Differ<'_> {
     }
 
     fn alter_table(&mut self, old: &str, table: &DeclaredTable) -> Result<()> {
-        let before = self.snapshot.tables.table(old)?.clone();
+        let before = self.snapshot.schema.table(old)?.clone();
         self.drop_what_goes(old, table, &before)?;
         let mut claimed = BTreeMap::new();
         for field in &table.columns {
@@ -280,7 +280,7 @@ impl Differ<'_> {
     fn change_enums(&mut self, declared: &DeclaredSchema) -> Result<()> {
         let mut altered = Vec::new();
         for wanted in &declared.enums {
-            match self.snapshot.tables.enums.get(&wanted.name) {
+            match self.snapshot.schema.enums.get(&wanted.name) {
                 None => {
                     let labels = wanted.labels.iter().map(|variant| variant.label.clone()).collect();
                     self.push(CreateEnum { name: wanted.name.clone(), labels, comment: wanted.comment.clone() })?;
@@ -291,7 +291,7 @@ impl Differ<'_> {
         if altered.iter().any(|change| change.labels.is_some()) {
             for table in &declared.tables {
                 if let Some(old) = recorded_name(self.snapshot, table) {
-                    let before = self.snapshot.tables.table(&old)?.clone();
+                    let before = self.snapshot.schema.table(&old)?.clone();
                     self.drop_what_goes(&old, table, &before)?;
                 }
             }
@@ -305,7 +305,7 @@ impl Differ<'_> {
         let is_key = |constraint: &Constraint| matches!(constraint, Constraint::ForeignKey { .. });
         for table in &declared.tables {
             let Some(old) = recorded_name(snapshot, table) else { continue };
-            let renamed = self.renamed(table, snapshot.tables.table(&old)?);
+            let renamed = self.renamed(table, snapshot.schema.table(&old)?);
             let wanted = table.table(Some(&renamed))?;
             for (name, constraint) in renamed.constraints.iter().filter(|(_, constraint)| is_key(constraint)) {
                 if wanted.constraints.get(name) != Some(constraint) {
@@ -313,9 +313,9 @@ impl Differ<'_> {
                 }
             }
         }
-        let dropped: Vec<&String> = declared.dropped.iter().filter(|name| snapshot.tables.tables.contains_key(*name)).collect();
+        let dropped: Vec<&String> = declared.dropped.iter().filter(|name| snapshot.schema.tables.contains_key(*name)).collect();
         for name in &dropped {
-            for (key, constraint) in &snapshot.tables.table(name)?.constraints {
+            for (key, constraint) in &snapshot.schema.table(name)?.constraints {
                 if let Constraint::ForeignKey { references, .. } = constraint
                     && references.table != **name
                     && dropped.contains(&&references.table)

@@ -13,7 +13,7 @@ use crate::sql;
 use crate::sql::{Sql, dollar_quoted, ident, join, literal, qualified, type_name};
 use crate::stage::ScopeColumn;
 use crate::sync::OWN_SCHEMA;
-use crate::{types, views};
+use crate::{rights, types, views};
 
 /// An enum as one or both versions have it, or as it was for a moment between two operations.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -278,14 +278,7 @@ BEGIN
   SELECT type_.typacl INTO rights FROM pg_catalog.pg_type AS type_ WHERE type_.oid = {}::pg_catalog.regtype;
   IF rights IS NOT NULL THEN
     REVOKE ALL ON TYPE {} FROM PUBLIC;
-    FOR right_ IN
-      SELECT CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(role.rolname) END AS role,
-        CASE WHEN acl.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END AS option_
-      FROM pg_catalog.aclexplode(rights) AS acl LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = acl.grantee
-      WHERE acl.grantee = 0 OR role.oid IS NOT NULL
-    LOOP
-      EXECUTE pg_catalog.format('GRANT USAGE ON TYPE %s TO %s%s', {}, right_.role, right_.option_);
-    END LOOP;
+    {}
   END IF;
 END
 ",
@@ -294,7 +287,7 @@ END
         literal(to.as_str()),
         literal(from.as_str()),
         to,
-        literal(to.as_str())
+        rights::grant(&Sql::trusted("rights"), &literal(&format!("TYPE {to}")), None, None)
     );
     sql!("DO {}", dollar_quoted(&text))
 }

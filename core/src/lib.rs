@@ -14,6 +14,7 @@ pub mod numbers;
 pub mod ops;
 pub mod partitions;
 pub mod plan;
+mod rights;
 pub mod schema;
 pub mod shadow;
 pub mod snapshot;

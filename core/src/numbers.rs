@@ -95,6 +95,7 @@ fn first(chain: &Chain, table: &Physical<'_>, added: &Added) -> Sql {
     qualified(OWN_SCHEMA, &names::generated("numbers", &[&chain.base, &table.name, &added.physical]))
 }
 
-fn scratch(chain: &Chain, table: &Physical<'_>, added: &Added) -> String {
+/// The name of an identity's sequence until complete.
+pub fn scratch(chain: &Chain, table: &Physical<'_>, added: &Added) -> String {
     names::generated("sequence", &[&table.name, &added.physical, &chain.newer.name])
 }

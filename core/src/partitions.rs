@@ -61,10 +61,9 @@ pub fn add_key(place: &Sql, stem: &str, name: &str, constraint: &Constraint, def
 
 /// A foreign key of each partition, not valid yet.
 pub fn add_foreign_keys(place: &Sql, name: &str, definition: &Sql) -> Sql {
-    let statement = literal(&format!("ALTER TABLE %s ADD CONSTRAINT {} %s NOT VALID", ident(name).as_str().replace('%', "%%")));
     let body = sql!(
-        "\n    EXECUTE pg_catalog.format({}, partition_.relid::pg_catalog.regclass, {});",
-        statement,
+        "\n    EXECUTE pg_catalog.format('ALTER TABLE %s ADD CONSTRAINT %I %s NOT VALID', partition_.relid::pg_catalog.regclass, {}, {});",
+        literal(name),
         literal(definition.as_str())
     );
     each(place, &body)
@@ -171,7 +170,7 @@ END
     sql!("DO {}", dollar_quoted(&text))
 }
 
-/// The function and trigger that hand over a row which an UPDATE moves to another partition, to be told from an INSERT there (TRAPS F12).
+/// The function of the trigger that hands over a row which an UPDATE moves to another partition, to be told from an INSERT there (TRAPS F12).
 pub(crate) fn hand_over(function: &str) -> Sql {
     let text = Sql::trusted(
         "\nBEGIN\nPERFORM pg_catalog.set_config('diptych.moved', pg_catalog.to_jsonb(NEW)::pg_catalog.text, true);\nRETURN NEW;\nEND\n",

@@ -14,7 +14,7 @@ pub struct Snapshot {
     /// The version that the snapshot stands for; none before the first migration.
     pub version: Option<String>,
     /// The schema: the file's `enums` and `tables`.
-    pub tables: Schema,
+    pub schema: Schema,
     /// Attributes that a recorded migration has used up, by table and column: the same text counts as absent.
     pub used: BTreeMap<String, BTreeMap<String, Used>>,
 }
@@ -35,12 +35,12 @@ struct File {
 
 impl From<File> for Snapshot {
     fn from(File { version, enums, tables, used }: File) -> Self {
-        Snapshot { version, tables: Schema { enums, tables }, used }
+        Snapshot { version, schema: Schema { enums, tables }, used }
     }
 }
 
 impl From<Snapshot> for File {
-    fn from(Snapshot { version, tables: Schema { enums, tables }, used }: Snapshot) -> Self {
+    fn from(Snapshot { version, schema: Schema { enums, tables }, used }: Snapshot) -> Self {
         File { version, enums, tables, used }
     }
 }

@@ -1,12 +1,11 @@
 //! The schema of views per version, its tombstones, and the rights on both.
 
 use crate::chain::{Chain, Retired, Version};
-use crate::enums;
 use crate::schema::{Column, Table};
 use crate::shadow::Physical;
-use crate::sql;
 use crate::sql::{Sql, ident, join, literal, qualified, type_name, user};
 use crate::sync::OWN_SCHEMA;
+use crate::{enums, rights, sql};
 
 /// Views that one transaction makes or drops: every view is a lock, and the lock table is shared with the app (TRAPS F16).
 pub const GROUP: usize = 250;
@@ -21,27 +20,28 @@ pub fn create_schema(chain: &Chain) -> Vec<Sql> {
     let scratch = scratch(&chain.newer);
     let text = sql!(
         "
-DECLARE grant_ record;
+DECLARE
+  rights pg_catalog.aclitem[];
+  right_ record;
 BEGIN
-  FOR grant_ IN
-    SELECT CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(role.rolname) END AS grantee
-    FROM pg_catalog.pg_namespace AS space, pg_catalog.aclexplode(space.nspacl) AS acl
-    LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = acl.grantee
-    WHERE space.nspname = {} AND acl.privilege_type = 'USAGE' AND (acl.grantee = 0 OR role.oid IS NOT NULL)
-  LOOP
-    EXECUTE pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %s', {}, grant_.grantee);
-  END LOOP;
-  FOR grant_ IN
+  SELECT space.nspacl INTO rights FROM pg_catalog.pg_namespace AS space WHERE space.nspname = {};
+  {}
+  FOR right_ IN
     SELECT role.rolname AS owner FROM pg_catalog.pg_namespace AS space JOIN pg_catalog.pg_roles AS role ON role.oid = space.nspowner
     WHERE space.nspname = {} AND role.rolname <> current_user AND role.rolname NOT LIKE 'pg\\_%' AND pg_catalog.pg_has_role(role.oid, 'MEMBER')
       AND pg_catalog.has_database_privilege(role.oid, pg_catalog.current_database(), 'CREATE')
   LOOP
-    EXECUTE pg_catalog.format('ALTER SCHEMA %I OWNER TO %I', {}, grant_.owner);
+    EXECUTE pg_catalog.format('ALTER SCHEMA %I OWNER TO %I', {}, right_.owner);
   END LOOP;
 END
 ",
         literal(&chain.base),
-        literal(&scratch),
+        rights::grant(
+            &Sql::trusted("rights"),
+            &literal(&format!("SCHEMA {}", ident(&scratch))),
+            None,
+            Some(&Sql::trusted("acl.privilege_type <> 'USAGE'"))
+        ),
         literal(&chain.base),
         literal(&scratch)
     );
@@ -181,7 +181,7 @@ pub fn create_unknown(chain: &Chain, tables: &[Physical<'_>]) -> Sql {
         "
 DECLARE
   table_ record;
-  grant_ record;
+  right_ record;
 BEGIN
   FOR table_ IN
     SELECT class.oid, class.relname AS name, class.relacl, pg_catalog.string_agg(pg_catalog.quote_ident(attribute.attname), ', ' ORDER BY attribute.attnum) AS columns
@@ -192,13 +192,7 @@ BEGIN
     GROUP BY class.oid
   LOOP
     EXECUTE pg_catalog.format('CREATE VIEW %I.%I%s AS SELECT %s FROM %s', {}, table_.name, {}, table_.columns, table_.oid::pg_catalog.regclass);
-    FOR grant_ IN
-      SELECT acl.privilege_type AS name, CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(role.rolname) END AS role
-      FROM pg_catalog.aclexplode(table_.relacl) AS acl LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = acl.grantee
-      WHERE acl.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') AND (acl.grantee = 0 OR role.oid IS NOT NULL)
-    LOOP
-      EXECUTE pg_catalog.format('GRANT %s ON %I.%I TO %s', grant_.name, {}, table_.name, grant_.role);
-    END LOOP;
+    {}
   END LOOP;
 END
 ",
@@ -207,7 +201,7 @@ END
         literal(ident(&scratch).as_str()),
         literal(&scratch),
         invoker,
-        literal(&scratch)
+        rights::grant(&Sql::trusted("table_.relacl"), &sql!("pg_catalog.format('%I.%I', {}, table_.name)", literal(&scratch)), None, Some(&Sql::trusted("acl.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')")))
     );
     sql!("DO {}", sql::dollar_quoted(&text))
 }

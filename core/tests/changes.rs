@@ -78,10 +78,10 @@ fn users(declared: &mut DeclaredSchema) -> &mut DeclaredTable {
 }
 
 fn difference(declared: &DeclaredSchema) -> Result<Vec<Operation>, Error> {
-    let snapshot = Snapshot { version: Some("0001_users".into()), tables: recorded(), ..Snapshot::default() };
+    let snapshot = Snapshot { version: Some("0001_users".into()), schema: recorded(), ..Snapshot::default() };
     let operations = diff::diff(&snapshot, declared)?;
     let migration = Migration { name: "0002_change".into(), version_schema: None, operations };
-    let after = declared.snapshot("0002_change", migration.stage(&snapshot.tables)?.to);
+    let after = declared.snapshot("0002_change", migration.stage(&snapshot.schema)?.to);
     assert_eq!(diff::diff(&after, declared)?, Vec::new());
     Ok(migration.operations)
 }
@@ -151,7 +151,7 @@ fn a_constraint_without_a_name_is_one_of_two_alike() {
     table.constraints.extend([("users_check".into(), check.clone()), ("other".into(), check.clone())]);
     let mut structs = declared();
     users(&mut structs).constraints.push((None, check));
-    let operations = diff::diff(&Snapshot { tables: before, ..Snapshot::default() }, &structs).unwrap();
+    let operations = diff::diff(&Snapshot { schema: before, ..Snapshot::default() }, &structs).unwrap();
     assert_eq!(names(&operations), ["drop_constraint"]);
 }
 

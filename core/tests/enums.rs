@@ -102,7 +102,7 @@ fn schemas_and_snapshots_are_kept_and_older_ones_are_read() {
         let read: Schema = serde_json::from_str(tables).unwrap();
         assert!(read.enums.is_empty() && read.tables.len() == usize::from(tables.len() > 2), "{tables}");
     }
-    let snapshot = Snapshot { version: Some("0001_before".into()), tables: schema, ..Snapshot::default() };
+    let snapshot = Snapshot { version: Some("0001_before".into()), schema, ..Snapshot::default() };
     let text = snapshot.to_yaml();
     assert!(text.contains("\nenums:\n  mood:\n"), "{text}");
     assert_eq!(Snapshot::parse(&text).unwrap(), snapshot);

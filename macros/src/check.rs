@@ -94,7 +94,7 @@ pub(crate) fn compare(table: &Struct, snapshot: &Snapshot, drift: Drift) -> Outc
     if drift == Drift::Allow {
         return outcome;
     }
-    let find = |name: &str| snapshot.tables.tables.get(name).map(|model| (name.to_owned(), model.clone()));
+    let find = |name: &str| snapshot.schema.tables.get(name).map(|model| (name.to_owned(), model.clone()));
     outcome.recorded = find(&table.table).or_else(|| table.renamed_from.as_deref().and_then(find));
     let Some((old, model)) = outcome.recorded.clone() else {
         match &table.renamed_from {

@@ -193,7 +193,7 @@ fn compare(input: &Input, known: &diptych_core::Snapshot) -> TokenStream {
             );
         }
     });
-    let gone = known.tables.tables.keys().filter(|name| !dropped.iter().any(|dropped| dropped.value() == **name)).map(|name| {
+    let gone = known.schema.tables.keys().filter(|name| !dropped.iter().any(|dropped| dropped.value() == **name)).map(|name| {
         let (id, message) = (hash(name), errors::table_gone(name, version));
         quote_spanned! {ident.span()=>
             const _: () = ::core::assert!(#path::__private::answered_for(TABLES, #id), "{}", #message);
@@ -214,7 +214,7 @@ fn compare(input: &Input, known: &diptych_core::Snapshot) -> TokenStream {
         }
     });
     let types_gone =
-        known.tables.enums.keys().filter(|name| !dropped.iter().any(|dropped| dropped.value() == **name)).map(|name| {
+        known.schema.enums.keys().filter(|name| !dropped.iter().any(|dropped| dropped.value() == **name)).map(|name| {
             let (id, message) = (hash(name), errors::enum_gone(name, version));
             quote_spanned! {ident.span()=>
                 const _: () = ::core::assert!(

@@ -144,7 +144,7 @@ fn compare(
     unrecorded: &mut Vec<(Span, String)>,
 ) {
     let (name, span) = (&model.name, model.ident.span());
-    let Some(before) = known.tables.enums.get(name) else {
+    let Some(before) = known.schema.enums.get(name) else {
         unrecorded.push((span, format!("enum `{name}`")));
         return;
     };
@@ -168,7 +168,7 @@ fn compare(
                 let unreadable = |column: &diptych_core::Column| {
                     !column.nullable && column.default.is_none() && !types::is_array(&column.sql_type)
                 };
-                if let Some((table, column)) = known.tables.columns_of_enum(name).find(|(_, column)| unreadable(column)) {
+                if let Some((table, column)) = known.schema.columns_of_enum(name).find(|(_, column)| unreadable(column)) {
                     refuse(errors::unreadable_label(name, label, table, &column.name, version));
                 }
             }

@@ -297,15 +297,31 @@ impl Executor<'_> {
                 &[&schema, &name],
             )
             .await?;
-        match found.map(|row| row.get::<_, bool>(0)) {
-            Some(true) => return Ok(()),
-            Some(false) => self.client.batch_execute(drop.as_str()).await?,
-            None => {}
+        let is_valid = found.map(|row| row.get(0));
+        if is_valid == Some(true) {
+            return Ok(());
         }
         let bound = if bind.is_empty() { sql.clone() } else { self.bind(step, bind, progress).await? };
-        let built = self.send(step, &bound, progress).await;
+        self.build_index(step, is_valid, &bound, drop, progress).await
+    }
+
+    /// One `CREATE INDEX CONCURRENTLY`, unless the index is there and valid. No invalid one stays: a unique one would go on refusing
+    /// writes (TRAPS H6).
+    pub(crate) async fn build_index(
+        &self,
+        step: &Step,
+        is_valid: Option<bool>,
+        sql: &Sql,
+        drop: &Sql,
+        progress: &mut dyn Progress,
+    ) -> Result<()> {
+        match is_valid {
+            Some(true) => return Ok(()),
+            Some(false) => self.send(step, drop, progress).await?,
+            None => {}
+        }
+        let built = self.send(step, sql, progress).await;
         if built.is_err() {
-            // an invalid unique index would go on refusing writes (TRAPS H6)
             self.client.batch_execute(drop.as_str()).await?;
         }
         built

@@ -97,17 +97,9 @@ async fn build(
     for node in tree.iter().filter(|node| node.is_leaf && node.level > 0) {
         let own = index_name(index.stem, node.oid);
         let drop = sql!("DROP INDEX CONCURRENTLY IF EXISTS {}", sql::qualified(&node.schema, &own));
-        match find(executor, index, node, &own).await? {
-            Some(found) if found.is_valid => continue,
-            Some(_) => executor.send(step, &drop, progress).await?,
-            None => {}
-        }
-        let built = executor.send(step, &statement_for(index.sql, &node.place, Some(&own)), progress).await;
-        if built.is_err() {
-            // an invalid unique index would go on refusing writes (TRAPS H6)
-            executor.client.batch_execute(drop.as_str()).await?;
-        }
-        built?;
+        let is_valid = find(executor, index, node, &own).await?.map(|found| found.is_valid);
+        let sql = statement_for(index.sql, &node.place, Some(&own));
+        executor.build_index(step, is_valid, &sql, &drop, progress).await?;
     }
     if index.name.is_none() {
         return Ok(());

@@ -10,7 +10,7 @@ use crate::schema::{Constraint, ReplicaIdentity, Table};
 use crate::shadow::{Physical, layout};
 use crate::sql::{Sql, ident, literal, qualified, user, verbatim};
 use crate::stage::Moment;
-use crate::{enums, names, numbers, partitions, sql, sync, views};
+use crate::{enums, names, numbers, partitions, rights, sql, sync, views};
 
 /// The plan of `complete` for a chain.
 pub fn complete(chain: &Chain) -> Plan {
@@ -253,7 +253,7 @@ struct Handover {
 /// sequence goes with its column, and the new one takes its name. Nobody draws from either meanwhile: the table is locked.
 fn sequence(chain: &Chain, table: &Physical<'_>, origin: &str, added: &crate::shadow::Added) -> Handover {
     let place = qualified(&chain.base, &table.name);
-    let scratch = names::generated("sequence", &[&table.name, &added.physical, &chain.newer.name]);
+    let scratch = numbers::scratch(chain, table, added);
     let name = added.column.sequence_name(&table.lineage.newest().table).unwrap_or_default();
     let identity = ddl::identity(&chain.base, &added.column, &scratch);
     let text = sql!(
@@ -261,23 +261,24 @@ fn sequence(chain: &Chain, table: &Physical<'_>, origin: &str, added: &crate::sh
 DECLARE
   older pg_catalog.regclass := pg_catalog.pg_get_serial_sequence({}, {})::pg_catalog.regclass;
   newer pg_catalog.regclass := {}::pg_catalog.regclass;
+  rights pg_catalog.aclitem[];
+  owner pg_catalog.oid;
   right_ record;
 BEGIN
   EXECUTE pg_catalog.format('SELECT pg_catalog.setval(%L, last_value, is_called) FROM %s', newer, older);
-  FOR right_ IN
-    SELECT acl.privilege_type AS name, CASE WHEN acl.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END AS option_,
-      CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(role.rolname) END AS role
-    FROM pg_catalog.pg_class AS class, pg_catalog.aclexplode(class.relacl) AS acl
-    LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = acl.grantee
-    WHERE class.oid = older AND acl.grantee <> class.relowner AND (acl.grantee = 0 OR role.oid IS NOT NULL)
-  LOOP
-    EXECUTE pg_catalog.format('GRANT %s ON SEQUENCE %s TO %s%s', right_.name, newer, right_.role, right_.option_);
-  END LOOP;
+  SELECT class.relacl, class.relowner INTO rights, owner FROM pg_catalog.pg_class AS class WHERE class.oid = older;
+  {}
 END
 ",
         literal(place.as_str()),
         literal(origin),
-        literal(qualified(&chain.base, &scratch).as_str())
+        literal(qualified(&chain.base, &scratch).as_str()),
+        rights::grant(
+            &Sql::trusted("rights"),
+            &Sql::trusted("'SEQUENCE ' || newer"),
+            None,
+            Some(&Sql::trusted("acl.grantee = owner"))
+        )
     );
     Handover {
         begin: vec![

@@ -9,7 +9,7 @@ use crate::shadow::{AddedConstraint, Physical, layout};
 use crate::sql::{Sql, ident, join, literal, qualified, verbatim};
 use crate::stage::{Moment, Script};
 use crate::sync::{self, Direction};
-use crate::{enums, names, numbers, partitions, sql, views};
+use crate::{enums, names, numbers, partitions, rights, sql, views};
 
 /// The id of the step after which apps may use the new version.
 pub const PUBLISH: &str = "publish";
@@ -166,19 +166,13 @@ BEGIN
     IF pair.target >= 0 THEN
       EXECUTE pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS %s', place, pair.name, pair.target);
     END IF;
-    FOR right_ IN
-      SELECT acl.privilege_type AS name, CASE WHEN acl.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END AS option_,
-        CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(role.rolname) END AS role
-      FROM pg_catalog.aclexplode(pair.attacl) AS acl LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = acl.grantee
-      WHERE acl.grantee = 0 OR role.oid IS NOT NULL
-    LOOP
-      EXECUTE pg_catalog.format('GRANT %s (%I) ON %s TO %s%s', right_.name, pair.name, place, right_.role, right_.option_);
-    END LOOP;
+  {}
   END LOOP;
 END
 ",
         literal(place.as_str()),
-        join(pairs, ", ")
+        join(pairs, ", "),
+        rights::grant(&Sql::trusted("pair.attacl"), &Sql::trusted("place"), Some(&Sql::trusted("pair.name")), None)
     );
     Some(sql!("DO {}", crate::sql::dollar_quoted(&text)))
 }

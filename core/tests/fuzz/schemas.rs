@@ -20,12 +20,12 @@ proptest! {
 
     #[test]
     fn a_diff_leads_to_what_is_declared(from in schema(), to in declared()) {
-        try_diff(&Snapshot { version: Some("0001_first".into()), tables: from, used: Default::default() }, &to);
+        try_diff(&Snapshot { version: Some("0001_first".into()), schema: from, used: Default::default() }, &to);
     }
 
     #[test]
     fn a_diff_of_what_became_of_a_schema_leads_there((from, to) in schema().prop_flat_map(|from| (Just(from.clone()), next_release(from)))) {
-        try_diff(&Snapshot { version: Some("0001_first".into()), tables: from, used: Default::default() }, &to);
+        try_diff(&Snapshot { version: Some("0001_first".into()), schema: from, used: Default::default() }, &to);
     }
 
     #[test]
@@ -51,8 +51,8 @@ pub(crate) fn try_diff(snapshot: &Snapshot, declared: &DeclaredSchema) -> bool {
     };
     let migration = Migration { name: "0002_change".into(), version_schema: None, operations };
     assert_eq!(Migration::parse("0002_change", &migration.to_yaml()).as_ref(), Ok(&migration));
-    let to = migration.stage(&snapshot.tables).expect("the diff applied it").to;
-    try_on(&snapshot.tables, &migration);
+    let to = migration.stage(&snapshot.schema).expect("the diff applied it").to;
+    try_on(&snapshot.schema, &migration);
     let after = declared.snapshot("0002_change", to);
     assert_eq!(Snapshot::parse(&after.to_yaml()).as_ref(), Ok(&after));
     // what is dropped stays declared, and may have come back under the same name only by another struct
@@ -375,7 +375,7 @@ fn what_would_be_lost_is_refused() {
         tables: [("a".to_owned(), Table { columns: vec![Column::new("x", "text", false)], ..Table::default() })].into(),
         ..Schema::default()
     };
-    let snapshot = Snapshot { tables: recorded, ..Snapshot::default() };
+    let snapshot = Snapshot { schema: recorded, ..Snapshot::default() };
     let refused = |snapshot: &Snapshot, declared: &DeclaredSchema, what: &str| {
         let error = diff::diff(snapshot, declared).unwrap_err();
         assert_says(&error);

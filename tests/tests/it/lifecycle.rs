@@ -40,6 +40,7 @@ macro_rules! regions {
 mod alter;
 mod columns;
 mod constraints;
+pub(crate) mod enums;
 mod indexes;
 mod partitions;
 mod refusals;
@@ -160,8 +161,6 @@ const WORK: &str = "INSERT INTO users (email, name) VALUES ('w{n}', 'Work Er'); 
 /// Every operation's ways; on PostgreSQL 14 without those that need NULLS NOT DISTINCT or a list of columns to set.
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = all_cases();
-    cases.extend(serial::cases());
-    cases.extend(crate::enums::cases());
     let newer = |text: &str| text.contains("nulls_not_distinct") || text.contains("on_delete_set_columns");
     cases.retain(|case| major() >= 15 || !(newer(case.before) || newer(case.change)));
     cases
@@ -175,6 +174,8 @@ fn all_cases() -> Vec<Case> {
     cases.extend(constraints::cases());
     cases.extend(indexes::cases());
     cases.extend(partitions::cases());
+    cases.extend(serial::cases());
+    cases.extend(enums::cases());
     cases.extend(sql::cases());
     cases.extend(several::cases());
     cases

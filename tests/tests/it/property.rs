@@ -257,7 +257,7 @@ enum Refusal {
 
 /// The difference between a schema and structs: it leads there, survives being written, and leaves nothing over.
 fn difference_to(from: &Schema, structs: &DeclaredSchema, wanted: &Schema) -> Result<Option<Migration>, Refusal> {
-    let snapshot = Snapshot { version: Some(BEFORE.to_owned()), tables: from.clone(), ..Snapshot::default() };
+    let snapshot = Snapshot { version: Some(BEFORE.to_owned()), schema: from.clone(), ..Snapshot::default() };
     let operations = diff::diff(&snapshot, structs).map_err(|error| match error.hint_text() {
         Some(_) => Refusal::Right(error.message().to_owned()),
         None => Refusal::Wrong(format!("a refusal without a hint: {error}")),

@@ -40,7 +40,7 @@ pub(crate) fn run(context: &Context, project: Option<&Project>) -> Result<(), Fa
                 "a file was added, removed or renamed by hand: put it back as it was recorded",
             ));
         }
-        if !same_up_to_order(&schema, &snapshot.tables) {
+        if !same_up_to_order(&schema, &snapshot.schema) {
             return Err(Failure::hinted(
                 "the migrations do not lead to the snapshot",
                 "a recorded file or the snapshot was edited since it was recorded: put it back",

@@ -22,7 +22,7 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>, name: &str
     }
     let recorded = folder::migrations(&context.dir)?;
     let migration = Migration { name: next_name(&recorded, name)?, version_schema: None, operations };
-    let after = project.declared.snapshot(&migration.name, migration.stage(&before.tables)?.to);
+    let after = project.declared.snapshot(&migration.name, migration.stage(&before.schema)?.to);
     // what the file says is what was recorded, whatever the writer of YAML did to it
     if Migration::parse(&migration.name, &migration.to_yaml())? != migration || Snapshot::parse(&after.to_yaml())? != after {
         return Err(Failure::new("the migration does not survive being written as YAML; this is a fault of diptych"));
@@ -49,11 +49,11 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>, name: &str
 async fn prove(context: &Context, before: &Snapshot, migration: &Migration, after: &Snapshot) -> Result<(), Failure> {
     let server = Server::start(&Options::default())?;
     let mut all = Vec::new();
-    if before.tables != Schema::default() {
+    if before.schema != Schema::default() {
         all.push(Migration {
             name: "0000_before".to_owned(),
             version_schema: None,
-            operations: diff::create_all(&before.tables),
+            operations: diff::create_all(&before.schema),
         });
     }
     all.push(migration.clone());
@@ -70,7 +70,7 @@ async fn prove(context: &Context, before: &Snapshot, migration: &Migration, afte
     migrator.start(&all, None, &mut Quiet).await?;
     migrator.complete(&mut Quiet).await?;
     let fresh = Scratch::new(context, &server, "fresh").await?;
-    fresh.create(&after.tables).await?;
+    fresh.create(&after.schema).await?;
     same("complete does not lead to the structs' schema", &fresh.catalog().await?, &scratch.catalog().await?)
 }
 
