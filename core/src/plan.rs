@@ -14,6 +14,7 @@ pub mod rollback;
 mod rows;
 pub mod start;
 mod surroundings;
+mod ways;
 
 pub use complete::complete;
 pub use rollback::{Reached, rollback};
@@ -30,6 +31,9 @@ pub struct Plan {
     pub from: Option<String>,
     /// The version that is started, completed or rolled back.
     pub to: String,
+    /// Which way each change goes, and why: a sentence each. Of a start alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ways: Vec<String>,
     /// The steps in order.
     pub steps: Vec<Step>,
 }

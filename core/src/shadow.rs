@@ -30,6 +30,10 @@ pub struct Physical<'a> {
     pub added: Vec<Added>,
     /// Columns that only the older version has.
     pub removed: Vec<String>,
+    /// Columns of both versions that become NOT NULL.
+    pub tightened: Vec<String>,
+    /// Columns of both versions that may be NULL from complete on.
+    pub loosened: Vec<String>,
     /// Constraints of both versions: the name so far and the name to be.
     pub kept_constraints: Vec<(String, String)>,
     /// Constraints that the newer version brings along.
@@ -183,6 +187,8 @@ fn physical<'a>(chain: &'a Chain, lineage: &'a Lineage, taken: &BTreeSet<String>
         taken: BTreeSet::new(),
         added: Vec::new(),
         removed: Vec::new(),
+        tightened: Vec::new(),
+        loosened: Vec::new(),
         kept_constraints: Vec::new(),
         added_constraints: Vec::new(),
         removed_constraints: Vec::new(),
@@ -197,7 +203,7 @@ fn physical<'a>(chain: &'a Chain, lineage: &'a Lineage, taken: &BTreeSet<String>
             result.taken = taken.clone();
         }
         (Some(older), Some(newer)) => {
-            pair_columns(&mut result, newer, version);
+            pair_columns(&mut result, older, newer, version);
             let kept: BTreeSet<&String> = result.newer_names.values().collect();
             result.removed = older.columns.iter().map(|c| c.name.clone()).filter(|name| !kept.contains(name)).collect();
             pair_constraints(&mut result, &chain.stage, older, newer, &free);
@@ -212,11 +218,18 @@ fn own_names(table: &Table) -> Names {
     table.columns.iter().map(|column| (column.name.clone(), column.name.clone())).collect()
 }
 
-fn pair_columns(result: &mut Physical<'_>, newer: &Table, version: &str) {
+fn pair_columns(result: &mut Physical<'_>, older: &Table, newer: &Table, version: &str) {
     let table = result.lineage.oldest().table.clone();
     for column in &newer.columns {
         let physical = match result.lineage.same_below(&column.name) {
-            Some(below) => below,
+            Some(below) => {
+                match older.columns.iter().find(|there| there.name == below).map(|there| there.nullable) {
+                    Some(true) if !column.nullable => result.tightened.push(below.clone()),
+                    Some(false) if column.nullable => result.loosened.push(below.clone()),
+                    _ => {}
+                }
+                below
+            }
             None => {
                 let derived = result.lineage.is_derived_up(&column.name);
                 let default = column.default.clone().filter(|default| !derived && is_fast_default(default));

@@ -395,6 +395,18 @@ impl Stage {
         Ok(())
     }
 
+    /// Whether both versions can have their form of a column in the one that is there: neither value is another, and what sets the
+    /// forms apart is a rule that the column can get beside writers, or lose at complete.
+    pub fn is_shared(&self, table: &str, column: &Column, up: &str, down: &str) -> Result<bool> {
+        let model = self.to.table(table)?;
+        let before = model.column(table, &column.name)?;
+        let alike = before.sql_type == column.sql_type && before.collation == column.collation;
+        // a partition may have a rule of its own that a rollback could not tell from ours
+        let ruled = before.nullable == column.nullable || model.partition_by.is_none();
+        let itself = |expression| types::is_column(expression, &column.name);
+        Ok(alike && ruled && itself(up) && itself(down))
+    }
+
     /// A column in another form, kept in a shadow: `up` converts to it, `down` back.
     pub fn convert_column(&mut self, table: &str, column: Column, up: &str, down: &str) -> Result<()> {
         let name = column.name.clone();

@@ -69,6 +69,12 @@ pub fn spelled(name: &str) -> String {
     if is_plain && !KEYWORDS.contains(&name) { name.to_owned() } else { crate::sql::ident(name).as_str().to_owned() }
 }
 
+/// Whether an expression is nothing but a column.
+pub fn is_column(expression: &str, name: &str) -> bool {
+    let expression = expression.trim();
+    expression == spelled(name) || expression == crate::sql::ident(name).as_str()
+}
+
 /// Words that cannot be the name of a type without quotes.
 const KEYWORDS: &[&str] = &[
     "all",
@@ -98,6 +104,7 @@ const KEYWORDS: &[&str] = &[
     "current_catalog",
     "current_date",
     "current_role",
+    "current_schema",
     "current_time",
     "current_timestamp",
     "current_user",

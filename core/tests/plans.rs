@@ -114,3 +114,51 @@ fn an_alteration_of_nothing_is_refused() {
     let message = error.stage(&first).unwrap_err().to_string();
     assert!(message.contains("users.age") && message.contains("hint: "), "{message}");
 }
+
+#[test]
+fn a_plan_says_which_way_and_why() {
+    let before = "operations:
+- create_enum: {name: mood, labels: [sad, happy]}
+- create_table: {name: teams, columns: [{name: id, type: integer, pk: true}]}
+- create_table: {name: logs, columns: [{name: id, type: integer, pk: true}]}
+- create_table:
+    name: users
+    columns:
+    - {name: id, type: integer, pk: true}
+    - {name: email, type: varchar(50), unique: true}
+    - {name: name, type: text, nullable: true}
+    - {name: age, type: integer, nullable: true, default: '18'}
+    - {name: team, type: integer, nullable: true}
+    - {name: nick, type: text}
+    - {name: feels, type: mood, default: \"'sad'\"}
+    - {name: old, type: text, nullable: true}
+    constraints: [{name: users_ripe, type: check, check: id >= 0}]
+- create_index: {name: users_name_idx, table: users, columns: [{column: name}]}
+";
+    let change = "operations:
+- create_table: {name: notes, columns: [{name: id, type: bigint, pk: true}]}
+- drop_table: {name: logs}
+- rename_table: {from: teams, to: groups}
+- alter_enum: {name: mood, labels: [sad, happy, ok], allow: old_reads_new_labels}
+- alter_column: {table: users, column: id, type: bigint, up: id, down: id}
+- alter_column: {table: users, column: email, type: text, up: email, down: email}
+- alter_column: {table: users, column: name, nullable: false, up: \"coalesce(name, '')\", default: \"''\"}
+- alter_column: {table: users, column: age, default: '21', comment: in years}
+- rename_column: {table: users, from: age, to: years}
+- alter_column: {table: users, column: team, nullable: false, references: {name: users_team_fkey, table: groups, column: id}, up: team}
+- alter_column: {table: users, column: nick, nullable: true, down: nick}
+- drop_column: {table: users, column: old}
+- add_column: {table: users, column: {name: shout, type: text}, up: upper(name)}
+- add_column: {table: users, column: {name: flag, type: boolean, default: 'false'}}
+- add_column: {table: users, column: {name: note, type: text, nullable: true}}
+- add_column: {table: users, column: {name: number, type: serial}}
+- create_constraint: {table: users, name: users_nick_key, type: unique, columns: [nick]}
+- rename_constraint: {table: users, from: users_ripe, to: users_grown}
+- create_index: {name: users_team_idx, table: users, columns: [{column: team}]}
+";
+    let first = Migration::parse("0001_first", before).unwrap();
+    let older = Version::new("public", &first, &first.stage(&Schema::default()).unwrap());
+    let change = Migration::parse("0002_change", change).unwrap();
+    let chain = Chain::extend("public", Some(older), &[change], Vec::new(), 15).unwrap().unwrap();
+    insta::assert_snapshot!(start(&chain).ways.join("\n"));
+}

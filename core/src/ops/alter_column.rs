@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::Operate;
 use super::column_spec::{CheckSpec, ReferenceSpec, add_constraint, unique};
 use crate::error::{Error, Result};
-use crate::schema::Constraint;
 use crate::sql;
+use crate::schema::{Column, Constraint};
 use crate::stage::Stage;
 use crate::types;
 
@@ -114,8 +114,7 @@ impl Operate for AlterColumn {
         }
         if converted {
             let (up, down) = self.conversions(&before, &column)?;
-            refuse_what_cannot_move(stage, table, name)?;
-            stage.convert_column(table, column, &up, &down)?;
+            convert(stage, table, column, &up, &down)?;
         } else {
             stage.describe_column(table, column)?;
         }
@@ -136,7 +135,7 @@ impl Operate for AlterColumn {
 
 impl AlterColumn {
     /// `up` and `down`; the column itself where nothing but a looser or tighter rule sets the two forms apart.
-    fn conversions(&self, before: &crate::schema::Column, after: &crate::schema::Column) -> Result<(String, String)> {
+    fn conversions(&self, before: &Column, after: &Column) -> Result<(String, String)> {
         let itself = || sql::ident(&self.column).as_str().to_owned();
         let place = format!("`{}.{}`", self.table, self.column);
         let retyped = before.sql_type != after.sql_type;
@@ -148,7 +147,7 @@ impl AlterColumn {
             }
             None if before.nullable && !after.nullable => {
                 return Err(Error::new(format!("{place} becomes NOT NULL without `up`"))
-                    .hint(format!("add `up: 'coalesce({}, …)'` with the value for rows that hold NULL", itself())));
+                    .hint(format!("add `up: 'coalesce({0}, …)'` with the value for rows that hold NULL, or `up: '{0}'` where none does", itself())));
             }
             None => itself(),
         };
@@ -160,12 +159,21 @@ impl AlterColumn {
             }
             None if !before.nullable && after.nullable => {
                 return Err(Error::new(format!("{place} becomes nullable without `down`, and the older version cannot take NULL"))
-                    .hint(format!("add `down: 'coalesce({}, …)'` with the value that the older version is to read", itself())));
+                    .hint(format!("add `down: 'coalesce({0}, …)'` with the value that the older version is to read, or `down: '{0}'`: the column then takes NULL from complete on", itself())));
             }
             None => itself(),
         };
         Ok((up, down))
     }
+}
+
+/// A column in another form: in a shadow, unless both versions can share the one that is there.
+pub(super) fn convert(stage: &mut Stage, table: &str, column: Column, up: &str, down: &str) -> Result<()> {
+    if stage.is_shared(table, &column, up, down)? {
+        return stage.describe_column(table, column);
+    }
+    refuse_what_cannot_move(stage, table, &column.name)?;
+    stage.convert_column(table, column, up, down)
 }
 
 /// A shadow column takes over constraints and plain indexes of the model; what it cannot yet is refused.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use super::Operate;
-use super::alter_column::refuse_what_cannot_move;
+use super::alter_column::convert;
 use super::column_spec::{add_constraint, is_false};
 use super::create_table::TableConstraint;
 use crate::error::{Error, Result};
@@ -118,9 +118,8 @@ impl Operate for CreateConstraint {
         for (column, up) in &self.up {
             let down = self.down.get(column).cloned();
             let model = stage.to.table(&self.table)?.column(&self.table, column)?.clone();
-            refuse_what_cannot_move(stage, &self.table, column)?;
             let itself = crate::sql::ident(column).as_str().to_owned();
-            stage.convert_column(&self.table, model, up, down.as_deref().unwrap_or(&itself))?;
+            convert(stage, &self.table, model, up, down.as_deref().unwrap_or(&itself))?;
         }
         if let Constraint::ForeignKey { references, .. } = &constraint {
             let target = stage.to.table(&references.table)?;

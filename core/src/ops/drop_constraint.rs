@@ -40,8 +40,7 @@ impl Operate for DropConstraint {
             let column = table.column(&self.table, column)?.clone();
             let itself = crate::sql::ident(&column.name).as_str().to_owned();
             let (up, down) = (self.up.clone().unwrap_or_else(|| itself.clone()), self.down.clone().unwrap_or(itself));
-            super::alter_column::refuse_what_cannot_move(stage, &self.table, &column.name)?;
-            stage.convert_column(&self.table, column, &up, &down)?;
+            super::alter_column::convert(stage, &self.table, column, &up, &down)?;
         }
         stage.table_mut(&self.table)?.constraints.remove(&self.name);
         Ok(())

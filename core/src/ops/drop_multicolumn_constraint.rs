@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use super::Operate;
-use super::alter_column::refuse_what_cannot_move;
+use super::alter_column::convert;
 use super::column_spec::no_such_constraint;
 use super::drop_constraint::refuse_what_is_referenced;
 use crate::error::{Error, Result};
@@ -54,9 +54,8 @@ impl Operate for DropMulticolumnConstraint {
         stage.table_mut(&self.table)?.constraints.remove(&self.name);
         for (column, down) in &self.down {
             let model = stage.to.table(&self.table)?.column(&self.table, column)?.clone();
-            refuse_what_cannot_move(stage, &self.table, column)?;
             let itself = sql::ident(column).as_str().to_owned();
-            stage.convert_column(&self.table, model, self.up.get(column).unwrap_or(&itself), down)?;
+            convert(stage, &self.table, model, self.up.get(column).unwrap_or(&itself), down)?;
         }
         Ok(())
     }

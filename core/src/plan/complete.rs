@@ -69,6 +69,7 @@ pub fn complete(chain: &Chain) -> Plan {
         base: chain.base.clone(),
         from: chain.older.as_ref().map(|version| version.name.clone()),
         to: chain.newer.name.clone(),
+        ways: Vec::new(),
         steps: steps.done(),
     }
 }
@@ -208,6 +209,9 @@ fn contract(chain: &Chain, table: &Physical<'_>, name: &str) -> Vec<Sql> {
             if !matches!(key, Some(Constraint::ForeignKey { .. })) {
                 statements.push(sql!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}", place, ident(name)));
             }
+        }
+        for column in &table.loosened {
+            statements.push(sql!("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL", place, ident(column)));
         }
         if table.is_partitioned() {
             // not to be had concurrently; the lock is there already

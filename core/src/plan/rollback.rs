@@ -7,7 +7,7 @@ use crate::schema::Constraint;
 use crate::shadow::{Physical, layout};
 use crate::sql::{Sql, ident, join, qualified, verbatim};
 use crate::stage::Moment;
-use crate::{ddl, enums, names, numbers, partitions, sql, sync, views};
+use crate::{ddl, enums, numbers, partitions, sql, sync, views};
 
 /// How far the start got that is to be undone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,6 +71,7 @@ pub fn rollback(chain: &Chain, reached: Reached) -> Plan {
         base: chain.base.clone(),
         from: chain.older.as_ref().map(|version| version.name.clone()),
         to: chain.newer.name.clone(),
+        ways: Vec::new(),
         steps: steps.done(),
     }
 }
@@ -179,13 +180,21 @@ fn undo(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
             statements.push(sql!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}", place, ident(&added.physical)));
         }
     }
+    for column in &table.tightened {
+        statements.push(drop_proof(chain, table, column));
+        statements.push(sql!("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL", place, ident(column)));
+    }
     for added in &table.added {
-        let proof = names::generated("proof", &[&table.name, &added.physical, &chain.newer.name]);
-        statements.push(sql!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}", place, ident(&proof)));
+        statements.push(drop_proof(chain, table, &added.physical));
         statements.push(sql!("ALTER TABLE {} DROP COLUMN IF EXISTS {}", place, ident(&added.physical)));
         if added.numbered {
             statements.push(numbers::remove(chain, table, added));
         }
     }
     statements
+}
+
+fn drop_proof(chain: &Chain, table: &Physical<'_>, column: &str) -> Sql {
+    let place = qualified(&chain.base, &table.name);
+    sql!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}", place, ident(&super::start::proof(chain, table, column)))
 }

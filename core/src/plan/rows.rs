@@ -29,6 +29,9 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], here: &[&Physical<'
         for added in numbers::columns(table) {
             too_many(chain, table, added, steps);
         }
+        for column in &table.tightened {
+            missing(chain, table, column, steps);
+        }
         for added in &table.added_constraints {
             match &added.constraint {
                 Constraint::Check { check, .. } => broken_check(chain, table, &added.name, check, steps),
@@ -50,6 +53,7 @@ pub(super) fn are_read(tables: &[Physical<'_>], table: &Physical<'_>) -> bool {
     let kept = || tables.iter().filter(|other| other.is_kept());
     table.is_kept()
         && (table.needs_fill()
+            || !table.tightened.is_empty()
             || !table.added_constraints.is_empty()
             || table.added_indexes.iter().any(|(.., index)| index.unique)
             || kept().flat_map(|other| &other.added_constraints).any(|added| points_here(&added.constraint)))
@@ -204,6 +208,24 @@ fn too_many(chain: &Chain, table: &Physical<'_>, added: &Added, steps: &mut Step
         sql!("SELECT {} FROM {} AS {} OFFSET 32767 LIMIT 1", sample(table), qualified(&chain.base, &table.name), ident(ROW)),
         format!("table `{}` has more rows than column `{}` has numbers, which end at 32767", table.name, added.column.name),
         "give the column type serial or bigserial",
+    );
+}
+
+/// NULL in a column that becomes NOT NULL.
+fn missing(chain: &Chain, table: &Physical<'_>, column: &str, steps: &mut Steps) {
+    refuse(
+        steps,
+        format!("no row of `{}` has NULL in `{column}`", table.name),
+        sql!(
+            "SELECT {} FROM {} AS {} WHERE {}.{} IS NULL LIMIT 3",
+            sample(table),
+            qualified(&chain.base, &table.name),
+            ident(ROW),
+            ident(ROW),
+            ident(column)
+        ),
+        format!("rows of table `{}` hold NULL in column `{column}`, which becomes NOT NULL", table.name),
+        "correct these rows, or give the column an `up` with a value in the place of NULL: coalesce(…)",
     );
 }
 

@@ -42,6 +42,7 @@ pub fn start(chain: &Chain) -> Plan {
         base: chain.base.clone(),
         from: chain.older.as_ref().map(|version| version.name.clone()),
         to: chain.newer.name.clone(),
+        ways: super::ways::ways(chain, &tables),
         steps: steps.done(),
     }
 }
@@ -79,7 +80,8 @@ fn expand(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
         steps.transaction(Phase::Expand, format!("create table `{}`", table.name), Vec::new(), statements);
         return;
     }
-    if !table.is_kept() || (table.added.is_empty() && checks(table).next().is_none() && !table.needs_sync()) {
+    let untouched = table.added.is_empty() && table.tightened.is_empty() && checks(table).next().is_none() && !table.needs_sync();
+    if !table.is_kept() || untouched {
         return;
     }
     let mut statements = Vec::from_iter(enums::path(chain, &views::scratch(&chain.newer)));
@@ -95,14 +97,10 @@ fn expand(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
         }
         statements.push(sql!("ALTER TABLE {} {}", place, definition));
         if added.default.is_none() && !added.column.nullable {
-            statements.push(sql!(
-                "ALTER TABLE {} ADD CONSTRAINT {} CHECK ({} IS NOT NULL) NOT VALID",
-                place,
-                ident(&proof(chain, table, &added.physical)),
-                ident(&added.physical)
-            ));
+            statements.push(prove_later(chain, table, &added.physical));
         }
     }
+    statements.extend(table.tightened.iter().map(|column| prove_later(chain, table, column)));
     for check in checks(table) {
         statements.extend(bound_by_rename(
             &place,
@@ -125,7 +123,7 @@ fn expand(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
         statements.extend(sync.functions);
         statements.extend(sync.triggers);
     }
-    let shared = checks(table).any(|check| is_shared(table, &check.constraint));
+    let shared = !table.tightened.is_empty() || checks(table).any(|check| is_shared(table, &check.constraint));
     let step = steps.transaction(
         Phase::Expand,
         format!("expand table `{}`", table.name),
@@ -187,8 +185,24 @@ fn is_shared(table: &Physical<'_>, constraint: &Constraint) -> bool {
     !constraint.columns(newer).iter().any(|column| table.is_added(ddl::physical(&table.newer_names, column)))
 }
 
+/// Columns that become NOT NULL without a default that says so from the beginning.
+fn proven<'a>(table: &'a Physical<'_>) -> impl Iterator<Item = &'a String> {
+    let added = table.added.iter().filter(|added| added.default.is_none() && !added.column.nullable);
+    added.map(|added| &added.physical).chain(&table.tightened)
+}
+
+/// From now on no row gets NULL in a column; those that are there are looked at later.
+fn prove_later(chain: &Chain, table: &Physical<'_>, column: &str) -> Sql {
+    sql!(
+        "ALTER TABLE {} ADD CONSTRAINT {} CHECK ({} IS NOT NULL) NOT VALID",
+        qualified(&chain.base, &table.name),
+        ident(&proof(chain, table, column)),
+        ident(column)
+    )
+}
+
 /// The name of the constraint that proves a column NOT NULL.
-fn proof(chain: &Chain, table: &Physical<'_>, physical: &str) -> String {
+pub(super) fn proof(chain: &Chain, table: &Physical<'_>, physical: &str) -> String {
     names::generated("proof", &[&table.name, physical, &chain.newer.name])
 }
 
@@ -367,8 +381,8 @@ fn constrain(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_>, steps
             .lock("SHARE UPDATE EXCLUSIVE: nobody waits");
     };
     if table.is_kept() {
-        for added in table.added.iter().filter(|added| added.default.is_none() && !added.column.nullable) {
-            validate(steps, &proof(chain, table, &added.physical));
+        for column in proven(table) {
+            validate(steps, &proof(chain, table, column));
         }
         for check in checks(table) {
             validate(steps, &check.physical);
@@ -421,14 +435,14 @@ fn go_live(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
         return;
     }
     let place = qualified(&chain.base, &table.name);
-    let proven: Vec<_> = table.added.iter().filter(|added| added.default.is_none() && !added.column.nullable).collect();
+    let proven: Vec<_> = proven(table).collect();
     if !proven.is_empty() {
-        let changes = proven.iter().flat_map(|added| {
-            let proof = proof(chain, table, &added.physical);
-            let settled = if added.numbered { numbers::settle(chain, table, added) } else { Vec::new() };
+        let changes = proven.iter().flat_map(|column| {
+            let numbered = numbers::columns(table).find(|added| added.physical == **column);
+            let settled = numbered.map_or_else(Vec::new, |added| numbers::settle(chain, table, added));
             [
-                sql!("ALTER TABLE {} ALTER COLUMN {} SET NOT NULL", place, ident(&added.physical)),
-                sql!("ALTER TABLE {} DROP CONSTRAINT {}", place, ident(&proof)),
+                sql!("ALTER TABLE {} ALTER COLUMN {} SET NOT NULL", place, ident(column)),
+                sql!("ALTER TABLE {} DROP CONSTRAINT {}", place, ident(&proof(chain, table, column))),
             ]
             .into_iter()
             .chain(settled)
@@ -441,7 +455,7 @@ fn go_live(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
         steps
             .transaction(
                 Phase::Publish,
-                format!("make new columns of `{}` NOT NULL", table.name),
+                format!("make columns of `{}` NOT NULL", table.name),
                 exclusive(std::slice::from_ref(&place), std::slice::from_ref(&place)),
                 statements,
             )

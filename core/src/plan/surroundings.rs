@@ -133,6 +133,8 @@ fn is_changed(table: &Physical<'_>) -> bool {
     table.is_kept()
         && !(table.added.is_empty()
             && table.removed.is_empty()
+            && table.tightened.is_empty()
+            && table.loosened.is_empty()
             && table.added_constraints.is_empty()
             && table.removed_constraints.is_empty()
             && table.added_indexes.is_empty()

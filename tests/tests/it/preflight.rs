@@ -241,10 +241,13 @@ async fn rows_on_which_an_expression_fails_are_named_before_anything_is_changed(
     // the reason of every column, by row
     refused(
         &database,
-        "{alter_column: {table: users, column: n, type: varchar(3), up: n, down: n}}, {alter_column: {table: users, column: team, nullable: false, up: team}}",
+        "{alter_column: {table: users, column: n, type: varchar(3), up: n, down: n}}, {alter_column: {table: users, column: team, nullable: false, up: team + 0}}",
         &["id = 4: `team` would be NULL; id = 6: `n` = twenty-two , too long for character varying(3)"],
     )
     .await;
+    // nothing but a rule on the column that is there
+    let tightened = "{alter_column: {table: users, column: team, nullable: false, up: team}}";
+    refused(&database, tightened, &["rows of table `users` hold NULL in column `team`, which becomes NOT NULL: id = 4"]).await;
     let odd = "{add_column: {table: 'Odd \"table\" it''s', column: {name: found, type: integer}, up: '10 / (\"the \"\"key\"\"\" - 7)'}}";
     refused(&database, odd, &["`Odd \"table\" it's`", "row at (0,2): division by zero; row at (0,3): division by zero"]).await;
     refused(

@@ -671,3 +671,19 @@ fn entries(log: &str, database: &str) -> Vec<String> {
     }
     entries
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_type_that_is_widened_in_place_breaks_what_is_prepared() {
+    // why it takes a second column (`plan` says so): the server needs no rewrite, but every view on the column has to be made anew
+    let database = Database::new().await;
+    let app = database.client().await;
+    must(&app, "CREATE TABLE wide (id integer PRIMARY KEY, name varchar(50)); CREATE VIEW seen AS SELECT id, name FROM wide")
+        .await;
+    let prepared = app.prepare("SELECT name FROM seen WHERE id = $1").await.expect("a statement");
+    app.query(&prepared, &[&1]).await.expect("it works");
+    assert_eq!(ask(&app, "ALTER TABLE wide ALTER COLUMN name TYPE text").await, "!0A000");
+    let anew = "BEGIN; DROP VIEW seen; ALTER TABLE wide ALTER COLUMN name TYPE text; CREATE VIEW seen AS SELECT id, name FROM wide; COMMIT";
+    must(&database.client().await, anew).await;
+    let error = app.query(&prepared, &[&1]).await.expect_err("another type");
+    assert_eq!(error.code().map(tokio_postgres::error::SqlState::code), Some("0A000"), "{error:?}");
+}

@@ -459,5 +459,39 @@ pub(super) fn cases() -> Vec<Case> {
                 ("INSERT INTO users (email, name) VALUES ('bad', 'First1/1')", "!23505"),
             ],
         },
+        Case {
+            name: "rules that need no second column",
+            expectation: "not null",
+            before: TEAMS,
+            seed: "INSERT INTO teams VALUES (1), (2); INSERT INTO users (email, name, age) SELECT 'u' || n, 'First' || n, 1 + n % 2 FROM generate_series(1, 300) AS n",
+            change: "operations:
+  - alter_column: {table: users, column: age, nullable: false, references: {name: users_team_fkey, table: teams, column: id}, up: age}
+  - alter_column: {table: users, column: email, nullable: true, down: '\"email\"'}
+  - alter_column: {table: users, column: name, check: {name: users_named, constraint: name <> ''}, up: name, down: name}
+  - create_constraint: {table: users, name: users_name_key, type: unique, columns: [name, id], up: {name: name}}
+  - create_constraint: {table: users, name: users_ripe, type: check, columns: [age, name], check: age > 0 OR name = 'none', up: {age: age, name: name}}
+  - drop_constraint: {table: users, name: users_email_key, up: email, down: email}
+",
+            account: Account { values: &[(Old, "age", "1|2"), (New, "age", "1|2"), (Old, "name", "n{n}"), (New, "name", "n{n}"), (New, "email", "x{u}")], upserts: false, notes: false, ..SAME },
+            work: "INSERT INTO users (email, name, age) VALUES ('w{n}', 'Work Er{n}', 1); UPDATE users SET name = name || 'x' WHERE email = 'w{n}'; SELECT * FROM users WHERE id = 1",
+            started: &[
+                // nothing but the columns that were there, and no trigger
+                (New, "SELECT count(*) FROM pg_attribute WHERE attname LIKE '%diptych%'", "0"),
+                (New, "SELECT count(*) FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = tgrelid WHERE relkind = 'r' AND relname = 'users' AND NOT tgisinternal", "0"),
+                (New, "INSERT INTO users (email, name, age) VALUES ('bad', 'x', NULL)", "!23502"),
+                (Old, "INSERT INTO users (email, name, age) VALUES ('bad', 'x', NULL)", "!23502"),
+                (New, "INSERT INTO users (email, name, age) VALUES ('bad', 'x', 3)", "!23503"),
+                (Old, "INSERT INTO users (email, name, age) VALUES ('bad', '', 1)", "!23514"),
+                (New, "INSERT INTO users (email, name, age) VALUES ('bad', 'First1', 1)", ""),
+                (New, "UPDATE users SET (name, id) = ('First1', 1) WHERE email = 'bad'", "!23505"),
+                (New, "INSERT INTO users (email, name, age) VALUES (NULL, 'x', 1)", "!23502"),
+            ],
+            completed: &[
+                ("INSERT INTO users (email, name, age) VALUES (NULL, 'x', 1), (NULL, 'y', 2), ('u1', 'z', 1)", ""),
+                ("INSERT INTO users (email, name, age) VALUES ('bad', 'v', NULL)", "!23502"),
+                ("INSERT INTO users (email, name, age) VALUES ('bad', 'v', 3)", "!23503"),
+                ("INSERT INTO users (id, email, name, age) VALUES (1, 'bad', 'First1', 1)", "!23505"),
+            ],
+        },
     ]
 }

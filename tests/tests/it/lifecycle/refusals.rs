@@ -339,12 +339,12 @@ const REFUSALS: &[Refusal] = &[
     (
         "alter_column: {table: users, column: age, nullable: false}",
         "operation 1 (`alter_column`): `users.age` becomes NOT NULL without `up`",
-        "add `up: 'coalesce(\"age\", …)'` with the value for rows that hold NULL",
+        "add `up: 'coalesce(\"age\", …)'` with the value for rows that hold NULL, or `up: '\"age\"'` where none does",
     ),
     (
         "alter_column: {table: users, column: email, nullable: true}",
         "operation 1 (`alter_column`): `users.email` becomes nullable without `down`, and the older version cannot take NULL",
-        "add `down: 'coalesce(\"email\", …)'` with the value that the older version is to read",
+        "add `down: 'coalesce(\"email\", …)'` with the value that the older version is to read, or `down: '\"email\"'`: the column then takes NULL from complete on",
     ),
     (
         "add_column: {table: users, column: {name: c, type: int}}",
