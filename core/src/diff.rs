@@ -207,7 +207,12 @@ impl Differ<'_> {
                         column.name, column.name
                     )));
                 };
-                drops.push(DropColumn { table: old.to_owned(), column: column.name.clone(), down: dropped.down.clone() });
+                drops.push(DropColumn {
+                    table: old.to_owned(),
+                    column: column.name.clone(),
+                    down: dropped.down.clone(),
+                    successor: None,
+                });
             }
         }
         if before.comment != table.comment {
@@ -259,7 +264,9 @@ impl Differ<'_> {
             let itself = |name: &str| Some(sql::ident(name).as_str().to_owned());
             let (up, down) = (item.up.or_else(|| itself(&from)), item.down.or_else(|| itself(&item.field.column.name)));
             self.push(AddColumn { table: table.to_owned(), column: ColumnSpec::of(&item.field.column), up })?;
-            drops.push(DropColumn { table: table.to_owned(), column: from, down });
+            // one that draws numbers begins anew, with a sequence of its own
+            let successor = (item.field.column.identity.is_none()).then(|| item.field.column.name.clone());
+            drops.push(DropColumn { table: table.to_owned(), column: from, down, successor });
         }
         Ok(drops)
     }

@@ -50,6 +50,8 @@ pub struct Layer {
     pub up: BTreeMap<String, Link>,
     /// For each column of the layer below: where its value comes from. Empty in the first layer.
     pub down: BTreeMap<String, Link>,
+    /// A column of this layer that took the place of one of the layer below.
+    pub successor: Option<(String, String)>,
 }
 
 /// A column in a scope.
@@ -282,7 +284,7 @@ impl Stage {
     }
 
     /// A column gone, with what depends on it alone; `down` fills it for the older version.
-    pub fn drop_column(&mut self, table: &str, column: &str, down: Option<&str>) -> Result<()> {
+    pub fn drop_column(&mut self, table: &str, column: &str, down: Option<&str>, successor: Option<&str>) -> Result<()> {
         self.to.table(table)?.column(table, column)?;
         refuse_partition_key(table, self.to.table(table)?, "drop", column)?;
         if let Some((other, constraint)) = self.inbound_on(table, column) {
@@ -314,6 +316,7 @@ impl Stage {
             layer.columns.retain(|there| there.name != column);
             layer.up.remove(column);
             layer.down.insert(column.to_owned(), link);
+            layer.successor = successor.map(|successor| (successor.to_owned(), column.to_owned()));
         });
         let target = self.table_mut(table)?;
         let whole = target.clone();
@@ -593,10 +596,15 @@ impl Lineage {
         false
     }
 
-    /// The older version's column that a column of the newer version is another form of; none where it is a new one.
+    /// The older version's column that a column of the newer version is another form of, or takes the place of; none where it is a
+    /// new one.
     pub fn origin(&self, column: &str) -> Option<String> {
         let mut name = column.to_owned();
         for at in (1..self.layers.len()).rev() {
+            if let Some((_, before)) = self.layers[at].successor.as_ref().filter(|(successor, _)| *successor == name) {
+                name.clone_from(before);
+                continue;
+            }
             match self.layers[at].up.get(&name)? {
                 Link::Same(below) => name.clone_from(below),
                 // a conversion keeps the name; a column that is new at this point has none below
@@ -645,7 +653,8 @@ impl Lineage {
     fn push_layer(&mut self, change: impl FnOnce(&mut Layer)) {
         let below = self.newest();
         let links = || below.columns.iter().map(|c| (c.name.clone(), Link::Same(c.name.clone()))).collect::<BTreeMap<_, _>>();
-        let mut layer = Layer { table: below.table.clone(), columns: below.columns.clone(), up: links(), down: links() };
+        let mut layer =
+            Layer { table: below.table.clone(), columns: below.columns.clone(), up: links(), down: links(), successor: None };
         change(&mut layer);
         self.layers.push(layer);
     }
@@ -653,7 +662,7 @@ impl Lineage {
 
 impl Layer {
     fn first(name: &str, columns: Vec<ScopeColumn>) -> Self {
-        Layer { table: name.to_owned(), columns, up: BTreeMap::new(), down: BTreeMap::new() }
+        Layer { table: name.to_owned(), columns, up: BTreeMap::new(), down: BTreeMap::new(), successor: None }
     }
 
     /// The columns whose names occur in an expression.

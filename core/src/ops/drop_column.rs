@@ -20,6 +20,9 @@ pub struct DropColumn {
     /// The older version's value, over the newer version's columns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub down: Option<String>,
+    /// The column that takes its place, added earlier in the same migration: it gets the rights and the statistics target. Our own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successor: Option<String>,
 }
 
 impl Operate for DropColumn {
@@ -29,6 +32,12 @@ impl Operate for DropColumn {
             return Err(Error::new(format!("column `{}.{}` is NOT NULL, so the older version needs a value for rows that the newer one writes", self.table, self.column))
                 .hint("add `down: …` with that value, over the columns that remain"));
         }
-        stage.drop_column(&self.table, &self.column, self.down.as_deref())
+        if let Some(successor) = &self.successor {
+            stage.to.table(&self.table)?.column(&self.table, successor)?;
+            if *successor == self.column {
+                return Err(Error::new(format!("column `{}.{successor}` cannot be its own successor", self.table)).hint("name the column that takes its place"));
+            }
+        }
+        stage.drop_column(&self.table, &self.column, self.down.as_deref(), self.successor.as_deref())
     }
 }

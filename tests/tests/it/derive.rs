@@ -160,3 +160,37 @@ async fn a_struct_says_all_that_a_file_can() {
     assert_eq!(one.catalog().await, one.fresh_catalog(&model).await);
     assert_eq!(diff::diff(&next.snapshot("0002_change", model), &next).unwrap(), []);
 }
+
+/// Who sleeps there.
+#[derive(diptych::Schema)]
+#[schema(table = "guests")]
+#[allow(dead_code)]
+struct Guest {
+    #[schema(primary_key)]
+    id: i64,
+    #[schema(renamed_from = "said", up = "length(said)", down = "repeat('x', words)")]
+    words: i32,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_that_is_renamed_and_converted_at_once_keeps_the_rights_of_its_column() {
+    let before =
+        "operations: [{create_table: {name: guests, columns: [{name: id, type: bigint, pk: true}, {name: said, type: text}]}}]";
+    let first = migration("0001_before", before);
+    let snapshot = Snapshot { schema: first.stage(&Schema::default()).unwrap().to, ..Snapshot::default() };
+    let declared = DeclaredSchema { tables: vec![Guest::declared()], ..DeclaredSchema::default() };
+    let operations = diff::diff(&snapshot, &declared).unwrap();
+    let all = [first, Migration { name: "0002_change".to_owned(), version_schema: None, operations }];
+    let database = Database::new().await;
+    database.migrate(&all[..1]).await;
+    let client = database.client().await;
+    must(&client, "ALTER TABLE guests ALTER said SET STATISTICS 500; GRANT SELECT (said) ON guests TO PUBLIC").await;
+    must(&database.on("0001_before").await, "INSERT INTO guests VALUES (1, 'hello')").await;
+    database.migrator().await.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    let app = database.on("0002_change").await;
+    assert_eq!(ask(&app, "SELECT words, has_column_privilege('public', 'guests', 'words', 'SELECT') FROM guests").await, "5|t");
+    database.migrator().await.complete(&mut Quiet).await.unwrap();
+    let kept =
+        "SELECT attacl::text, attstattarget FROM pg_attribute WHERE attrelid = 'public.guests'::regclass AND attname = 'words'";
+    assert_eq!(ask(&client, kept).await.replace("postgres", "x"), "{=r/x}|500");
+}

@@ -484,7 +484,7 @@ fn drop_this(rng: &mut Rng, schema: &Schema, table: &str, column: &Column) -> Op
     let computed = column.identity.is_some() || column.generated.is_some();
     let needed = !column.nullable && column.default.is_none() && !computed;
     let down = (needed && rng.u8(..40) > 0 || rng.bool() && !computed).then(|| out_of(rng, column, &rest, table));
-    Some(vec![DropColumn { table: table.to_owned(), column: column.name.clone(), down }.into()])
+    Some(vec![DropColumn { table: table.to_owned(), column: column.name.clone(), down, ..DropColumn::default() }.into()])
 }
 
 fn rename_column(rng: &mut Rng, model: &Table, table: &str) -> Option<Vec<Operation>> {
