@@ -94,8 +94,11 @@ enum Side {
     New,
 }
 
+/// A statement of a client, and what it is answered: rows as `a|b;c|d`, or `!SQLSTATE`.
+type Look = (Side, &'static str, &'static str);
+
 /// What clients of the two versions do once a file is started, and what they are answered.
-const LOOKS: &[(&str, &[(Side, &str, &str)])] = &[
+const LOOKS: &[(&str, &[Look])] = &[
     (
         "01_ports",
         &[
