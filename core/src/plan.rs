@@ -6,6 +6,7 @@ use std::fmt;
 use crate::hazard::Hazard;
 use crate::sql::Sql;
 
+mod clauses;
 pub mod complete;
 mod dependents;
 mod enums;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, EnumAccess, MapAccess, SeqAccess, Visitor};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -24,6 +24,16 @@ pub fn list_or_map<'de, T: DeserializeOwned, D: Deserializer<'de>>(
     key: &'static str,
 ) -> std::result::Result<Vec<T>, D::Error> {
     deserializer.deserialize_any(ListOrMap { key, item: PhantomData })
+}
+
+/// A text; none where it is empty, as pgroll writes what was not said.
+pub fn unless_empty<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<String>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.filter(|text| !text.trim().is_empty()))
+}
+
+/// A map; an empty one where it is null.
+pub fn or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<BTreeMap<String, String>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 struct ListOrMap<T> {

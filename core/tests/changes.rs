@@ -272,3 +272,23 @@ fn a_foreign_key_hangs_on_no_key_that_goes() {
     let drop = "{drop_constraint: {table: notes, name: notes_user}}, {drop_constraint: {table: users, name: users_pkey}}";
     refused(&format!("{drop}, {point}"), "would hang on key `users_pkey`");
 }
+
+#[test]
+fn what_pgroll_writes_where_nothing_was_said_is_nothing() {
+    for (written, said) in [
+        ("{add_column: {table: users, column: {name: a, type: text, nullable: true}, up: ''}}", ", up: ''"),
+        ("{drop_column: {table: users, column: name, down: ''}}", ", down: ''"),
+        ("{alter_column: {table: users, column: age, nullable: true, down: 'coalesce(age, 0)', up: ''}}", ", up: ''"),
+        ("{alter_column: {table: users, column: age, comment: in years, up: '', down: ''}}", ", up: '', down: ''"),
+        ("{drop_constraint: {table: notes, name: notes_user, down: user_id, up: ''}}", ", up: ''"),
+        (
+            "{create_constraint: {table: users, name: c, type: check, check: age > 0, up: null, down: null}}",
+            ", up: null, down: null",
+        ),
+    ] {
+        let parsed = |text: &str| {
+            Migration::parse("0002_change", &format!("operations: [{text}]")).unwrap_or_else(|error| panic!("{text}: {error}"))
+        };
+        assert_eq!(parsed(written), parsed(&written.replace(said, "")), "{written}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use diptych_core::chain::{Chain, Version};
 use diptych_core::plan::{Plan, Reached, complete, rollback, start};
-use diptych_core::{Migration, Schema};
+use diptych_core::{Action, Migration, Phase, Schema};
 
 const USERS: &str = "operations: [{create_table: {name: users, columns: [{name: id, type: bigint, pk: true}, {name: name, type: text}, {name: age, type: integer, nullable: true}]}}]";
 const SPLIT: &str = "operations:
@@ -161,4 +161,60 @@ fn a_plan_says_which_way_and_why() {
     let change = Migration::parse("0002_change", change).unwrap();
     let chain = Chain::extend("public", Some(older), &[change], Vec::new(), 15).unwrap().unwrap();
     insta::assert_snapshot!(start(&chain).ways.join("\n"));
+}
+
+#[test]
+fn clauses_that_postgresql_14_does_not_know_are_refused_before_anything() {
+    let refusals = |older: Option<&str>, text: &str, server: u32| -> Vec<String> {
+        let older = older.map(|text| {
+            let first = Migration::parse("0001_users", text).unwrap();
+            Version::new("public", &first, &first.stage(&Schema::default()).unwrap())
+        });
+        let change = Migration::parse("0002_change", &format!("operations: [{text}]")).unwrap();
+        let chain = Chain::extend("public", older, &[change], Vec::new(), server).unwrap().unwrap();
+        let plan = start(&chain);
+        let steps = plan.steps.iter().take_while(|step| step.phase == Phase::Preflight);
+        // nothing is tried before: it would be the server's syntax error that is told
+        let steps = steps.take_while(|step| !step.title.ends_with(" can be built") && !step.title.ends_with(" can be created"));
+        let refusals = steps.filter_map(|step| match &step.action {
+            Action::Check { sql, refusal, hint, .. } if refusal.contains("does not know") => {
+                assert!(hint.contains("PostgreSQL 15"), "{hint}");
+                Some(format!("{refusal}: {sql}"))
+            }
+            _ => None,
+        });
+        refusals.collect()
+    };
+    let key = "{name: k, type: unique, columns: [id], nulls_not_distinct: true}";
+    let foreign = "{name: f, type: foreign_key, columns: [a, b], references: {table: t, columns: [a, b], on_delete: SET NULL, on_delete_set_columns: [b]}}";
+    let table = |constraint: &str| {
+        format!(
+            "{{create_table: {{name: t, columns: [{{name: id, type: bigint}}, {{name: a, type: bigint}}, {{name: b, type: bigint, nullable: true}}], constraints: [{{name: ab, type: unique, columns: [a, b]}}, {constraint}]}}}}"
+        )
+    };
+    let alone = table("{name: positive, type: check, check: a > 0}");
+    let before = format!("operations: [{alone}]");
+    let added = |constraint: &str| format!("{{create_constraint: {}}}", constraint.replacen("type:", "table: t, type:", 1));
+    let index = "{create_index: {name: i, table: t, columns: [{column: b}], unique: true, nulls_not_distinct: true}}";
+    let not_distinct = "PostgreSQL 14 does not know `nulls_not_distinct`, and a unique key or index has it: VALUES ";
+    let sets = "PostgreSQL 14 does not know `on_delete_set_columns`, and a foreign key has it: VALUES ";
+    for (older, change, wanted) in [
+        (None, table(key), format!("{not_distinct}('`k` of table `t`')")),
+        (None, table(foreign), format!("{sets}('`f` of table `t`')")),
+        (None, format!("{alone}, {index}"), format!("{not_distinct}('`i` of table `t`')")),
+        (None, format!("{}, {{rename_table: {{from: t, to: u}}}}", table(key)), format!("{not_distinct}('`k` of table `u`')")),
+        (Some(USERS), table(key), format!("{not_distinct}('`k` of table `t`')")),
+        (Some(before.as_str()), added(key), format!("{not_distinct}('`k` of table `t`')")),
+        (Some(before.as_str()), added(foreign), format!("{sets}('`f` of table `t`')")),
+        (
+            Some(before.as_str()),
+            format!("{index}, {}", added(key)),
+            format!("{not_distinct}('`k` of table `t`'), ('`i` of table `t`')"),
+        ),
+    ] {
+        assert_eq!(refusals(older, &change, 14), [wanted], "{change}");
+        assert_eq!(refusals(older, &change, 15), [""; 0], "{change}");
+    }
+    assert_eq!(refusals(None, &table(&format!("{key}, {foreign}")), 14).len(), 2);
+    assert_eq!(refusals(None, &alone, 14), [""; 0]);
 }

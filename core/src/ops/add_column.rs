@@ -10,6 +10,7 @@ use super::Operate;
 use super::column_spec::ColumnSpec;
 use crate::error::{Error, Result};
 use crate::stage::Stage;
+use crate::yaml;
 
 /// The operation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +21,7 @@ pub struct AddColumn {
     /// The column.
     pub column: ColumnSpec,
     /// The value for existing rows and for the older version's writes, over the older version's columns.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "yaml::unless_empty", skip_serializing_if = "Option::is_none")]
     pub up: Option<String>,
 }
 

@@ -12,6 +12,7 @@ use crate::sql;
 use crate::schema::{Column, Constraint};
 use crate::stage::Stage;
 use crate::types;
+use crate::yaml;
 
 /// The operation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,10 +47,10 @@ pub struct AlterColumn {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub references: Option<ReferenceSpec>,
     /// The newer version's value, over the older version's columns.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "yaml::unless_empty", skip_serializing_if = "Option::is_none")]
     pub up: Option<String>,
     /// The older version's value, over the newer version's columns.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "yaml::unless_empty", skip_serializing_if = "Option::is_none")]
     pub down: Option<String>,
 }
 

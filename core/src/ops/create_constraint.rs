@@ -14,6 +14,7 @@ use super::create_table::TableConstraint;
 use crate::error::{Error, Result};
 use crate::schema::{Constraint, Exclusion, IndexParameters, References};
 use crate::stage::Stage;
+use crate::yaml;
 
 /// The operation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,17 +48,17 @@ pub struct CreateConstraint {
     /// The target of a foreign key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub references: Option<References>,
-    /// What the index of a primary key or unique constraint has besides (not in pgroll's dialect).
+    /// What the index of a primary key or unique constraint has besides.
     #[serde(default, skip_serializing_if = "IndexParameters::is_none")]
     pub index_parameters: IndexParameters,
     /// What an exclusion constraint says: refused (not in pgroll's dialect).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exclude: Option<Exclusion>,
     /// The newer version's values by column.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "yaml::or_empty", skip_serializing_if = "BTreeMap::is_empty")]
     pub up: BTreeMap<String, String>,
     /// The older version's values by column.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "yaml::or_empty", skip_serializing_if = "BTreeMap::is_empty")]
     pub down: BTreeMap<String, String>,
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Operate;
 use crate::error::{Error, Result};
 use crate::stage::Stage;
+use crate::yaml;
 
 /// The operation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,7 +19,7 @@ pub struct DropColumn {
     /// The column's name.
     pub column: String,
     /// The older version's value, over the newer version's columns.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "yaml::unless_empty", skip_serializing_if = "Option::is_none")]
     pub down: Option<String>,
     /// The column that takes its place, added earlier in the same migration: it gets the rights and the statistics target. Our own.
     #[serde(default, skip_serializing_if = "Option::is_none")]

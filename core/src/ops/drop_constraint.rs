@@ -7,6 +7,7 @@ use super::column_spec::no_such_constraint;
 use crate::error::{Error, Result};
 use crate::schema::Constraint;
 use crate::stage::Stage;
+use crate::yaml;
 
 /// The operation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,10 +18,10 @@ pub struct DropConstraint {
     /// Its name.
     pub name: String,
     /// The newer version's value of the column, which then is free of the constraint at once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "yaml::unless_empty", skip_serializing_if = "Option::is_none")]
     pub up: Option<String>,
     /// The older version's value of the column, still held to it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "yaml::unless_empty", skip_serializing_if = "Option::is_none")]
     pub down: Option<String>,
 }
 

@@ -14,6 +14,7 @@ use super::drop_constraint::refuse_what_is_referenced;
 use crate::error::{Error, Result};
 use crate::sql;
 use crate::stage::Stage;
+use crate::yaml;
 
 /// The operation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,10 +25,10 @@ pub struct DropMulticolumnConstraint {
     /// The constraint's name.
     pub name: String,
     /// The newer version's values by column; the column itself where absent.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "yaml::or_empty", skip_serializing_if = "BTreeMap::is_empty")]
     pub up: BTreeMap<String, String>,
     /// The older version's values by column, still held to the constraint.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "yaml::or_empty", skip_serializing_if = "BTreeMap::is_empty")]
     pub down: BTreeMap<String, String>,
 }
 

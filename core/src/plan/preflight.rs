@@ -4,7 +4,7 @@ use crate::chain::Chain;
 use crate::ddl;
 use crate::enums;
 use crate::plan::start::new_indexes;
-use crate::plan::{Action, Phase, Steps, Verdict, dependents, rows, surroundings};
+use crate::plan::{Action, Phase, Steps, Verdict, clauses, dependents, rows, surroundings};
 use crate::schema::Constraint;
 use crate::shadow::Physical;
 use crate::sql;
@@ -60,6 +60,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
             },
         );
     }
+    clauses::known(chain, tables, steps);
     super::enums::checks(chain, tables, steps);
     surroundings::checks(chain, tables, steps);
     for table in &kept {
@@ -133,23 +134,6 @@ fn definitions(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
             let refusal = format!("table `{name}` cannot be created");
             attempt(format!("table `{name}` can be created"), ddl::try_table(enums::attempt(chain), name, newer), refusal);
         }
-    }
-    let keys = tables.iter().flat_map(|table| table.new_foreign_keys().into_iter().map(move |(_, key)| (table, key)));
-    let sets = keys.filter(
-        |(_, key)| matches!(key, Constraint::ForeignKey { references, .. } if !references.on_delete_set_columns.is_empty()),
-    );
-    let sets: Vec<_> = sets.map(|(table, _)| sql!("({})", literal(&table.name))).collect();
-    if chain.server < 15 && !sets.is_empty() {
-        steps.push(
-            Phase::Preflight,
-            "no foreign key has a list of columns to set (PostgreSQL 14)",
-            Action::Check {
-                sql: sql!("VALUES {}", join(sets, ", ")),
-                refusal: "PostgreSQL 14 does not know `on_delete_set_columns`, which foreign keys of these tables have".into(),
-                hint: "remove it, or upgrade to PostgreSQL 15 or newer".into(),
-                verdict: Verdict::Refuse,
-            },
-        );
     }
 }
 

@@ -12,6 +12,7 @@ mod lifecycle;
 mod load;
 mod outage;
 mod peers;
+mod pgroll;
 mod preflight;
 mod property;
 mod race;

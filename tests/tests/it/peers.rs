@@ -29,6 +29,12 @@ async fn started(before: &str, seed: &str, change: &str) -> Database {
     database
 }
 
+/// A file's text; on PostgreSQL 14 without the clauses that it does not know.
+fn for_this_server(text: &str) -> String {
+    let unknown = [", nulls_not_distinct: true", ", on_delete_set_columns: [x, y]"];
+    unknown.iter().filter(|_| major() < 15).fold(text.to_owned(), |text, clause| text.replace(clause, ""))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn t2_a_start_that_fails_while_it_is_planned_leaves_nothing_to_complete() {
     let database = Database::new().await;
@@ -286,7 +292,8 @@ async fn t16_t17_what_hangs_on_a_column_is_named_before_anything_is_changed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn t14_every_kind_of_index_goes_over_to_the_converted_column() {
-    let before = "operations:
+    let before = &for_this_server(
+        "operations:
   - create_table:
       name: users
       columns:
@@ -304,7 +311,8 @@ async fn t14_every_kind_of_index_goes_over_to_the_converted_column() {
   - create_index: {name: i_hash, table: users, columns: [{column: email}], method: hash}
   - create_index: {name: i_brin, table: users, columns: [{column: id, opclass: {name: int8_bloom_ops, params: [n_distinct_per_range=64]}}], method: brin}
   - create_index: {name: i_other, table: users, columns: [{expression: upper(label)}]}
-";
+",
+    );
     // two columns change their form and two their name, crosswise; a new index stands on a new column
     let change = "operations:
   - alter_column: {table: users, column: email, type: 'varchar(80)', up: email, down: email}
@@ -342,7 +350,7 @@ async fn t14_every_kind_of_index_goes_over_to_the_converted_column() {
         ("INCLUDE", "2"),
         ("DESC NULLS LAST", "1"),
         ("text_pattern_ops", "2"),
-        ("NULLS NOT DISTINCT", "2"),
+        ("NULLS NOT DISTINCT", if major() < 15 { "0" } else { "2" }),
         ("WHERE", "4"),
     ] {
         assert_eq!(ask(&new, &format!("{found} '{text}'")).await, count, "{text}");
@@ -389,7 +397,8 @@ async fn t14_an_index_that_the_new_form_cannot_have_is_refused_before_anything()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn t15_a_foreign_key_over_crossed_names_when_a_column_is_altered() {
-    let before = "operations:
+    let before = &for_this_server(
+        "operations:
   - create_table:
       name: p
       columns: [{name: a, type: bigint}, {name: z, type: bigint}]
@@ -403,7 +412,8 @@ async fn t15_a_foreign_key_over_crossed_names_when_a_column_is_altered() {
       constraints:
         - {name: c_fk, type: foreign_key, columns: [x, y], deferrable: true, references: {table: p, columns: [z, a], match_type: FULL, on_update: CASCADE, on_delete: SET NULL}}
         - {name: c_part, type: foreign_key, columns: [x, y], references: {table: p, columns: [z, a], on_delete: SET NULL, on_delete_set_columns: [x, y]}}
-";
+",
+    );
     let change = "operations: [{alter_column: {table: c, column: x, type: numeric, up: x, down: x}}]";
     let wrong = [migration("0001_before", before), migration("0002_change", &change.replace("up: x", "up: x + 100"))];
     let all =

@@ -393,3 +393,50 @@ async fn what_sql_has_made_can_go_again_whatever_used_it() {
     assert_eq!(ask(&old, "SELECT w FROM users").await, "!42P01");
     assert_eq!(ask(&database.on("0003_gone").await, "SELECT count(writer) FROM users").await, "6");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_postgresql_14_does_not_know_is_refused_there_and_taken_elsewhere() {
+    let not_distinct = "PostgreSQL 14 does not know `nulls_not_distinct`, and a unique key or index has it: ";
+    let sets = "PostgreSQL 14 does not know `on_delete_set_columns`, and a foreign key has it: ";
+    let table = |rest: &str| {
+        format!(
+            "{{create_table: {{name: t, columns: [{{name: id, type: integer, pk: true}}, {{name: a, type: integer, nullable: true}}], constraints: [{rest}]}}}}"
+        )
+    };
+    let key = "{name: k, type: unique, columns: [a], nulls_not_distinct: true}";
+    let foreign = "{name: f, type: foreign_key, columns: [a], references: {table: t, columns: [id], on_delete: SET NULL, on_delete_set_columns: [a]}}";
+    let index = "{create_index: {table: users, name: i, unique: true, columns: [{column: n}], nulls_not_distinct: true}}";
+    let added = "{create_constraint: {table: users, name: fk, type: foreign_key, columns: [team], references: {table: teams, columns: [id], on_delete: SET NULL, on_delete_set_columns: [team]}}}";
+
+    // the very first migration of a database
+    for (change, says) in
+        [(table(key), format!("{not_distinct}`k` of table `t`")), (table(foreign), format!("{sets}`f` of table `t`"))]
+    {
+        let database = Database::new().await;
+        let first = [migration("0001_first", &format!("operations: [{change}]"))];
+        let catalog = database.catalog().await;
+        let mut migrator = database.migrator().await;
+        match migrator.start(&first, None, &mut Quiet).await {
+            Ok(_) => assert!(major() >= 15, "{change} was started"),
+            Err(error) => {
+                assert!(major() < 15 && error.is_refused() && error.message().contains(&says), "{error}");
+                assert!(error.hint_text().is_some_and(|hint| hint.contains("PostgreSQL 15")), "{error}");
+                assert_eq!(migrator.status(&first).await.unwrap().pending, None, "{change}");
+                assert_eq!(catalog, database.catalog().await, "{change}");
+            }
+        }
+    }
+    // and one on tables that are there
+    let database = Database::new().await;
+    database.migrate(&[migration("0001_before", BEFORE)]).await;
+    for (change, says) in [
+        (table(key), format!("{not_distinct}`k` of table `t`")),
+        (index.to_owned(), format!("{not_distinct}`i` of table `users`")),
+        (added.to_owned(), format!("{sets}`fk` of table `users`")),
+    ] {
+        match major() {
+            14 => refused(&database, &change, &[&says, "PostgreSQL 15"]).await,
+            _ => taken(&database, &change).await,
+        }
+    }
+}
