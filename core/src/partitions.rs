@@ -98,7 +98,7 @@ pub fn rename_constraints(place: &Sql, so_far: &str, to_be: &str) -> Sql {
         literal(so_far),
         literal(to_be)
     );
-    each(place, &body)
+    each_below(place, &body)
 }
 
 /// Indexes on partitions get names as PostgreSQL gives them: the partition's in place of the table's.
@@ -155,17 +155,27 @@ END
 
 /// A block that does something for each partition that has rows of its own: `partition_.relid`.
 fn each(place: &Sql, body: &Sql) -> Sql {
+    each_of(place, "isleaf AND level > 0", body)
+}
+
+/// The same for every partition, those with partitions of their own too.
+fn each_below(place: &Sql, body: &Sql) -> Sql {
+    each_of(place, "level > 0", body)
+}
+
+fn each_of(place: &Sql, which: &str, body: &Sql) -> Sql {
     let text = sql!(
         "
 DECLARE
   partition_ record;
   own pg_catalog.text;
 BEGIN
-  FOR partition_ IN SELECT relid FROM pg_catalog.pg_partition_tree({}) WHERE isleaf AND level > 0 ORDER BY relid LOOP{}
+  FOR partition_ IN SELECT relid FROM pg_catalog.pg_partition_tree({}) WHERE {} ORDER BY relid LOOP{}
   END LOOP;
 END
 ",
         literal(place.as_str()),
+        Sql::trusted(which),
         body
     );
     sql!("DO {}", dollar_quoted(&text))
