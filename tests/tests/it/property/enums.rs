@@ -186,10 +186,12 @@ pub(super) fn operations(rng: &mut Rng, schema: &Schema) -> Option<Vec<Operation
     }
     let columns: Vec<(&str, &Column)> = schema.columns_of_enum(name).collect();
     let mut result = Vec::new();
+    let mut left = schema.clone();
     for (table, column) in columns {
         // a few that are to be refused
         if rng.u8(..15) > 0 {
-            result.extend(changes::drop_this(rng, schema, table, column)?);
+            result.extend(changes::drop_this(rng, &left, table, column)?);
+            left.tables.get_mut(table).expect("there").columns.retain(|there| there.name != column.name);
         }
     }
     result.push(DropEnum { name: name.clone() }.into());
