@@ -8,10 +8,12 @@
 use crate::chain::Chain;
 use crate::ddl::{self, key_deferral, key_kind};
 use crate::names;
-use crate::schema::Constraint;
+use crate::error::{Error, Result};
+use crate::schema::{Constraint, Table};
 use crate::shadow::Physical;
 use crate::sql;
 use crate::sql::{Sql, dollar_quoted, ident, literal};
+use crate::stage::Stage;
 use crate::sync::OWN_SCHEMA;
 
 /// Stands for a partition in a statement that is run on each of them.
@@ -68,6 +70,31 @@ pub fn add_foreign_keys(place: &Sql, name: &str, definition: &Sql) -> Sql {
         literal(definition.as_str())
     );
     each(place, &body)
+}
+
+/// No foreign key points at a key that the table of the older version has not got yet: it is one of the whole at complete, no sooner.
+pub fn check_targets(stage: &Stage) -> Result<()> {
+    for (name, table) in &stage.to.tables {
+        for (foreign, constraint) in &table.constraints {
+            let Constraint::ForeignKey { references, .. } = constraint else { continue };
+            let lineage = stage.lineage(&references.table)?;
+            let target = stage.to.table(&references.table)?;
+            if !lineage.in_from || target.partition_by.is_none() {
+                continue;
+            }
+            let older = stage.from.table(&lineage.oldest().table)?;
+            let indexed = Table { constraints: Default::default(), ..target.clone() };
+            let below: Option<Vec<String>> = references.columns.iter().map(|column| lineage.same_below(column)).collect();
+            if !below.is_some_and(|below| older.is_key(&below)) && !indexed.is_key(&references.columns) {
+                return Err(Error::new(format!(
+                    "foreign key `{foreign}` of table `{name}` would point at a key of partitioned table `{}` that comes with this migration, and is there at complete alone",
+                    references.table
+                ))
+                .hint("create the foreign key in the next migration"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Each partition's rows are held against its foreign key.

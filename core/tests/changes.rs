@@ -272,3 +272,25 @@ fn a_foreign_key_hangs_on_no_key_that_goes() {
     let drop = "{drop_constraint: {table: notes, name: notes_user}}, {drop_constraint: {table: users, name: users_pkey}}";
     refused(&format!("{drop}, {point}"), "would hang on key `users_pkey`");
 }
+
+#[test]
+fn a_key_that_a_partitioned_table_gets_at_complete_is_not_pointed_at_before() {
+    let before = "operations:
+- create_table: {name: parts, partition_by: HASH (id), columns: [{name: id, type: bigint, pk: true}, {name: n, type: integer}]}
+- create_table: {name: notes, columns: [{name: id, type: bigint}, {name: n, type: integer, nullable: true}]}
+";
+    let before = Migration::parse("0001_before", before).unwrap().stage(&Schema::default()).unwrap().to;
+    let key = "{create_constraint: {name: k, table: parts, type: unique, columns: [id, n]}}";
+    let convert = "{alter_column: {table: parts, column: n, type: bigint, up: n, down: n}}";
+    let point = "{create_constraint: {name: f, table: notes, type: foreign_key, columns: [id, n], references: {table: parts, columns: [id, n]}}}";
+    let stage = |from: &Schema, text: &str| Migration::parse("0002_change", &format!("operations: [{text}]")).unwrap().stage(from);
+    let error = stage(&before, &format!("{key}, {point}")).unwrap_err();
+    assert!(error.message().contains("foreign key `f`") && error.message().contains("`parts`"), "{error}");
+    assert_eq!(error.hint_text(), Some("create the foreign key in the next migration"));
+    let with_key = stage(&before, key).unwrap().to;
+    assert!(stage(&with_key, point).is_ok());
+    assert!(stage(&with_key, &format!("{convert}, {point}")).is_err());
+    // an index is one of the whole from the start
+    let index = "{create_index: {name: i, table: parts, columns: [{column: id}, {column: n}], unique: true}}";
+    assert!(stage(&before, &format!("{index}, {point}")).is_ok());
+}

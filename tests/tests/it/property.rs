@@ -236,10 +236,10 @@ fn listed(seed: u64, from: &Schema, operations: Vec<Operation>) -> Option<Case> 
         operation.apply(&mut stage).ok()?;
         account::enter(&mut ways, operation, &before, &stage.to);
     }
-    // a replica identity may have lost its index
-    stage.to.check().ok()?;
     ways.retain(|way| way.old.is_some() || way.new.is_some());
     let migration = Migration { name: CHANGE.to_owned(), version_schema: None, operations };
+    // a replica identity may have lost its index
+    migration.stage(from).ok()?;
     Some(Case { seed, from: from.clone(), migration, ways, declared: false })
 }
 

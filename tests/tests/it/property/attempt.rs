@@ -114,6 +114,7 @@ async fn run(case: &Case, work: &Database, fresh: &Database) -> Result<Done, Str
     session.batch_execute("BEGIN").await.map_err(|error| error.to_string())?;
     both_sides(&session, case, &mut rng, &old, &new, &writes, &answers).await?;
     session.batch_execute("COMMIT").await.map_err(|error| error.to_string())?;
+    partitions::create(&session, base, case, &case.from, Which::Later).await?;
     let then = data(&session, &new).await?;
     migrator.complete(&mut Quiet).await.map_err(|error| format!("complete: {error}"))?;
     let now = data(&session, &new).await?;

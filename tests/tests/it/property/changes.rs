@@ -100,18 +100,25 @@ pub(super) fn alter(
 /// A value for a column out of one or two of the others, mostly.
 pub(super) fn out_of(rng: &mut Rng, enums: &Enums, target: &Column, sources: &[Column], label: &str) -> String {
     let kind = kind(enums, &target.sql_type);
+    let given = |rng: &mut Rng| {
+        let number = rng.u64(..9);
+        kind.written(rng, number)
+    };
     // a few that are to be refused
     let sources: Vec<&Column> = sources.iter().filter(|there| there.generated.is_none() || rng.u8(..20) == 0).collect();
-    let Some(&source) = rng.choice(&sources) else { return kind.given(rng.u64(..9)) };
+    let Some(&source) = rng.choice(&sources) else { return given(rng) };
     let mut text = ident(&source.name).as_str().to_owned();
     if rng.u8(..4) == 0 {
         text = format!("{}.{text}", ident(label));
     }
+    if let Some(label) = enums::some_label(rng, enums, source).filter(|_| rng.u8(..4) == 0) {
+        text = format!("CASE WHEN {text} = {label} THEN 'it is' ELSE CAST({text} AS text) END");
+    }
     if let Some(other) = rng.choice(&sources).filter(|_| rng.u8(..4) == 0) {
         text = format!("CAST({text} AS text) || CAST({} AS text)", ident(&other.name));
     }
-    let made = if rng.u8(..8) == 0 { kind.given(rng.u64(..9)) } else { kind.made_of(&text) };
-    if target.nullable { made } else { format!("coalesce({made}, {})", kind.given(rng.u64(..9))) }
+    let made = if rng.u8(..8) == 0 { given(rng) } else { kind.made_of(&text) };
+    if target.nullable { made } else { format!("coalesce({made}, {})", given(rng)) }
 }
 
 /// Whether a generated column reads it.

@@ -109,6 +109,13 @@ pub(super) fn names_labels(enums: &Enums, column: &Column) -> Option<String> {
     Some(format!("{} = ANY (ARRAY[{list}]::{}[])", ident(&column.name), column.sql_type))
 }
 
+/// A label of a column's type.
+pub(super) fn some_label(rng: &mut Rng, enums: &Enums, column: &Column) -> Option<String> {
+    let model = enums.get(&element(&column.sql_type))?;
+    let label = rng.choice(&model.labels).filter(|_| !is_array(&column.sql_type))?;
+    Some(literal(label).as_str().trim_start().to_owned())
+}
+
 /// Whether a check of the table names labels of this column's type.
 pub(super) fn is_named(table: &Table, column: &Column) -> bool {
     let cast = format!("]::{}[]", column.sql_type);
@@ -329,14 +336,18 @@ impl Next {
         self.changes.iter().filter_map(|change| layer(change, schema, name, table)).collect()
     }
 
-    /// A check, with the labels as they are now where it names those of an enum that changes.
-    pub(super) fn check(&self, rng: &mut Rng, table: &Table, check: &str) -> String {
-        let is_changed = |column: &&Column| {
+    /// The column of an enum that changes whose labels a check or predicate names.
+    pub(super) fn named<'a>(&self, table: &'a Table, text: &str) -> Option<&'a Column> {
+        table.columns.iter().find(|column| {
             let name = element(&column.sql_type);
             self.changes.iter().any(|change| change.name == name && change.labels.is_some())
-                && check.contains(&format!("{} = ANY", ident(&column.name)))
-        };
-        let Some(column) = table.columns.iter().find(is_changed) else { return check.to_owned() };
+                && text.contains(&format!("{} = ", ident(&column.name)))
+        })
+    }
+
+    /// A check, with the labels as they are now where it names those of an enum that changes.
+    pub(super) fn check(&self, rng: &mut Rng, table: &Table, check: &str) -> String {
+        let Some(column) = self.named(table, check) else { return check.to_owned() };
         names_labels(&self.all, column).unwrap_or_else(|| harmless(&column.name, rng))
     }
 }

@@ -130,24 +130,72 @@ fn pieces(rng: &mut Rng, enums: &Enums, place: &str, table: &Table, number: usiz
     statements
 }
 
+/// Partitions that come and go between start and complete, where both versions have the table.
+fn later(rng: &mut Rng, enums: &Enums, name: (&str, &str), table: &Table, number: usize, is_target: bool) -> Vec<String> {
+    let Some((how, _)) = table.partition_by.as_deref().and_then(|text| text.split_once(' ')) else { return Vec::new() };
+    let (base, place) = (name.0, qualified(name.0, name.1));
+    let columns = key(table);
+    let column = table.columns.iter().find(|column| column.name == columns[0]).expect("a key column");
+    let kind = kind(enums, &column.sql_type);
+    let value = |number: u64| literal(&kind.text(number)).as_str().trim_start().to_owned();
+    let least = ", MINVALUE".repeat(columns.len() - 1);
+    let piece = qualified(base, &format!("piece_{number} later"));
+    // values that no row has
+    let is_number = ["bigint", "integer", "smallint", "numeric"].contains(&kind.sql);
+    let mut statements = Vec::new();
+    if rng.bool() && (is_number || how == "LIST" && ["text", "character varying", "uuid"].contains(&kind.sql)) {
+        match how {
+            "LIST" => statements.push(format!("CREATE TABLE {piece} PARTITION OF {place} FOR VALUES IN ({})", value(9000))),
+            "RANGE" => statements.push(format!(
+                "CREATE TABLE {piece} PARTITION OF {place} FOR VALUES FROM ({}{least}) TO ({}{least})",
+                value(9000),
+                value(9001)
+            )),
+            _ => {}
+        }
+    }
+    if rng.u8(..3) == 0 && !is_target {
+        statements.push(format!("ALTER TABLE {place} DETACH PARTITION {}", qualified(base, &format!("piece_{number} 0"))));
+    }
+    statements
+}
+
 /// The partitions of every table that both versions have, or of those that only the newer has; the same whatever their names are.
 pub(super) async fn create(client: &Client, base: &str, case: &Case, schema: &Schema, which: Which) -> Result<(), String> {
     let path = format!("SET search_path = {}", ident(base));
     client.batch_execute(&path).await.map_err(|error| error.to_string())?;
+    let to = case.migration.stage(&case.from).map_err(|error| error.to_string())?.to;
     for (number, way) in case.ways.iter().enumerate() {
         let is_kept = way.old.is_some();
         let name = match which {
             Which::Older => way.old.as_ref(),
+            Which::Later => way.old.as_ref(),
             Which::New => way.new.as_ref().filter(|_| !is_kept),
             Which::Newer => way.new.as_ref(),
         };
         let Some((name, table)) = name.and_then(|name| schema.tables.get_key_value(name)) else { continue };
         let mut rng = Rng::with_seed(case.seed ^ number as u64);
-        for sql in pieces(&mut rng, &schema.enums, qualified(base, name).as_str(), table, number) {
+        let mut statements = match which {
+            Which::Later => Vec::new(),
+            _ => pieces(&mut rng, &schema.enums, qualified(base, name).as_str(), table, number),
+        };
+        if matches!(which, Which::Later | Which::Newer) && is_kept && way.new.is_some() {
+            let mut rng = Rng::with_seed(!case.seed ^ number as u64);
+            let is_target = is_target(&case.from, way.old.as_ref()) || is_target(&to, way.new.as_ref());
+            statements.extend(later(&mut rng, &schema.enums, (base, name), table, number, is_target));
+        }
+        for sql in statements {
             client.batch_execute(&sql).await.map_err(|error| format!("`{sql}`: {:?}", error.as_db_error()))?;
         }
     }
     Ok(())
+}
+
+/// Whether foreign keys point at a table.
+fn is_target(schema: &Schema, table: Option<&String>) -> bool {
+    schema.tables.values().flat_map(|there| there.constraints.values()).any(
+        |there| matches!(there, Constraint::ForeignKey { references, .. } if Some(&references.table) == table),
+    )
 }
 
 /// Whose partitions are made.
@@ -157,8 +205,10 @@ pub(super) enum Which {
     Older,
     /// Those of tables that only the newer version has.
     New,
-    /// Those of all tables of the newer version.
+    /// Those of all tables of the newer version, as they are in the end.
     Newer,
+    /// What comes and goes meanwhile.
+    Later,
 }
 
 /// What a version knows of a catalog.

@@ -375,7 +375,11 @@ pub(crate) fn index(rng: &mut Rng, enums: &Enums, table: &Table) -> Option<Index
     let other: Vec<&Column> = table.columns.iter().filter(|column| !kind(enums, &column.sql_type).methods.is_empty()).collect();
     let predicate = |rng: &mut Rng| {
         let column = (rng.u8(..4) == 0).then(|| rng.choice(&table.columns)).flatten()?;
-        Some(format!("{} IS NOT NULL", ident(&column.name)))
+        let name = ident(&column.name);
+        Some(match enums::some_label(rng, enums, column) {
+            Some(label) => format!("{name} = {label}::{}", column.sql_type),
+            None => format!("{name} IS NOT NULL"),
+        })
     };
     if rng.u8(..4) == 0 && !other.is_empty() {
         let column = other[rng.usize(..other.len())];

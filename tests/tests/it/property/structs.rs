@@ -229,6 +229,8 @@ fn follow(rng: &mut Rng, schema: &Schema, enums: &Next, at: usize, result: &mut 
         {
             let Some((_, to)) = own.iter().find(|(from, _)| *from == column.name) else { continue };
             index.predicate = Some(format!("{} IS NOT NULL", ident(to)));
+        } else if let Some(column) = index.predicate.as_ref().and_then(|text| enums.named(before, text)) {
+            index.predicate = Some(format!("{} IS NOT NULL", ident(&column.name)));
         }
         if index.columns.iter().map(|key| &key.column).chain(&index.include).all(there) && rng.u8(..10) > 0 {
             indexes.push((Some(name.clone()), index));

@@ -228,6 +228,11 @@ impl Kind {
         }
     }
 
+    /// The same, now and then with its type: a label that both forms of it have.
+    pub(crate) fn written(&self, rng: &mut Rng, number: u64) -> String {
+        if rng.u8(..8) == 0 { self.literal(number) } else { self.given(number) }
+    }
+
     /// The n-th value as text.
     pub(crate) fn text(&self, number: u64) -> String {
         if self.labels.is_empty() {
