@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::enums::EnumForm;
 use crate::error::{Error, Result};
 use crate::ops::add_column::is_fast_default;
+use crate::ops::alter_enum::literal_of;
 use crate::schema::{Column, Constraint, Enum, Schema, Table};
 use crate::{sql, types};
 
@@ -297,8 +298,9 @@ impl Stage {
         // what a conversion to the older version reads needs a value
         let lineage = self.lineage(table)?;
         let is_read = lineage.same_below(column).is_none() || lineage.reads_down(column);
-        let default = self.to.table(table)?.column(table, column)?.default.clone();
-        let default = default.filter(|default| is_read && is_fast_default(default));
+        let gone = self.to.table(table)?.column(table, column)?;
+        let default = gone.default.as_ref().filter(|default| is_read && is_fast_default(default));
+        let default = default.map(|default| self.as_value(&gone.sql_type, default));
         let link = down.map(str::to_owned).or(default).map_or(Link::Fresh, Link::Derived);
         self.lineage_mut(table)?.push_layer(|layer| {
             layer.columns.retain(|there| there.name != column);
@@ -377,8 +379,12 @@ impl Stage {
     pub fn describe_column(&mut self, table: &str, column: Column) -> Result<()> {
         let before = self.to.table(table)?.column(table, &column.name)?.default.clone();
         if before != column.default {
-            let none = sql!("CAST(NULL AS {})", sql::type_name(&column.sql_type));
-            self.lineage_mut(table)?.supply(&column.name, before.as_deref().unwrap_or(none.as_str()));
+            let value = match &before {
+                Some(default) => self.as_value(&column.sql_type, default),
+                None if self.is_enum(&column.sql_type) => "NULL".to_owned(),
+                None => sql!("CAST(NULL AS {})", sql::type_name(&column.sql_type)).as_str().to_owned(),
+            };
+            self.lineage_mut(table)?.supply(&column.name, &value);
         }
         let name = column.name.clone();
         *self.to.table_mut(table)?.column_mut(table, &name)? = column;
@@ -419,6 +425,16 @@ impl Stage {
         Ok(())
     }
 
+    fn is_enum(&self, sql_type: &str) -> bool {
+        self.to.enums.contains_key(&types::element(sql_type))
+    }
+
+    /// A default as an expression. An enum's is its label alone: the type may not be there yet, or is another one where it is read.
+    fn as_value(&self, sql_type: &str, default: &str) -> String {
+        let literal = if self.is_enum(sql_type) { literal_of(default) } else { None };
+        literal.unwrap_or(default).to_owned()
+    }
+
     /// Columns that came with nothing but their default have that for a value where an expression reads them.
     fn supply_what_is_read(&mut self, table: &str, expression: &str) -> Result<()> {
         if let Some(column) = self.numbered(table)?.into_iter().find(|name| sql::mentions(expression, name)) {
@@ -428,7 +444,10 @@ impl Stage {
             .hint("let the expression do without it, or make this change in the next migration"));
         }
         let columns = self.to.table(table)?.columns.iter();
-        let read = columns.filter_map(|column| Some((column.name.clone(), column.default.clone()?)));
+        let read = columns.filter_map(|column| {
+            let default = column.default.as_ref()?;
+            Some((column.name.clone(), self.as_value(&column.sql_type, default)))
+        });
         let read: Vec<_> = read.filter(|(name, _)| sql::mentions(expression, name)).collect();
         let lineage = self.lineage_mut(table)?;
         read.iter().for_each(|(name, default)| lineage.supply(name, default));

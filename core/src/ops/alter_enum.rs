@@ -222,6 +222,12 @@ fn label_of(text: &str) -> Option<(String, &str)> {
     is_cast.then_some((label, rest))
 }
 
+/// A default that is a plain literal, without its cast.
+pub fn literal_of(text: &str) -> Option<&str> {
+    let text = text.trim();
+    label_of(text).map(|(_, rest)| &text[..text.len() - rest.len()])
+}
+
 /// The value of the string literal that a text begins with, and what follows it.
 fn quoted(text: &str) -> Option<(String, &str)> {
     let escaped = text.strip_prefix(['E', 'e']).filter(|rest| rest.starts_with('\''));

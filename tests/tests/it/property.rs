@@ -126,6 +126,9 @@ async fn one(seed: u64, pair: &mut Pair, totals: &mut Totals) -> Option<String> 
     let kind = if case.declared { "structs" } else { "operations" };
     let number = case.migration.operations.len();
     totals.declared += usize::from(case.declared);
+    if std::env::var("SEED").is_ok() {
+        println!("{}", files(&case));
+    }
     for operation in &case.migration.operations {
         *totals.operations.entry(operation.name()).or_default() += 1;
     }
@@ -173,11 +176,13 @@ fn anew(schema: &Schema) -> Migration {
     Migration { name: BEFORE.to_owned(), version_schema: None, operations: diff::create_all(schema) }
 }
 
+/// Its migrations as files.
+fn files(case: &Case) -> String {
+    format!("\n--- {BEFORE}.yaml\n{}--- {CHANGE}.yaml\n{}", anew(&case.from).to_yaml(), case.migration.to_yaml())
+}
+
 fn failure(seed: u64, text: &str, case: Option<&Case>) -> String {
-    let files = case.map_or_else(String::new, |case| {
-        let before = anew(&case.from);
-        format!("\n--- {BEFORE}.yaml\n{}--- {CHANGE}.yaml\n{}", before.to_yaml(), case.migration.to_yaml())
-    });
+    let files = case.map_or_else(String::new, files);
     format!("property failed: {text}{files}\nagain: SEED={seed} cargo test -p diptych-tests --test it property -- --nocapture\n")
 }
 

@@ -268,15 +268,19 @@ pub(super) struct Next {
     pub(super) all: Enums,
     /// What was done to those of the older version.
     pub(super) changes: Vec<AlterEnum>,
+    /// Those that go where no column is left.
+    pub(super) goes: Vec<String>,
 }
 
 /// Enums kept, altered and added.
 pub(super) fn next_release(rng: &mut Rng, schema: &Schema) -> Next {
-    let mut next = Next { declared: Vec::new(), all: schema.enums.clone(), changes: Vec::new() };
+    let mut next = Next { declared: Vec::new(), all: schema.enums.clone(), changes: Vec::new(), goes: Vec::new() };
     for (name, before) in &schema.enums {
         let mut change = AlterEnum { name: name.clone(), ..AlterEnum::default() };
-        if rng.u8(..3) == 0 {
-            change = changed(rng, name, before, true);
+        match rng.u8(..6) {
+            0 | 1 => change = changed(rng, name, before, true),
+            2 | 3 => next.goes.push(name.clone()),
+            _ => {}
         }
         let model = after(&change, before);
         let label = |label: &String| DeclaredLabel {

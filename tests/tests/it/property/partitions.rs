@@ -131,7 +131,7 @@ fn pieces(rng: &mut Rng, enums: &Enums, place: &str, table: &Table, number: usiz
 }
 
 /// Partitions that come and go between start and complete, where both versions have the table.
-fn later(rng: &mut Rng, enums: &Enums, name: (&str, &str), table: &Table, number: usize, is_target: bool) -> Vec<String> {
+fn later(rng: &mut Rng, enums: &Enums, name: (&str, &str), table: &Table, number: usize, is_tied: bool) -> Vec<String> {
     let Some((how, _)) = table.partition_by.as_deref().and_then(|text| text.split_once(' ')) else { return Vec::new() };
     let (base, place) = (name.0, qualified(name.0, name.1));
     let columns = key(table);
@@ -154,7 +154,7 @@ fn later(rng: &mut Rng, enums: &Enums, name: (&str, &str), table: &Table, number
             _ => {}
         }
     }
-    if rng.u8(..3) == 0 && !is_target {
+    if rng.u8(..3) == 0 && !is_tied {
         statements.push(format!("ALTER TABLE {place} DETACH PARTITION {}", qualified(base, &format!("piece_{number} 0"))));
     }
     statements
@@ -181,8 +181,8 @@ pub(super) async fn create(client: &Client, base: &str, case: &Case, schema: &Sc
         };
         if matches!(which, Which::Later | Which::Newer) && is_kept && way.new.is_some() {
             let mut rng = Rng::with_seed(!case.seed ^ number as u64);
-            let is_target = is_target(&case.from, way.old.as_ref()) || is_target(&to, way.new.as_ref());
-            statements.extend(later(&mut rng, &schema.enums, (base, name), table, number, is_target));
+            let is_tied = is_tied(&case.from, way.old.as_ref()) || is_tied(&to, way.new.as_ref());
+            statements.extend(later(&mut rng, &schema.enums, (base, name), table, number, is_tied));
         }
         for sql in statements {
             client.batch_execute(&sql).await.map_err(|error| format!("`{sql}`: {:?}", error.as_db_error()))?;
@@ -191,11 +191,13 @@ pub(super) async fn create(client: &Client, base: &str, case: &Case, schema: &Sc
     Ok(())
 }
 
-/// Whether foreign keys point at a table.
-fn is_target(schema: &Schema, table: Option<&String>) -> bool {
-    schema.tables.values().flat_map(|there| there.constraints.values()).any(
-        |there| matches!(there, Constraint::ForeignKey { references, .. } if Some(&references.table) == table),
-    )
+/// Whether foreign keys point at a table, or from there: what is detached keeps them.
+fn is_tied(schema: &Schema, table: Option<&String>) -> bool {
+    schema.tables.iter().any(|(name, there)| {
+        there.constraints.values().any(|key| {
+            matches!(key, Constraint::ForeignKey { references, .. } if table == Some(name) || table == Some(&references.table))
+        })
+    })
 }
 
 /// Whose partitions are made.

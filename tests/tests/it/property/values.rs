@@ -228,9 +228,9 @@ impl Kind {
         }
     }
 
-    /// The same, now and then with its type: a label that both forms of it have.
+    /// The same, now and then by way of its type, which the older version may not have.
     pub(crate) fn written(&self, rng: &mut Rng, number: u64) -> String {
-        if rng.u8(..8) == 0 { self.literal(number) } else { self.given(number) }
+        if self.labels.is_empty() || rng.u8(..12) > 0 { self.given(number) } else { self.itself(&self.literal(number)) }
     }
 
     /// The n-th value as text.
