@@ -7,8 +7,8 @@
 
 use crate::chain::Chain;
 use crate::ddl::{self, key_deferral, key_kind};
-use crate::names;
 use crate::error::{Error, Result};
+use crate::names;
 use crate::schema::{Constraint, Table};
 use crate::shadow::Physical;
 use crate::sql;

@@ -283,7 +283,8 @@ fn a_key_that_a_partitioned_table_gets_at_complete_is_not_pointed_at_before() {
     let key = "{create_constraint: {name: k, table: parts, type: unique, columns: [id, n]}}";
     let convert = "{alter_column: {table: parts, column: n, type: bigint, up: n, down: n}}";
     let point = "{create_constraint: {name: f, table: notes, type: foreign_key, columns: [id, n], references: {table: parts, columns: [id, n]}}}";
-    let stage = |from: &Schema, text: &str| Migration::parse("0002_change", &format!("operations: [{text}]")).unwrap().stage(from);
+    let stage =
+        |from: &Schema, text: &str| Migration::parse("0002_change", &format!("operations: [{text}]")).unwrap().stage(from);
     let error = stage(&before, &format!("{key}, {point}")).unwrap_err();
     assert!(error.message().contains("foreign key `f`") && error.message().contains("`parts`"), "{error}");
     assert_eq!(error.hint_text(), Some("create the foreign key in the next migration"));

@@ -257,11 +257,16 @@ fn add_column(rng: &mut Rng, schema: &Schema, table: &str) -> Option<Vec<Operati
     }
     let numbered = column.identity.is_some() && rng.u8(..15) > 0;
     let needed = !column.nullable && column.default.is_none();
-    let up = (!numbered && (needed && rng.u8(..40) > 0 || rng.u8(..3) == 0)).then(|| out_of(rng, &schema.enums, &column, &model.columns, table));
+    let up = (!numbered && (needed && rng.u8(..40) > 0 || rng.u8(..3) == 0))
+        .then(|| out_of(rng, &schema.enums, &column, &model.columns, table));
     let mut spec = ColumnSpec::of(&column);
     if rng.u8(..8) == 0 {
         let name = name(rng, &relations(schema));
-        spec.check = Some(CheckSpec { name, constraint: harmless(&column.name, rng), no_inherit: rng.bool() && model.partition_by.is_none() });
+        spec.check = Some(CheckSpec {
+            name,
+            constraint: harmless(&column.name, rng),
+            no_inherit: rng.bool() && model.partition_by.is_none(),
+        });
     }
     Some(vec![AddColumn { table: table.to_owned(), column: spec, up }.into()])
 }

@@ -12,9 +12,9 @@ use diptych::core::{Column, Constraint, DeclaredEnum, DeclaredLabel, Operation, 
 use fastrand::Rng;
 
 use super::account::{Layer, Value, Way};
+use super::changes;
 use super::schemas::{comment, relations};
 use super::values::{KINDS, Kind, harmless, of_labels};
-use super::changes;
 
 /// The enums of a version.
 pub(crate) type Enums = BTreeMap<String, Enum>;
@@ -255,7 +255,10 @@ fn by_label<'a>(column: &Column, pairs: impl Iterator<Item = (&'a str, Option<&'
 
 /// The label of a default that is nothing else.
 fn label_of(default: &str) -> Option<String> {
-    LABELS.iter().find(|label| default.trim_start().starts_with(&format!("{}::", literal(label).as_str().trim_start()))).map(|label| (*label).to_owned())
+    LABELS
+        .iter()
+        .find(|label| default.trim_start().starts_with(&format!("{}::", literal(label).as_str().trim_start())))
+        .map(|label| (*label).to_owned())
 }
 
 // -- structs
@@ -288,11 +291,18 @@ pub(super) fn next_release(rng: &mut Rng, schema: &Schema) -> Next {
             renamed_from: change.rename.iter().find(|(_, to)| *to == label).map(|(from, _)| from.clone()),
             down: change.down.get(label).cloned(),
             allow: change.allow.filter(|_| {
-                !before.labels.contains(label) && !change.rename.values().any(|to| to == label) && !change.down.contains_key(label)
+                !before.labels.contains(label)
+                    && !change.rename.values().any(|to| to == label)
+                    && !change.down.contains_key(label)
             }),
         };
         let labels = model.labels.iter().map(label).collect();
-        next.declared.push(DeclaredEnum { name: name.clone(), comment: model.comment.clone(), labels, dropped: change.up.clone() });
+        next.declared.push(DeclaredEnum {
+            name: name.clone(),
+            comment: model.comment.clone(),
+            labels,
+            dropped: change.up.clone(),
+        });
         next.all.insert(name.clone(), model);
         next.changes.push(change);
     }

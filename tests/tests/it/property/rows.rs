@@ -141,10 +141,7 @@ fn is_written(column: &Column) -> bool {
 }
 
 /// An insert, and what it gives to which column.
-fn insert<'a>(
-    rng: &mut Rng,
-    enums: &Enums,
-    name: &str, table: &'a Table, number: u64) -> (String, Vec<(&'a String, String)>) {
+fn insert<'a>(rng: &mut Rng, enums: &Enums, name: &str, table: &'a Table, number: u64) -> (String, Vec<(&'a String, String)>) {
     let is_unique = |column: &Column| {
         let on = |columns: &[String]| columns.contains(&column.name);
         table.constraints.values().any(|there| match there {

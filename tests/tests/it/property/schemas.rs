@@ -263,7 +263,8 @@ pub(crate) fn column(rng: &mut Rng, enums: &Enums, table: &Table, first: bool) -
 pub(crate) fn constraint(rng: &mut Rng, schema: &Schema, table: &str) -> Option<(String, Constraint)> {
     let model = &schema.tables[table];
     let constraint = if rng.bool() {
-        let mut columns = some_columns(rng, model, 2, |column| kind(&schema.enums, &column.sql_type).ordered && column.generated.is_none());
+        let mut columns =
+            some_columns(rng, model, 2, |column| kind(&schema.enums, &column.sql_type).ordered && column.generated.is_none());
         if columns.is_empty() {
             return None;
         }

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diptych::core::schema::{Enum, rename_in};
 use diptych::core::sql::{ident, mentions};
-use diptych::core::{Column, Constraint, DeclaredColumn, DeclaredEnum, DeclaredSchema, DeclaredTable, DroppedColumn, Schema, Table};
+use diptych::core::{
+    Column, Constraint, DeclaredColumn, DeclaredEnum, DeclaredSchema, DeclaredTable, DroppedColumn, Schema, Table,
+};
 use diptych_tests::major;
 use fastrand::Rng;
 
@@ -82,14 +84,7 @@ pub(crate) fn next_release(rng: &mut Rng, schema: &Schema) -> (DeclaredSchema, V
 }
 
 /// The table's struct, its columns kept, altered, renamed, dropped and added; constraints and indexes follow later.
-fn next_table(
-    rng: &mut Rng,
-    schema: &Schema,
-    enums: &Next,
-    old: &str,
-    before: &Table,
-    new: &str,
-) -> (DeclaredTable, Way) {
+fn next_table(rng: &mut Rng, schema: &Schema, enums: &Next, old: &str, before: &Table, new: &str) -> (DeclaredTable, Way) {
     let mut layers = enums.layers(schema, old, before);
     let mut before = before.clone();
     for column in &mut before.columns {
@@ -271,4 +266,3 @@ fn declared(name: &str, table: &Table) -> DeclaredTable {
         ..DeclaredTable::default()
     }
 }
-
