@@ -461,20 +461,28 @@ impl Stage {
         Ok(identities.map(|column| column.name.clone()).filter(|name| lineage.origin(name).is_none()).collect())
     }
 
-    /// A key of the older version on these columns that is dropped: until complete it is there, and a new foreign key would take it.
+    /// A key of the older version on these columns that is dropped, or built anew since a column of its INCLUDE is another one: until
+    /// complete it is there, and a new foreign key would take it.
     pub fn key_that_goes(&self, table: &str, columns: &[String]) -> Result<Option<String>> {
         let lineage = self.lineage(table)?;
         let below: Option<Vec<String>> = columns.iter().map(|name| lineage.same_below(name)).collect();
         let (true, Some(below)) = (lineage.in_from, below) else { return Ok(None) };
-        let is_it = |there: &Constraint| match there {
-            Constraint::PrimaryKey { columns, .. } | Constraint::Unique { columns, .. } => {
-                columns.len() == below.len() && below.iter().all(|name| columns.contains(name))
+        let (older, now) = (self.from.table(&lineage.oldest().table)?, self.to.table(table)?);
+        let kept: Vec<String> = now.columns.iter().filter_map(|column| lineage.same_below(&column.name)).collect();
+        let goes = |key: Vec<&String>, included: &[String], is_there: bool| {
+            let is_it = key.len() == below.len() && below.iter().all(|name| key.contains(&name));
+            is_it && (!is_there || included.iter().any(|name| !kept.contains(name)))
+        };
+        let constraint = older.constraints.iter().find(|(name, there)| match there {
+            Constraint::PrimaryKey { columns, index_parameters, .. } | Constraint::Unique { columns, index_parameters, .. } => {
+                goes(columns.iter().collect(), &index_parameters.include_columns, now.constraints.contains_key(*name))
             }
             _ => false,
-        };
-        let older = self.from.table(&lineage.oldest().table)?.constraints.iter();
-        let now = &self.to.table(table)?.constraints;
-        Ok(older.filter(|(name, there)| is_it(there) && !now.contains_key(*name)).map(|(name, _)| name.clone()).next())
+        });
+        let index = older.indexes.iter().filter(|(_, index)| index.unique && index.predicate.is_none()).find(|(name, index)| {
+            goes(index.columns.iter().map(|key| &key.column).collect(), &index.include, now.indexes.contains_key(*name))
+        });
+        Ok(constraint.map(|(name, _)| name).or(index.map(|(name, _)| name)).cloned())
     }
 
     /// A key that has the column in INCLUDE and that a foreign key points at, with the foreign key's table and name. Which of several

@@ -295,3 +295,29 @@ fn a_key_that_a_partitioned_table_gets_at_complete_is_not_pointed_at_before() {
     let index = "{create_index: {name: i, table: parts, columns: [{column: id}, {column: n}], unique: true}}";
     assert!(stage(&before, &format!("{index}, {point}")).is_ok());
 }
+
+#[test]
+fn a_foreign_key_does_not_hang_on_a_key_whose_included_column_goes() {
+    let before = |key: &str| {
+        let text = format!(
+            "operations:
+- create_table: {{name: users, columns: [{{name: id, type: bigint}}, {{name: age, type: integer}}, {{name: size, type: integer}}]}}
+- create_table: {{name: notes, columns: [{{name: user_id, type: bigint}}]}}
+- {key}
+"
+        );
+        Migration::parse("0001_before", &text).unwrap().stage(&Schema::default()).unwrap().to
+    };
+    let convert = "{alter_column: {table: users, column: age, type: bigint, up: age, down: age}}";
+    let point = "{create_constraint: {name: f, table: notes, type: foreign_key, columns: [user_id], references: {table: users, columns: [id]}}}";
+    for key in [
+        "create_constraint: {name: k, table: users, type: unique, columns: [id], index_parameters: {include_columns: [age]}}",
+        "create_index: {name: k, table: users, columns: [{column: id}], unique: true, include: [age]}",
+    ] {
+        let stage = |text: &str| Migration::parse("0002_change", &format!("operations: [{text}]")).unwrap().stage(&before(key));
+        let error = stage(&format!("{convert}, {point}")).unwrap_err();
+        assert!(error.message().contains("would hang on key `k`") && error.hint_text().is_some(), "{error}");
+        assert!(stage(&format!("{{rename_column: {{table: users, from: age, to: years}}}}, {point}")).is_ok());
+        assert!(stage(&format!("{{alter_column: {{table: users, column: size, type: bigint, up: size, down: size}}}}, {point}")).is_ok());
+    }
+}

@@ -227,6 +227,7 @@ const PIECES: &str = r#"
 WITH piece AS (
   SELECT class.oid, class.relname FROM pg_class AS class
   WHERE class.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = {}) AND class.relkind IN ('r', 'p') AND class.relispartition
+    AND NOT starts_with((SELECT relname FROM pg_class WHERE oid = pg_partition_root(class.oid))::text, 'piece_')
 )
 SELECT line FROM (
   SELECT format('%s: column %s %s notnull=%s default=%s generated=%s', piece.relname, own.attname, format_type(own.atttypid, own.atttypmod),
