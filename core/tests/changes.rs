@@ -318,6 +318,9 @@ fn a_foreign_key_does_not_hang_on_a_key_whose_included_column_goes() {
         let error = stage(&format!("{convert}, {point}")).unwrap_err();
         assert!(error.message().contains("would hang on key `k`") && error.hint_text().is_some(), "{error}");
         assert!(stage(&format!("{{rename_column: {{table: users, from: age, to: years}}}}, {point}")).is_ok());
-        assert!(stage(&format!("{{alter_column: {{table: users, column: size, type: bigint, up: size, down: size}}}}, {point}")).is_ok());
+        assert!(
+            stage(&format!("{{alter_column: {{table: users, column: size, type: bigint, up: size, down: size}}}}, {point}"))
+                .is_ok()
+        );
     }
 }

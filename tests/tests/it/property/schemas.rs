@@ -6,6 +6,7 @@ use diptych::core::names::LONGEST;
 use diptych::core::schema::{Exclusion, Identity, IndexColumn, IndexParameters, OperatorClass, References};
 use diptych::core::sql::ident;
 use diptych::core::{Column, Constraint, Index, Schema, Table};
+use diptych_tests::major;
 use fastrand::Rng;
 
 use super::enums::{self, Enums};
@@ -271,7 +272,7 @@ pub(crate) fn constraint(rng: &mut Rng, schema: &Schema, table: &str) -> Option<
         partitions::cover(model, &mut columns);
         let deferrable = rng.u8(..4) == 0;
         Constraint::Unique {
-            nulls_not_distinct: rng.u8(..6) == 0,
+            nulls_not_distinct: rng.u8(..6) == 0 && major() >= 15,
             deferrable,
             initially_deferred: deferrable && rng.bool(),
             index_parameters: index_parameters(rng, model, &columns, true),
@@ -354,7 +355,7 @@ pub(crate) fn reference(
     let on_delete = if on_delete.starts_with("SET") && !all_nullable { "" } else { on_delete };
     let on_update = ["", "", "CASCADE", "RESTRICT"][rng.usize(..4)];
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let set = if on_delete == "SET NULL" && rng.bool() { vec![nullable[0].clone()] } else { Vec::new() };
+    let set = if on_delete == "SET NULL" && rng.bool() && major() >= 15 { vec![nullable[0].clone()] } else { Vec::new() };
     let deferrable = rng.u8(..3) == 0;
     Constraint::ForeignKey {
         columns,
@@ -422,7 +423,7 @@ pub(crate) fn index(rng: &mut Rng, enums: &Enums, table: &Table) -> Option<Index
         storage_parameters: (rng.u8(..4) == 0).then(|| "fillfactor = 70".to_owned()),
         include,
         tablespace: None,
-        nulls_not_distinct: unique && rng.u8(..4) == 0,
+        nulls_not_distinct: unique && rng.u8(..4) == 0 && major() >= 15,
     };
     partitions::cover_in_index(table, &mut index);
     Some(index)
