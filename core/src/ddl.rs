@@ -264,7 +264,7 @@ fn partition_by(table: &Table) -> Sql {
 
 fn attempt(statements: impl IntoIterator<Item = Sql>) -> Sql {
     let body = sql!(
-        "\nBEGIN\n{};\nRAISE EXCEPTION USING ERRCODE = 'DPT00';\nEXCEPTION WHEN SQLSTATE 'DPT00' THEN NULL;\nEND\n",
+        "\n#variable_conflict use_column\nBEGIN\n{};\nRAISE EXCEPTION USING ERRCODE = 'DPT00';\nEXCEPTION WHEN SQLSTATE 'DPT00' THEN NULL;\nEND\n",
         join(statements, ";\n")
     );
     sql!("DO {}", sql::dollar_quoted(&body))

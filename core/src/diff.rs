@@ -11,8 +11,8 @@ use crate::ops::{
 };
 use crate::schema::{Column, Constraint, Enum, Identity, ReplicaIdentity, Schema, Table};
 use crate::snapshot::{Snapshot, Used};
-use crate::sql;
 use crate::stage::Stage;
+use crate::{partitions, sql};
 
 /// The operations that lead from the snapshot to the structs; none where they agree.
 ///
@@ -62,6 +62,7 @@ pub fn diff(snapshot: &Snapshot, declared: &DeclaredSchema) -> Result<Vec<Operat
         differ.push(DropEnum { name: name.clone() })?;
     }
     differ.stage.to.check()?;
+    partitions::check_targets(&differ.stage)?;
     Ok(differ.operations)
 }
 

@@ -7,7 +7,7 @@ use crate::ops::Operation;
 use crate::ops::column_spec::check_name;
 use crate::schema::Schema;
 use crate::stage::Stage;
-use crate::{names, yaml};
+use crate::{names, partitions, yaml};
 
 /// A recorded, named list of operations.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +59,8 @@ impl Migration {
         if self.operations.is_empty() {
             return Ok(());
         }
-        stage.to.check().map_err(|error| error.within(format!("migration `{}`", self.name)))
+        let checked = stage.to.check().and_then(|()| partitions::check_targets(stage));
+        checked.map_err(|error| error.within(format!("migration `{}`", self.name)))
     }
 
     /// The mapping from the given schema to the one that the migration leads to.

@@ -7,11 +7,13 @@
 
 use crate::chain::Chain;
 use crate::ddl::{self, key_deferral, key_kind};
+use crate::error::{Error, Result};
 use crate::names;
-use crate::schema::Constraint;
+use crate::schema::{Constraint, Table};
 use crate::shadow::Physical;
 use crate::sql;
 use crate::sql::{Sql, dollar_quoted, ident, literal};
+use crate::stage::Stage;
 use crate::sync::OWN_SCHEMA;
 
 /// Stands for a partition in a statement that is run on each of them.
@@ -69,6 +71,31 @@ pub fn add_foreign_keys(place: &Sql, name: &str, definition: &Sql) -> Sql {
     each(place, &body)
 }
 
+/// No foreign key points at a key that the table of the older version has not got yet: it is one of the whole at complete, no sooner.
+pub fn check_targets(stage: &Stage) -> Result<()> {
+    for (name, table) in &stage.to.tables {
+        for (foreign, constraint) in &table.constraints {
+            let Constraint::ForeignKey { references, .. } = constraint else { continue };
+            let lineage = stage.lineage(&references.table)?;
+            let target = stage.to.table(&references.table)?;
+            if !lineage.in_from || target.partition_by.is_none() {
+                continue;
+            }
+            let older = stage.from.table(&lineage.oldest().table)?;
+            let indexed = Table { constraints: Default::default(), ..target.clone() };
+            let below: Option<Vec<String>> = references.columns.iter().map(|column| lineage.same_below(column)).collect();
+            if !below.is_some_and(|below| older.is_key(&below)) && !indexed.is_key(&references.columns) {
+                return Err(Error::new(format!(
+                    "foreign key `{foreign}` of table `{name}` would point at a key of partitioned table `{}` that comes with this migration, and is there at complete alone",
+                    references.table
+                ))
+                .hint("create the foreign key in the next migration"));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Each partition's rows are held against its foreign key.
 pub fn validate_foreign_keys(place: &Sql, name: &str) -> Sql {
     let body = sql!(
@@ -97,7 +124,7 @@ pub fn rename_constraints(place: &Sql, so_far: &str, to_be: &str) -> Sql {
         literal(so_far),
         literal(to_be)
     );
-    each(place, &body)
+    each_below(place, &body)
 }
 
 /// Indexes on partitions get names as PostgreSQL gives them: the partition's in place of the table's.
@@ -154,17 +181,27 @@ END
 
 /// A block that does something for each partition that has rows of its own: `partition_.relid`.
 fn each(place: &Sql, body: &Sql) -> Sql {
+    each_of(place, "isleaf AND level > 0", body)
+}
+
+/// The same for every partition, those with partitions of their own too.
+fn each_below(place: &Sql, body: &Sql) -> Sql {
+    each_of(place, "level > 0", body)
+}
+
+fn each_of(place: &Sql, which: &str, body: &Sql) -> Sql {
     let text = sql!(
         "
 DECLARE
   partition_ record;
   own pg_catalog.text;
 BEGIN
-  FOR partition_ IN SELECT relid FROM pg_catalog.pg_partition_tree({}) WHERE isleaf AND level > 0 ORDER BY relid LOOP{}
+  FOR partition_ IN SELECT relid FROM pg_catalog.pg_partition_tree({}) WHERE {} ORDER BY relid LOOP{}
   END LOOP;
 END
 ",
         literal(place.as_str()),
+        Sql::trusted(which),
         body
     );
     sql!("DO {}", dollar_quoted(&text))

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::enums::EnumForm;
 use crate::error::{Error, Result};
 use crate::ops::add_column::is_fast_default;
+use crate::ops::alter_enum::literal_of;
 use crate::schema::{Column, Constraint, Enum, Schema, Table};
 use crate::{sql, types};
 
@@ -309,8 +310,9 @@ impl Stage {
         // what a conversion to the older version reads needs a value
         let lineage = self.lineage(table)?;
         let is_read = lineage.same_below(column).is_none() || lineage.reads_down(column);
-        let default = self.to.table(table)?.column(table, column)?.default.clone();
-        let default = default.filter(|default| is_read && is_fast_default(default));
+        let gone = self.to.table(table)?.column(table, column)?;
+        let default = gone.default.as_ref().filter(|default| is_read && is_fast_default(default));
+        let default = default.map(|default| self.as_value(&gone.sql_type, default));
         let link = down.map(str::to_owned).or(default).map_or(Link::Fresh, Link::Derived);
         self.lineage_mut(table)?.push_layer(|layer| {
             layer.columns.retain(|there| there.name != column);
@@ -390,8 +392,12 @@ impl Stage {
     pub fn describe_column(&mut self, table: &str, column: Column) -> Result<()> {
         let before = self.to.table(table)?.column(table, &column.name)?.default.clone();
         if before != column.default {
-            let none = sql!("CAST(NULL AS {})", sql::type_name(&column.sql_type));
-            self.lineage_mut(table)?.supply(&column.name, before.as_deref().unwrap_or(none.as_str()));
+            let value = match &before {
+                Some(default) => self.as_value(&column.sql_type, default),
+                None if self.is_enum(&column.sql_type) => "NULL".to_owned(),
+                None => sql!("CAST(NULL AS {})", sql::type_name(&column.sql_type)).as_str().to_owned(),
+            };
+            self.lineage_mut(table)?.supply(&column.name, &value);
         }
         let name = column.name.clone();
         *self.table_mut(table)?.column_mut(table, &name)? = column;
@@ -444,6 +450,16 @@ impl Stage {
         Ok(())
     }
 
+    fn is_enum(&self, sql_type: &str) -> bool {
+        self.to.enums.contains_key(&types::element(sql_type))
+    }
+
+    /// A default as an expression. An enum's is its label alone: the type may not be there yet, or is another one where it is read.
+    fn as_value(&self, sql_type: &str, default: &str) -> String {
+        let literal = if self.is_enum(sql_type) { literal_of(default) } else { None };
+        literal.unwrap_or(default).to_owned()
+    }
+
     /// Columns that came with nothing but their default have that for a value where an expression reads them.
     fn supply_what_is_read(&mut self, table: &str, expression: &str) -> Result<()> {
         if let Some(column) = self.numbered(table)?.into_iter().find(|name| sql::mentions(expression, name)) {
@@ -453,7 +469,10 @@ impl Stage {
             .hint("let the expression do without it, or make this change in the next migration"));
         }
         let columns = self.to.table(table)?.columns.iter();
-        let read = columns.filter_map(|column| Some((column.name.clone(), column.default.clone()?)));
+        let read = columns.filter_map(|column| {
+            let default = column.default.as_ref()?;
+            Some((column.name.clone(), self.as_value(&column.sql_type, default)))
+        });
         let read: Vec<_> = read.filter(|(name, _)| sql::mentions(expression, name)).collect();
         let lineage = self.lineage_mut(table)?;
         read.iter().for_each(|(name, default)| lineage.supply(name, default));
@@ -467,20 +486,28 @@ impl Stage {
         Ok(identities.map(|column| column.name.clone()).filter(|name| lineage.origin(name).is_none()).collect())
     }
 
-    /// A key of the older version on these columns that is dropped: until complete it is there, and a new foreign key would take it.
+    /// A key of the older version on these columns that is dropped, or built anew since a column of its INCLUDE is another one: until
+    /// complete it is there, and a new foreign key would take it.
     pub fn key_that_goes(&self, table: &str, columns: &[String]) -> Result<Option<String>> {
         let lineage = self.lineage(table)?;
         let below: Option<Vec<String>> = columns.iter().map(|name| lineage.same_below(name)).collect();
         let (true, Some(below)) = (lineage.in_from, below) else { return Ok(None) };
-        let is_it = |there: &Constraint| match there {
-            Constraint::PrimaryKey { columns, .. } | Constraint::Unique { columns, .. } => {
-                columns.len() == below.len() && below.iter().all(|name| columns.contains(name))
+        let (older, now) = (self.from.table(&lineage.oldest().table)?, self.to.table(table)?);
+        let kept: Vec<String> = now.columns.iter().filter_map(|column| lineage.same_below(&column.name)).collect();
+        let goes = |key: Vec<&String>, included: &[String], is_there: bool| {
+            let is_it = key.len() == below.len() && below.iter().all(|name| key.contains(&name));
+            is_it && (!is_there || included.iter().any(|name| !kept.contains(name)))
+        };
+        let constraint = older.constraints.iter().find(|(name, there)| match there {
+            Constraint::PrimaryKey { columns, index_parameters, .. } | Constraint::Unique { columns, index_parameters, .. } => {
+                goes(columns.iter().collect(), &index_parameters.include_columns, now.constraints.contains_key(*name))
             }
             _ => false,
-        };
-        let older = self.from.table(&lineage.oldest().table)?.constraints.iter();
-        let now = &self.to.table(table)?.constraints;
-        Ok(older.filter(|(name, there)| is_it(there) && !now.contains_key(*name)).map(|(name, _)| name.clone()).next())
+        });
+        let index = older.indexes.iter().filter(|(_, index)| index.unique && index.predicate.is_none()).find(|(name, index)| {
+            goes(index.columns.iter().map(|key| &key.column).collect(), &index.include, now.indexes.contains_key(*name))
+        });
+        Ok(constraint.map(|(name, _)| name).or(index.map(|(name, _)| name)).cloned())
     }
 
     /// A key that has the column in INCLUDE and that a foreign key points at, with the foreign key's table and name. Which of several

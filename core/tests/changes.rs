@@ -292,3 +292,55 @@ fn what_pgroll_writes_where_nothing_was_said_is_nothing() {
         assert_eq!(parsed(written), parsed(&written.replace(said, "")), "{written}");
     }
 }
+
+#[test]
+fn a_key_that_a_partitioned_table_gets_at_complete_is_not_pointed_at_before() {
+    let before = "operations:
+- create_table: {name: parts, partition_by: HASH (id), columns: [{name: id, type: bigint, pk: true}, {name: n, type: integer}]}
+- create_table: {name: notes, columns: [{name: id, type: bigint}, {name: n, type: integer, nullable: true}]}
+";
+    let before = Migration::parse("0001_before", before).unwrap().stage(&Schema::default()).unwrap().to;
+    let key = "{create_constraint: {name: k, table: parts, type: unique, columns: [id, n]}}";
+    let convert = "{alter_column: {table: parts, column: n, type: bigint, up: n, down: n}}";
+    let point = "{create_constraint: {name: f, table: notes, type: foreign_key, columns: [id, n], references: {table: parts, columns: [id, n]}}}";
+    let stage =
+        |from: &Schema, text: &str| Migration::parse("0002_change", &format!("operations: [{text}]")).unwrap().stage(from);
+    let error = stage(&before, &format!("{key}, {point}")).unwrap_err();
+    assert!(error.message().contains("foreign key `f`") && error.message().contains("`parts`"), "{error}");
+    assert_eq!(error.hint_text(), Some("create the foreign key in the next migration"));
+    let with_key = stage(&before, key).unwrap().to;
+    assert!(stage(&with_key, point).is_ok());
+    assert!(stage(&with_key, &format!("{convert}, {point}")).is_err());
+    // an index is one of the whole from the start
+    let index = "{create_index: {name: i, table: parts, columns: [{column: id}, {column: n}], unique: true}}";
+    assert!(stage(&before, &format!("{index}, {point}")).is_ok());
+}
+
+#[test]
+fn a_foreign_key_does_not_hang_on_a_key_whose_included_column_goes() {
+    let before = |key: &str| {
+        let text = format!(
+            "operations:
+- create_table: {{name: users, columns: [{{name: id, type: bigint}}, {{name: age, type: integer}}, {{name: size, type: integer}}]}}
+- create_table: {{name: notes, columns: [{{name: user_id, type: bigint}}]}}
+- {key}
+"
+        );
+        Migration::parse("0001_before", &text).unwrap().stage(&Schema::default()).unwrap().to
+    };
+    let convert = "{alter_column: {table: users, column: age, type: bigint, up: age, down: age}}";
+    let point = "{create_constraint: {name: f, table: notes, type: foreign_key, columns: [user_id], references: {table: users, columns: [id]}}}";
+    for key in [
+        "create_constraint: {name: k, table: users, type: unique, columns: [id], index_parameters: {include_columns: [age]}}",
+        "create_index: {name: k, table: users, columns: [{column: id}], unique: true, include: [age]}",
+    ] {
+        let stage = |text: &str| Migration::parse("0002_change", &format!("operations: [{text}]")).unwrap().stage(&before(key));
+        let error = stage(&format!("{convert}, {point}")).unwrap_err();
+        assert!(error.message().contains("would hang on key `k`") && error.hint_text().is_some(), "{error}");
+        assert!(stage(&format!("{{rename_column: {{table: users, from: age, to: years}}}}, {point}")).is_ok());
+        assert!(
+            stage(&format!("{{alter_column: {{table: users, column: size, type: bigint, up: size, down: size}}}}, {point}"))
+                .is_ok()
+        );
+    }
+}

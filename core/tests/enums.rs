@@ -75,6 +75,32 @@ fn defaults_follow_their_labels() {
 }
 
 #[test]
+fn labels_are_found_however_they_are_escaped() {
+    let before = r#"operations:
+- create_enum: {name: mood, labels: [sad, '"so"', 'back\slash', meh]}
+- create_table:
+    name: users
+    columns:
+    - {name: one, type: mood, nullable: true, default: "E'back\\\\slash'::mood"}
+    - {name: some, type: 'mood[]', default: "E'{\"\\\\\"so\\\\\"\",sad}'::mood[]", check: {name: calm, constraint: "some <> '{sad,meh}'::mood[]"}}
+"#;
+    let before = Migration::parse("0001_before", before).unwrap().stage(&Schema::default()).unwrap().to;
+    let change = |text: &str| {
+        let text = format!("operations: [{{alter_enum: {{name: mood, {text}}}}}]");
+        Migration::parse("0002_change", &text).unwrap().stage(&before)
+    };
+    let after = change(r#"labels: [sad, '"so"', meh], up: {'back\slash': meh}"#).unwrap().to;
+    assert_eq!(after.tables["users"].columns[0].default.as_deref(), Some("'meh'::mood"));
+    for (text, message) in [
+        (r#"labels: [sad, 'back\slash', meh], up: {'"so"': sad}"#, "the default of column `users.some`"),
+        (r#"labels: [sad, '"so"', 'back\slash', odd], rename: {meh: odd}"#, "constraint `calm`"),
+    ] {
+        let error = change(text).unwrap_err();
+        assert!(error.message().contains(message) && error.hint_text().is_some(), "{text}: {error}");
+    }
+}
+
+#[test]
 fn a_comment_touches_no_table() {
     let [start, complete, _] = plans("{alter_enum: {name: mood, comment: known}}");
     assert!(!text(&start).contains("ALTER TABLE") && !text(&start).contains("CREATE TYPE"), "{}", text(&start));

@@ -191,7 +191,7 @@ impl<'a> Labels<'a> {
             let to = self.up.get(label.as_str()).map_or_else(|| text.clone(), |to| format!("{}{rest}", literal(to).as_str().trim_start()));
             return Ok(Some(to));
         }
-        match self.up.keys().find(|label| text.contains(**label)) {
+        match self.up.keys().find(|label| text.contains(**label) || names(text, label)) {
             Some(label) => Err(Error::new(format!("the default of column `{table}.{}` mentions label `{label}` of enum `{}`", column.name, self.name))
                 .hint("drop the default with alter_column before, and set the new one with alter_column after, in the same migration")),
             None => Ok(Some(text.clone())),
@@ -205,7 +205,7 @@ impl<'a> Labels<'a> {
         let indexes = model.indexes.iter().map(|(name, there)| (format!("index `{name}`"), there.opaque()));
         for (what, texts) in constraints.chain(indexes) {
             for text in texts.into_iter().filter(|text| sql::mentions(text, column)) {
-                if let Some(label) = self.up.keys().find(|label| text.contains(literal(label).as_str().trim_start())) {
+                if let Some(label) = self.up.keys().find(|label| names(text, label)) {
                     return Err(Error::new(format!("{what} of table `{table}` mentions label `{label}` of enum `{}`", self.name))
                         .hint("drop it before, and create it anew after, in the same migration"));
                 }
@@ -217,18 +217,71 @@ impl<'a> Labels<'a> {
 
 /// The label of a default that is a plain literal, and what follows it: a cast or nothing.
 fn label_of(text: &str) -> Option<(String, &str)> {
+    let (label, rest) = quoted(text.trim())?;
+    let is_cast = rest.is_empty() || rest.starts_with("::") && !rest.contains(['(', '\'', '|', '+']);
+    is_cast.then_some((label, rest))
+}
+
+/// A default that is a plain literal, without its cast.
+pub fn literal_of(text: &str) -> Option<&str> {
     let text = text.trim();
-    let inside = text.strip_prefix('\'')?;
-    let mut at = 0;
-    while let Some(quote) = inside[at..].find('\'').map(|found| at + found) {
-        if !inside[quote + 1..].starts_with('\'') {
-            let rest = &inside[quote + 1..];
-            let is_cast = rest.is_empty() || rest.starts_with("::") && !rest.contains(['(', '\'', '|', '+']);
-            return is_cast.then(|| (inside[..quote].replace("''", "'"), rest));
+    label_of(text).map(|(_, rest)| &text[..text.len() - rest.len()])
+}
+
+/// The value of the string literal that a text begins with, and what follows it.
+fn quoted(text: &str) -> Option<(String, &str)> {
+    let escaped = text.strip_prefix(['E', 'e']).filter(|rest| rest.starts_with('\''));
+    let inside = escaped.unwrap_or(text).strip_prefix('\'')?;
+    let mut value = String::new();
+    let mut rest = inside.char_indices();
+    while let Some((at, c)) = rest.next() {
+        match c {
+            '\'' if inside[at + 1..].starts_with('\'') => value.extend(rest.next().map(|(_, c)| c)),
+            '\'' => return Some((value, &inside[at + 1..])),
+            // `\n` and its like stand for another character
+            '\\' if escaped.is_some() => value.push(rest.next().map(|(_, c)| c).filter(|c| !c.is_alphanumeric())?),
+            c => value.push(c),
         }
-        at = quote + 2;
     }
     None
+}
+
+/// Whether a string literal of an expression is the label, or an array with it.
+fn names(text: &str, label: &str) -> bool {
+    let mut rest = text;
+    while let Some(at) = rest.find(['\'', '"']) {
+        if rest[at..].starts_with('"') {
+            let Some(end) = rest[at + 1..].find('"') else { return false };
+            rest = &rest[at + end + 2..];
+            continue;
+        }
+        let begin = at - usize::from(rest[..at].ends_with(['E', 'e']));
+        let Some((value, after)) = quoted(&rest[begin..]) else {
+            // what is written in a way that PostgreSQL never prints
+            return rest.contains(label);
+        };
+        if value == label || value.starts_with('{') && elements(&value).iter().any(|element| element == label) {
+            return true;
+        }
+        rest = after;
+    }
+    false
+}
+
+/// The elements of an array's text, however deep they are.
+fn elements(text: &str) -> Vec<String> {
+    let mut elements = vec![String::new()];
+    let (mut within, mut rest) = (false, text.chars());
+    while let Some(c) = rest.next() {
+        let last = elements.last_mut().expect("one at least");
+        match c {
+            '"' => within = !within,
+            '\\' => last.extend(rest.next()),
+            ',' | '{' | '}' if !within => elements.push(String::new()),
+            c => last.push(c),
+        }
+    }
+    elements
 }
 
 /// A column's labels as text, some of them replaced; those without a replacement by NULL.
@@ -266,8 +319,23 @@ mod tests {
             ("'a' || 'b'", None),
             ("pick('ok')", None),
             ("'ok'::text::mood", Some(("ok", "::text::mood"))),
+            ("E'it\\\\s\\''::mood", Some(("it\\s'", "::mood"))),
+            ("E'a\\nb'::mood", None),
         ] {
             assert_eq!(label_of(text), expected.map(|(label, rest)| (label.to_owned(), rest)), "{text}");
+        }
+    }
+
+    #[test]
+    fn finds_labels_in_expressions() {
+        for (text, expected) in [
+            ("mood = 'ok'::mood", true),
+            ("mood = ANY ('{sad,ok}'::mood[])", true),
+            ("moods <> E'{{\"o\\\\k\"},{\"ok\"}}'", true),
+            ("\"ok\" = 'okay' AND \"it's\" <> 'not ok'", false),
+            ("moods = '{okay,not ok}'", false),
+        ] {
+            assert_eq!(names(text, "ok"), expected, "{text}");
         }
     }
 

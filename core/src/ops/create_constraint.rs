@@ -129,7 +129,7 @@ impl Operate for CreateConstraint {
             }
             if let Some(key) = stage.key_that_goes(&references.table, &references.columns)? {
                 return Err(Error::new(format!(
-                    "foreign key `{}` of table `{}` would hang on key `{key}` of table `{}`, which this migration drops",
+                    "foreign key `{}` of table `{}` would hang on key `{key}` of table `{}`, which this migration drops or builds anew",
                     self.name, self.table, references.table
                 ))
                 .hint("create the foreign key in the next migration"));

@@ -62,7 +62,7 @@ fn push(steps: &mut Steps, title: &str, sql: Sql, refusal: String, hint: &str) {
     steps.push(Phase::Preflight, title, action);
 }
 
-/// What depends on a type and on no column that goes: functions, domains, columns that the model does not have.
+/// What depends on a type and on no column that goes, in a partition neither: functions, domains, columns that the model does not have.
 fn dependents(chain: &Chain, tables: &[Physical<'_>], gone: &[Sql]) -> Sql {
     let columns = tables.iter().flat_map(|table| {
         let names: Vec<&String> = match (table.older, table.newer) {
@@ -83,7 +83,8 @@ fn dependents(chain: &Chain, tables: &[Physical<'_>], gone: &[Sql]) -> Sql {
         "WITH type_ AS (SELECT there.oid, there.typarray FROM pg_catalog.pg_type AS there JOIN pg_catalog.pg_namespace AS space ON space.oid = there.typnamespace \
          WHERE space.nspname = {} AND there.typname IN ({})), \
          gone AS (SELECT attribute.attrelid, attribute.attnum FROM (VALUES {}) AS column_ (relation, name) \
-         JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = column_.relation AND attribute.attname = column_.name), \
+         CROSS JOIN LATERAL (SELECT column_.relation UNION SELECT tree.relid FROM pg_catalog.pg_partition_tree(column_.relation) AS tree) AS place (relation) \
+         JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = place.relation AND attribute.attname = column_.name), \
          depend AS (SELECT depend.* FROM pg_catalog.pg_depend AS depend JOIN type_ ON depend.refobjid IN (type_.oid, type_.typarray) \
          WHERE depend.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND depend.deptype IN ('n', 'a') \
          AND NOT (depend.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND depend.objid = type_.typarray)) \

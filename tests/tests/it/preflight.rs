@@ -272,6 +272,8 @@ async fn what_an_expression_gives_fits_its_column_or_is_refused() {
     taken(&database, "{add_column: {table: users, column: {name: born, type: date}, up: \"'2020-01-01'\"}}, {add_column: {table: users, column: {name: data, type: jsonb}, up: \"'{}'\"}}").await;
     refused(&database, "{add_column: {table: users, column: {name: born, type: date}, up: \"'soon'\"}}", &["`users`", "soon"])
         .await;
+    // a column called like a variable of every PL/pgSQL block
+    taken(&database, "{rename_column: {table: users, from: n, to: found}}, {add_column: {table: users, column: {name: copy, type: text, nullable: true}, up: found}}").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -47,12 +47,13 @@ pub(super) fn cases() -> Vec<Case> {
         - {name: kinds, type: '\"Pet Kind\"[]', nullable: true}
         - {name: mood, type: mood, nullable: true}
   - add_column: {table: users, column: {name: pet, type: '\"Pet Kind\"', nullable: true, default: \"'dog'::\\\"Pet Kind\\\"\"}}
+  - add_column: {table: users, column: {name: says, type: text, nullable: true}, up: \"pet::text || '!'\"}
   - add_column: {table: users, column: {name: other, type: '\"Pet Kind\"'}, up: \"CASE WHEN mood > 'meh' THEN 'cat' ELSE 'dog' END\"}
   - create_index: {name: users_cats, table: users, columns: [{column: email}], predicate: \"other = 'cat'::\\\"Pet Kind\\\"\"}
   - create_index: {name: users_dogs, table: users, columns: [{column: email}], predicate: \"'dog' <= 'cat'::\\\"Pet Kind\\\"\"}
 ",
             account: Account {
-                up: &[("pet", "'dog'"), ("other", "CASE mood WHEN 'happy' THEN 'cat' ELSE 'dog' END")],
+                up: &[("pet", "'dog'"), ("says", "'dog!'"), ("other", "CASE mood WHEN 'happy' THEN 'cat' ELSE 'dog' END")],
                 values: &[(Old, "mood", "sad|meh|happy"), (New, "mood", "sad|meh|happy"), (New, "pet", "cat|dog|it's"), (New, "other", "cat|dog")],
                 ..SAME
             },
@@ -62,7 +63,7 @@ pub(super) fn cases() -> Vec<Case> {
                 (New, "INSERT INTO pets (kind) VALUES ('it''s')", "!23514"),
                 (New, "UPDATE pets SET kinds = ARRAY['dog', 'cat']::\"Pet Kind\"[]", ""),
                 (New, "SELECT kind, kinds, pg_typeof(kind)::text FROM pets WHERE kind = 'cat'::\"Pet Kind\"", "cat|{dog,cat}|\"Pet Kind\""),
-                (New, "SELECT pet, other FROM users WHERE email = 'u2'", "dog|cat"),
+                (New, "SELECT pet, says, other FROM users WHERE email = 'u2'", "dog|dog!|cat"),
                 (Old, "INSERT INTO users (email, mood) VALUES ('old', 'happy')", ""),
                 (New, "SELECT pet, other FROM users WHERE email = 'old'", "dog|cat"),
                 (Old, "SELECT 'cat'::\"Pet Kind\"", "!42704"),

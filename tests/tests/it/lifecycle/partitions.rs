@@ -19,6 +19,7 @@ pub(super) fn cases() -> Vec<Case> {
         - {name: name, type: text, nullable: true, comment: the whole name}
         - {name: age, type: integer, nullable: true, default: '18'}
         - {name: team, type: bigint, nullable: true}
+        - {name: crew, type: bigint, nullable: true, references: {name: users_crew_fk, table: teams, column: id}}
       constraints:
         - {name: users_email_key, type: unique, columns: [email, id]}
         - {name: users_age_key, type: unique, columns: [age, id]}
@@ -41,6 +42,7 @@ pub(super) fn cases() -> Vec<Case> {
             seed: "INSERT INTO users (id, email, name, age) SELECT n, 'u' || n, 'First' || n || ' Last' || n, n % 90 FROM generate_series(1, 500) AS n",
             change: "operations:
   - alter_column: {table: users, column: age, type: text, nullable: true, up: \"age || '!'\", down: \"nullif(rtrim(age, '!'), '')::integer\", default: \"'18!'\"}
+  - alter_column: {table: users, column: crew, type: integer, up: crew, down: crew}
   - add_column: {table: users, column: {name: shout, type: text, check: {name: shout_is_loud, constraint: shout = upper(shout)}}, up: upper(email)}
   - create_index: {name: users_shout_idx, table: users, columns: [{expression: lower(shout)}], predicate: id > 0}
   - create_index: {name: users_email_idx, table: users, columns: [{column: email, sort: DESC}], include: [name]}
@@ -53,9 +55,9 @@ pub(super) fn cases() -> Vec<Case> {
 ",
             account: Account {
                 renamed: &[("name", "full_name")],
-                up: &[("age", "age || '!'"), ("shout", "upper(email)")],
-                down: &[("age", "replace(age, '!', '')::int")],
-                values: &[(Old, "age", "{n}"), (New, "age", "{n}!"), (New, "shout", "LOUD {u}"), (Old, "team", "1"), (New, "team", "2")],
+                up: &[("age", "age || '!'"), ("shout", "upper(email)"), ("crew", "crew")],
+                down: &[("age", "replace(age, '!', '')::int"), ("crew", "crew")],
+                values: &[(Old, "age", "{n}"), (New, "age", "{n}!"), (New, "shout", "LOUD {u}"), (Old, "team", "1"), (New, "team", "2"), (Old, "crew", "2"), (New, "crew", "1")],
                 ..SAME
             },
             work: "INSERT INTO users (id, email, name) VALUES ({n}, 'w{n}', 'Work Er'); UPDATE users SET name = name || 'x' WHERE email = 'w{n}'; SELECT * FROM users WHERE id = 1",
@@ -78,6 +80,7 @@ pub(super) fn cases() -> Vec<Case> {
                 ("INSERT INTO users (id, email, shout) VALUES (1003, 'c', 'C') RETURNING age", "18!"),
                 ("SELECT count(*), bool_and(indisvalid) FROM pg_index JOIN pg_class ON pg_class.oid = indrelid WHERE relname LIKE 'piece%' AND relkind = 'r'", "20|t"),
                 ("SELECT relname FROM pg_class WHERE relname LIKE 'piece_a%' ORDER BY relname COLLATE \"C\"", "piece_a;piece_a_age_key;piece_a_email_idx;piece_a_pkey;piece_a_shout_idx;piece_a_shout_key"),
+                ("SELECT count(*), count(DISTINCT conname) FROM pg_constraint WHERE contype = 'f' AND conrelid::regclass::text LIKE '%piece%'", "10|2"),
             ],
         },
         Case {
@@ -141,6 +144,68 @@ pub(super) fn cases() -> Vec<Case> {
                 ("INSERT INTO users VALUES (5000000000, 'r1', 'a', 'b')", ""),
                 ("INSERT INTO users VALUES (5000000000, 'r1', 'a', 'b')", "!23505"),
                 ("SELECT conname, contype FROM pg_constraint WHERE conname LIKE 'piece%' AND contype = 'p' ORDER BY 1", "piece_1_pkey|p;piece_2_pkey|p;piece_other_pkey|p"),
+            ],
+        },
+        Case {
+            name: "partitioned table: alter_enum, drop_enum",
+            expectation: BEYOND,
+            before: "operations:
+  - create_enum: {name: mood, labels: [sad, meh, happy]}
+  - create_enum: {name: kind, labels: [cat, dog]}
+  - create_table:
+      name: users
+      partition_by: HASH (id)
+      columns:
+        - {name: id, type: bigint, pk: true}
+        - {name: email, type: text}
+        - {name: mood, type: mood, default: \"'meh'::mood\"}
+        - {name: moods, type: 'mood[]', nullable: true}
+        - {name: kind, type: kind, nullable: true}
+  - create_table: {name: pets, partition_by: LIST (kind), columns: [{name: id, type: bigint}, {name: kind, type: kind}]}
+  - create_index: {name: users_mood_idx, table: users, columns: [{column: mood}]}
+  - sql:
+      up: |
+        CREATE TABLE piece_a PARTITION OF users FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+        CREATE TABLE piece_b PARTITION OF users FOR VALUES WITH (MODULUS 2, REMAINDER 1) PARTITION BY RANGE (id);
+        CREATE TABLE piece_low PARTITION OF piece_b FOR VALUES FROM (MINVALUE) TO (200);
+        CREATE TABLE piece_high PARTITION OF piece_b DEFAULT;
+        CREATE TABLE piece_cats PARTITION OF pets FOR VALUES IN ('cat');
+        CREATE TABLE piece_others PARTITION OF pets DEFAULT;
+",
+            seed: "INSERT INTO users (id, email, mood) SELECT n, 'u' || n, (ARRAY['sad', 'meh', 'happy'])[1 + n % 3]::mood FROM generate_series(1, 500) AS n",
+            change: "operations:
+  - alter_enum: {name: mood, labels: [sad, ok, happy, glad], rename: {meh: ok}, down: {glad: happy}}
+  - drop_column: {table: users, column: kind}
+  - drop_table: {name: pets}
+  - drop_enum: {name: kind}
+",
+            account: Account {
+                up: &[("mood", "CASE mood WHEN 'meh' THEN 'ok' ELSE mood END"), ("moods", "array_replace(moods, 'meh', 'ok')")],
+                down: &[
+                    ("mood", "CASE mood WHEN 'ok' THEN 'meh' WHEN 'glad' THEN 'happy' ELSE mood END"),
+                    ("moods", "array_replace(array_replace(moods, 'ok', 'meh'), 'glad', 'happy')"),
+                    ("kind", "NULL"),
+                ],
+                values: &[
+                    (Old, "mood", "sad|meh|happy"),
+                    (New, "mood", "sad|ok|happy|glad"),
+                    (Old, "moods", "{}|{meh,NULL}"),
+                    (New, "moods", "{}|{ok,sad}"),
+                    (Old, "kind", "cat|dog"),
+                ],
+                notes: false,
+                ..SAME
+            },
+            work: "INSERT INTO users (id, email) VALUES ({n}, 'w{n}'); UPDATE users SET mood = 'happy'::mood WHERE email = 'w{n}'; SELECT * FROM users WHERE id = 1",
+            started: &[
+                (New, "INSERT INTO users (id, email, mood) VALUES (1001, 'new', 'glad'::mood)", ""),
+                (Old, "SELECT mood FROM users WHERE email = 'new' AND mood = 'happy'::mood", "happy"),
+                (Old, "UPDATE users SET mood = 'meh', kind = 'dog' WHERE email = 'new'", ""),
+                (New, "SELECT mood FROM users WHERE email = 'new'", "ok"),
+            ],
+            completed: &[
+                ("SELECT count(*) FROM users WHERE mood = 'ok'::mood AND email LIKE 'u%'", "167"),
+                ("SELECT 'cat'::kind", "!42704"),
             ],
         },
     ]

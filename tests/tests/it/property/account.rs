@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use diptych::core::sql::{ident, mentions};
+use diptych::core::types::is_array;
 use diptych::core::{Column, Operation, Schema, Table};
 
+use super::enums::{self, is_enum};
 use super::values::is_constant;
 
 /// One table on its way from the older version to the newer.
@@ -72,6 +74,7 @@ pub(crate) fn enter(ways: &mut Vec<Way>, operation: &Operation, before: &Schema,
         Operation::CreateTable(create) => {
             return ways.push(Way { old: None, new: Some(create.name.clone()), layers: Vec::new() });
         }
+        Operation::AlterEnum(change) => return enums::enter(ways, change, before),
         Operation::DropTable(drop) => return way_of(ways, &drop.name).new = None,
         Operation::RenameTable(rename) => (&rename.from, &rename.to, BTreeMap::new(), BTreeMap::new()),
         Operation::AddColumn(add) => {
@@ -159,7 +162,14 @@ pub(crate) fn derived(way: &Way, upwards: bool, view: &str) -> (String, BTreeSet
                     "NULL"
                 }
             };
-            format!("CAST(({value}\n) AS {}) AS {}", column.sql_type, ident(&column.name))
+            // labels as texts: a type may be another one in either version
+            let plain = match (is_enum(&column.sql_type), is_array(&column.sql_type)) {
+                (false, _) => column.sql_type.as_str(),
+                (true, true) => "text[]",
+                (true, false) => "text",
+            };
+            let value = value.replace(&format!("::{}", column.sql_type), &format!("::{plain}"));
+            format!("CAST(({value}\n) AS {plain}) AS {}", ident(&column.name))
         });
         query = format!("(SELECT {} FROM {query} AS {})", columns.collect::<Vec<_>>().join(", "), ident(&source.0));
         unknown = unforeseen;

@@ -11,6 +11,7 @@ use diptych::core::{Column, Constraint, Operation, Schema, Table};
 use fastrand::Rng;
 
 use super::changes::{is_read, is_referenced, is_target, pointers};
+use super::partitions;
 use super::schemas::{self, name, relations, some_columns};
 
 /// One change as one to three operations, where the table has what it takes.
@@ -22,7 +23,10 @@ pub(super) fn operations(rng: &mut Rng, schema: &Schema, table: &str) -> Option<
         4 => drop_multicolumn_constraint(rng, schema, table),
         5 | 6 => rename_constraint(rng, schema, table),
         _ => {
-            let identity = replica_identity(rng, &schema.tables[table]);
+            let model = &schema.tables[table];
+            // a few that are to be refused
+            let wrong = (model.partition_by.is_some() && rng.u8(..4) == 0).then_some(ReplicaIdentity::Full);
+            let identity = wrong.or_else(|| replica_identity(rng, model));
             Some(vec![SetReplicaIdentity::of(table, identity.as_ref()).into()])
         }
     }
@@ -30,6 +34,9 @@ pub(super) fn operations(rng: &mut Rng, schema: &Schema, table: &str) -> Option<
 
 /// A replica identity that the table can have.
 pub(super) fn replica_identity(rng: &mut Rng, table: &Table) -> Option<ReplicaIdentity> {
+    if table.partition_by.is_some() {
+        return None;
+    }
     let names = table.constraints.keys().chain(table.indexes.keys());
     let fit = names.filter(|name| {
         let identity = ReplicaIdentity::Index { index: (*name).clone() };
@@ -51,6 +58,7 @@ fn is_movable(schema: &Schema, table: &str, column: &Column) -> bool {
         && !is_read(model, &column.name)
         && !is_excluded(model, &column.name)
         && !is_target(schema, table, &column.name)
+        && !partitions::is_key(model, &column.name)
         && !model.indexes.values().any(|index| index.predicate.as_ref().is_some_and(|text| mentions(text, &column.name)))
 }
 

@@ -5,6 +5,7 @@ use diptych::core::{Column, Constraint, Schema, Table};
 use fastrand::Rng;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
+use super::enums::Enums;
 use super::values::kind;
 
 /// A version as an app has it.
@@ -65,7 +66,7 @@ pub(crate) async fn fill(client: &Client, rng: &mut Rng, side: &Side<'_>) -> Res
     for round in 0..2 {
         for (name, table) in &side.schema.tables {
             for number in 0..rng.u64(..9) {
-                let (sql, _) = insert(rng, name, table, round * 10 + number + 1);
+                let (sql, _) = insert(rng, &side.schema.enums, name, table, round * 10 + number + 1);
                 match client.simple_query(&sql).await {
                     Ok(_) => count += 1,
                     Err(error) if error.code().is_some_and(|code| code.code().starts_with("23")) => {}
@@ -83,13 +84,13 @@ pub(crate) fn writes(rng: &mut Rng, side: &Side<'_>) -> Vec<Write> {
     for (name, table) in &side.schema.tables {
         for _ in 0..rng.u8(1..3) {
             let number = rng.u64(30..60);
-            let (sql, given) = insert(rng, name, table, number);
+            let (sql, given) = insert(rng, &side.schema.enums, name, table, number);
             writes.push(Write { table: name.clone(), sql: format!("{sql} RETURNING {}", as_given(&given)) });
         }
         let writable: Vec<&Column> = table.columns.iter().filter(|column| is_written(column)).collect();
         if let Some(column) = rng.choice(&writable).filter(|_| rng.u8(..3) > 0) {
             let number = rng.u64(..60);
-            let value = value(rng, column, number);
+            let value = value(rng, &side.schema.enums, column, number);
             let sql = format!(
                 "UPDATE {} SET {} = {value} RETURNING {}",
                 ident(name),
@@ -140,7 +141,7 @@ fn is_written(column: &Column) -> bool {
 }
 
 /// An insert, and what it gives to which column.
-fn insert<'a>(rng: &mut Rng, name: &str, table: &'a Table, number: u64) -> (String, Vec<(&'a String, String)>) {
+fn insert<'a>(rng: &mut Rng, enums: &Enums, name: &str, table: &'a Table, number: u64) -> (String, Vec<(&'a String, String)>) {
     let is_unique = |column: &Column| {
         let on = |columns: &[String]| columns.contains(&column.name);
         table.constraints.values().any(|there| match there {
@@ -166,7 +167,7 @@ fn insert<'a>(rng: &mut Rng, name: &str, table: &'a Table, number: u64) -> (Stri
             continue;
         }
         let number = if key && !is_reference(column) { number } else { rng.u64(1..12) };
-        given.push((&column.name, value(rng, column, number)));
+        given.push((&column.name, value(rng, enums, column, number)));
     }
     let names = given.iter().map(|(name, _)| ident(name).as_str().to_owned()).collect::<Vec<_>>().join(", ");
     let values = given.iter().map(|(_, value)| value.clone()).collect::<Vec<_>>().join(", ");
@@ -178,8 +179,8 @@ fn insert<'a>(rng: &mut Rng, name: &str, table: &'a Table, number: u64) -> (Stri
     (sql, given)
 }
 
-fn value(rng: &mut Rng, column: &Column, number: u64) -> String {
-    let kind = kind(&column.sql_type);
+fn value(rng: &mut Rng, enums: &Enums, column: &Column, number: u64) -> String {
+    let kind = kind(enums, &column.sql_type);
     if column.nullable && rng.u8(..5) == 0 { format!("NULL::{}", kind.sql) } else { kind.literal(number) }
 }
 

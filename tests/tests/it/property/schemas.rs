@@ -6,10 +6,12 @@ use diptych::core::names::LONGEST;
 use diptych::core::schema::{Exclusion, Identity, IndexColumn, IndexParameters, OperatorClass, References};
 use diptych::core::sql::ident;
 use diptych::core::{Column, Constraint, Index, Schema, Table};
+use diptych_tests::major;
 use fastrand::Rng;
 
-use super::constraints;
-use super::values::{KINDS, harmless, kind};
+use super::enums::{self, Enums};
+use super::values::{KINDS, any, harmless, kind};
+use super::{constraints, partitions};
 
 /// Names that are words of SQL or PL/pgSQL, hold what must be quoted, or are as long as the server keeps them.
 const NAMES: &[&str] = &[
@@ -77,9 +79,9 @@ fn fitted(name: &str) -> String {
     name[..end].to_owned()
 }
 
-/// Names that relations of the schema have; constraints' too, though not all of them are relations.
+/// Names that relations and enums of the schema have; constraints' too, though not all of them are relations.
 pub(crate) fn relations(schema: &Schema) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
+    let mut names: BTreeSet<String> = schema.enums.keys().cloned().collect();
     for (name, table) in &schema.tables {
         names.insert(name.clone());
         names.extend(table.constraints.keys().chain(table.indexes.keys()).cloned());
@@ -90,7 +92,7 @@ pub(crate) fn relations(schema: &Schema) -> BTreeSet<String> {
 
 /// One to three tables.
 pub(crate) fn schema(rng: &mut Rng) -> Schema {
-    let mut schema = Schema::default();
+    let mut schema = Schema { enums: enums::some(rng), ..Schema::default() };
     for _ in 0..rng.u8(1..=3) {
         let name = name(rng, &relations(&schema));
         let table = table(rng, &schema, &name);
@@ -102,7 +104,7 @@ pub(crate) fn schema(rng: &mut Rng) -> Schema {
             add_reference(rng, &mut schema, table);
         }
         for _ in 0..rng.u8(..3) {
-            let Some(index) = index(rng, &schema.tables[table]) else { continue };
+            let Some(index) = index(rng, &schema.enums, &schema.tables[table]) else { continue };
             let name = name_of_index(rng, &schema, table, &index);
             schema.tables.get_mut(table).expect("there").indexes.insert(name, index);
         }
@@ -124,8 +126,9 @@ fn name_of_index(rng: &mut Rng, schema: &Schema, table: &str, index: &Index) -> 
 /// A table without foreign keys and indexes.
 pub(crate) fn table(rng: &mut Rng, schema: &Schema, name: &str) -> Table {
     let mut table = Table { comment: comment(rng), ..Table::default() };
+    let enums = &schema.enums;
     for at in 0..rng.u8(1..=6) {
-        let column = column(rng, &table, at == 0);
+        let column = column(rng, enums, &table, at == 0);
         table.columns.push(column);
     }
     let mut whole = schema.clone();
@@ -133,7 +136,7 @@ pub(crate) fn table(rng: &mut Rng, schema: &Schema, name: &str) -> Table {
     if rng.u8(..8) > 0 {
         let identity = table.columns.iter().position(|column| column.identity.is_some());
         let mut columns: Vec<String> =
-            some_columns(rng, &table, 2, |column| kind(&column.sql_type).ordered && column.generated.is_none());
+            some_columns(rng, &table, 2, |column| kind(enums, &column.sql_type).ordered && column.generated.is_none());
         if let Some(at) = identity.filter(|_| rng.u8(..4) > 0) {
             columns = vec![table.columns[at].name.clone()];
         }
@@ -146,8 +149,12 @@ pub(crate) fn table(rng: &mut Rng, schema: &Schema, name: &str) -> Table {
             table.constraints.insert(name, key);
         }
     }
+    if rng.u8(..4) == 0 {
+        partitions::divide(rng, enums, &mut table);
+    }
     if rng.u8(..6) == 0
-        && let Some(constraint) = exclusion(rng, &table)
+        && table.partition_by.is_none()
+        && let Some(constraint) = exclusion(rng, enums, &table)
     {
         whole.tables.insert(name.to_owned(), table.clone());
         let name = name_of_constraint(rng, &whole, name, &constraint);
@@ -163,8 +170,8 @@ pub(crate) fn table(rng: &mut Rng, schema: &Schema, name: &str) -> Table {
 }
 
 /// An exclusion constraint: nothing twice, or no overlap.
-fn exclusion(rng: &mut Rng, table: &Table) -> Option<Constraint> {
-    let fit = |column: &&Column| kind(&column.sql_type).ordered && column.generated.is_none();
+fn exclusion(rng: &mut Rng, enums: &Enums, table: &Table) -> Option<Constraint> {
+    let fit = |column: &&Column| kind(enums, &column.sql_type).ordered && column.generated.is_none();
     let column = rng.choice(table.columns.iter().filter(fit).collect::<Vec<_>>())?;
     let (method, operator) = match column.sql_type.as_str() {
         "int4range" => (Some("gist"), "&&"),
@@ -209,7 +216,7 @@ fn name_of_constraint(rng: &mut Rng, schema: &Schema, table: &str, constraint: &
 }
 
 /// A column that the table does not have.
-pub(crate) fn column(rng: &mut Rng, table: &Table, first: bool) -> Column {
+pub(crate) fn column(rng: &mut Rng, enums: &Enums, table: &Table, first: bool) -> Column {
     let taken = table.columns.iter().map(|column| column.name.clone()).collect();
     let name = name(rng, &taken);
     if rng.u8(..3) == 0 && (first || rng.u8(..6) == 0) && table.columns.iter().all(|column| column.identity.is_none()) {
@@ -226,7 +233,7 @@ pub(crate) fn column(rng: &mut Rng, table: &Table, first: bool) -> Column {
         column.comment = comment(rng);
         return column;
     }
-    let kind = if rng.u8(..3) == 0 { &KINDS[rng.usize(..3)] } else { rng.choice(KINDS).expect("kinds") };
+    let kind = if rng.u8(..3) == 0 { &KINDS[rng.usize(..3)] } else { any(rng, enums, |_| true).expect("kinds") };
     let mut column = Column::new(&name, kind.sql, rng.bool());
     column.comment = comment(rng);
     column.collation = collation(rng, kind.sql);
@@ -257,13 +264,15 @@ pub(crate) fn column(rng: &mut Rng, table: &Table, first: bool) -> Column {
 pub(crate) fn constraint(rng: &mut Rng, schema: &Schema, table: &str) -> Option<(String, Constraint)> {
     let model = &schema.tables[table];
     let constraint = if rng.bool() {
-        let columns = some_columns(rng, model, 2, |column| kind(&column.sql_type).ordered && column.generated.is_none());
+        let mut columns =
+            some_columns(rng, model, 2, |column| kind(&schema.enums, &column.sql_type).ordered && column.generated.is_none());
         if columns.is_empty() {
             return None;
         }
+        partitions::cover(model, &mut columns);
         let deferrable = rng.u8(..4) == 0;
         Constraint::Unique {
-            nulls_not_distinct: rng.u8(..6) == 0,
+            nulls_not_distinct: rng.u8(..6) == 0 && major() >= 15,
             deferrable,
             initially_deferred: deferrable && rng.bool(),
             index_parameters: index_parameters(rng, model, &columns, true),
@@ -271,11 +280,17 @@ pub(crate) fn constraint(rng: &mut Rng, schema: &Schema, table: &str) -> Option<
         }
     } else {
         let columns = some_columns(rng, model, 2, |column| column.generated.is_none());
-        let check = columns.iter().map(|column| harmless(column, rng)).collect::<Vec<_>>().join("\n AND ");
+        let mut parts = Vec::new();
+        for name in &columns {
+            let column = model.columns.iter().find(|column| column.name == *name).expect("a column");
+            let labels = if rng.u8(..3) == 0 { enums::names_labels(&schema.enums, column) } else { None };
+            parts.push(labels.unwrap_or_else(|| harmless(name, rng)));
+        }
+        let check = parts.join("\n AND ");
         if check.is_empty() {
             return None;
         }
-        Constraint::Check { check, no_inherit: rng.u8(..5) == 0 }
+        Constraint::Check { check, no_inherit: rng.u8(..5) == 0 && model.partition_by.is_none() }
     };
     let name = name_of_constraint(rng, schema, table, &constraint);
     Some((name, constraint))
@@ -340,7 +355,7 @@ pub(crate) fn reference(
     let on_delete = if on_delete.starts_with("SET") && !all_nullable { "" } else { on_delete };
     let on_update = ["", "", "CASCADE", "RESTRICT"][rng.usize(..4)];
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let set = if on_delete == "SET NULL" && rng.bool() { vec![nullable[0].clone()] } else { Vec::new() };
+    let set = if on_delete == "SET NULL" && rng.bool() && major() >= 15 { vec![nullable[0].clone()] } else { Vec::new() };
     let deferrable = rng.u8(..3) == 0;
     Constraint::ForeignKey {
         columns,
@@ -358,15 +373,19 @@ pub(crate) fn reference(
 }
 
 /// An index in the model's own spelling.
-pub(crate) fn index(rng: &mut Rng, table: &Table) -> Option<Index> {
-    let other: Vec<&Column> = table.columns.iter().filter(|column| !kind(&column.sql_type).methods.is_empty()).collect();
+pub(crate) fn index(rng: &mut Rng, enums: &Enums, table: &Table) -> Option<Index> {
+    let other: Vec<&Column> = table.columns.iter().filter(|column| !kind(enums, &column.sql_type).methods.is_empty()).collect();
     let predicate = |rng: &mut Rng| {
         let column = (rng.u8(..4) == 0).then(|| rng.choice(&table.columns)).flatten()?;
-        Some(format!("{} IS NOT NULL", ident(&column.name)))
+        let name = ident(&column.name);
+        Some(match enums::some_label(rng, enums, column) {
+            Some(label) => format!("{name} = {label}::{}", column.sql_type),
+            None => format!("{name} IS NOT NULL"),
+        })
     };
     if rng.u8(..4) == 0 && !other.is_empty() {
         let column = other[rng.usize(..other.len())];
-        let (method, class, parameter) = *rng.choice(kind(&column.sql_type).methods)?;
+        let (method, class, parameter) = *rng.choice(kind(enums, &column.sql_type).methods)?;
         let opclass = class.map(|name| OperatorClass {
             name: name.to_owned(),
             params: parameter.filter(|_| rng.bool()).map(str::to_owned).into_iter().collect(),
@@ -374,7 +393,7 @@ pub(crate) fn index(rng: &mut Rng, table: &Table) -> Option<Index> {
         let columns = vec![IndexColumn { column: column.name.clone(), opclass, ..IndexColumn::default() }];
         return Some(Index { columns, method: Some(method.to_owned()), predicate: predicate(rng), ..Index::default() });
     }
-    let keys = some_columns(rng, table, 3, |column| kind(&column.sql_type).ordered);
+    let keys = some_columns(rng, table, 3, |column| kind(enums, &column.sql_type).ordered);
     if keys.is_empty() {
         return None;
     }
@@ -382,7 +401,7 @@ pub(crate) fn index(rng: &mut Rng, table: &Table) -> Option<Index> {
     let rest: Vec<String> = table.columns.iter().map(|column| column.name.clone()).filter(|name| !keys.contains(name)).collect();
     let include = if rng.u8(..4) == 0 { rng.choice(rest).into_iter().collect() } else { Vec::new() };
     let columns = keys.into_iter().map(|name| {
-        let kind = kind(&table.columns.iter().find(|column| column.name == name).expect("a key column").sql_type);
+        let kind = kind(enums, &table.columns.iter().find(|column| column.name == name).expect("a key column").sql_type);
         let class = (rng.u8(..4) == 0).then(|| rng.choice(kind.classes)).flatten();
         let sort = (rng.u8(..3) == 0).then(|| "DESC".to_owned());
         let unusual = if sort.is_some() { "LAST" } else { "FIRST" };
@@ -396,7 +415,7 @@ pub(crate) fn index(rng: &mut Rng, table: &Table) -> Option<Index> {
             opclass: class.map(|name| OperatorClass { name: (*name).to_owned(), params: Vec::new() }),
         }
     });
-    Some(Index {
+    let mut index = Index {
         columns: columns.collect(),
         unique,
         method: None,
@@ -404,8 +423,10 @@ pub(crate) fn index(rng: &mut Rng, table: &Table) -> Option<Index> {
         storage_parameters: (rng.u8(..4) == 0).then(|| "fillfactor = 70".to_owned()),
         include,
         tablespace: None,
-        nulls_not_distinct: unique && rng.u8(..4) == 0,
-    })
+        nulls_not_distinct: unique && rng.u8(..4) == 0 && major() >= 15,
+    };
+    partitions::cover_in_index(table, &mut index);
+    Some(index)
 }
 
 /// Some columns that meet a condition, in random order.

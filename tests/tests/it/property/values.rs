@@ -3,12 +3,16 @@
 use diptych::core::sql::{ident, literal};
 use fastrand::Rng;
 
+use super::enums::{self, Enums};
+
 /// A column type, and what a random schema may do with it.
 pub(crate) struct Kind {
     /// PostgreSQL's spelling.
     pub(crate) sql: &'static str,
     /// The n-th value, without its type.
     value: fn(u64) -> String,
+    /// An enum's labels, which are the values then; empty for all other types.
+    labels: &'static [String],
     /// A value made of a text, the same for the same text, NULL for NULL; `{}` stands for the text.
     of_text: &'static str,
     /// Whether different texts give different values.
@@ -26,6 +30,7 @@ pub(crate) struct Kind {
 const PLAIN: Kind = Kind {
     sql: "text",
     value: text,
+    labels: &[],
     of_text: "{}",
     injective: true,
     computed: &["md5(random()::text)"],
@@ -36,6 +41,7 @@ const PLAIN: Kind = Kind {
 const NUMBER: Kind = Kind {
     sql: "bigint",
     value: number,
+    labels: &[],
     of_text: "CAST(length({}) AS bigint)",
     injective: false,
     computed: &["(random() * 100)::bigint"],
@@ -181,19 +187,81 @@ pub(crate) const KINDS: &[Kind] = &[
 ];
 
 /// The kind of this type.
-pub(crate) fn kind(sql_type: &str) -> &'static Kind {
-    KINDS.iter().find(|kind| kind.sql == sql_type).unwrap_or(&PLAIN)
+pub(crate) fn kind(enums: &Enums, sql_type: &str) -> &'static Kind {
+    let known = KINDS.iter().find(|kind| kind.sql == sql_type);
+    known.or_else(|| enums::kind(enums, sql_type)).unwrap_or(&PLAIN)
+}
+
+/// Any kind, often an enum's where there is one.
+pub(crate) fn any(rng: &mut Rng, enums: &Enums, fits: impl Fn(&Kind) -> bool) -> Option<&'static Kind> {
+    let own: Vec<&'static Kind> = enums::kinds(enums).into_iter().filter(|kind| fits(kind)).collect();
+    match rng.choice(own).filter(|_| rng.u8(..3) == 0) {
+        Some(kind) => Some(kind),
+        None => rng.choice(KINDS.iter().filter(|kind| fits(kind)).collect::<Vec<_>>()),
+    }
+}
+
+/// The kind of an enum with these labels, or of arrays of it.
+pub(crate) fn of_labels(sql: &'static str, labels: &'static [String]) -> Kind {
+    let list = labels.iter().map(|label| literal(label).as_str().trim_start().to_owned()).collect::<Vec<_>>().join(", ");
+    let one = format!("(ARRAY[{list}]::text[])[1 + length({{}}) % {}]", labels.len().max(1));
+    let (of_text, methods): (String, &[_]) = if sql.ends_with("[]") {
+        (format!("CASE WHEN {{}} IS NOT NULL THEN ARRAY[{one}, NULL] END"), &[("gin", None, None), ("hash", None, None)])
+    } else {
+        (one, &[("hash", None, None)])
+    };
+    Kind { sql, labels, of_text: of_text.leak(), methods, ..OTHER }
 }
 
 impl Kind {
     /// The n-th value, with its type.
     pub(crate) fn literal(&self, number: u64) -> String {
-        format!("{}::{}", literal(&(self.value)(number)), self.sql)
+        format!("{}::{}", literal(&self.text(number)), self.sql)
     }
 
-    /// A value of this type made of another expression; NULL only where that is NULL.
+    /// The n-th value for an expression: a label as the text that it is, since a type may be another one in either version.
+    pub(crate) fn given(&self, number: u64) -> String {
+        match (self.labels.is_empty(), self.sql.ends_with("[]")) {
+            (true, _) => self.literal(number),
+            (false, true) => format!("{}::text[]", literal(&self.text(number))),
+            (false, false) => format!("{}::text", literal(&self.text(number))),
+        }
+    }
+
+    /// The same, now and then by way of its type, which the older version may not have.
+    pub(crate) fn written(&self, rng: &mut Rng, number: u64) -> String {
+        if self.labels.is_empty() || rng.u8(..12) > 0 { self.given(number) } else { self.itself(&self.literal(number)) }
+    }
+
+    /// The n-th value as text.
+    pub(crate) fn text(&self, number: u64) -> String {
+        if self.labels.is_empty() {
+            return (self.value)(number);
+        }
+        let label = |number: u64| &self.labels[number as usize % self.labels.len()];
+        if !self.sql.ends_with("[]") {
+            return label(number).clone();
+        }
+        let quoted = |label: &String| format!("\"{}\"", label.replace('\\', "\\\\").replace('"', "\\\""));
+        match number % 5 {
+            0 => "{}".to_owned(),
+            1 => format!("{{{},NULL}}", quoted(label(number))),
+            _ => format!("{{{},{}}}", quoted(label(number)), quoted(label(number / 2))),
+        }
+    }
+
+    /// A value of this type made of another expression, a label as its text; NULL only where that is NULL.
     pub(crate) fn made_of(&self, expression: &str) -> String {
         self.of_text.replace("{}", &format!("CAST({expression} AS text)"))
+    }
+
+    /// An expression that is of this type already, as the same that [`Kind::made_of`] gives.
+    pub(crate) fn itself(&self, expression: &str) -> String {
+        match (self.labels.is_empty(), self.sql.ends_with("[]")) {
+            (true, _) => expression.to_owned(),
+            (false, true) => format!("CAST({expression} AS text[])"),
+            (false, false) => format!("CAST({expression} AS text)"),
+        }
     }
 
     /// A default: a constant, or what is computed for each row or transaction.
