@@ -84,10 +84,13 @@ pub(crate) fn enter(ways: &mut Vec<Way>, operation: &Operation, before: &Schema,
         }
         Operation::DropColumn(drop) => {
             let column = find(&before.tables[&drop.table], &drop.column);
+            // its default may be another one than the older version's
+            let is_touched = way_of(ways, &drop.table).layers.iter().any(|layer| layer.up.contains_key(&column.name));
             let down = [(
                 column.name.clone(),
                 match &drop.down {
                     Some(down) => Value::Of(down.clone()),
+                    None if is_touched => Value::Unknown,
                     None => Value::default_of(column),
                 },
             )];
