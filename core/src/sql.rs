@@ -100,6 +100,24 @@ pub fn idents<'a>(names: impl IntoIterator<Item = &'a String>) -> Sql {
     join(names.into_iter().map(|name| ident(name)), ", ")
 }
 
+/// The value of the string literal that a text begins with, and what follows it.
+pub fn quoted(text: &str) -> Option<(String, &str)> {
+    let escaped = text.strip_prefix(['E', 'e']).filter(|rest| rest.starts_with('\''));
+    let inside = escaped.unwrap_or(text).strip_prefix('\'')?;
+    let mut value = String::new();
+    let mut rest = inside.char_indices();
+    while let Some((at, c)) = rest.next() {
+        match c {
+            '\'' if inside[at + 1..].starts_with('\'') => value.extend(rest.next().map(|(_, c)| c)),
+            '\'' => return Some((value, &inside[at + 1..])),
+            // `\n` and its like stand for another character
+            '\\' if escaped.is_some() => value.push(rest.next().map(|(_, c)| c).filter(|c| !c.is_alphanumeric())?),
+            c => value.push(c),
+        }
+    }
+    None
+}
+
 /// A body between dollar quotes whose tag the body does not hold.
 pub fn dollar_quoted(body: &Sql) -> Sql {
     let tag = (0..)

@@ -10,7 +10,7 @@ use super::Operate;
 use super::column_spec::ColumnSpec;
 use crate::error::{Error, Result};
 use crate::stage::Stage;
-use crate::yaml;
+use crate::{sql, yaml};
 
 /// The operation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,18 +65,20 @@ impl Operate for AddColumn {
 /// Whether PostgreSQL adds a column with this default without a rewrite, as far as the text alone can tell:
 /// literals, their casts, and the clock of the transaction.
 pub fn is_fast_default(default: &str) -> bool {
-    let text = default.trim().to_lowercase();
+    let text = default.trim();
+    let is_cast = |text: &str| text.split("::").skip(1).all(|cast| cast.chars().all(|c| c.is_alphanumeric() || " _(),[]\"".contains(c)));
+    if let Some((_, rest)) = sql::quoted(text) {
+        return (rest.is_empty() || rest.starts_with("::")) && is_cast(rest);
+    }
+    let text = text.to_lowercase();
     let core = text.split("::").next().unwrap_or_default().trim();
     let number = !core.is_empty() && core.trim_start_matches('-').parse::<f64>().is_ok();
-    let cast_is_plain = text.split("::").skip(1).all(|cast| cast.chars().all(|c| c.is_alphanumeric() || " _(),[]\"".contains(c)));
-    cast_is_plain
-        && (is_quoted(core) || number || matches!(core, "true" | "false" | "null" | "now()" | "current_timestamp" | "current_date" | "localtimestamp"))
+    is_cast(&text) && (number || matches!(core, "true" | "false" | "null" | "now()" | "current_timestamp" | "current_date" | "localtimestamp"))
 }
 
 /// Whether a text is one quoted literal, whose type is that of the column that it is for.
 pub fn is_quoted(text: &str) -> bool {
-    let text = text.trim();
-    text.len() >= 2 && text.starts_with('\'') && text.ends_with('\'') && !text[1..text.len() - 1].replace("''", "").contains('\'')
+    sql::quoted(text.trim()).is_some_and(|(_, rest)| rest.is_empty())
 }
 
 #[cfg(test)]
@@ -85,10 +87,10 @@ mod tests {
 
     #[test]
     fn knows_the_defaults_that_need_no_rewrite() {
-        for fast in ["0", "-1.5", "'x'", "'it''s'::text", "now()", "true", "'{}'::jsonb"] {
+        for fast in ["0", "-1.5", "'x'", "'it''s'::text", "now()", "true", "'{}'::jsonb", "E'it\\'s {\\\\}'::text", "'a::b'"] {
             assert!(is_fast_default(fast), "{fast}");
         }
-        for slow in ["gen_random_uuid()", "random()", "nextval('s')", "'a' || f('b')", "clock_timestamp()"] {
+        for slow in ["gen_random_uuid()", "random()", "nextval('s')", "'a' || f('b')", "'a'::text || f('b')", "clock_timestamp()"] {
             assert!(!is_fast_default(slow), "{slow}");
         }
     }

@@ -217,7 +217,7 @@ impl<'a> Labels<'a> {
 
 /// The label of a default that is a plain literal, and what follows it: a cast or nothing.
 fn label_of(text: &str) -> Option<(String, &str)> {
-    let (label, rest) = quoted(text.trim())?;
+    let (label, rest) = sql::quoted(text.trim())?;
     let is_cast = rest.is_empty() || rest.starts_with("::") && !rest.contains(['(', '\'', '|', '+']);
     is_cast.then_some((label, rest))
 }
@@ -226,24 +226,6 @@ fn label_of(text: &str) -> Option<(String, &str)> {
 pub fn literal_of(text: &str) -> Option<&str> {
     let text = text.trim();
     label_of(text).map(|(_, rest)| &text[..text.len() - rest.len()])
-}
-
-/// The value of the string literal that a text begins with, and what follows it.
-fn quoted(text: &str) -> Option<(String, &str)> {
-    let escaped = text.strip_prefix(['E', 'e']).filter(|rest| rest.starts_with('\''));
-    let inside = escaped.unwrap_or(text).strip_prefix('\'')?;
-    let mut value = String::new();
-    let mut rest = inside.char_indices();
-    while let Some((at, c)) = rest.next() {
-        match c {
-            '\'' if inside[at + 1..].starts_with('\'') => value.extend(rest.next().map(|(_, c)| c)),
-            '\'' => return Some((value, &inside[at + 1..])),
-            // `\n` and its like stand for another character
-            '\\' if escaped.is_some() => value.push(rest.next().map(|(_, c)| c).filter(|c| !c.is_alphanumeric())?),
-            c => value.push(c),
-        }
-    }
-    None
 }
 
 /// Whether a string literal of an expression is the label, or an array with it.
@@ -256,7 +238,7 @@ fn names(text: &str, label: &str) -> bool {
             continue;
         }
         let begin = at - usize::from(rest[..at].ends_with(['E', 'e']));
-        let Some((value, after)) = quoted(&rest[begin..]) else {
+        let Some((value, after)) = sql::quoted(&rest[begin..]) else {
             // what is written in a way that PostgreSQL never prints
             return rest.contains(label);
         };
