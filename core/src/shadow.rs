@@ -243,18 +243,23 @@ fn pair_columns(result: &mut Physical<'_>, older: &Table, newer: &Table, version
     }
 }
 
-/// A constraint or index in physical names: what makes one the same as another, but for its own name. The last part
-/// are the columns that an opaque text mentions.
-fn on_physical<T: Clone>(item: &T, columns: &[String], names: &Names, rename: impl Fn(&mut T, &str, &str)) -> (T, Vec<String>) {
+/// A constraint or index in physical names: what makes one the same as another, but for its own name. The last part are the columns
+/// that its opaque texts mention. One that is new or renamed may be called like a word of the text (`null`): the same text of the older
+/// version cannot mean it.
+fn on_physical<T: Clone>(
+    item: &T,
+    columns: &[String],
+    mut mentioned: Vec<String>,
+    names: &Names,
+    rename: impl Fn(&mut T, &str, &str),
+) -> (T, Vec<String>) {
     let mut mapped = item.clone();
-    let mut spoken = Vec::new();
     for column in columns {
-        let physical = crate::ddl::physical(names, column);
-        rename(&mut mapped, column, &format!("\u{1}{physical}"));
-        spoken.push(physical.to_owned());
+        rename(&mut mapped, column, &format!("\u{1}{}", crate::ddl::physical(names, column)));
     }
-    spoken.sort();
-    (mapped, spoken)
+    mentioned.retain(|column| crate::ddl::physical(names, column) == column);
+    mentioned.sort();
+    (mapped, mentioned)
 }
 
 fn pair_constraints(
@@ -265,19 +270,19 @@ fn pair_constraints(
     free: &impl Fn(&str, &str) -> String,
 ) {
     let key = |constraint: &Constraint, table: &Table, names: &Names| {
-        on_physical(constraint, &constraint.columns(table), names, |item: &mut Constraint, from: &str, to: &str| {
-            item.rename_column(from, to)
-        })
+        on_physical(
+            constraint,
+            &constraint.columns(table),
+            table.mentioned(constraint.opaque()),
+            names,
+            |item: &mut Constraint, from: &str, to: &str| item.rename_column(from, to),
+        )
     };
     let mut unmatched: Vec<_> =
         older.constraints.iter().map(|(name, there)| (name, key(there, older, &result.older_names))).collect();
     let mut rest = Vec::new();
     for (name, constraint) in &newer.constraints {
         let mut wanted = key(constraint, newer, &result.newer_names);
-        if !constraint.opaque().is_empty() {
-            // an added column may be called like a word of the text (`null`), and no older text can mean it
-            wanted.1.retain(|physical| !result.is_added(physical));
-        }
         aim_at_older(&mut wanted.0, stage);
         let same = |(_, there): &(&String, (Constraint, Vec<String>))| *there == wanted;
         let found = unmatched.iter().position(|there| same(there) && there.0 == name).or_else(|| unmatched.iter().position(same));
@@ -307,9 +312,15 @@ fn aim_at_older(constraint: &mut Constraint, stage: &Stage) {
 
 fn pair_indexes(result: &mut Physical<'_>, older: &Table, newer: &Table, free: &impl Fn(&str, &str) -> String) {
     let key = |index: &Index, table: &Table, names: &Names| {
-        on_physical(index, &index.columns(table), names, |item: &mut Index, from: &str, to: &str| {
-            item.rename_column(from, to);
-        })
+        on_physical(
+            index,
+            &index.columns(table),
+            table.mentioned(index.opaque()),
+            names,
+            |item: &mut Index, from: &str, to: &str| {
+                item.rename_column(from, to);
+            },
+        )
     };
     let mut unmatched: Vec<_> =
         older.indexes.iter().map(|(name, there)| (name, key(there, older, &result.older_names))).collect();

@@ -307,7 +307,7 @@ pub(super) fn cases() -> Vec<Case> {
             ],
         },
         Case {
-            name: "add_column called like a word of a constraint",
+            name: "columns called like words of a constraint and an index",
             expectation: BEYOND,
             before: "operations:
   - create_table:
@@ -319,10 +319,11 @@ pub(super) fn cases() -> Vec<Case> {
       constraints:
         - {name: users_apart, type: exclude, exclude: {elements: email WITH =, predicate: email IS NOT NULL}}
         - {name: users_mail, type: check, check: email IS NOT NULL}
+  - create_index: {name: users_mails, table: users, columns: [{column: name}], predicate: email IS NOT NULL}
 ",
             seed: "INSERT INTO users (email) SELECT 'u' || n FROM generate_series(1, 300) AS n",
-            change: "operations: [{add_column: {table: users, column: {name: 'null', type: text, nullable: true}, up: upper(email)}}]",
-            account: Account { up: &[("null", "upper(email)")], values: &[(Old, "email", "x{u}"), (New, "email", "x{u}")], notes: false, ..SAME },
+            change: "operations: [{add_column: {table: users, column: {name: 'null', type: text, nullable: true}, up: upper(email)}}, {rename_column: {table: users, from: name, to: 'is'}}]",
+            account: Account { up: &[("null", "upper(email)")], renamed: &[("name", "is")], values: &[(Old, "email", "x{u}"), (New, "email", "x{u}")], notes: false, ..SAME },
             work: WORK,
             started: &[
                 (Old, "INSERT INTO users (email) VALUES ('u1')", "!23P01"),
