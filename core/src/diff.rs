@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::declared::{DeclaredColumn, DeclaredEnum, DeclaredSchema, DeclaredTable};
 use crate::error::{Error, Result};
+use crate::ops::alter_enum;
 use crate::ops::column_spec::ColumnSpec;
 use crate::ops::{
     AddColumn, AlterColumn, AlterEnum, AlterTable, CreateConstraint, CreateEnum, CreateIndex, CreateTable, DropColumn,
@@ -12,7 +13,7 @@ use crate::ops::{
 use crate::schema::{Column, Constraint, Enum, Identity, ReplicaIdentity, Schema, Table};
 use crate::snapshot::{Snapshot, Used};
 use crate::stage::Stage;
-use crate::{partitions, sql};
+use crate::{partitions, sql, types};
 
 /// The operations that lead from the snapshot to the structs; none where they agree.
 ///
@@ -301,6 +302,7 @@ impl Differ<'_> {
                 if let Some(old) = recorded_name(self.snapshot, table) {
                     let before = self.snapshot.schema.table(&old)?.clone();
                     self.drop_what_goes(&old, table, &before)?;
+                    self.drop_defaults(&old, table, &before, &altered)?;
                 }
             }
         }
@@ -358,6 +360,22 @@ impl Differ<'_> {
             let is_there = self.stage.to.table(old)?.indexes.contains_key(name);
             if is_there && wanted.indexes.get(name) != Some(index) && !lost(&index.columns(before)) {
                 self.push(DropIndex { name: name.clone() })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Defaults that have labels within them, of enums whose labels change, where the struct has another one.
+    fn drop_defaults(&mut self, old: &str, table: &DeclaredTable, before: &Table, altered: &[AlterEnum]) -> Result<()> {
+        for field in &table.columns {
+            let Some(name) = self.recorded_column(table, field, before) else { continue };
+            let column = before.column(old, &name)?;
+            let is_altered =
+                altered.iter().any(|change| change.labels.is_some() && change.name == types::element(&column.sql_type));
+            let is_label = |default: &String| !types::is_array(&column.sql_type) && alter_enum::literal_of(default).is_some();
+            let is_another = column.default != field.column.default;
+            if is_altered && is_another && column.default.as_ref().is_some_and(|default| !is_label(default)) {
+                self.push(AlterColumn { table: old.to_owned(), column: name, default: Some(None), ..AlterColumn::default() })?;
             }
         }
         Ok(())

@@ -2,7 +2,9 @@
 
 use diptych_core::chain::{Chain, Version};
 use diptych_core::plan::{Reached, complete, rollback, start};
-use diptych_core::{Migration, Plan, Schema, Snapshot};
+use diptych_core::{
+    DeclaredColumn, DeclaredEnum, DeclaredLabel, DeclaredSchema, DeclaredTable, Migration, Plan, Schema, Snapshot, diff,
+};
 
 const BEFORE: &str = "operations:
 - create_enum: {name: mood, labels: [sad, meh, happy], comment: felt}
@@ -98,6 +100,33 @@ fn labels_are_found_however_they_are_escaped() {
         let error = change(text).unwrap_err();
         assert!(error.message().contains(message) && error.hint_text().is_some(), "{text}: {error}");
     }
+}
+
+#[test]
+fn a_struct_changes_the_default_of_an_array_with_a_label_that_goes() {
+    let before = "operations:
+- create_enum: {name: mood, labels: [sad, meh]}
+- create_table: {name: users, columns: [{name: moods, type: 'mood[]', default: \"'{meh}'::mood[]\"}]}
+";
+    let schema = Migration::parse("0001_before", before).unwrap().stage(&Schema::default()).unwrap().to;
+    let mut column = schema.tables["users"].columns[0].clone();
+    column.default = Some("'{sad}'::mood[]".to_owned());
+    let field = DeclaredColumn { column, renamed_from: None, up: None, down: None };
+    let declared = DeclaredSchema {
+        enums: vec![DeclaredEnum {
+            name: "mood".to_owned(),
+            labels: vec![DeclaredLabel { label: "sad".to_owned(), ..DeclaredLabel::default() }],
+            dropped: [("meh".to_owned(), "sad".to_owned())].into(),
+            ..DeclaredEnum::default()
+        }],
+        tables: vec![DeclaredTable { name: "users".to_owned(), columns: vec![field], ..DeclaredTable::default() }],
+        ..DeclaredSchema::default()
+    };
+    let snapshot = Snapshot { schema, ..Snapshot::default() };
+    let operations = diff::diff(&snapshot, &declared).unwrap();
+    let change = Migration { name: "0002_change".to_owned(), version_schema: None, operations };
+    let after = change.stage(&snapshot.schema).unwrap().to;
+    assert_eq!(after.tables["users"].columns[0].default.as_deref(), Some("'{sad}'::mood[]"));
 }
 
 #[test]
