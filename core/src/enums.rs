@@ -7,11 +7,11 @@
 //! still use it, and the newer one to the base schema. Neither OID changes.
 
 use crate::chain::Chain;
+use crate::lineage::ScopeColumn;
 use crate::names;
 use crate::schema::Enum;
 use crate::sql;
 use crate::sql::{Sql, dollar_quoted, ident, join, literal, qualified, type_name};
-use crate::stage::ScopeColumn;
 use crate::sync::OWN_SCHEMA;
 use crate::{rights, types, views};
 

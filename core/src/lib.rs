@@ -8,6 +8,7 @@ pub mod diff;
 pub mod enums;
 mod error;
 pub mod hazard;
+pub mod lineage;
 pub mod migration;
 pub mod names;
 pub mod numbers;

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use crate::chain::Chain;
 use crate::ddl::Names;
+use crate::lineage::Lineage;
 use crate::names;
 use crate::ops::add_column::is_fast_default;
 use crate::schema::{Column, Constraint, Index, Table};
-use crate::stage::{Lineage, Stage};
+use crate::stage::Stage;
 
 /// One table as it lies in the database while both versions are live.
 #[derive(Clone, Debug)]

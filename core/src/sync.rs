@@ -1,6 +1,6 @@
 //! Sync: the trigger functions that carry a write on one version to the other, and the same conversions as a query.
 //!
-//! Names are bound by scope (R6): each layer of a [`Lineage`] is a PL/pgSQL block labelled with the table's name there,
+//! Names are bound by scope (R6): each layer of a [`Lineage`](crate::lineage::Lineage) is a PL/pgSQL block labelled with the table's name there,
 //! its columns declared as variables, so that `name`, `users.name` and a sub-select on another table mean what they mean in
 //! SQL. Whose write it is, is asked of `current_schemas(false)` in the triggers' WHEN, in the session's own path; the
 //! functions run with a pinned one.
@@ -8,16 +8,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::chain::Chain;
-use crate::ddl::{null, typed};
-use crate::enums::{self, Moment};
+use crate::ddl::typed;
+use crate::enums;
+use crate::lineage::{Layer, Link, ScopeColumn};
 use crate::names;
 use crate::numbers;
-use crate::ops::add_column::{is_fast_default, is_quoted};
-use crate::schema::Column;
 use crate::shadow::Physical;
 use crate::sql::{Sql, dollar_quoted, ident, join, literal, mentions, qualified, type_name, user};
-use crate::stage::{Layer, Lineage, Link, ScopeColumn};
-use crate::{partitions, sql, types};
+use crate::{partitions, sql};
+
+mod evidence;
+mod needs;
+mod query;
+
+use evidence::{Evidence, changed, comparable, same_image};
+use needs::Needs;
+pub use query::{conversion_query, newer_row, validity_query};
 
 /// The schema of everything that is Diptych's own.
 pub const OWN_SCHEMA: &str = "diptych";
@@ -162,202 +168,6 @@ pub fn remove(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
 /// The function of filling mode, gone once live mode has replaced it.
 pub fn remove_filling(chain: &Chain, table: &Physical<'_>) -> Sql {
     sql!("DROP FUNCTION IF EXISTS {}()", qualified(OWN_SCHEMA, &function_name(chain, table, "fill")))
-}
-
-/// The derived columns of one side as a query: `(SELECT … FROM (SELECT …) AS "users")`, correlated to `row`, with the
-/// physical columns that it gives, in order.
-pub fn conversion_query(
-    chain: &Chain,
-    table: &Physical<'_>,
-    direction: Direction,
-    row: &Sql,
-    moment: Moment,
-) -> (Vec<String>, Sql) {
-    let plan = Needs::of(table, direction);
-    let from = |name: &str| sql!("{}.{}", row, ident(crate::ddl::physical(&plan.physical, name)));
-    nested_query(chain, table.lineage, &plan, moment, Some(row), from)
-}
-
-/// Columns of the newer version, under their names there and of their types, as a query that is correlated to `row` of the table as
-/// it is: what a constraint or index of that version will be held against.
-pub fn newer_row(chain: &Chain, table: &Physical<'_>, wanted: &BTreeSet<String>, row: &Sql) -> Sql {
-    let (lineage, name) = (table.lineage, ident(&table.lineage.newest().table));
-    let added = |column: &String| table.added.iter().find(|added| added.column.name == *column);
-    let carried = wanted.iter().filter(|column| added(column).is_none_or(|added| added.derived));
-    let plan =
-        Needs::towards(lineage, Direction::Up, carried.map(|c| (c.clone(), c.clone())).collect(), table.older_names.clone());
-    let from = |name: &str| sql!("{}.{}", row, ident(crate::ddl::physical(&plan.physical, name)));
-    let query = nested_query(chain, lineage, &plan, Moment::Preflight, Some(row), from).1;
-    let parts = wanted.iter().map(|column| {
-        let there = sql!("{}.{}", name, ident(column));
-        let value = match added(column) {
-            None => there,
-            Some(added) => {
-                let default = added.default.as_deref().map_or_else(|| Sql::trusted("NULL"), user);
-                let value = if added.derived { &there } else { &default };
-                // what the expression's own collation is does not count
-                let usual = || types::is_text(&added.column.sql_type).then(|| "pg_catalog.default".to_owned());
-                crate::ddl::cast(
-                    value,
-                    &enums::plain(chain, &added.column.sql_type),
-                    &added.column.collation.clone().or_else(usual),
-                )
-            }
-        };
-        sql!("{} AS {}", value, ident(column))
-    });
-    let parts: Vec<Sql> = parts.collect();
-    let parts = if parts.is_empty() { Sql::trusted("1") } else { join(parts, ", ") };
-    sql!("SELECT {} FROM ({}) AS {}", parts, query, name)
-}
-
-/// The same over NULLs of the right types, to see whether the expressions are valid at all.
-pub fn validity_query(chain: &Chain, table: &Physical<'_>, direction: Direction) -> Option<Sql> {
-    let plan = Needs::of(table, direction);
-    if plan.targets.is_empty() {
-        return None;
-    }
-    let scope = plan.scope(table.lineage, 0).clone();
-    let empty = |name: &str| match scope.columns.iter().find(|column| column.name == name) {
-        Some(column) if column.form.is_some() => {
-            sql!("CAST(NULL AS {})", enums::in_query(chain, column, Moment::Preflight))
-        }
-        Some(column) => null(&column.sql_type, &column.collation),
-        None => null("text", &None),
-    };
-    Some(nested_query(chain, table.lineage, &plan, Moment::Preflight, None, empty).1)
-}
-
-fn nested_query(
-    chain: &Chain,
-    lineage: &Lineage,
-    plan: &Needs,
-    moment: Moment,
-    row: Option<&Sql>,
-    first: impl Fn(&str) -> Sql,
-) -> (Vec<String>, Sql) {
-    let select = |parts: Vec<Sql>| if parts.is_empty() { Sql::trusted("1") } else { join(parts, ", ") };
-    let mut query =
-        sql!("SELECT {}", select(plan.needed[0].iter().map(|name| sql!("{} AS {}", first(name), ident(name))).collect()));
-    if let Some(row) = row.filter(|_| plan.needed[0].is_empty()) {
-        // it reads nothing of the row: the server would ask a volatile function once for all rows
-        query = sql!("{} WHERE {}.ctid IS NOT NULL", query, row);
-    }
-    for at in 1..plan.needed.len() {
-        let (below, above) = (plan.scope(lineage, at - 1), plan.scope(lineage, at));
-        let parts = plan.needed[at]
-            .iter()
-            .map(|name| {
-                let column = above.columns.iter().find(|column| column.name == *name);
-                let by_label = |value: Sql| match column {
-                    Some(column) => enums::by_label(chain, column, value, moment),
-                    None => value,
-                };
-                let typed = |value: Sql| match column {
-                    Some(column) if column.form.is_some() => by_label(value),
-                    Some(column) => sql!("CAST({} AS {})", value, enums::in_query(chain, column, moment)),
-                    None => value,
-                };
-                let value = match plan.link(lineage, at, name) {
-                    Link::Same(other) => sql!("{}.{}", ident(&below.table), ident(&other)),
-                    // what the next expressions read has its type, as in the triggers; the last is assigned to its column
-                    Link::Derived(expression) if at + 1 < plan.needed.len() || is_quoted(&expression) => typed(user(&expression)),
-                    Link::Derived(expression) => by_label(user(&expression)),
-                    Link::Fresh => typed(Sql::trusted("NULL")),
-                };
-                sql!("{} AS {}", value, ident(name))
-            })
-            .collect();
-        query = sql!("SELECT {} FROM ({}) AS {}", select(parts), query, ident(&below.table));
-    }
-    let top = plan.scope(lineage, plan.needed.len() - 1);
-    let parts = plan.targets.iter().map(|(logical, _)| sql!("{}.{}", ident(&top.table), ident(logical))).collect();
-    let targets = plan.targets.iter().map(|(_, physical)| physical.clone()).collect();
-    (targets, sql!("SELECT {} FROM ({}) AS {}", select(parts), query, ident(&top.table)))
-}
-
-/// Which columns are needed in each scope on the way to the derived ones. Scopes are counted from the source's side.
-struct Needs {
-    direction: Direction,
-    /// Logical and physical names of what is derived, in the target version.
-    targets: Vec<(String, String)>,
-    /// Per scope, the columns to hand on.
-    needed: Vec<BTreeSet<String>>,
-    /// Physical names of the source version's columns.
-    physical: BTreeMap<String, String>,
-}
-
-impl Needs {
-    fn of(table: &Physical<'_>, direction: Direction) -> Self {
-        Needs::of_some(table, direction, |_| true)
-    }
-
-    /// The same for some of the physical targets.
-    fn of_some(table: &Physical<'_>, direction: Direction, wanted: impl Fn(&str) -> bool) -> Self {
-        let lineage = table.lineage;
-        let (mut targets, physical): (Vec<(String, String)>, _) = match direction {
-            Direction::Up => {
-                let derived = table.added.iter().filter(|added| added.derived);
-                (derived.map(|added| (added.column.name.clone(), added.physical.clone())).collect(), table.older_names.clone())
-            }
-            Direction::Down => {
-                let derived = table.removed.iter().filter(|column| lineage.is_derived_down(column));
-                (derived.map(|column| (column.clone(), column.clone())).collect(), table.newer_names.clone())
-            }
-        };
-        targets.retain(|(_, physical)| wanted(physical));
-        Needs::towards(lineage, direction, targets, physical)
-    }
-
-    /// The same for the given targets.
-    fn towards(
-        lineage: &Lineage,
-        direction: Direction,
-        targets: Vec<(String, String)>,
-        physical: BTreeMap<String, String>,
-    ) -> Self {
-        let count = lineage.layers.len();
-        let mut needs = Needs { direction, targets, needed: vec![BTreeSet::new(); count], physical };
-        needs.needed[count - 1] = needs.targets.iter().map(|(logical, _)| logical.clone()).collect();
-        for at in (1..count).rev() {
-            let mut below = BTreeSet::new();
-            for name in &needs.needed[at] {
-                match needs.link(lineage, at, name) {
-                    Link::Same(other) => {
-                        below.insert(other);
-                    }
-                    Link::Derived(expression) => {
-                        below.extend(needs.scope(lineage, at - 1).mentioned(&expression).map(|column| column.name.clone()));
-                    }
-                    Link::Fresh => {}
-                }
-            }
-            needs.needed[at - 1] = below;
-        }
-        needs
-    }
-
-    /// The scope at a distance from the source.
-    fn scope<'a>(&self, lineage: &'a Lineage, at: usize) -> &'a Layer {
-        match self.direction {
-            Direction::Up => &lineage.layers[at],
-            Direction::Down => &lineage.layers[lineage.layers.len() - 1 - at],
-        }
-    }
-
-    /// Where a column of the scope at this distance comes from in the scope one nearer to the source.
-    fn link(&self, lineage: &Lineage, at: usize, name: &str) -> Link {
-        let link = match self.direction {
-            Direction::Up => lineage.layers[at].up.get(name),
-            Direction::Down => lineage.layers[lineage.layers.len() - at].down.get(name),
-        };
-        link.cloned().unwrap_or(Link::Fresh)
-    }
-
-    /// The physical columns that the conversions read.
-    fn inputs(&self) -> BTreeSet<String> {
-        self.needed[0].iter().map(|name| crate::ddl::physical(&self.physical, name).to_owned()).collect()
-    }
 }
 
 /// A PL/pgSQL body in the making: slots hold values between the blocks.
@@ -576,148 +386,4 @@ fn trigger(chain: &Chain, table: &Physical<'_>, new: &Trigger<'_>) -> Sql {
 
 fn function_name(chain: &Chain, table: &Physical<'_>, role: &str) -> String {
     names::generated(role, &[&chain.base, &table.name, &chain.newer.name])
-}
-
-/// What a row tells about who wrote it.
-struct Evidence {
-    writer_newer: Sql,
-    /// The newer side's columns with their types; none of them has a value of its own accord.
-    newer: Vec<(String, String)>,
-    /// Every newer-side column.
-    newer_all: Vec<(String, String)>,
-    /// The older side's columns with types, and the default to tell apart from a value, where there is one.
-    older: Vec<(String, String, Option<String>)>,
-    older_all: Vec<(String, String)>,
-    /// Columns that `up` reads: the older side's own, and shared ones.
-    up_own: Vec<(String, String)>,
-    up_shared: Vec<(String, String)>,
-    /// Columns that `down` reads.
-    down_all: Vec<(String, String)>,
-    checked: bool,
-}
-
-impl Evidence {
-    fn of(chain: &Chain, table: &Physical<'_>) -> Self {
-        let older_model = table.older.expect("sync is for tables of both versions");
-        let older_type = |name: &String| {
-            let column = older_model.columns.iter().find(|column| column.name == *name);
-            (name.clone(), column.map_or_else(String::new, comparable))
-        };
-        let newer_all: Vec<_> = table.added.iter().map(|added| (added.physical.clone(), comparable(&added.column))).collect();
-        let newer = table
-            .added
-            .iter()
-            .filter(|added| added.default.is_none() && !added.numbered)
-            .map(|a| (a.physical.clone(), a.column.sql_type.clone()))
-            .collect();
-        let older = table.removed.iter().filter_map(|name| {
-            let column = older_model.columns.iter().find(|column| column.name == *name)?;
-            let default = column.default.clone();
-            let tellable =
-                column.identity.is_none() && column.generated.is_none() && default.as_deref().is_none_or(is_fast_default);
-            tellable.then(|| (name.clone(), column.sql_type.clone(), default))
-        });
-        // a generated column cannot be looked at before it is computed, and nobody writes it
-        let is_written =
-            |name: &&String| !older_model.columns.iter().any(|column| column.name == **name && column.generated.is_some());
-        let older_all: Vec<_> = table.removed.iter().filter(is_written).map(older_type).collect();
-        let (up, down) = (Needs::of(table, Direction::Up).inputs(), Needs::of(table, Direction::Down).inputs());
-        let shared = |name: &&String| !table.removed.contains(name) && !table.is_added(name);
-        let of_newer = |name: &String| newer_all.iter().find(|(there, _)| there == name).cloned();
-        Evidence {
-            writer_newer: sql!("{} = ANY (pg_catalog.current_schemas(false))", literal(&chain.newer.views)),
-            newer,
-            older: older.collect(),
-            older_all,
-            up_own: up.iter().filter(|name| table.removed.contains(name)).map(older_type).collect(),
-            up_shared: up.iter().filter(shared).map(older_type).collect(),
-            down_all: down.iter().map(|name| of_newer(name).unwrap_or_else(|| older_type(name))).collect(),
-            newer_all,
-            checked: has_check(table),
-        }
-    }
-
-    fn carries_newer(&self) -> Sql {
-        any(self.newer.iter().map(|(name, _)| sql!("NEW.{} IS NOT NULL", ident(name))))
-    }
-
-    fn carries_older(&self) -> Sql {
-        any(self.older.iter().map(|(name, sql_type, default)| match default {
-            None => sql!("NEW.{} IS NOT NULL", ident(name)),
-            Some(default) => {
-                sql!(
-                    "(NEW.{} IS NOT NULL AND NOT {})",
-                    ident(name),
-                    same_image(&sql!("NEW.{}", ident(name)), &sql!("CAST({} AS {})", user(default), type_name(sql_type)))
-                )
-            }
-        }))
-    }
-
-    fn down_insert(&self) -> Sql {
-        let (newer, older) = (self.carries_newer(), self.carries_older());
-        sql!("({} AND ({} OR NOT {})) OR ({} AND NOT {})", self.writer_newer, newer, older, newer, older)
-    }
-
-    fn up_insert(&self) -> Sql {
-        sql!("NOT {} AND NOT {}", self.carries_newer(), wrap(&self.writer_newer))
-    }
-
-    fn check_insert(&self) -> Option<Sql> {
-        (self.checked && !self.older.is_empty())
-            .then(|| sql!("NOT {} AND {} AND {}", self.carries_newer(), self.carries_older(), self.writer_newer))
-    }
-
-    fn down_update(&self) -> Sql {
-        let (newer, older) = (changed(&self.newer_all), changed(&self.older_all));
-        sql!(
-            "{} AND (({} AND ({} OR NOT {})) OR ({} AND NOT {}))",
-            changed(&self.down_all),
-            newer,
-            self.writer_newer,
-            older,
-            self.writer_newer,
-            older
-        )
-    }
-
-    fn up_update(&self) -> Sql {
-        let inputs: Vec<_> = self.up_own.iter().chain(&self.up_shared).cloned().collect();
-        sql!("NOT {} AND {} AND NOT {}", wrap(&self.writer_newer), changed(&inputs), changed(&self.newer_all))
-    }
-
-    fn check_update(&self) -> Option<Sql> {
-        (self.checked && !self.up_own.is_empty())
-            .then(|| sql!("{} AND {} AND NOT {}", self.writer_newer, changed(&self.up_own), changed(&self.newer_all)))
-    }
-}
-
-/// The type by which values are compared; none where a collation may find equal what is not the same.
-fn comparable(column: &Column) -> String {
-    if column.collation.is_some() { String::new() } else { column.sql_type.clone() }
-}
-
-/// Whether two values are the same to the last bit: equality of types such as `numeric` or `citext` is coarser, `json` has
-/// none. The casts keep the server from comparing the rows field by field.
-fn same_image(one: &Sql, other: &Sql) -> Sql {
-    sql!("(ROW({})::pg_catalog.record OPERATOR(pg_catalog.*=) ROW({})::pg_catalog.record)", one, other)
-}
-
-fn wrap(condition: &Sql) -> Sql {
-    sql!("({})", condition)
-}
-
-fn any(conditions: impl Iterator<Item = Sql>) -> Sql {
-    let conditions: Vec<_> = conditions.collect();
-    if conditions.is_empty() { Sql::trusted("false") } else { sql!("({})", join(conditions, " OR ")) }
-}
-
-fn changed(columns: &[(String, String)]) -> Sql {
-    any(columns.iter().map(|(name, sql_type)| {
-        if types::equality_is_identity(sql_type) {
-            sql!("OLD.{} IS DISTINCT FROM NEW.{}", ident(name), ident(name))
-        } else {
-            sql!("NOT {}", same_image(&sql!("OLD.{}", ident(name)), &sql!("NEW.{}", ident(name))))
-        }
-    }))
 }

@@ -452,8 +452,8 @@ fn carried(table: &Physical<'_>, column: &str) -> Option<String> {
     let mut name = column.to_owned();
     for at in (1..layers.len()).rev() {
         match layers[at].up.get(&name)? {
-            crate::stage::Link::Same(below) => name.clone_from(below),
-            crate::stage::Link::Derived(text) => {
+            crate::lineage::Link::Same(below) => name.clone_from(below),
+            crate::lineage::Link::Derived(text) => {
                 let [below, above] = [at - 1, at].map(|at| layers[at].columns.iter().find(|there| there.name == name));
                 let (below, above) = (below?, above?);
                 if !is_itself(text, &name, &above.sql_type)
@@ -463,7 +463,7 @@ fn carried(table: &Physical<'_>, column: &str) -> Option<String> {
                     return None;
                 }
             }
-            crate::stage::Link::Fresh => return None,
+            crate::lineage::Link::Fresh => return None,
         }
     }
     Some(name)
