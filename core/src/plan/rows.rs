@@ -66,6 +66,10 @@ fn refuse(steps: &mut Steps, title: String, sql: Sql, refusal: String, hint: imp
 
 /// The expressions are valid.
 fn expressions(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
+    let comes = enums::made(chain).find(|(_, form)| form.in_to).map(|(_, form)| &form.name);
+    let of_enums = comes.map_or_else(String::new, |name| {
+        format!("; labels of an enum that comes or changes with this migration (`{name}`) stand there as text, without a cast")
+    });
     for (direction, word, side) in [(Direction::Up, "up", "older"), (Direction::Down, "down", "newer")] {
         let Some(query) = sync::validity_query(chain, table, direction) else { continue };
         refuse(
@@ -73,7 +77,7 @@ fn expressions(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
             format!("`{word}` of `{}` is valid", table.name),
             sql!("SELECT NULL::pg_catalog.text FROM ({}) AS valid WHERE false", query),
             format!("`{word}` of table `{}` is not valid SQL", table.name),
-            format!("correct the `{word}` expression; it stands where the columns of the {side} version are in scope"),
+            format!("correct the `{word}` expression; it stands where the columns of the {side} version are in scope{of_enums}"),
         );
         if direction == Direction::Up {
             let targets = table.added.iter().filter(|added| added.derived).map(|added| &added.column);

@@ -120,6 +120,21 @@ async fn what_depends_on_an_enum_that_changes_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cast_to_an_enum_that_is_not_there_yet_is_refused_with_the_way_out() {
+    let database = Database::new().await;
+    let before = migration("0001_before", MOODS);
+    database.migrate(std::slice::from_ref(&before)).await;
+    let change = |up: &str| {
+        let made = "{create_enum: {name: pet, labels: [cat, dog]}}";
+        let added = format!("{{add_column: {{table: users, column: {{name: pet, type: pet}}, up: \"{up}\"}}}}");
+        [before.clone(), migration("0002_change", &format!("operations: [{made}, {added}]"))]
+    };
+    let error = database.migrator().await.start(&change("'cat'::pet"), None, &mut Quiet).await.expect_err("no such type");
+    assert!(error.is_refused() && error.to_string().contains("(`pet`) stand there as text, without a cast"), "{error}");
+    database.migrator().await.start(&change("'cat'"), None, &mut Quiet).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn domains_and_arrays_are_types_of_columns() {
     let database = Database::new().await;
     let before = migration(
