@@ -39,7 +39,7 @@ pub struct ScopeColumn {
     pub name: String,
     /// Its type at this point.
     pub sql_type: String,
-    /// Its type's form, where that is an enum of the model or an array of it: a number within [`Stage::enums`].
+    /// Its type's form, where that is an enum of the model or an array of it: a number within [`Stage::enums`](crate::stage::Stage::enums).
     pub form: Option<usize>,
     /// Its collation at this point, where it is not the type's own.
     pub collation: Option<String>,

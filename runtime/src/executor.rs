@@ -143,7 +143,9 @@ impl Executor<'_> {
         match &step.action {
             Action::Check { sql, refusal, hint, verdict } => {
                 let found = self.check(sql, refusal, hint, *verdict, progress).await;
-                found.map_err(|error| error.hint_first("`rollback` what has run so far"))?;
+                let undo =
+                    |error: Error| if error.is_refused() { error.hint_first("`rollback` what has run so far") } else { error };
+                found.map_err(undo)?;
             }
             Action::Transaction { locks, statements } => return self.transaction(plan, step, locks, statements, progress).await,
             Action::Statement { sql } => self.statement(step, sql, self.gentle(), progress).await?,
