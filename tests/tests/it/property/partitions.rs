@@ -39,6 +39,9 @@ pub(super) fn divide(rng: &mut Rng, enums: &Enums, table: &mut Table) {
     table.partition_by = Some(format!("{how} ({list})"));
     let model = table.clone();
     for constraint in table.constraints.values_mut() {
+        if let Constraint::ForeignKey { references, .. } = constraint {
+            references.on_delete_set_columns.clear();
+        }
         if let Constraint::PrimaryKey { columns, index_parameters, .. } = constraint {
             cover(&model, columns);
             index_parameters.include_columns.retain(|name| !columns.contains(name));
