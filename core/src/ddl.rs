@@ -223,9 +223,9 @@ fn key_options(key: &IndexColumn) -> Sql {
 const TWIN: &str = "diptych twin";
 const TWIN_INDEX: &str = "diptych twin index";
 
-/// A transaction, to be rolled back, whose last statement gives the `CREATE INDEX CONCURRENTLY` of an index with opaque text: of this
-/// name on this table of this schema.
-pub fn bind_index(on: (&str, &str, &str), index: &Index, names: &Names, build: Build, newer: &Table) -> Vec<Sql> {
+/// The query that gives the `CREATE INDEX CONCURRENTLY` of an index with opaque text, of this name on this table of this schema, and
+/// the statements before it, which are to be rolled back.
+pub fn bind_index(on: (&str, &str, &str), index: &Index, names: &Names, build: Build, newer: &Table) -> (Sql, Vec<Sql>) {
     let place = qualified(OWN_SCHEMA, TWIN);
     let plain = Table { partition_by: None, ..newer.clone() };
     let mut statements = vec![twin(&plain), create_index(OWN_SCHEMA, TWIN, TWIN_INDEX, index, &Names::new(), Build::Plain)];
@@ -235,8 +235,7 @@ pub fn bind_index(on: (&str, &str, &str), index: &Index, names: &Names, build: B
     let away = |name: &str| crate::names::generated("away", &[name]);
     statements.extend(moved.iter().map(|name| rename(name, &away(name))));
     statements.extend(moved.iter().map(|name| rename(&away(name), physical(names, name))));
-    statements.push(create_index_bound(on, index, names, build, &qualified(OWN_SCHEMA, TWIN_INDEX)));
-    statements
+    (create_index_bound(on, index, names, build, &qualified(OWN_SCHEMA, TWIN_INDEX)), statements)
 }
 
 /// A block that tries a new index on an empty twin of the table, after these statements, and leaves nothing.

@@ -9,6 +9,7 @@
 use crate::chain::Chain;
 use crate::lineage::ScopeColumn;
 use crate::names;
+use crate::path::Path;
 use crate::schema::Enum;
 use crate::sql;
 use crate::sql::{Sql, dollar_quoted, ident, join, literal, qualified, type_name};
@@ -150,26 +151,18 @@ pub fn create_type(place: &Sql, model: &Enum) -> Sql {
     sql!("CREATE TYPE {} AS ENUM ({})", place, join(model.labels.iter().map(|label| literal(label)), ", "))
 }
 
-/// The path on which the newer version's names mean its own types; nothing where no type is new. Local to a transaction.
-pub fn path(chain: &Chain, first: &str) -> Option<Sql> {
-    made(chain).next()?;
-    let mut path = vec![ident(first), ident(&chain.base)];
-    if chain.base != "public" {
-        path.push(ident("public"));
-    }
-    Some(sql!("SET LOCAL search_path = {}", join(path, ", ")))
-}
-
-/// The tool's own path again.
-pub fn own_path(chain: &Chain) -> Sql {
-    let public = if chain.base == "public" { Sql::default() } else { sql!(", {}", ident("public")) };
-    sql!("SET LOCAL search_path = {}{}", ident(&chain.base), public)
+/// Whether a start makes types.
+pub fn are_made(chain: &Chain) -> bool {
+    made(chain).next().is_some()
 }
 
 /// Statements within a block that is rolled back, after which the newer version's types are found by their names.
 pub fn attempt(chain: &Chain) -> Vec<Sql> {
+    if !are_made(chain) {
+        return Vec::new();
+    }
     let scratch = names::generated("twin", &[&chain.newer.views]);
-    let Some(path) = path(chain, &scratch) else { return Vec::new() };
+    let path = Path::newer(chain, &scratch).set_local();
     let mut statements = vec![sql!("CREATE SCHEMA {}", ident(&scratch))];
     let types = made(chain).filter(|(_, form)| form.in_to);
     statements.extend(types.map(|(_, form)| create_type(&qualified(&scratch, &form.name), &form.model)));

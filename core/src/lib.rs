@@ -14,6 +14,7 @@ pub mod names;
 pub mod numbers;
 pub mod ops;
 pub mod partitions;
+pub mod path;
 pub mod plan;
 mod rights;
 pub mod schema;

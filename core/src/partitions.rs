@@ -12,9 +12,8 @@ use crate::names;
 use crate::schema::{Constraint, Table};
 use crate::shadow::Physical;
 use crate::sql;
-use crate::sql::{Sql, dollar_quoted, ident, literal};
+use crate::sql::{Sql, dollar_quoted, ident, literal, operation};
 use crate::stage::Stage;
-use crate::sync::OWN_SCHEMA;
 
 /// Stands for a partition in a statement that is run on each of them.
 pub const PARTITION: &str = "diptych partition";
@@ -207,23 +206,22 @@ END
     sql!("DO {}", dollar_quoted(&text))
 }
 
-/// The function of the trigger that hands over a row which an UPDATE moves to another partition, to be told from an INSERT there (TRAPS F12).
-pub(crate) fn hand_over(function: &str) -> Sql {
-    let text = Sql::trusted(
-        "\nBEGIN\nPERFORM pg_catalog.set_config('diptych.moved', pg_catalog.to_jsonb(NEW)::pg_catalog.text, true);\nRETURN NEW;\nEND\n",
-    );
+/// The body of the trigger that hands over a row which an UPDATE moves to another partition, to be told from an INSERT there (TRAPS F12).
+pub(crate) fn hand_over(head: &Sql) -> Sql {
     sql!(
-        "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS {}",
-        sql::qualified(OWN_SCHEMA, function),
-        dollar_quoted(&text)
+        "\nBEGIN\n{}\nPERFORM pg_catalog.set_config('diptych.moved', pg_catalog.to_jsonb(NEW)::pg_catalog.text, true);\nRETURN NEW;\nEND\n",
+        head
     )
 }
 
 /// The head of a sync function: a row that was moved has all its values already.
 pub(crate) fn unless_moved() -> Sql {
-    Sql::trusted(
-        "IF TG_OP = 'INSERT' AND pg_catalog.current_setting('diptych.moved', true) <> '' \
-         AND pg_catalog.current_setting('diptych.moved', true) = pg_catalog.to_jsonb(NEW)::pg_catalog.text THEN RETURN NEW; END IF;",
+    let moved = Sql::trusted("pg_catalog.current_setting('diptych.moved', true)");
+    sql!(
+        "IF {} AND {} AND {} THEN RETURN NEW; END IF;",
+        operation(&Sql::trusted("TG_OP"), "=", &literal("INSERT")),
+        operation(&moved, "<>", &literal("")),
+        operation(&moved, "=", &Sql::trusted("pg_catalog.to_jsonb(NEW)::pg_catalog.text"))
     )
 }
 

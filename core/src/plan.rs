@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 use crate::hazard::Hazard;
+use crate::path::Path;
 use crate::sql::Sql;
 
 mod clauses;
@@ -18,7 +19,7 @@ mod surroundings;
 mod ways;
 
 pub use complete::complete;
-pub use rollback::{Reached, rollback};
+pub use rollback::rollback;
 pub use start::start;
 
 /// A list of steps for one command.
@@ -62,12 +63,93 @@ pub struct Step {
     pub phase: Phase,
     /// What is run.
     pub action: Action,
+    /// Where the names of its texts are looked up, where it holds any of the user's own. A transaction sets its path itself.
+    #[serde(default, skip_serializing_if = "Path::is_own")]
+    pub path: Path,
+    /// What a start has come to with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reaches: Option<Reaches>,
+    /// Whether there is anything for it to do, as far as that hangs on how far a start got.
+    #[serde(default, skip_serializing_if = "When::is_always")]
+    pub when: When,
     /// The strongest lock that an application can feel, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock: Option<String>,
     /// What it cannot promise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hazards: Vec<Hazard>,
+}
+
+/// How far a start got for which a step of its rollback has something to undo.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    /// However far.
+    #[default]
+    Always,
+    /// The version was published: apps may have used it.
+    Published,
+    /// It was not.
+    Unpublished,
+    /// The script with this number, from 0, was run.
+    Script(usize),
+}
+
+/// What a step of a start comes to that a rollback has to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reaches {
+    /// Apps may use the version from here on.
+    Published,
+    /// The script with this number, from 0, was run.
+    Script(usize),
+}
+
+/// How far a start got.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reached {
+    /// The version was published.
+    pub published: bool,
+    /// How many of its scripts were run, in order.
+    pub scripts: usize,
+}
+
+impl When {
+    fn is_always(&self) -> bool {
+        *self == When::Always
+    }
+
+    /// Whether a step has something to do after a start that got so far.
+    pub fn holds(self, reached: Reached) -> bool {
+        match self {
+            When::Always => true,
+            When::Published => reached.published,
+            When::Unpublished => !reached.published,
+            When::Script(number) => number < reached.scripts,
+        }
+    }
+}
+
+impl Plan {
+    /// How far a start got whose journal has the steps for which `is_done` holds.
+    pub fn reached(&self, is_done: impl Fn(&str) -> bool) -> Reached {
+        let done = self.steps.iter().filter(|step| is_done(&step.id)).filter_map(|step| step.reaches);
+        let mut reached = Reached::default();
+        for mark in done {
+            match mark {
+                Reaches::Published => reached.published = true,
+                Reaches::Script(number) => reached.scripts = reached.scripts.max(number + 1),
+            }
+        }
+        reached
+    }
+
+    /// The plan without the steps that have nothing to do after a start that got so far.
+    #[must_use]
+    pub fn after(mut self, reached: Reached) -> Self {
+        self.steps.retain(|step| step.when.holds(reached));
+        self
+    }
 }
 
 /// The phases of a change.
@@ -96,11 +178,11 @@ pub enum Phase {
 pub enum Action {
     /// A query that must give no rows (or merely must run): rows are samples of what would fail.
     Check {
-        /// The query; its first column, as text, is the sample.
+        /// The query; its first column, as text, is the sample, its second, where there is one, the statement that mends it.
         sql: Sql,
         /// The refusal, in words; the samples follow it.
         refusal: String,
-        /// The way out.
+        /// The way out; the statements of the query's second column follow it.
         hint: String,
         /// What rows mean.
         #[serde(default, skip_serializing_if = "Verdict::is_refusal")]
@@ -260,7 +342,17 @@ impl Steps {
 
     pub(crate) fn push(&mut self, phase: Phase, title: impl Into<String>, action: Action) -> &mut Step {
         let id = format!("{:04}", self.steps.len() + 1);
-        self.steps.push(Step { id, title: title.into(), phase, action, lock: None, hazards: Vec::new() });
+        self.steps.push(Step {
+            id,
+            title: title.into(),
+            phase,
+            action,
+            path: Path::own(),
+            reaches: None,
+            when: When::Always,
+            lock: None,
+            hazards: Vec::new(),
+        });
         self.steps.last_mut().expect("just pushed")
     }
 
@@ -282,6 +374,21 @@ impl Steps {
 impl Step {
     pub(crate) fn lock(&mut self, lock: impl Into<String>) -> &mut Self {
         self.lock = Some(lock.into());
+        self
+    }
+
+    pub(crate) fn reaches(&mut self, mark: Reaches) -> &mut Self {
+        self.reaches = Some(mark);
+        self
+    }
+
+    pub(crate) fn when(&mut self, when: When) -> &mut Self {
+        self.when = when;
+        self
+    }
+
+    pub(crate) fn path(&mut self, path: Path) -> &mut Self {
+        self.path = path;
         self
     }
 

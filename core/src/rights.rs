@@ -1,7 +1,14 @@
 //! Rights that one object has go over to another.
 
 use crate::sql;
-use crate::sql::Sql;
+use crate::sql::{Sql, qualified};
+use crate::sync::OWN_SCHEMA;
+
+/// Takes from everybody but the owner what default privileges, or PUBLIC's own, gave them on what was made in the tool's own schema: in
+/// the transaction that makes it.
+pub(crate) fn seal() -> Sql {
+    sql!("SELECT {}()", qualified(OWN_SCHEMA, "seal"))
+}
 
 /// A loop of PL/pgSQL that grants what an access list says. Its block declares `right_ record`.
 ///

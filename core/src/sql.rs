@@ -95,6 +95,17 @@ pub fn join(parts: impl IntoIterator<Item = Sql>, separator: &str) -> Sql {
     Sql(parts.into_iter().map(|part| part.0).collect::<Vec<_>>().join(separator))
 }
 
+/// An operation by one of the server's own operators, whatever stands in other schemas of the path.
+pub fn operation(left: &Sql, operator: &str, right: &Sql) -> Sql {
+    Sql(format!("({left} OPERATOR(pg_catalog.{operator}) {right})"))
+}
+
+/// Texts put together; NULL where one of them is.
+pub fn concatenation(parts: impl IntoIterator<Item = Sql>) -> Sql {
+    let joined = parts.into_iter().reduce(|left, right| operation(&left, "||", &right));
+    joined.unwrap_or_else(|| literal(""))
+}
+
 /// Quoted names, comma-separated.
 pub fn idents<'a>(names: impl IntoIterator<Item = &'a String>) -> Sql {
     join(names.into_iter().map(|name| ident(name)), ", ")

@@ -13,15 +13,16 @@ use crate::enums;
 use crate::lineage::{Layer, Link, ScopeColumn};
 use crate::names;
 use crate::numbers;
+use crate::path::Path;
 use crate::shadow::Physical;
-use crate::sql::{Sql, dollar_quoted, ident, join, literal, mentions, qualified, type_name, user};
+use crate::sql::{Sql, dollar_quoted, ident, join, literal, mentions, operation, qualified, type_name, user};
 use crate::{partitions, sql};
 
 mod evidence;
 mod needs;
 mod query;
 
-use evidence::{Evidence, changed, comparable, same_image};
+use evidence::{Evidence, changed, same_image};
 use needs::Needs;
 pub use query::{conversion_query, newer_row, validity_query};
 
@@ -35,13 +36,6 @@ pub enum Direction {
     Up,
     /// From the newer to the older version.
     Down,
-}
-
-/// The modes of sync.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
-    Filling,
-    Live,
 }
 
 /// A trigger function with the triggers that call it.
@@ -59,31 +53,87 @@ const UP_INSERT: &str = "~diptych_up_insert";
 const UP_UPDATE: &str = "~diptych_up_update";
 const CHECK_INSERT: &str = "~diptych_up_insert_check";
 const CHECK_UPDATE: &str = "~diptych_up_update_check";
+const NUMBER_INSERT: &str = "~diptych_up_numbers_insert";
+const NUMBER_UPDATE: &str = "~diptych_up_numbers_update";
 /// After every other BEFORE trigger: the backfill changes nothing but what it came for.
 const PUT_BACK: &str = "~~diptych_backfill";
-const TRIGGERS: [&str; 7] = [DOWN_INSERT, DOWN_UPDATE, UP_INSERT, UP_UPDATE, CHECK_INSERT, CHECK_UPDATE, PUT_BACK];
+const TRIGGERS: [&str; 9] =
+    [DOWN_INSERT, DOWN_UPDATE, UP_INSERT, UP_UPDATE, CHECK_INSERT, CHECK_UPDATE, NUMBER_INSERT, NUMBER_UPDATE, PUT_BACK];
 /// Of partitioned tables, after those: what it hands over is what is written.
 const MOVED: &str = "~~~diptych_moved";
 
 /// Filling mode, until the backfill is verified: every INSERT and UPDATE derives the newer side, which nobody can write
 /// yet. An UPDATE of an unrelated column derives too, since it may move its row out of the scan's way unfilled (TRAPS F1).
 pub fn filling(chain: &Chain, table: &Physical<'_>) -> Sync {
-    let name = function_name(chain, table, "fill");
-    let mut program = Program::new(chain, table);
-    let results = program.evaluate(Direction::Up, "NEW");
-    let assignments = results.iter().map(|(target, slot)| sql!("NEW.{} := {};", ident(target), slot));
+    let mut sync = Sync { functions: Vec::new(), triggers: Vec::new() };
+    if table.added.iter().any(|added| added.derived) {
+        let name = function_name(chain, table, "fill");
+        let mut program = Program::new(chain, table);
+        let results = program.evaluate(Direction::Up, "NEW");
+        let assignments = results.iter().map(|(target, slot)| sql!("NEW.{} := {};", ident(target), slot));
+        let body = join(program.statements.drain(..).chain(assignments).collect::<Vec<_>>(), "\n");
+        let body = sql!("{}\nRETURN NEW;", body);
+        sync.functions.push(function(chain, &name, Direction::Up, &program, &body));
+        fill_by(chain, table, [UP_INSERT, UP_UPDATE], &name, &mut sync);
+    }
+    if numbers::columns(table).next().is_some() {
+        let name = function_name(chain, table, "draw");
+        sync.functions.push(draw(chain, table, &name));
+        fill_by(chain, table, [NUMBER_INSERT, NUMBER_UPDATE], &name, &mut sync);
+    }
+    put_back(chain, table, &mut sync);
+    sync
+}
+
+/// Triggers for every write but the backfill's.
+fn fill_by(chain: &Chain, table: &Physical<'_>, names: [&str; 2], function: &str, sync: &mut Sync) {
+    let backfill = operation(&Sql::trusted("pg_catalog.current_setting('diptych.backfill', true)"), "=", &literal("on"));
+    let condition = &sql!("{} IS NOT TRUE", backfill);
+    for (name, event) in names.into_iter().zip(["INSERT", "UPDATE"]) {
+        sync.trigger(chain, table, Trigger { name, event, condition, function, argument: "" });
+    }
+}
+
+/// Gives a row its numbers, with the rights of the migration role, since an identity asks nobody for rights on its sequence. It
+/// evaluates nothing of anybody else's.
+fn draw(chain: &Chain, table: &Physical<'_>, name: &str) -> Sql {
     let numbers = numbers::columns(table).map(|added| {
         let held = sql!("NEW.{}", ident(&added.physical));
         sql!("IF {} IS NULL THEN {} := {}; END IF;", held, held, numbers::value(chain, table, added, &held))
     });
-    let body = join(program.statements.drain(..).chain(assignments).chain(numbers).collect::<Vec<_>>(), "\n");
-    let function = function(chain, &name, Mode::Filling, Direction::Up, &program, &sql!("{}\nRETURN NEW;", body));
-    let silent = Sql::trusted("pg_catalog.current_setting('diptych.backfill', true) IS DISTINCT FROM 'on'");
-    let mut sync = Sync { functions: vec![function], triggers: Vec::new() };
-    sync.trigger(chain, table, Trigger { name: UP_INSERT, event: "INSERT", condition: &silent, function: &name, argument: "" });
-    sync.trigger(chain, table, Trigger { name: UP_UPDATE, event: "UPDATE", condition: &silent, function: &name, argument: "" });
-    put_back(chain, table, &mut sync);
-    sync
+    let body = sql!("{}\n{}\nRETURN NEW;", on_its_own_table(chain, table), join(numbers.collect::<Vec<_>>(), "\n"));
+    trigger_function(name, Rights::Owner, &Path::own(), &sql!("\nBEGIN\n{}\nEND\n", body))
+}
+
+/// The head of every trigger function: it fires on the table that it was made for, or a partition of it, and nowhere else.
+fn on_its_own_table(chain: &Chain, table: &Physical<'_>) -> Sql {
+    let own = sql!("{}::pg_catalog.regclass::pg_catalog.oid", literal(qualified(&chain.base, &table.name).as_str()));
+    let fires =
+        Sql::trusted(if table.is_partitioned() { "pg_catalog.pg_partition_root(TG_RELID)::pg_catalog.oid" } else { "TG_RELID" });
+    sql!(
+        "IF {} IS NOT TRUE THEN\nRAISE EXCEPTION 'this trigger function of diptych serves another table' USING ERRCODE = 'insufficient_privilege';\nEND IF;",
+        operation(&fires, "=", &own)
+    )
+}
+
+/// With whose rights a function runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rights {
+    /// Those of whoever writes.
+    Writer,
+    /// Those of the migration role.
+    Owner,
+}
+
+/// `CREATE OR REPLACE FUNCTION …` of a trigger.
+fn trigger_function(name: &str, rights: Rights, path: &Path, text: &Sql) -> Sql {
+    sql!(
+        "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql{} SET search_path = {} AS {}",
+        qualified(OWN_SCHEMA, name),
+        Sql::trusted(if rights == Rights::Owner { " SECURITY DEFINER" } else { "" }),
+        path.value(),
+        dollar_quoted(text)
+    )
 }
 
 /// Where the migration role may not silence the application's triggers, what those that come before a row is written do to it
@@ -93,15 +143,12 @@ fn put_back(chain: &Chain, table: &Physical<'_>, sync: &mut Sync) {
     let shadows = table.added.iter().filter(|added| added.derived || added.numbered);
     let shadows = shadows.map(|added| sql!("NEW.{} := \"diptych:row\".{};", ident(&added.physical), ident(&added.physical)));
     let text = sql!(
-        "\nDECLARE\n\"diptych:row\" record;\nBEGIN\n\"diptych:row\" := NEW;\nNEW := OLD;\n{}\nRETURN NEW;\nEND\n",
+        "\nDECLARE\n\"diptych:row\" record;\nBEGIN\n{}\n\"diptych:row\" := NEW;\nNEW := OLD;\n{}\nRETURN NEW;\nEND\n",
+        on_its_own_table(chain, table),
         join(shadows.collect::<Vec<_>>(), "\n")
     );
-    sync.functions.push(sql!(
-        "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS {}",
-        qualified(OWN_SCHEMA, &name),
-        dollar_quoted(&text)
-    ));
-    let backfill = Sql::trusted("pg_catalog.current_setting('diptych.backfill', true) = 'on'");
+    sync.functions.push(trigger_function(&name, Rights::Writer, &Path::own(), &text));
+    let backfill = operation(&Sql::trusted("pg_catalog.current_setting('diptych.backfill', true)"), "=", &literal("on"));
     // not ALWAYS: where the triggers are silent, so is this one
     sync.triggers.push(trigger(
         chain,
@@ -140,9 +187,10 @@ pub fn live(chain: &Chain, table: &Physical<'_>) -> Sync {
     if let Some(older) = table.older.filter(|older| older.partition_by.is_some()) {
         // an UPDATE of the key may move its row, which is an INSERT to the triggers of the partition where it goes
         let key = older.columns.iter().filter(|column| older.is_partitioned_by(&column.name));
-        let condition = changed(&key.map(|column| (column.name.clone(), comparable(column))).collect::<Vec<_>>());
+        let condition = changed(&key.map(|column| column.name.clone()).collect::<Vec<_>>());
         let moved = function_name(chain, table, "moved");
-        sync.functions.push(partitions::hand_over(&moved));
+        let text = partitions::hand_over(&on_its_own_table(chain, table));
+        sync.functions.push(trigger_function(&moved, Rights::Writer, &Path::own(), &text));
         add(&mut sync, MOVED, "UPDATE", &condition, &moved, "");
     }
     sync
@@ -159,7 +207,7 @@ pub fn remove(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
     let of_partitions = table.is_partitioned();
     let triggers = TRIGGERS.iter().copied().chain(of_partitions.then_some(MOVED));
     let triggers = triggers.map(|name| sql!("DROP TRIGGER IF EXISTS {} ON {}", ident(name), place));
-    let roles = ["fill", "up", "down", "still"].into_iter().chain(of_partitions.then_some("moved"));
+    let roles = ["fill", "draw", "up", "down", "still"].into_iter().chain(of_partitions.then_some("moved"));
     let functions =
         roles.map(|role| sql!("DROP FUNCTION IF EXISTS {}()", qualified(OWN_SCHEMA, &function_name(chain, table, role))));
     triggers.chain(functions).collect()
@@ -168,6 +216,14 @@ pub fn remove(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
 /// The function of filling mode, gone once live mode has replaced it.
 pub fn remove_filling(chain: &Chain, table: &Physical<'_>) -> Sql {
     sql!("DROP FUNCTION IF EXISTS {}()", qualified(OWN_SCHEMA, &function_name(chain, table, "fill")))
+}
+
+/// What gives numbers, gone once the columns do so themselves. The table is locked.
+pub fn remove_numbers(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
+    let place = qualified(&chain.base, &table.name);
+    let triggers = [NUMBER_INSERT, NUMBER_UPDATE].map(|name| sql!("DROP TRIGGER IF EXISTS {} ON {}", ident(name), place));
+    let function = sql!("DROP FUNCTION IF EXISTS {}()", qualified(OWN_SCHEMA, &function_name(chain, table, "draw")));
+    triggers.into_iter().chain([function]).collect()
 }
 
 /// A PL/pgSQL body in the making: slots hold values between the blocks.
@@ -270,14 +326,18 @@ fn live_function(chain: &Chain, table: &Physical<'_>, direction: Direction, name
         let derived = program.evaluate(Direction::Down, "NEW");
         let statements = join(program.statements.drain(..).collect::<Vec<_>>(), "\n");
         let alike = derived.iter().map(|(target, slot)| same_image(&sql!("NEW.{}", ident(target)), slot));
-        body.push(sql!("IF TG_NARGS > 0 THEN\n{}\nIF {} THEN RETURN NEW; END IF;\nEND IF;", statements, join(alike, " AND ")));
+        body.push({
+            let checks = operation(&Sql::trusted("TG_NARGS"), ">", &Sql::trusted("0"));
+            sql!("IF {} THEN\n{}\nIF {} THEN RETURN NEW; END IF;\nEND IF;", checks, statements, join(alike, " AND "))
+        });
     }
     if direction == Direction::Down {
         body.extend(identities_first(table, &mut program));
     }
     let before = program.evaluate(direction, "OLD");
     let old = join(program.statements.drain(..).collect::<Vec<_>>(), "\n");
-    body.push(sql!("IF TG_OP = 'UPDATE' THEN\n{}\nEND IF;", old));
+    let updated = operation(&Sql::trusted("TG_OP"), "=", &literal("UPDATE"));
+    body.push(sql!("IF {} THEN\n{}\nEND IF;", updated, old));
     let after = program.evaluate(direction, "NEW");
     body.append(&mut program.statements);
     for ((target, then), (_, now)) in before.iter().zip(&after) {
@@ -285,15 +345,16 @@ fn live_function(chain: &Chain, table: &Physical<'_>, direction: Direction, name
         let inputs = Needs::of_some(table, direction, |name| name == target).inputs();
         let alike = inputs.iter().map(|name| same_image(&sql!("OLD.{}", ident(name)), &sql!("NEW.{}", ident(name))));
         let condition = if inputs.is_empty() {
-            Sql::trusted("TG_OP = 'INSERT'")
+            operation(&Sql::trusted("TG_OP"), "=", &literal("INSERT"))
         } else {
-            sql!("TG_OP = 'INSERT' OR NOT ({} OR {})", same_image(then, now), join(alike, " AND "))
+            let inserted = operation(&Sql::trusted("TG_OP"), "=", &literal("INSERT"));
+            sql!("{} OR NOT ({} OR {})", inserted, same_image(then, now), join(alike, " AND "))
         };
         body.push(sql!("IF {} THEN NEW.{} := {}; END IF;", condition, ident(target), now));
     }
     body.push(Sql::trusted("RETURN NEW;"));
     let body = join(body, "\n");
-    function(chain, name, Mode::Live, direction, &program, &body)
+    function(chain, name, direction, &program, &body)
 }
 
 /// An INSERT of the newer version that leaves an identity out has it from the older side, whose column counts.
@@ -310,7 +371,8 @@ fn identities_first(table: &Physical<'_>, program: &mut Program<'_>) -> Option<S
         .filter(|(target, _)| identities.contains(&target.as_str()))
         .map(|(target, slot)| sql!("NEW.{} := coalesce(NEW.{}, {});", ident(target), ident(target), slot));
     Some(sql!(
-        "IF TG_OP = 'INSERT' AND ({}) THEN\n{}\n{}\nEND IF;",
+        "IF {} AND ({}) THEN\n{}\n{}\nEND IF;",
+        operation(&Sql::trusted("TG_OP"), "=", &literal("INSERT")),
         join(missing.collect::<Vec<_>>(), " OR "),
         statements,
         join(given.collect::<Vec<_>>(), "\n")
@@ -322,35 +384,27 @@ fn has_check(table: &Physical<'_>) -> bool {
     table.removed.iter().any(|column| table.lineage.is_derived_down(column))
 }
 
-fn function(chain: &Chain, name: &str, mode: Mode, direction: Direction, program: &Program<'_>, body: &Sql) -> Sql {
-    let text =
-        sql!("\n#variable_conflict use_column\nDECLARE\n{}\nBEGIN\n{}\nEND\n", join(program.slots.iter().cloned(), "\n"), body);
+fn function(chain: &Chain, name: &str, direction: Direction, program: &Program<'_>, body: &Sql) -> Sql {
+    let text = sql!(
+        "\n#variable_conflict use_column\nDECLARE\n{}\nBEGIN\n{}\n{}\nEND\n",
+        join(program.slots.iter().cloned(), "\n"),
+        on_its_own_table(chain, program.table),
+        body
+    );
     // a writer may have no right on the tables that a sub-select reads, and its write must not fail for that
-    let draws = mode == Mode::Filling && numbers::columns(program.table).next().is_some();
-    let rights = Sql::trusted(if draws || has_sub_select(program.table) { " SECURITY DEFINER" } else { "" });
-    sql!(
-        "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql{} SET search_path = {} AS {}",
-        qualified(OWN_SCHEMA, name),
-        rights,
-        search_path(chain, direction),
-        dollar_quoted(&text)
-    )
+    let rights = if has_sub_select(program.table) { Rights::Owner } else { Rights::Writer };
+    trigger_function(name, rights, &path(chain, direction), &text)
 }
 
-/// The path in which a direction's expressions stand: the views of the version that they are written against, where they are
-/// published already, then the base schema.
-pub fn search_path(chain: &Chain, direction: Direction) -> Sql {
+/// Where a direction's expressions find their names: in the views of the version that they are written against, where they are
+/// published already, then in the base schema.
+pub fn path(chain: &Chain, direction: Direction) -> Path {
     let views = match direction {
         Direction::Up => chain.older.as_ref().map(|version| &version.views),
         Direction::Down => Some(&chain.newer.views),
     };
-    let mut path: Vec<Sql> = views.into_iter().map(|views| ident(views)).collect();
-    path.push(ident(&chain.base));
-    if chain.base != "public" {
-        path.push(ident("public"));
-    }
-    path.push(ident("pg_temp"));
-    join(path, ", ")
+    let base = Path::base(&chain.base);
+    views.map_or_else(|| base.clone(), |views| base.clone().behind(views))
 }
 
 /// A row trigger of ours.
@@ -363,6 +417,12 @@ struct Trigger<'a> {
 }
 
 impl Sync {
+    /// Everything in order; conditions may hold the texts of defaults.
+    pub fn statements(self, chain: &Chain) -> Vec<Sql> {
+        let triggers = Path::base(&chain.base).around(self.triggers);
+        self.functions.into_iter().chain(triggers).collect()
+    }
+
     /// Adds a trigger that fires in every session: also where a subscription applies changes, and in bulk loads that silence
     /// ordinary triggers.
     fn trigger(&mut self, chain: &Chain, table: &Physical<'_>, new: Trigger<'_>) {

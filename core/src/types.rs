@@ -285,24 +285,6 @@ pub fn widens(from: &str, to: &str) -> bool {
             }
 }
 
-/// Whether `IS DISTINCT FROM` on this type sees every change of the stored value. Other types (`numeric` with
-/// its scale, `citext`, `json`, which has no equality at all) are compared by their image.
-pub fn equality_is_identity(name: &str) -> bool {
-    matches!(
-        name,
-        "bigint"
-            | "integer"
-            | "smallint"
-            | "boolean"
-            | "text"
-            | "uuid"
-            | "bytea"
-            | "date"
-            | "timestamp with time zone"
-            | "timestamp without time zone"
-    ) || name.starts_with("character varying")
-}
-
 #[cfg(test)]
 mod tests {
     use super::{length, normalize, widens, without_length};

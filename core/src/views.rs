@@ -1,6 +1,7 @@
 //! The schema of views per version, its tombstones, and the rights on both.
 
 use crate::chain::{Chain, Retired, Version};
+use crate::path::Path;
 use crate::schema::{Column, Table};
 use crate::shadow::Physical;
 use crate::sql::{Sql, ident, join, literal, qualified, type_name, user};
@@ -24,6 +25,13 @@ DECLARE
   rights pg_catalog.aclitem[];
   right_ record;
 BEGIN
+  FOR right_ IN
+    SELECT DISTINCT CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(role.rolname) END AS role
+    FROM pg_catalog.pg_namespace AS space CROSS JOIN LATERAL pg_catalog.aclexplode(space.nspacl) AS acl
+    LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = acl.grantee WHERE space.nspname = {} AND acl.grantee <> space.nspowner
+  LOOP
+    EXECUTE pg_catalog.format('REVOKE ALL ON SCHEMA %I FROM %s', {}, right_.role);
+  END LOOP;
   SELECT space.nspacl INTO rights FROM pg_catalog.pg_namespace AS space WHERE space.nspname = {};
   {}
   FOR right_ IN
@@ -35,6 +43,8 @@ BEGIN
   END LOOP;
 END
 ",
+        literal(&scratch),
+        literal(&scratch),
         literal(&chain.base),
         rights::grant(
             &Sql::trusted("rights"),
@@ -51,10 +61,11 @@ END
 /// The views of some of the newer version's tables, in the scratch schema, with the base tables' rights.
 pub fn create_views(chain: &Chain, tables: &[&Physical<'_>]) -> Vec<Sql> {
     let scratch = scratch(&chain.newer);
-    let mut statements = Vec::from_iter(enums::path(chain, &scratch));
+    let texts = Path::newer(chain, &scratch);
+    let mut statements = Vec::new();
     for table in tables {
         if let Some(newer) = table.newer {
-            statements.extend(create_view(chain, &scratch, table, newer));
+            statements.extend(texts.around(create_view(chain, &scratch, table, newer)));
         }
         // a renamed table bears its older name until complete: through the path it would be met there, unseen (TRAPS F10)
         if let Some((name, older)) = table.lineage.name_left().zip(table.older)
@@ -62,7 +73,7 @@ pub fn create_views(chain: &Chain, tables: &[&Physical<'_>]) -> Vec<Sql> {
         {
             let mut older = older.clone();
             older.columns.iter_mut().for_each(|column| column.sql_type = enums::plain(chain, &column.sql_type));
-            statements.extend(tombstone(chain, &scratch, name, &older));
+            statements.extend(tombstone(chain, &Path::base(&chain.base), &scratch, name, &older));
         }
     }
     statements.push(carry_rights(chain, &scratch, tables));
@@ -115,7 +126,7 @@ fn view_default(column: &Column, physical: &Option<String>) -> Option<Sql> {
 /// A view whose every use, reading or writing, says which version the table went with.
 ///
 /// The columns ask as well: with plain NULLs, 18 folds `WHERE id = 1` to false and the view is never asked.
-pub fn tombstone(chain: &Chain, schema: &str, name: &str, table: &Table) -> Vec<Sql> {
+pub fn tombstone(chain: &Chain, types: &Path, schema: &str, name: &str, table: &Table) -> Vec<Sql> {
     let version = &chain.newer.name;
     let gone = sql!("{}({}, {})", qualified(OWN_SCHEMA, "gone"), literal(name), literal(version));
     let columns = table.columns.iter().map(|column| {
@@ -132,7 +143,7 @@ pub fn tombstone(chain: &Chain, schema: &str, name: &str, table: &Table) -> Vec<
         literal(name),
         literal(version)
     );
-    let mut statements = vec![view];
+    let mut statements = types.around([view]);
     if !chain.stage.scripts.is_empty() {
         statements.push(detach(&place, &gone));
     }
@@ -192,6 +203,14 @@ BEGIN
     GROUP BY class.oid
   LOOP
     EXECUTE pg_catalog.format('CREATE VIEW %I.%I%s AS SELECT %s FROM %s', {}, table_.name, {}, table_.columns, table_.oid::pg_catalog.regclass);
+    FOR right_ IN
+      SELECT DISTINCT CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(role.rolname) END AS role
+      FROM pg_catalog.pg_class AS view_ CROSS JOIN LATERAL pg_catalog.aclexplode(view_.relacl) AS acl
+      LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = acl.grantee
+      WHERE view_.oid = pg_catalog.format('%I.%I', {}, table_.name)::pg_catalog.regclass AND acl.grantee <> view_.relowner
+    LOOP
+      EXECUTE pg_catalog.format('REVOKE ALL ON %I.%I FROM %s', {}, table_.name, right_.role);
+    END LOOP;
     {}
   END LOOP;
 END
@@ -201,6 +220,8 @@ END
         literal(ident(&scratch).as_str()),
         literal(&scratch),
         invoker,
+        literal(&scratch),
+        literal(&scratch),
         rights::grant(&Sql::trusted("table_.relacl"), &sql!("pg_catalog.format('%I.%I', {}, table_.name)", literal(&scratch)), None, Some(&Sql::trusted("acl.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')")))
     );
     sql!("DO {}", sql::dollar_quoted(&text))
@@ -273,6 +294,14 @@ fn carry_rights(chain: &Chain, schema: &str, tables: &[&Physical<'_>]) -> Sql {
 DECLARE grant_ record;
 BEGIN
   FOR grant_ IN
+    SELECT DISTINCT view_.relname AS name, CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(role.rolname) END AS role
+    FROM (VALUES {}) AS pair (view_, table_, names) JOIN pg_catalog.pg_class AS view_ ON view_.relname = pair.view_ AND view_.relnamespace = {}::pg_catalog.regnamespace
+    CROSS JOIN LATERAL pg_catalog.aclexplode(view_.relacl) AS acl LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = acl.grantee
+    WHERE acl.grantee <> view_.relowner
+  LOOP
+    EXECUTE pg_catalog.format('REVOKE ALL ON %I.%I FROM %s', {}, grant_.name, grant_.role);
+  END LOOP;
+  FOR grant_ IN
     WITH pair (view_, table_, names) AS (VALUES {}),
     base AS (
       SELECT pair.view_, pair.names::pg_catalog.jsonb AS names, class.oid, class.relacl
@@ -308,6 +337,9 @@ BEGIN
   END LOOP;
 END
 ",
+        join(pairs.iter().cloned(), ", "),
+        literal(ident(schema).as_str()),
+        literal(schema),
         join(pairs.iter().cloned(), ", "),
         literal(ident(&chain.base).as_str()),
         literal(schema),

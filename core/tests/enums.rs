@@ -26,7 +26,7 @@ fn plans(change: &str) -> [Plan; 3] {
     let older = Version::new("public", &first, &first.stage(&Schema::default()).unwrap());
     let change = Migration::parse("0002_change", &format!("operations: [{change}]")).unwrap();
     let chain = Chain::extend("public", Some(older), &[change], Vec::new(), 15).unwrap().unwrap();
-    [start(&chain), complete(&chain), rollback(&chain, Reached { published: true, scripts: 0 })]
+    [start(&chain), complete(&chain), rollback(&chain).after(Reached { published: true, scripts: 0 })]
 }
 
 fn text(plan: &Plan) -> String {

@@ -37,7 +37,7 @@ fn complete_of_a_split_column() {
 
 #[test]
 fn rollback_of_a_split_column() {
-    insta::assert_snapshot!(text(&rollback(&chain(SPLIT), Reached { published: true, scripts: 0 })));
+    insta::assert_snapshot!(text(&rollback(&chain(SPLIT)).after(Reached { published: true, scripts: 0 })));
 }
 
 #[test]

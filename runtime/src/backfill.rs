@@ -1,10 +1,12 @@
 //! Fills shadow columns: ranges of the heap, in stripes, resumable, never holding up the application.
 
 use std::time::{Duration, Instant};
+use tokio_postgres::Row;
 use tokio_postgres::types::Oid;
 
 use crate::error::{Error, Kind, Result};
 use crate::executor::{Executor, Progress, is_passing, jittered};
+use diptych_core::path::Path;
 use diptych_core::plan::{Plan, Step};
 use diptych_core::{Sql, partitions, sql};
 
@@ -52,10 +54,7 @@ async fn fill(executor: &Executor<'_>, job: &Job<'_>, progress: &mut dyn Progres
             walk(executor, job, heap, progress).await?;
         }
         progress.statement(verify.as_str());
-        let missed = executor
-            .watched(executor.client.query_opt(verify.as_str(), &[]), progress)
-            .await
-            .map_err(|error| Error::during(format!("{}: verifying scan", job.step.title), error))?;
+        let missed = scan(executor, job, &verify, progress).await?;
         if missed.is_none() {
             return Ok(());
         }
@@ -65,6 +64,14 @@ async fn fill(executor: &Executor<'_>, job: &Job<'_>, progress: &mut dyn Progres
     }
     Err(Error::new(Kind::Failed, format!("backfill of `{}` keeps missing rows", job.table))
         .hint("does another process rewrite the table (VACUUM FULL, CLUSTER)? run the same command again when it has ended"))
+}
+
+/// The verifying scan: a row that was missed.
+async fn scan(executor: &Executor<'_>, job: &Job<'_>, verify: &Sql, progress: &mut dyn Progress) -> Result<Option<Row>> {
+    executor.client.batch_execute(job.step.path.set().as_str()).await?;
+    let missed = executor.watched(executor.client.query_opt(verify.as_str(), &[]), progress).await;
+    executor.client.batch_execute(Path::own().set().as_str()).await?;
+    missed.map_err(|error| Error::during(format!("{}: verifying scan", job.step.title), error))
 }
 
 /// What has rows of its own: the table, or one of its partitions.
@@ -113,10 +120,11 @@ async fn walk(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap, progress: &mu
     {
         place.block = saved.block;
     }
-    let update = executor
-        .watched(client.prepare(heap.update.as_str()), progress)
-        .await
-        .map_err(|error| Error::during(&job.step.title, error))?;
+    // a prepared statement is read anew wherever the path is another one than when it was prepared
+    client.batch_execute(job.step.path.set().as_str()).await?;
+    let update = executor.watched(client.prepare(heap.update.as_str()), progress).await;
+    client.batch_execute(Path::own().set().as_str()).await?;
+    let update = update.map_err(|error| Error::during(&job.step.title, error))?;
     let bound = Duration::from_millis((executor.server.deadlock_timeout / 3).clamp(10, 250));
     client
         .batch_execute(&format!(
@@ -196,7 +204,7 @@ async fn pass(
 ) -> Result<Pass> {
     let mut rows = 0;
     for stripe in 0..stripes {
-        executor.client.batch_execute("BEGIN").await?;
+        executor.client.batch_execute(sql!("BEGIN; {}", on.0.step.path.set_local()).as_str()).await?;
         let outcome = stripe_body(executor, on, update, place, end, (stripe, stripes)).await;
         match outcome {
             Ok(Pass::Done(count)) => {
@@ -244,7 +252,7 @@ async fn measure(executor: &Executor<'_>, heap: &Heap) -> Result<(Oid, i64)> {
         .client
         .query_one(
             "SELECT pg_catalog.pg_relation_filenode($1::pg_catalog.text::pg_catalog.regclass), \
-             pg_catalog.pg_relation_size($1::pg_catalog.text::pg_catalog.regclass) / pg_catalog.current_setting('block_size')::pg_catalog.int8",
+             pg_catalog.pg_relation_size($1::pg_catalog.text::pg_catalog.regclass) OPERATOR(pg_catalog./) pg_catalog.current_setting('block_size')::pg_catalog.int8",
             &[&heap.place.as_str()],
         )
         .await?;

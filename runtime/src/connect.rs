@@ -9,7 +9,7 @@ use tokio_postgres::{Client, Config, NoTls, Socket};
 
 use crate::database::Database;
 use crate::error::{Error, Kind, Result};
-use crate::lease::{self, LeaseGuard};
+use crate::lease::{self, Answer, LeaseGuard};
 use crate::tls::{self, Mode, Tls};
 use diptych_core::chain::view_schema;
 use diptych_core::sql;
@@ -121,7 +121,8 @@ pub async fn connect<D: Database>(url: &str) -> Result<Client> {
     let client = open_holding(&target, Arc::clone(&held)).await?;
     if let Some(version) = D::VERSION {
         verify(&client, D::BASE, version).await?;
-        let lease = lease::shared(&client, &target, D::BASE, version).await.ok_or_else(|| retired(version))?;
+        let lease =
+            lease::shared(&client, &target, D::BASE, version).await.map_err(|answer| no_lease(answer, D::BASE, version))?;
         let _ = held.set(lease);
     }
     Ok(client)
@@ -130,10 +131,10 @@ pub async fn connect<D: Database>(url: &str) -> Result<Client> {
 /// A lease for a process whose sessions come from a pool over [`config`]: keep it for as long as the pool.
 pub async fn lease<D: Database>(url: &str) -> Result<Option<LeaseGuard>> {
     let Some(version) = D::VERSION else { return Ok(None) };
-    match lease::take(&target::<D>(url)?, D::BASE, version).await? {
-        Some(guard) => Ok(Some(guard)),
-        None => Err(retired(version)),
-    }
+    let target = target::<D>(url)?;
+    let client = open(&target).await?;
+    verify(&client, D::BASE, version).await?;
+    lease::take(&client, &target, D::BASE, version).await.map(Some).map_err(|answer| no_lease(answer, D::BASE, version))
 }
 
 fn target<D: Database>(url: &str) -> Result<Target> {
@@ -243,16 +244,29 @@ async fn verify(client: &Client, base: &str, version: &str) -> Result<()> {
     if current.as_deref() == Some(views.as_str()) {
         return Ok(());
     }
-    Err(Error::new(
+    Err(unpublished(base, version))
+}
+
+fn unpublished(base: &str, version: &str) -> Error {
+    let views = view_schema(base, version);
+    Error::new(
         Kind::NotPublished,
         format!("version `{version}` is not published in this database (there is no schema `{views}` that this user may use)"),
     )
-    .hint("run `migrate start` first; if the version was retired, deploy the release that was built for the newer one"))
+    .hint("run `migrate start` first; if the version was retired, deploy the release that was built for the newer one")
 }
 
-fn retired(version: &str) -> Error {
-    Error::new(Kind::NotPublished, format!("version `{version}` is retired in this database, or about to be"))
-        .hint("deploy the release that was built for the newer version")
+/// Why a process may not go on without a lease.
+fn no_lease(answer: Answer, base: &str, version: &str) -> Error {
+    match answer {
+        Answer::Held | Answer::Unpublished | Answer::Denied => unpublished(base, version),
+        Answer::Retired => {
+            Error::new(Kind::NotPublished, format!("version `{version}` is retired in this database, or about to be"))
+                .hint("deploy the release that was built for the newer version")
+        }
+        Answer::Many => Error::refused(format!("this role has 10,000 leases already, and gets none for version `{version}`"))
+            .hint("let each process take one lease, or give the applications roles of their own"),
+    }
 }
 
 #[cfg(test)]

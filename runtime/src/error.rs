@@ -5,6 +5,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::certificate;
 use crate::connect::{Target, is_tls};
+use crate::text::printable;
 use crate::tls::Mode;
 
 /// What went wrong while talking to a server or carrying a plan out.
@@ -62,9 +63,9 @@ impl Error {
     pub(crate) fn during(doing: impl fmt::Display, source: tokio_postgres::Error) -> Self {
         let mut message = format!("{doing}: {}", describe(&source));
         if let Some(detail) = source.as_db_error().and_then(|error| error.detail()) {
-            message = format!("{message} ({detail})");
+            message = format!("{message} ({})", printable(detail));
         }
-        let hint = source.as_db_error().and_then(|error| error.hint()).map(str::to_owned);
+        let hint = source.as_db_error().and_then(|error| error.hint()).map(printable);
         Error { message, hint, kind: Kind::Failed, source: Some(source) }
     }
 
@@ -185,7 +186,7 @@ impl From<tokio_postgres::Error> for Error {
 fn describe(error: &tokio_postgres::Error) -> String {
     use std::error::Error as _;
     match (error.as_db_error(), error.source()) {
-        (Some(server), _) => server.message().to_owned(),
+        (Some(server), _) => printable(server.message()),
         (None, Some(cause)) => format!("{error}: {cause}"),
         (None, None) => error.to_string(),
     }

@@ -3,15 +3,18 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Row};
+use tokio_postgres::{Client, Row, SimpleQueryMessage};
 
 use crate::connect::Target;
 use crate::error::{Error, Kind, Result};
 use crate::lease::Lease;
 use crate::session::Server;
+use crate::text::printable;
 use crate::{backfill, partitions};
-use diptych_core::Sql;
+use diptych_core::path::Path;
 use diptych_core::plan::{Action, Felt, Lock, Phase, Plan, Step, Verdict};
+use diptych_core::sql::{join, literal};
+use diptych_core::{Sql, sql};
 
 /// Told what goes on; every method may be left as it is.
 pub trait Progress: Send {
@@ -44,6 +47,8 @@ pub struct Blocker {
     pub pid: i32,
     /// Its application name.
     pub application: String,
+    /// Its database role; empty for the server's own processes.
+    pub role: String,
     /// Its state: `active`, `idle in transaction`, …
     pub state: String,
     /// Age of its transaction, in seconds.
@@ -52,12 +57,11 @@ pub struct Blocker {
 
 impl std::fmt::Display for Blocker {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "pid {} (application `{}`, {}, for {} s)", self.pid, self.application, self.state, self.seconds)
+        let [application, role, state] = [&self.application, &self.role, &self.state].map(|text| printable(text));
+        let role = if role.is_empty() { role } else { format!(" of role `{role}`") };
+        write!(out, "pid {} (application `{application}`{role}, {state}, for {} s)", self.pid, self.seconds)
     }
 }
-
-/// Statements of a transaction without a lock that are sent one by one.
-const FEW: usize = 100;
 
 /// How patient a run is.
 #[derive(Clone, Copy, Debug)]
@@ -95,9 +99,7 @@ impl Executor<'_> {
     /// Runs the plan's checks alone: they change nothing and are not journalled.
     pub(crate) async fn preflight(&self, plan: &Plan, progress: &mut dyn Progress) -> Result<()> {
         for step in plan.steps.iter().filter(|step| step.phase == Phase::Preflight) {
-            if let Action::Check { sql, refusal, hint, verdict } = &step.action {
-                self.check(sql, refusal, hint, *verdict, progress).await?;
-            }
+            self.check(step, progress).await?;
         }
         Ok(())
     }
@@ -141,8 +143,8 @@ impl Executor<'_> {
     /// Runs a step once, with its journal row.
     async fn attempt(&self, plan: &Plan, step: &Step, progress: &mut dyn Progress) -> Result<()> {
         match &step.action {
-            Action::Check { sql, refusal, hint, verdict } => {
-                let found = self.check(sql, refusal, hint, *verdict, progress).await;
+            Action::Check { .. } => {
+                let found = self.check(step, progress).await;
                 let undo =
                     |error: Error| if error.is_refused() { error.hint_first("`rollback` what has run so far") } else { error };
                 found.map_err(undo)?;
@@ -165,25 +167,29 @@ impl Executor<'_> {
         self.journal(plan, step).await
     }
 
-    async fn check(&self, sql: &Sql, refusal: &str, hint: &str, verdict: Verdict, progress: &mut dyn Progress) -> Result<()> {
+    async fn check(&self, step: &Step, progress: &mut dyn Progress) -> Result<()> {
+        let Action::Check { sql, refusal, hint, verdict } = &step.action else { return Ok(()) };
         progress.statement(sql.as_str());
-        let asked = self.watched(self.client.simple_query(sql.as_str()), progress).await;
+        // two statements in one request are one transaction
+        let text = if step.path.is_own() { sql.clone() } else { sql!("{}; {}", step.path.set_local(), sql) };
+        let asked = self.watched(self.client.simple_query(text.as_str()), progress).await;
         let rows = match asked {
             Err(error) if error.code() == Some(&SqlState::QUERY_CANCELED) => return Err(self.gave_up("preflight").await),
             asked => asked.map_err(|error| Error::during(refusal, error).or_hint(hint).of_check())?,
         };
-        let samples: Vec<String> = rows
-            .iter()
-            .filter_map(|message| match message {
-                tokio_postgres::SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or("NULL").to_owned()),
-                _ => None,
-            })
-            .collect();
+        let (mut samples, mut mends) = (Vec::new(), Vec::new());
+        for message in &rows {
+            if let SimpleQueryMessage::Row(row) = message {
+                samples.push(printable(row.get(0).unwrap_or("NULL")));
+                mends.extend((row.len() > 1).then(|| row.get(1)).flatten().map(str::to_owned));
+            }
+        }
         if samples.is_empty() {
             return Ok(());
         }
+        let hint = if mends.is_empty() { hint.clone() } else { format!("{hint}: {}", mends.join("; ")) };
         let found = Error::refused(format!("{refusal}: {}", samples.join("; "))).hint(hint);
-        if verdict == Verdict::Warn {
+        if *verdict == Verdict::Warn {
             progress.warning(&found);
             return Ok(());
         }
@@ -202,6 +208,9 @@ impl Executor<'_> {
     }
 
     /// The step's statements and its journal row, in one transaction under one budget (TRAPS F5).
+    ///
+    /// Everything behind the first lock that applications feel, COMMIT included, is one request: how long they wait does not hang on
+    /// the network.
     async fn transaction(
         &self,
         plan: &Plan,
@@ -210,74 +219,52 @@ impl Executor<'_> {
         statements: &[Sql],
         progress: &mut dyn Progress,
     ) -> Result<()> {
-        self.client.batch_execute("BEGIN").await?;
-        let outcome = self.transaction_body(plan, step, locks, statements, progress).await;
-        let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
-        let ended = self.client.batch_execute(end).await;
-        outcome?;
-        Ok(ended?)
-    }
-
-    async fn transaction_body(
-        &self,
-        plan: &Plan,
-        step: &Step,
-        locks: &[Lock],
-        statements: &[Sql],
-        progress: &mut dyn Progress,
-    ) -> Result<()> {
-        self.fence().await?;
-        let mut since: Option<Instant> = None;
-        for lock in locks {
-            match lock.felt {
-                Felt::ByMaintenance => self.set_timeouts(self.gentle(), Duration::ZERO).await?,
-                Felt::ByApplications => {
-                    let left = self.left(*since.get_or_insert_with(Instant::now));
-                    self.set_timeouts(left, left).await?;
-                }
-            }
-            self.send(step, &lock.sql, progress).await?;
+        let (gentle, strong): (Vec<&Lock>, Vec<&Lock>) = locks.iter().partition(|lock| lock.felt == Felt::ByMaintenance);
+        let mut request = self.begin();
+        if !gentle.is_empty() {
+            request.push(timeouts(self.gentle(), Duration::ZERO));
+            request.extend(gentle.into_iter().map(|lock| lock.sql.clone()));
+            self.in_transaction(step, &request, progress).await?;
+            request.clear();
+        }
+        let budget = self.budget();
+        if !strong.is_empty() {
+            request.push(timeouts(budget, budget));
+            request.extend(strong.into_iter().map(|lock| lock.sql.clone()));
         }
         // the locks that the statements take on their own count as well, until the budget is used up
-        let since = since.unwrap_or_else(Instant::now);
-        // hundreds of views are one round trip: they wait for nobody, and no application waits for them
-        let together = if locks.is_empty() && statements.len() > FEW { statements.len() } else { 1 };
-        for group in statements.chunks(together) {
-            self.set_timeouts(self.left(since), Duration::ZERO).await?;
-            self.send_all(step, group, progress).await?;
+        request.push(sql!("SET LOCAL statement_timeout = 0; {}", rest_of(budget)));
+        request.extend(statements.iter().cloned());
+        request.extend([self.journal_row(plan, step), Sql::trusted("COMMIT")]);
+        self.in_transaction(step, &request, progress).await
+    }
+
+    /// The beginning of every transaction that changes something: not once another run has taken over (TRAPS H3).
+    fn begin(&self) -> Vec<Sql> {
+        vec![Sql::trusted("BEGIN"), sql!("SELECT diptych.fence({}, {})", literal(self.base), self.token)]
+    }
+
+    /// Statements of a transaction, which is undone where one of them fails.
+    async fn in_transaction(&self, step: &Step, statements: &[Sql], progress: &mut dyn Progress) -> Result<()> {
+        let sent = self.send_all(step, statements, progress).await;
+        if sent.is_err() {
+            self.client.batch_execute("ROLLBACK").await?;
         }
-        self.journal(plan, step).await
-    }
-
-    fn left(&self, since: Instant) -> Duration {
-        self.budget().saturating_sub(since.elapsed()).max(Duration::from_millis(1))
-    }
-
-    async fn set_timeouts(&self, lock: Duration, statement: Duration) -> Result<()> {
-        let text =
-            format!("SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {}", lock.as_millis(), statement.as_millis());
-        Ok(self.client.batch_execute(&text).await?)
+        sent
     }
 
     /// A statement in a transaction of its own under the budget, which may be run again.
     pub(crate) async fn briefly(&self, step: &Step, sql: &Sql, progress: &mut dyn Progress) -> Result<()> {
-        self.client.batch_execute("BEGIN").await?;
-        let outcome = async {
-            self.fence().await?;
-            self.set_timeouts(self.budget(), Duration::ZERO).await?;
-            self.send(step, sql, progress).await
-        };
-        let outcome = outcome.await;
-        let ended = self.client.batch_execute(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" }).await;
-        outcome?;
-        Ok(ended?)
+        let mut request = self.begin();
+        request.extend([timeouts(self.budget(), Duration::ZERO), step.path.set_local(), sql.clone(), Sql::trusted("COMMIT")]);
+        self.in_transaction(step, &request, progress).await
     }
 
     /// A statement of its own: VALIDATE, DROP INDEX CONCURRENTLY.
     async fn statement(&self, step: &Step, sql: &Sql, lock_timeout: Duration, progress: &mut dyn Progress) -> Result<()> {
-        self.client.batch_execute(&format!("SET lock_timeout = {}", lock_timeout.as_millis())).await?;
+        self.client.batch_execute(&format!("SET lock_timeout = {}; {}", lock_timeout.as_millis(), step.path.set())).await?;
         let outcome = self.send(step, sql, progress).await;
-        self.client.batch_execute("SET lock_timeout = 0").await?;
+        self.client.batch_execute(&format!("SET lock_timeout = 0; {}", Path::own().set())).await?;
         outcome
     }
 
@@ -322,7 +309,9 @@ impl Executor<'_> {
             Some(false) => self.send(step, drop, progress).await?,
             None => {}
         }
+        self.client.batch_execute(step.path.set().as_str()).await?;
         let built = self.send(step, sql, progress).await;
+        self.client.batch_execute(Path::own().set().as_str()).await?;
         if built.is_err() {
             self.client.batch_execute(drop.as_str()).await?;
         }
@@ -360,9 +349,10 @@ impl Executor<'_> {
             progress.statement(sql.as_str());
         }
         let text = statements.iter().map(Sql::as_str).collect::<Vec<_>>().join(";\n");
-        self.watched(self.client.batch_execute(&text), progress).await.map_err(|error| {
-            Error::during(&step.title, error)
-                .or_hint("nothing of this step was done: correct the cause and run the same command again, or run `rollback`")
+        self.watched(self.client.batch_execute(&text), progress).await.map_err(|error| match error.code().map(SqlState::code) {
+            Some("DPT01") => fenced_off(error),
+            _ => Error::during(&step.title, error)
+                .or_hint("nothing of this step was done: correct the cause and run the same command again, or run `rollback`"),
         })
     }
 
@@ -379,7 +369,7 @@ impl Executor<'_> {
             }
             wait = (wait * 2).min(Duration::from_secs(1));
             // asked on a session of its own: this one is busy
-            let Ok(observer) = crate::session::connect(self.target, self.base).await else { continue };
+            let Ok(observer) = crate::session::connect(self.target).await else { continue };
             match self.blockers(&observer).await {
                 Ok(blockers) if !blockers.is_empty() => progress.waiting(&blockers),
                 _ => {
@@ -396,32 +386,23 @@ impl Executor<'_> {
 
     /// Who holds up the run's session.
     async fn blockers(&self, observer: &Client) -> Result<Vec<Blocker>> {
-        let rows = observer
-            .query(
-                "SELECT activity.pid, coalesce(nullif(activity.application_name, ''), activity.backend_type, ''), \
-                 coalesce(activity.state, activity.backend_type, ''), \
-                 coalesce(extract(epoch FROM pg_catalog.clock_timestamp() - activity.xact_start), 0)::pg_catalog.int8 \
-                 FROM diptych.runs AS run, pg_catalog.pg_stat_activity AS activity \
-                 WHERE run.base = $1 AND activity.pid = ANY (pg_catalog.pg_blocking_pids(run.pid))",
-                &[&self.base],
-            )
-            .await?;
-        Ok(rows.iter().map(blocker).collect())
+        let sql = format!(
+            "SELECT {} FROM diptych.runs AS run, pg_catalog.pg_stat_activity AS activity \
+             WHERE run.base = $1 AND activity.pid = ANY (pg_catalog.pg_blocking_pids(run.pid))",
+            Blocker::COLUMNS
+        );
+        Ok(observer.query(&sql, &[&self.base]).await?.iter().map(Blocker::read).collect())
     }
 
     /// Long transactions: whoever waits for a row cannot be told whose it is, but these are the ones to look at.
     pub(crate) async fn open_transactions(&self) -> Vec<Blocker> {
-        let found = self
-            .client
-            .query(
-                "SELECT pid, coalesce(application_name, ''), coalesce(state, ''), extract(epoch FROM pg_catalog.clock_timestamp() - xact_start)::pg_catalog.int8 \
-                 FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid() \
-                 AND xact_start < pg_catalog.clock_timestamp() - interval '1 second' ORDER BY xact_start LIMIT 3",
-                &[],
-            )
-            .await;
-        let blocker = |row: &Row| Blocker { pid: row.get(0), application: row.get(1), state: row.get(2), seconds: row.get(3) };
-        found.unwrap_or_default().iter().map(blocker).collect()
+        let sql = format!(
+            "SELECT {} FROM pg_catalog.pg_stat_activity AS activity WHERE activity.datname = pg_catalog.current_database() \
+             AND activity.pid <> pg_catalog.pg_backend_pid() AND activity.xact_start < pg_catalog.clock_timestamp() - interval '1 second' \
+             ORDER BY activity.xact_start LIMIT 3",
+            Blocker::COLUMNS
+        );
+        self.client.query(&sql, &[]).await.unwrap_or_default().iter().map(Blocker::read).collect()
     }
 
     /// The same for the message with which a wait is given up.
@@ -432,29 +413,55 @@ impl Executor<'_> {
 
     /// The run still is the one that may change things: its row is held until the transaction ends (TRAPS H3).
     pub(crate) async fn fence(&self) -> Result<()> {
-        let held = self
-            .client
-            .query_opt("SELECT 1 FROM diptych.runs WHERE base = $1 AND token = $2 FOR SHARE", &[&self.base, &self.token])
-            .await?;
-        match held {
-            Some(_) => Ok(()),
-            None => Err(Error::refused("another run took over").hint("run `status` to see how it stands")),
-        }
+        self.client.batch_execute(self.begin()[1].as_str()).await.map_err(fenced_off)
     }
 
     async fn journal(&self, plan: &Plan, step: &Step) -> Result<()> {
-        self.client
-            .execute(
-                "INSERT INTO diptych.journal (base, version, command, step) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-                &[&plan.base, &plan.to, &plan.command.to_string(), &step.id],
-            )
-            .await?;
-        Ok(())
+        Ok(self.client.batch_execute(self.journal_row(plan, step).as_str()).await?)
+    }
+
+    fn journal_row(&self, plan: &Plan, step: &Step) -> Sql {
+        let command = plan.command.to_string();
+        let values = [&plan.base, &plan.to, &command, &step.id].map(|text| literal(text));
+        sql!("INSERT INTO diptych.journal (base, version, command, step) VALUES ({}) ON CONFLICT DO NOTHING", join(values, ", "))
     }
 }
 
-fn blocker(row: &Row) -> Blocker {
-    Blocker { pid: row.get(0), application: row.get(1), state: row.get(2), seconds: row.get(3) }
+/// How long a lock, and a statement, may take from here on; not bounded where zero.
+fn timeouts(lock: Duration, statement: Duration) -> Sql {
+    let (lock, statement) = (milliseconds(lock), milliseconds(statement));
+    sql!("SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {}", lock, statement)
+}
+
+/// Leaves a lock what is left of the budget since the request has come.
+fn rest_of(budget: Duration) -> Sql {
+    let gone = "1000 * extract(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.statement_timestamp())";
+    let left = sql!("greatest(1, {} - {})", milliseconds(budget), Sql::trusted(gone));
+    sql!("SELECT pg_catalog.set_config('lock_timeout', ({})::pg_catalog.int4::pg_catalog.text, true)", left)
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The server's word for a run that another one has taken over.
+fn fenced_off(error: tokio_postgres::Error) -> Error {
+    if error.code().is_some_and(|code| code.code() == "DPT01") {
+        return Error::refused("another run took over").hint("run `status` to see how it stands");
+    }
+    error.into()
+}
+
+impl Blocker {
+    /// What [`Blocker::read`] reads of `pg_stat_activity AS activity`.
+    pub(crate) const COLUMNS: &str = "activity.pid, coalesce(nullif(activity.application_name, ''), activity.backend_type, ''), \
+         coalesce(activity.usename::pg_catalog.text, ''), coalesce(activity.state, activity.backend_type, ''), \
+         coalesce(extract(epoch FROM pg_catalog.clock_timestamp() - activity.xact_start), 0)::pg_catalog.int8";
+
+    /// A row of [`Blocker::COLUMNS`].
+    pub(crate) fn read(row: &Row) -> Self {
+        Blocker { pid: row.get(0), application: row.get(1), role: row.get(2), state: row.get(3), seconds: row.get(4) }
+    }
 }
 
 /// Whether the same statement may well succeed a moment later.

@@ -1,6 +1,6 @@
 //! What a base schema holds: as sorted lines that can be compared, the measure of R4; and as the model has it.
 
-use tokio_postgres::Client;
+use tokio_postgres::{Client, GenericClient};
 
 use crate::error::{Error, Result};
 use diptych_core::{Enum, Schema, Table, types};
@@ -13,7 +13,9 @@ pub async fn catalog(client: &Client, schema: &str) -> Result<Vec<String>> {
 }
 
 /// The enums and the plain tables of a schema as a model, as far as the model goes; texts are in the form in which PostgreSQL prints them.
-pub async fn schema(client: &Client, schema: &str) -> Result<Schema> {
+///
+/// Names are printed by the session's `search_path`.
+pub async fn schema(client: &impl GenericClient, schema: &str) -> Result<Schema> {
     let mut found = Schema::default();
     for row in client.query(include_str!("introspect/enums.sql"), &[&schema]).await? {
         found.enums.insert(row.get(0), Enum { labels: row.get(1), comment: row.get(2) });

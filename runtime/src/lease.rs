@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
-use tokio_postgres::{Client, Config, GenericClient, SimpleQueryMessage};
+use tokio_postgres::{Client, GenericClient, SimpleQueryMessage};
 
 use crate::connect::{Target, open};
 use crate::error::Result;
+use crate::text::printable;
 use diptych_core::sql;
 
 /// How often a lease is renewed.
@@ -42,8 +43,24 @@ pub struct Lease {
 impl std::fmt::Display for Lease {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Lease { application, host, process, role, since, seen, .. } = self;
+        let [application, host, role] = [application, host, role].map(|text| printable(text));
         write!(out, "`{application}` on {host}, process {process}, as {role}, for {since} s, seen {seen} s ago")
     }
+}
+
+/// What became of a request for a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The process has it; or the database knows no leases, or lets nobody write, and refuses nobody.
+    Held,
+    /// The version is retired, or about to be.
+    Retired,
+    /// The version is not published.
+    Unpublished,
+    /// The role may not use the version.
+    Denied,
+    /// The role has too many.
+    Many,
 }
 
 /// Keeps a process's lease alive; dropping it ends the lease.
@@ -58,8 +75,8 @@ pub struct LeaseGuard {
 struct Sign {
     target: Target,
     id: String,
-    /// The call that renews it.
-    renew: String,
+    /// The call that takes or renews it, without the end of its transaction.
+    call: String,
 }
 
 impl Sign {
@@ -73,21 +90,33 @@ impl Sign {
         let id = format!("{host}/{process}/{now:x}/{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let words = [&id, base, version, &application, &host].map(|word| sql::literal(word).as_str().to_owned()).join(", ");
         // its own isolation level: what a guard decided meanwhile has to be seen
-        let renew = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT diptych.lease({words}, {process}, {}); COMMIT",
+        let call = format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE; SELECT diptych.lease({words}, {process}, {})",
             EXPIRES_AFTER.as_secs()
         );
-        Sign { target: target.clone().renamed(&format!("{application} lease")), id, renew }
+        Sign { target: target.clone().renamed(&format!("{application} lease")), id, call }
     }
 
-    /// Renews it: whether the version may be used. A database that knows no leases, or lets nobody write, refuses nobody.
-    async fn renew(&self, client: &Client) -> bool {
-        match client.simple_query(&self.renew).await {
-            Ok(rows) => !rows.iter().any(|row| matches!(row, SimpleQueryMessage::Row(row) if row.get(0) == Some("f"))),
-            Err(_) => {
-                let _ = client.simple_query("ROLLBACK").await;
-                true
-            }
+    /// Takes or renews it.
+    async fn renew(&self, client: &Client) -> Answer {
+        self.ask(client, "COMMIT").await
+    }
+
+    async fn ask(&self, client: &Client, end: &str) -> Answer {
+        let Ok(rows) = client.simple_query(&format!("{}; {end}", self.call)).await else {
+            let _ = client.simple_query("ROLLBACK").await;
+            return Answer::Held;
+        };
+        let word = rows.iter().find_map(|row| match row {
+            SimpleQueryMessage::Row(row) => row.get(0),
+            _ => None,
+        });
+        match word {
+            Some("retired") => Answer::Retired,
+            Some("unpublished") => Answer::Unpublished,
+            Some("denied") => Answer::Denied,
+            Some("many") => Answer::Many,
+            _ => Answer::Held,
         }
     }
 
@@ -128,7 +157,7 @@ impl Sign {
 }
 
 /// The process's lease on a version, taken over the given session where there is none yet; none where the version is retired.
-pub(crate) async fn shared(client: &Client, target: &Target, base: &str, version: &str) -> Option<Arc<LeaseGuard>> {
+pub(crate) async fn shared(client: &Client, target: &Target, base: &str, version: &str) -> Result<Arc<LeaseGuard>, Answer> {
     static KEPT: Mutex<BTreeMap<String, Weak<LeaseGuard>>> = Mutex::new(BTreeMap::new());
     let config = target.config();
     let key = format!(
@@ -145,30 +174,26 @@ pub(crate) async fn shared(client: &Client, target: &Target, base: &str, version
     };
     let sign = Sign::new(target, base, version);
     if let Some(guard) = there() {
-        return usable(client, base, version).await.then_some(guard);
+        // the version may still be used: asked by a lease that is taken and given back in one transaction
+        return held(sign.ask(client, "ROLLBACK").await).map(|()| guard);
     }
-    if !sign.renew(client).await {
-        return None;
-    }
+    held(sign.renew(client).await)?;
     let guard = Arc::new(sign.kept());
     let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
     kept.retain(|_, guard| guard.strong_count() > 0);
     kept.insert(key, Arc::downgrade(&guard));
-    Some(guard)
+    Ok(guard)
 }
 
-/// Whether a version may be used, asked by a lease that is taken and given back in one transaction.
-async fn usable(client: &Client, base: &str, version: &str) -> bool {
-    let probe = Sign::new(&Config::new().into(), base, version);
-    let asked = probe.renew.replacen("; COMMIT", "; ROLLBACK", 1);
-    Sign { renew: asked, ..probe }.renew(client).await
+fn held(answer: Answer) -> Result<(), Answer> {
+    if answer == Answer::Held { Ok(()) } else { Err(answer) }
 }
 
 /// A lease for a process whose sessions come from a pool: held for as long as the pool lives.
-pub(crate) async fn take(target: &Target, base: &str, version: &str) -> Result<Option<LeaseGuard>> {
-    let client = open(target).await?;
+pub(crate) async fn take(client: &Client, target: &Target, base: &str, version: &str) -> Result<LeaseGuard, Answer> {
     let sign = Sign::new(target, base, version);
-    Ok(sign.renew(&client).await.then(|| sign.kept()))
+    held(sign.renew(client).await)?;
+    Ok(sign.kept())
 }
 
 /// Who uses which version of a base schema now.
@@ -199,6 +224,8 @@ pub(crate) async fn list(client: &impl GenericClient, base: &str) -> Result<Vec<
 
 /// Removes what has expired.
 pub(crate) async fn forget_expired(client: &impl GenericClient) -> Result<()> {
-    client.execute("DELETE FROM diptych.leases WHERE expires < pg_catalog.clock_timestamp()", &[]).await?;
+    // without a wait for whoever is at one of them
+    let gone = "SELECT id FROM diptych.leases WHERE expires < pg_catalog.clock_timestamp() FOR UPDATE SKIP LOCKED";
+    client.execute(&format!("DELETE FROM diptych.leases WHERE id IN ({gone})"), &[]).await?;
     Ok(())
 }

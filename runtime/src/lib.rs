@@ -15,6 +15,7 @@ pub mod migrator;
 mod partitions;
 mod session;
 pub mod state;
+mod text;
 pub mod tls;
 pub mod types;
 

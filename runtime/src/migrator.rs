@@ -1,5 +1,6 @@
 //! Start, complete, rollback and status over a database.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio_postgres::Client;
 
@@ -9,11 +10,10 @@ use crate::executor::{Executor, Limits, Progress, jittered};
 use crate::lease::{self, Lease};
 use crate::session::{self, Server};
 pub use crate::state::VersionState;
-use crate::state::{self, State};
+use crate::state::{self, Holders, Plans, Recorded, State};
+use diptych_core::Migration;
 use diptych_core::chain::Chain;
-use diptych_core::plan::start::{PUBLISH, script_step};
-use diptych_core::plan::{Command, Plan, Reached, complete, rollback, start};
-use diptych_core::{Migration, views};
+use diptych_core::plan::{Command, Plan, Reached, start};
 
 /// How a run behaves.
 #[derive(Clone, Debug)]
@@ -107,7 +107,7 @@ impl Migrator {
     /// Connects to what [`parse`](crate::connect::parse) made of a URL, or to a driver's configuration.
     pub async fn connect(target: impl Into<Target>, options: Options) -> Result<Self> {
         let target = target.into();
-        let client = session::connect(&target, &options.base).await?;
+        let client = session::connect(&target).await?;
         let server = Server::ask(&client).await?;
         if server.major < 14 {
             return Err(Error::refused(format!("the server is PostgreSQL {}", server.major)).hint("use PostgreSQL 14 or newer"));
@@ -126,19 +126,13 @@ impl Migrator {
                     VersionState::RollingBack => Command::Rollback,
                     _ => Command::Start,
                 };
-                let (base, version) = (&self.options.base, &recorded.version.name);
-                let plan = state::stored_plan(&self.client, base, version, command).await?;
-                let done = self
-                    .client
-                    .query_one(
-                        "SELECT pg_catalog.count(*) FROM diptych.journal WHERE base = $1 AND version = $2 AND command = $3",
-                        &[base, version, &command.to_string()],
-                    )
-                    .await?;
+                let base = &self.options.base;
+                let plan = state::read_plan(&self.client, base, recorded, command).await?;
+                let done = self.journal(recorded, command).await?;
                 Some(PendingVersion {
-                    version: version.clone(),
+                    version: recorded.version.name.clone(),
                     state: recorded.state,
-                    steps_done: done.get(0),
+                    steps_done: i64::try_from(done.len()).unwrap_or_default(),
                     steps: plan.map_or(0, |plan| plan.steps.len()),
                 })
             }
@@ -156,23 +150,21 @@ impl Migrator {
     pub async fn plan(&self, command: Command, migrations: &[Migration], to: Option<&str>) -> Result<Option<Plan>> {
         let state = self.load().await?;
         if let Some(pending) = state.pending() {
-            let stored = state::stored_plan(&self.client, &self.options.base, &pending.version.name, command).await?;
-            if let Some(stored) = stored {
-                return Ok(Some(stored));
-            }
-        }
-        match command {
-            Command::Start => {
-                let wanted = up_to(&state, unstarted(&state, migrations)?, to)?;
-                let wanted = if state.live().is_none() { &wanted[..wanted.len().min(1)] } else { &wanted[..] };
-                Ok(self.extend(&state, wanted)?.map(|chain| start(&chain)))
-            }
-            Command::Complete => Ok(self.chain(&state)?.map(|chain| complete(&chain))),
-            Command::Rollback => match self.chain(&state)? {
-                Some(chain) => Ok(Some(rollback(&chain, self.reached(&state, &chain).await?))),
+            let stored = state::stored_plan(&self.client, &self.options.base, pending, command).await?;
+            return match stored {
+                Some(plan) if command == Command::Rollback => Ok(Some(plan.after(self.reached(pending).await?))),
+                Some(plan) => Ok(Some(plan)),
+                None if command == Command::Start => self.plan_start(&state, migrations, to),
                 None => Ok(None),
-            },
+            };
         }
+        if command == Command::Start { self.plan_start(&state, migrations, to) } else { Ok(None) }
+    }
+
+    fn plan_start(&self, state: &State, migrations: &[Migration], to: Option<&str>) -> Result<Option<Plan>> {
+        let wanted = up_to(state, unstarted(state, migrations)?, to)?;
+        let wanted = if state.live().is_none() { &wanted[..wanted.len().min(1)] } else { &wanted[..] };
+        Ok(self.extend(state, wanted)?.map(|chain| start(&chain)))
     }
 
     /// Expands and publishes what is recorded and not started, up to a version or the last.
@@ -237,12 +229,12 @@ impl Migrator {
                 .hint(format!("run `start --to {}`, then `complete`, then `start` again", next[0].name)));
             }
             self.schema_exists().await?;
-            let plan = start(&chain);
+            let plans = Plans::of(&chain);
             // nothing is entered for a plan whose preflight refuses
-            self.preflight(&plan, progress).await?;
-            state::begin_start(&mut self.client, &chain, next, &plan).await?;
-            self.run(&plan, token, progress).await?;
-            state::end_start(&mut self.client, &chain).await?;
+            self.preflight(&plans.start, progress).await?;
+            state::begin_start(&mut self.client, &chain, next, &plans).await?;
+            let state = self.load().await?;
+            self.resume_start(&state, token, progress).await?;
             done.push(chain.newer.name);
         }
         if done.is_empty() {
@@ -303,18 +295,14 @@ impl Migrator {
                 );
             }
         }
-        let Some(chain) = self.chain(&state)? else { return Ok(Outcome::Nothing("no version is started".to_owned())) };
-        let plan = match state::stored_plan(&self.client, &self.options.base, &name, Command::Complete).await? {
-            Some(plan) => plan,
-            None => {
-                let plan = complete(&chain);
-                let goes = chain.older.as_ref().map(|version| version.name.as_str());
-                self.begin(&plan, VersionState::Completing, goes, progress).await?;
-                plan
-            }
-        };
+        let base = self.options.base.clone();
+        let plan = self.stored(pending, Command::Complete).await?;
+        let older = state.parent(pending);
+        if pending.state == VersionState::Started {
+            self.begin(pending, VersionState::Completing, older.map(|version| version.name.as_str()), progress).await?;
+        }
         self.run(&plan, token, progress).await?;
-        state::end_complete(&mut self.client, &chain).await?;
+        state::end_complete(&mut self.client, &base, pending, older).await?;
         Ok(Outcome::Done(vec![name]))
     }
 
@@ -328,37 +316,57 @@ impl Migrator {
             return Err(Error::refused(format!("the completion of version `{name}` has begun, and its older form may be gone"))
                 .hint("run `complete` until it is done"));
         }
-        let Some(chain) = self.chain(&state)? else { return Ok(Outcome::Nothing("no version is started".to_owned())) };
-        let reached = self.reached(&state, &chain).await?;
-        let plan = match state::stored_plan(&self.client, &self.options.base, &name, Command::Rollback).await? {
-            Some(plan) => plan,
-            None => {
-                let plan = rollback(&chain, reached);
-                self.begin(&plan, VersionState::RollingBack, Some(&chain.newer.name), progress).await?;
-                plan
-            }
-        };
+        let base = self.options.base.clone();
+        let reached = self.reached(pending).await?;
+        let plan = self.stored(pending, Command::Rollback).await?.after(reached);
+        if pending.state != VersionState::RollingBack {
+            self.begin(pending, VersionState::RollingBack, Some(&name), progress).await?;
+        }
         self.run(&plan, token, progress).await?;
-        let tombstones = reached.published.then(|| views::retired(&chain.newer));
-        state::end_rollback(&mut self.client, &chain, tombstones).await?;
+        state::end_rollback(&mut self.client, &base, pending, reached.published).await?;
         Ok(Outcome::Done(vec![name]))
     }
 
+    /// The plan that the start has stored for a command.
+    async fn stored(&self, pending: &Recorded, command: Command) -> Result<Plan> {
+        let plan = state::stored_plan(&self.client, &self.options.base, pending, command).await?;
+        plan.ok_or_else(|| {
+            let name = &pending.version.name;
+            Error::refused(format!("version `{name}` is {}, for which there is no {command}", pending.state)).hint("run `status`")
+        })
+    }
+
     /// Enters a command, unless somebody is on the version that it removes.
-    async fn begin(&mut self, plan: &Plan, state: VersionState, goes: Option<&str>, progress: &mut dyn Progress) -> Result<()> {
+    async fn begin(
+        &mut self,
+        pending: &Recorded,
+        state: VersionState,
+        goes: Option<&str>,
+        progress: &mut dyn Progress,
+    ) -> Result<()> {
+        let base = self.options.base.clone();
         let unused = goes.filter(|_| self.options.guard != Guard::Force);
-        let holders = state::begin(&mut self.client, plan, state, unused).await?;
-        if holders.is_empty() {
-            return Ok(());
+        let since = Instant::now();
+        loop {
+            let list: Vec<String> = match state::begin(&mut self.client, pending, &base, state, unused).await? {
+                Holders::None => return Ok(()),
+                // a lease is taken within milliseconds
+                Holders::Sessions(_) if since.elapsed() < Duration::from_secs(2) => {
+                    tokio::time::sleep(jittered(Duration::from_millis(50))).await;
+                    continue;
+                }
+                Holders::Sessions(sessions) => sessions.iter().map(|session| format!("{session} is taking a lease")).collect(),
+                Holders::Leases(leases) => {
+                    progress.in_use(&leases);
+                    leases.iter().map(ToString::to_string).collect()
+                }
+            };
+            return Err(Error::new(Kind::InUse, format!("version `{}` is in use: {}", goes.unwrap_or_default(), list.join("; ")))
+                .hint(format!(
+                    "stop these processes (a killed one counts for {} s more), or give --wait DURATION to wait for them; --force cuts them off",
+                    lease::EXPIRES_AFTER.as_secs()
+                )));
         }
-        progress.in_use(&holders);
-        let list: Vec<String> = holders.iter().map(ToString::to_string).collect();
-        Err(Error::new(Kind::InUse, format!("version `{}` is in use: {}", goes.unwrap_or_default(), list.join("; "))).hint(
-            format!(
-                "stop these processes (a killed one counts for {} s more), or give --wait DURATION to wait for them; --force cuts them off",
-                lease::EXPIRES_AFTER.as_secs()
-            ),
-        ))
     }
 
     fn waits_for_leases(&self, error: &Error, since: Instant) -> bool {
@@ -366,12 +374,11 @@ impl Migrator {
     }
 
     async fn resume_start(&mut self, state: &State, token: i64, progress: &mut dyn Progress) -> Result<()> {
-        let lost = || Error::refused("the state has no plan for the version that is being started").hint("run `rollback`");
-        let chain = self.chain(state)?.ok_or_else(lost)?;
-        let plan =
-            state::stored_plan(&self.client, &self.options.base, &chain.newer.name, Command::Start).await?.ok_or_else(lost)?;
+        let Some(pending) = state.pending() else { return Ok(()) };
+        let base = self.options.base.clone();
+        let plan = self.stored(pending, Command::Start).await?;
         self.run(&plan, token, progress).await?;
-        state::end_start(&mut self.client, &chain).await
+        state::end_start(&mut self.client, &base, pending).await
     }
 
     async fn run(&self, plan: &Plan, token: i64, progress: &mut dyn Progress) -> Result<()> {
@@ -402,25 +409,18 @@ impl Migrator {
         state.extend(&self.options.base, migrations, self.server.major)
     }
 
-    fn chain(&self, state: &State) -> Result<Option<Chain>> {
-        state.chain(&self.options.base, self.server.major)
+    /// How far the start of a version got: its journal says so.
+    async fn reached(&self, pending: &Recorded) -> Result<Reached> {
+        let plan = state::read_plan(&self.client, &self.options.base, pending, Command::Start).await?;
+        let done = self.journal(pending, Command::Start).await?;
+        Ok(plan.map_or_else(Reached::default, |plan| plan.reached(|id| done.contains(id))))
     }
 
-    /// How far the start of the pending version got: its journal says so.
-    async fn reached(&self, state: &State, chain: &Chain) -> Result<Reached> {
-        if state.pending().is_none() {
-            return Ok(Reached::default());
-        }
-        let rows = self
-            .client
-            .query(
-                "SELECT step FROM diptych.journal WHERE base = $1 AND version = $2 AND command = 'start'",
-                &[&self.options.base, &chain.newer.name],
-            )
-            .await?;
-        let done: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
-        let scripts = (0..chain.stage.scripts.len()).take_while(|number| done.contains(&script_step(*number))).count();
-        Ok(Reached { published: done.iter().any(|step| step == PUBLISH), scripts })
+    /// The steps of a command that are done.
+    async fn journal(&self, pending: &Recorded, command: Command) -> Result<BTreeSet<String>> {
+        let sql = "SELECT step FROM diptych.journal WHERE base = $1 AND version = $2 AND command = $3";
+        let rows = self.client.query(sql, &[&self.options.base, &pending.version.name, &command.to_string()]).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
     async fn schema_exists(&self) -> Result<()> {
@@ -440,8 +440,10 @@ impl Migrator {
         let since = Instant::now();
         while !state::try_lock(&self.client, key).await? {
             if since.elapsed() >= self.options.timeout {
-                return Err(Error::new(Kind::Timeout, format!("another run holds schema `{}`", self.options.base))
-                    .hint("wait for it to end; `status` says what it does"));
+                let holders = state::lock_holders(&self.client, key).await?;
+                let holders: Vec<String> = holders.iter().map(ToString::to_string).collect();
+                let message = format!("another run holds schema `{}`: {}", self.options.base, holders.join(", "));
+                return Err(Error::new(Kind::Timeout, message).hint("wait for it to end, or end it; `status` says what it does"));
             }
             tokio::time::sleep(jittered(Duration::from_millis(100))).await;
         }

@@ -4,27 +4,29 @@ use tokio_postgres::Client;
 
 use crate::connect::{Target, open};
 use crate::error::Result;
-use diptych_core::sql;
+use diptych_core::path::Path;
 
 /// A session of the tool with every setting pinned that a role or database could have changed (TRAPS H11).
-pub(crate) async fn connect(target: &Target, base: &str) -> Result<Client> {
+pub(crate) async fn connect(target: &Target) -> Result<Client> {
     let client = open(&target.clone().named("diptych")).await?;
-    client.batch_execute(&settings(base)).await?;
+    client.batch_execute(&settings()).await?;
     Ok(client)
 }
 
-/// What the tool's sessions run under. What is reported as done must outlast a crash of the server, too;
-/// where row security would hide a row, a statement is refused rather than incomplete.
-fn settings(base: &str) -> String {
-    let public = if base == "public" { String::new() } else { ", public".to_owned() };
+/// What the tool's sessions run under. What is reported as done must outlast a crash of the server, too; where row security would hide
+/// a row, a statement is refused rather than incomplete; what a text means, and how values are printed and read, is the same whoever
+/// migrates; a setting that the server does not know is left out.
+fn settings() -> String {
+    let path = Path::own().set();
     format!(
-        "SET search_path = {}{public}; SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off; \
-         SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
-         SET standard_conforming_strings = on; SET client_connection_check_interval = '2s'; SET client_min_messages = warning; \
-         SET row_security = off; \
+        "{path}; SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off; \
+         SET default_transaction_deferrable = off; SET statement_timeout = 0; SET lock_timeout = 0; \
+         SET idle_in_transaction_session_timeout = 0; SET idle_session_timeout = 0; \
+         SET standard_conforming_strings = on; SET transform_null_equals = off; SET client_connection_check_interval = '2s'; \
+         SET client_min_messages = warning; SET row_security = off; SET check_function_bodies = on; \
+         SELECT pg_catalog.set_config('transaction_timeout', '0', false) FROM pg_catalog.pg_settings WHERE name = 'transaction_timeout'; \
          SELECT pg_catalog.set_config('synchronous_commit', 'on', false) WHERE pg_catalog.current_setting('synchronous_commit') = 'off'; \
          SELECT pg_catalog.set_config('session_replication_role', 'origin', false) WHERE pg_catalog.current_setting('session_replication_role') <> 'origin'",
-        sql::ident(base)
     )
 }
 

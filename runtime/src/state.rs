@@ -1,16 +1,21 @@
 //! The engine's state in schema `diptych`: versions, plans, the journal of steps, the run lock.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Json;
 use tokio_postgres::{Client, GenericClient};
 
 use crate::error::{Error, Result};
+use crate::executor::Blocker;
 use crate::introspect;
 use crate::lease::{self, Lease};
 use diptych_core::adopt::adopt;
 use diptych_core::chain::{Chain, Retired, Version};
-use diptych_core::plan::{Command, Plan};
+use diptych_core::path::Path;
+use diptych_core::plan::{self, Command, Plan};
 use diptych_core::{Migration, Schema, names};
 
 /// Where a version stands.
@@ -75,6 +80,10 @@ pub struct Recorded {
     pub state: VersionState,
     /// The migrations that led to it from its parent, in order.
     pub migrations: Vec<Migration>,
+    /// Whether they run statements of the user's own, of which the model knows nothing.
+    pub opaque: bool,
+    /// What each stored plan must be, by command.
+    checksums: BTreeMap<String, String>,
 }
 
 /// Everything known about a base schema.
@@ -96,12 +105,15 @@ struct Kept {
 impl State {
     /// Reads the state; empty where there is none yet. Changes nothing.
     pub async fn load(client: &Client, base: &str) -> Result<Self> {
-        let there: bool = client.query_one("SELECT pg_catalog.to_regclass('diptych.versions') IS NOT NULL", &[]).await?.get(0);
-        if !there {
+        if !is_there(client).await? {
             return Ok(State::default());
         }
         let rows = client
-            .query("SELECT name, parent, views, migrations::text, model::text, state, relations::text FROM diptych.versions WHERE base = $1 ORDER BY number", &[&base])
+            .query(
+                "SELECT name, parent, views, migrations::text, model::text, state, relations::text, opaque, checksums::text \
+                 FROM diptych.versions WHERE base = $1 ORDER BY number",
+                &[&base],
+            )
             .await?;
         let versions = rows.iter().map(|row| {
             let (name, word): (String, String) = (row.get(0), row.get(5));
@@ -114,6 +126,8 @@ impl State {
                 parent: row.get(1),
                 state: state.ok_or_else(|| Error::refused(format!("unknown state `{word}` in diptych.versions")))?,
                 migrations,
+                opaque: row.get(7),
+                checksums: json(row.get(8))?,
             })
         });
         let rows = client
@@ -134,6 +148,12 @@ impl State {
         self.versions.iter().rev().find(|recorded| matches!(recorded.state, Starting | Started | Completing | RollingBack))
     }
 
+    /// The version before a version.
+    pub fn parent(&self, of: &Recorded) -> Option<&Version> {
+        let parent = of.parent.as_ref()?;
+        self.versions.iter().map(|recorded| &recorded.version).find(|version| version.name == *parent)
+    }
+
     /// The names of the migrations that were started and not rolled back.
     pub fn applied(&self) -> Vec<&Migration> {
         let kept = self.versions.iter().filter(|recorded| recorded.state != VersionState::RolledBack);
@@ -145,26 +165,61 @@ impl State {
         let older = self.live().map(|recorded| recorded.version.clone());
         Ok(Chain::extend(base, older, migrations, self.retired.clone(), server)?)
     }
+}
 
-    /// The chain with the pending version.
-    pub fn chain(&self, base: &str, server: u32) -> Result<Option<Chain>> {
-        match self.pending() {
-            Some(pending) => self.extend(base, &pending.migrations, server),
-            None => Ok(None),
-        }
+/// The form in which this release writes the state and the plans in it.
+const FORMAT: i32 = 1;
+
+/// Whether there is a state. It is looked at before anything in it is read: whose it is, who else may change it, and whether this
+/// release knows its form.
+async fn is_there(client: &Client) -> Result<bool> {
+    let rows = client.query(include_str!("state/trust.sql"), &[]).await?;
+    let tables: Vec<String> = rows.first().map(|row| row.get(3)).unwrap_or_default();
+    let findings: Vec<(String, String)> = rows.iter().filter_map(|row| Some((row.get::<_, Option<_>>(0)?, row.get(1)))).collect();
+    if let Some(owner) = rows.first().and_then(|row| row.get::<_, Option<String>>(2)) {
+        return Err(Error::refused(format!("schema `diptych`, where the state is kept, belongs to role `{owner}`")).hint(format!(
+            "if `{owner}` migrates this database, connect as that role; if it does not, see what somebody has put there, and remove it: DROP SCHEMA diptych CASCADE"
+        )));
     }
+    if !findings.is_empty() {
+        let (what, mends): (Vec<String>, Vec<String>) = findings.into_iter().unzip();
+        return Err(Error::refused(format!("the state in schema `diptych` is not closed to others: {}", what.join("; ")))
+            .hint(format!("look at who did this, then put it right: {}", mends.join("; "))));
+    }
+    let has = |name: &str| tables.iter().any(|table| table == name);
+    if !has("format") && !has("versions") {
+        return Ok(false);
+    }
+    if !has("format") {
+        return Err(Error::refused(
+            "the state in schema `diptych` was written by a release before 0.1.0, which this one cannot go on with",
+        )
+        .hint("finish with that release; then remove its state and start anew: DROP SCHEMA diptych CASCADE"));
+    }
+    let format: i32 = client.query_one("SELECT number FROM diptych.format", &[]).await?.get(0);
+    if format > FORMAT {
+        return Err(Error::refused(format!(
+            "the state in schema `diptych` has format {format}, and this release knows {FORMAT}: a newer release wrote it"
+        ))
+        .hint("use that release, or a newer one"));
+    }
+    Ok(true)
 }
 
 /// Makes the state's tables. Raced by many at once: one after the other, by a lock that nobody waits in.
 pub(crate) async fn prepare(client: &Client) -> Result<()> {
     loop {
-        let there: bool =
-            client.query_one("SELECT pg_catalog.to_regprocedure('diptych.refuse()') IS NOT NULL AND pg_catalog.to_regprocedure('diptych.lease_end(text)') IS NOT NULL", &[]).await?.get(0);
-        if there {
+        if is_there(client).await? {
             return Ok(());
         }
         if try_lock(client, lock_key("prepare")).await? {
-            let made = client.batch_execute(&format!("BEGIN; {} COMMIT", include_str!("state.sql"))).await;
+            let made = match is_there(client).await {
+                Ok(false) => client.batch_execute(&format!("BEGIN; {} COMMIT", include_str!("state/tables.sql"))).await,
+                looked => {
+                    unlock(client, lock_key("prepare")).await?;
+                    return looked.map(drop);
+                }
+            };
             if made.is_err() {
                 let _ = client.batch_execute("ROLLBACK").await;
             }
@@ -206,122 +261,222 @@ pub(crate) async fn take_token(client: &Client, base: &str, command: Command) ->
     Ok(row.get(0))
 }
 
-/// Enters a version that is about to be started, with its plan, in one transaction.
-pub(crate) async fn begin_start(client: &mut Client, chain: &Chain, migrations: &[Migration], plan: &Plan) -> Result<()> {
+/// What a start decides, for itself and for the commands after it.
+pub(crate) struct Plans {
+    pub start: Plan,
+    pub complete: Plan,
+    pub rollback: Plan,
+}
+
+impl Plans {
+    /// The plans for a chain.
+    pub(crate) fn of(chain: &Chain) -> Self {
+        Plans { start: plan::start(chain), complete: plan::complete(chain), rollback: plan::rollback(chain) }
+    }
+}
+
+/// Enters a version that is about to be started, with its plans, in one transaction.
+pub(crate) async fn begin_start(client: &mut Client, chain: &Chain, migrations: &[Migration], plans: &Plans) -> Result<()> {
     let kept: Vec<Kept> =
         migrations.iter().map(|migration| Kept { name: migration.name.clone(), text: migration.to_yaml() }).collect();
+    let (base, name) = (&chain.base, &chain.newer.name);
     let transaction = client.transaction().await?;
-    transaction.execute("DELETE FROM diptych.versions WHERE base = $1 AND name = $2", &[&chain.base, &chain.newer.name]).await?;
-    for table in ["plans", "journal", "backfill"] {
-        transaction
-            .execute(&format!("DELETE FROM diptych.{table} WHERE base = $1 AND version = $2"), &[&chain.base, &chain.newer.name])
-            .await?;
+    for (table, column) in [("versions", "name"), ("plans", "version"), ("journal", "version"), ("backfill", "version")] {
+        let sql = format!("DELETE FROM diptych.{table} WHERE base = $1 AND {column} = $2");
+        transaction.execute(&sql, &[base, name]).await?;
+    }
+    let mut checksums = BTreeMap::new();
+    for plan in [&plans.start, &plans.complete, &plans.rollback] {
+        let text = serde_json::to_string(plan).unwrap_or_else(|error| unreachable!("a plan is plain data: {error}"));
+        let command = plan.command.to_string();
+        let sql = format!(
+            "INSERT INTO diptych.plans AS entered (base, version, command, plan) VALUES ($1, $2, $3, $4) RETURNING {CHECKSUM}"
+        );
+        let row = transaction.query_one(&sql, &[base, name, &command, &text]).await?;
+        checksums.insert(command, row.get::<_, String>(0));
     }
     transaction
         .execute(
-            "INSERT INTO diptych.versions (base, name, parent, views, migrations, model, relations, state, tool) VALUES ($1, $2, $3, $4, $5, $6, $7, 'starting', $8)",
+            "INSERT INTO diptych.versions (base, name, parent, views, migrations, model, relations, opaque, state, checksums, tool) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'starting', $9, $10)",
             &[
-                &chain.base,
-                &chain.newer.name,
+                base,
+                name,
                 &chain.older.as_ref().map(|version| version.name.clone()),
                 &chain.newer.views,
-                &tokio_postgres::types::Json(&kept),
-                &tokio_postgres::types::Json(&chain.newer.schema),
-                &tokio_postgres::types::Json(&chain.newer.relations),
+                &Json(&kept),
+                &Json(&chain.newer.schema),
+                &Json(&chain.newer.relations),
+                &!chain.stage.scripts.is_empty(),
+                &Json(&checksums),
                 &env!("CARGO_PKG_VERSION"),
             ],
         )
         .await?;
-    store_plan(&transaction, plan).await?;
     transaction.commit().await?;
     Ok(())
 }
 
-/// Moves a version to the state of a command under way, with the command's plan, in one transaction; not while somebody is on
-/// the version that has to be unused: those are given back, and nothing is changed.
-pub(crate) async fn begin(client: &mut Client, plan: &Plan, state: VersionState, unused: Option<&str>) -> Result<Vec<Lease>> {
+/// What a stored plan's text must add up to.
+const CHECKSUM: &str = "pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(entered.plan, 'UTF8')), 'hex')";
+
+/// Who keeps a version from going.
+#[derive(Debug)]
+pub(crate) enum Holders {
+    /// Nobody: the command is entered.
+    None,
+    /// Processes with a lease on it.
+    Leases(Vec<Lease>),
+    /// Sessions that are about to take one.
+    Sessions(Vec<Blocker>),
+}
+
+/// Moves a version to the state of a command under way, in one transaction; not while somebody is on the version that has to be unused:
+/// those are given back, and nothing is changed. Without one, nobody is asked and nobody is waited for.
+pub(crate) async fn begin(
+    client: &mut Client,
+    pending: &Recorded,
+    base: &str,
+    state: VersionState,
+    unused: Option<&str>,
+) -> Result<Holders> {
     let transaction = client.transaction().await?;
-    // nobody takes or renews a lease between the look and the new state, by which later ones are refused
-    transaction.batch_execute("SET LOCAL lock_timeout = '5s'; LOCK TABLE diptych.leases IN SHARE MODE").await?;
     if let Some(unused) = unused {
-        let mut holders = lease::list(&transaction, &plan.base).await?;
+        // nobody takes a lease between the look and the new state, by which later ones are refused. Never waited for: others would
+        // have to wait behind
+        let own = "SELECT FROM diptych.versions WHERE base = $1 AND name = $2 FOR UPDATE NOWAIT";
+        match transaction.execute(own, &[&base, &unused]).await {
+            Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+                drop(transaction);
+                return Ok(Holders::Sessions(takers(client).await?));
+            }
+            outcome => outcome?,
+        };
+        let mut holders = lease::list(&transaction, base).await?;
         holders.retain(|lease| lease.version == unused);
         if !holders.is_empty() {
-            return Ok(holders);
+            return Ok(Holders::Leases(holders));
         }
     }
     lease::forget_expired(&transaction).await?;
-    set_state(&transaction, &plan.base, &plan.to, state).await?;
-    store_plan(&transaction, plan).await?;
+    set_state(&transaction, base, &pending.version.name, state).await?;
     transaction.commit().await?;
-    Ok(Vec::new())
+    Ok(Holders::None)
 }
 
-/// The plan of a command that was begun.
-pub(crate) async fn stored_plan(client: &Client, base: &str, version: &str, command: Command) -> Result<Option<Plan>> {
-    let row = client
-        .query_opt(
-            "SELECT plan::text FROM diptych.plans WHERE base = $1 AND version = $2 AND command = $3",
-            &[&base, &version, &command.to_string()],
-        )
-        .await?;
-    row.map(|row| json(row.get(0))).transpose()
+/// The sessions that are in the middle of taking a lease.
+async fn takers(client: &Client) -> Result<Vec<Blocker>> {
+    holders(client, "held.relation = 'diptych.versions'::pg_catalog.regclass AND held.mode = 'RowShareLock'").await
+}
+
+/// The session that holds an advisory lock.
+pub(crate) async fn lock_holders(client: &Client, key: i64) -> Result<Vec<Blocker>> {
+    let [high, low] = [key >> 32, key].map(|half| half & 0xffff_ffff);
+    let condition = format!(
+        "held.locktype = 'advisory' AND held.classid = {high}::pg_catalog.oid AND held.objid = {low}::pg_catalog.oid AND held.objsubid = 1 \
+         AND held.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())"
+    );
+    holders(client, &condition).await
+}
+
+/// The other sessions that hold a lock for which a condition on `held` is true.
+async fn holders(client: &Client, condition: &str) -> Result<Vec<Blocker>> {
+    let sql = format!(
+        "SELECT {} FROM pg_catalog.pg_locks AS held JOIN pg_catalog.pg_stat_activity AS activity ON activity.pid = held.pid \
+         WHERE {condition} AND held.granted AND held.pid <> pg_catalog.pg_backend_pid() ORDER BY activity.xact_start",
+        Blocker::COLUMNS
+    );
+    Ok(client.query(&sql, &[]).await?.iter().map(Blocker::read).collect())
+}
+
+/// The plan that was stored for a command, where the version's state is one that it belongs to.
+pub(crate) async fn stored_plan(client: &Client, base: &str, pending: &Recorded, command: Command) -> Result<Option<Plan>> {
+    use VersionState::{Completing, RollingBack, Started, Starting};
+    let belongs = match command {
+        Command::Start => matches!(pending.state, Starting),
+        Command::Complete => matches!(pending.state, Started | Completing),
+        Command::Rollback => matches!(pending.state, Starting | Started | RollingBack),
+    };
+    if !belongs {
+        return Ok(None);
+    }
+    let name = &pending.version.name;
+    read_plan(client, base, pending, command).await?.map(Some).ok_or_else(|| {
+        Error::refused(format!("the state has no plan for the {command} of version `{name}`"))
+            .hint("schema `diptych` was changed by hand: put back the row of diptych.plans from a backup")
+    })
+}
+
+/// The plan that was stored for a command, whatever state its version is in.
+pub(crate) async fn read_plan(client: &Client, base: &str, pending: &Recorded, command: Command) -> Result<Option<Plan>> {
+    let (name, word) = (&pending.version.name, command.to_string());
+    let sql = format!("SELECT plan, {CHECKSUM} FROM diptych.plans AS entered WHERE base = $1 AND version = $2 AND command = $3");
+    let Some(row) = client.query_opt(&sql, &[&base, name, &word]).await? else { return Ok(None) };
+    if pending.checksums.get(&word).map(String::as_str) != Some(row.get(1)) {
+        return Err(Error::refused(format!(
+            "the plan for the {command} of version `{name}` is not the one that its start stored"
+        ))
+        .hint("schema `diptych` was changed by hand: put back the row of diptych.plans from a backup"));
+    }
+    json(row.get(0)).map(Some)
 }
 
 /// Marks the end of a start: the tombstones that were in its place are gone.
-pub(crate) async fn end_start(client: &mut Client, chain: &Chain) -> Result<()> {
+pub(crate) async fn end_start(client: &mut Client, base: &str, pending: &Recorded) -> Result<()> {
+    let Version { name, views, .. } = &pending.version;
     let transaction = client.transaction().await?;
-    transaction
-        .execute("DELETE FROM diptych.tombstones WHERE base = $1 AND views = $2", &[&chain.base, &chain.newer.views])
-        .await?;
-    if !chain.stage.scripts.is_empty() {
+    transaction.execute("DELETE FROM diptych.tombstones WHERE base = $1 AND views = $2", &[&base, views]).await?;
+    if pending.opaque {
         // with what sql has made
         transaction
             .execute(
                 "UPDATE diptych.versions SET relations = (SELECT coalesce(pg_catalog.jsonb_agg(class.relname ORDER BY class.relname), '[]') \
                  FROM pg_catalog.pg_class AS class JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace \
                  WHERE space.nspname = $3 AND class.relkind = 'v') WHERE base = $1 AND name = $2",
-                &[&chain.base, &chain.newer.name, &chain.newer.views],
+                &[&base, name, views],
             )
             .await?;
     }
-    set_state(&transaction, &chain.base, &chain.newer.name, VersionState::Started).await?;
+    set_state(&transaction, base, name, VersionState::Started).await?;
     transaction.commit().await?;
     Ok(())
 }
 
 /// Marks the end of a complete: the older version is retired, what was retired before it is gone. What the migrations' own SQL
 /// has changed is in the model from now on.
-pub(crate) async fn end_complete(client: &mut Client, chain: &Chain) -> Result<()> {
-    let adopted = match chain.stage.scripts.is_empty() {
-        true => None,
-        false => Some(adopt(&chain.newer.schema, introspect::schema(client, &chain.base).await?)),
-    };
+pub(crate) async fn end_complete(client: &mut Client, base: &str, pending: &Recorded, older: Option<&Version>) -> Result<()> {
     let transaction = client.transaction().await?;
+    let mut adopted = None;
+    if pending.opaque {
+        // as the migrations' own texts have the names
+        transaction.batch_execute(Path::base(base).set_local().as_str()).await?;
+        adopted = Some(adopt(&pending.version.schema, introspect::schema(&transaction, base).await?));
+        transaction.batch_execute(Path::own().set_local().as_str()).await?;
+    }
     if let Some(adopted) = adopted {
         transaction
             .execute(
                 "UPDATE diptych.versions SET model = $3 WHERE base = $1 AND name = $2",
-                &[&chain.base, &chain.newer.name, &tokio_postgres::types::Json(&adopted)],
+                &[&base, &pending.version.name, &Json(&adopted)],
             )
             .await?;
     }
-    transaction.execute("DELETE FROM diptych.tombstones WHERE base = $1", &[&chain.base]).await?;
-    if let Some(older) = &chain.older {
-        set_state(&transaction, &chain.base, &older.name, VersionState::Retired).await?;
-        keep_tombstones(&transaction, &chain.base, &diptych_core::views::retired(older)).await?;
+    transaction.execute("DELETE FROM diptych.tombstones WHERE base = $1", &[&base]).await?;
+    if let Some(older) = older {
+        set_state(&transaction, base, &older.name, VersionState::Retired).await?;
+        keep_tombstones(&transaction, base, &diptych_core::views::retired(older)).await?;
     }
-    set_state(&transaction, &chain.base, &chain.newer.name, VersionState::Live).await?;
+    set_state(&transaction, base, &pending.version.name, VersionState::Live).await?;
     transaction.commit().await?;
     Ok(())
 }
 
 /// Marks the end of a rollback; a published version leaves tombstones.
-pub(crate) async fn end_rollback(client: &mut Client, chain: &Chain, tombstones: Option<Retired>) -> Result<()> {
+pub(crate) async fn end_rollback(client: &mut Client, base: &str, pending: &Recorded, published: bool) -> Result<()> {
     let transaction = client.transaction().await?;
-    set_state(&transaction, &chain.base, &chain.newer.name, VersionState::RolledBack).await?;
-    if let Some(tombstones) = tombstones {
-        keep_tombstones(&transaction, &chain.base, &tombstones).await?;
+    set_state(&transaction, base, &pending.version.name, VersionState::RolledBack).await?;
+    if published {
+        keep_tombstones(&transaction, base, &diptych_core::views::retired(&pending.version)).await?;
     }
     transaction.commit().await?;
     Ok(())
@@ -332,7 +487,7 @@ async fn keep_tombstones(client: &impl GenericClient, base: &str, retired: &Reti
         .execute(
             "INSERT INTO diptych.tombstones (base, views, relations) VALUES ($1, $2, $3) \
              ON CONFLICT (base, views) DO UPDATE SET relations = EXCLUDED.relations",
-            &[&base, &retired.views, &tokio_postgres::types::Json(&retired.tables)],
+            &[&base, &retired.views, &Json(&retired.tables)],
         )
         .await?;
     Ok(())
@@ -343,17 +498,6 @@ async fn set_state(client: &impl GenericClient, base: &str, name: &str, state: V
         .execute(
             "UPDATE diptych.versions SET state = $3, changed_at = pg_catalog.clock_timestamp() WHERE base = $1 AND name = $2",
             &[&base, &name, &state.word()],
-        )
-        .await?;
-    Ok(())
-}
-
-async fn store_plan(client: &impl GenericClient, plan: &Plan) -> Result<()> {
-    client
-        .execute(
-            "INSERT INTO diptych.plans (base, version, command, plan) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (base, version, command) DO UPDATE SET plan = EXCLUDED.plan",
-            &[&plan.base, &plan.to, &plan.command.to_string(), &tokio_postgres::types::Json(plan)],
         )
         .await?;
     Ok(())

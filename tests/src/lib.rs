@@ -37,6 +37,29 @@ pub fn major() -> u32 {
     })
 }
 
+/// The database that all others are copies of.
+const TEMPLATE: &str = "hostile";
+
+/// Makes it on a server that has none yet.
+async fn prepare_template(server: &Config, admin: &Client) {
+    static READY: tokio::sync::Mutex<Vec<String>> = tokio::sync::Mutex::const_new(Vec::new());
+    let place = format!("{:?} {:?}", server.get_hosts(), server.get_ports());
+    let mut ready = READY.lock().await;
+    if ready.contains(&place) {
+        return;
+    }
+    admin.batch_execute(&format!("CREATE DATABASE {TEMPLATE}")).await.expect("the template");
+    let mut config = server.clone();
+    let inside = client(config.dbname(TEMPLATE)).await;
+    inside.batch_execute(include_str!("hostile.sql")).await.expect("what is hostile");
+    drop(inside);
+    // its session may take a moment to end
+    while ask(admin, &format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{TEMPLATE}'")).await != "0" {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    ready.push(place);
+}
+
 /// A database of one test's own, and the base schema that the test works in.
 #[derive(Clone, Debug)]
 pub struct Database {
@@ -63,7 +86,9 @@ impl Database {
     pub async fn at(server: &Config, base: &str) -> Self {
         let database = Database::named(server, base);
         let admin = client(server).await;
-        admin.batch_execute(&format!("CREATE DATABASE {}", database.name)).await.expect("a database");
+        prepare_template(server, &admin).await;
+        let create = format!("CREATE DATABASE {} TEMPLATE {TEMPLATE}", database.name);
+        admin.batch_execute(&create).await.expect("a database");
         if base != "public" {
             database.client().await.batch_execute(&format!("CREATE SCHEMA {}", sql::ident(base))).await.expect("the base schema");
         }
@@ -141,9 +166,12 @@ impl Database {
         }
     }
 
-    /// The base schema's objects.
+    /// The base schema's objects, without what the template has.
     pub async fn catalog(&self) -> Vec<String> {
-        introspect::catalog(&self.client().await, &self.base).await.expect("the catalog")
+        let mut lines = introspect::catalog(&self.client().await, &self.base).await.expect("the catalog");
+        let is_hostile = |line: &String| line.starts_with("function op ") || line.starts_with("function hostile(");
+        lines.retain(|line| !is_hostile(line));
+        lines
     }
 
     /// The objects of a base schema that is created afresh from a model.

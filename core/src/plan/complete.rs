@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use crate::chain::Chain;
 use crate::ddl::{self};
 use crate::hazard::Hazard;
+use crate::path::Path;
 use crate::plan::{Action, Command, Phase, Plan, Steps, exclusive};
 use crate::schema::{Constraint, ReplicaIdentity, Table};
 use crate::shadow::{Physical, layout};
 use crate::sql::{Sql, ident, literal, qualified, user, verbatim};
 use crate::stage::Moment;
-use crate::{enums, names, numbers, partitions, rights, sql, sync, views};
+use crate::{names, numbers, partitions, rights, sql, sync, views};
 
 /// The plan of `complete` for a chain.
 pub fn complete(chain: &Chain) -> Plan {
@@ -56,7 +57,12 @@ pub fn complete(chain: &Chain) -> Plan {
     super::enums::contract(chain, &mut steps);
     for (number, script) in chain.stage.scripts_of(Moment::Complete).enumerate() {
         steps
-            .transaction(Phase::Contract, format!("run sql {}", number + 1), Vec::new(), vec![verbatim(&script.up)])
+            .transaction(
+                Phase::Contract,
+                format!("run sql {}", number + 1),
+                Vec::new(),
+                Path::base(&chain.base).around([verbatim(&script.up)]),
+            )
             .hazard(Hazard::OpaqueSql);
     }
     for retired in chain.retired.iter().filter(|retired| retired.views != chain.newer.views) {
@@ -84,6 +90,7 @@ fn index_new_partitions(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) 
                     format!("partitions of `{}` that came later have `{}`", table.name, added.name),
                     super::start::partitioned_index(chain, table, &added.physical, &index),
                 )
+                .path(Path::base(&chain.base))
                 .lock("SHARE UPDATE EXCLUSIVE on each partition: nobody waits");
         }
     }
@@ -159,7 +166,6 @@ fn drop_table(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
 fn contract_table(chain: &Chain, table: &Physical<'_>, statements: Vec<Sql>, steps: &mut Steps) {
     let place = qualified(&chain.base, &table.name);
     let mut all: Vec<Sql> = bury(chain, table);
-    all.extend(enums::path(chain, &chain.newer.views));
     all.extend(statements);
     let step = steps.transaction(
         Phase::Contract,
@@ -189,7 +195,7 @@ fn strong(chain: &Chain, table: &Physical<'_>) -> Sql {
 /// The older version's view becomes a tombstone.
 fn bury(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
     match (&chain.older, table.older, table.older_view()) {
-        (Some(older), Some(model), Some(view)) => views::tombstone(chain, &older.views, view, model),
+        (Some(older), Some(model), Some(view)) => views::tombstone(chain, &Path::base(&chain.base), &older.views, view, model),
         _ => Vec::new(),
     }
 }
@@ -241,7 +247,7 @@ fn contract(chain: &Chain, table: &Physical<'_>, name: &str) -> Vec<Sql> {
         statements.extend(rename_columns(table, &place));
         statements.extend(final_constraints(chain, table, &place));
         statements.extend(final_identity(table, newer, &place));
-        statements.extend(final_defaults(table, newer, &place));
+        statements.extend(Path::newer(chain, &chain.newer.views).around(final_defaults(table, newer, &place)));
         statements.extend(comments(table, newer, &place));
     }
     statements

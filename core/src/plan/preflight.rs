@@ -3,6 +3,7 @@
 use crate::chain::Chain;
 use crate::ddl;
 use crate::enums;
+use crate::path::Path;
 use crate::plan::start::new_indexes;
 use crate::plan::{Action, Phase, Steps, Verdict, clauses, dependents, rows, surroundings};
 use crate::schema::Constraint;
@@ -74,7 +75,7 @@ pub(super) fn checks_after_script(chain: &Chain, tables: &[Physical<'_>], script
     let mut late = Steps::new();
     of_tables(chain, tables, scripts, &mut late);
     for step in late.done() {
-        steps.push(Phase::Constrain, step.title, step.action);
+        steps.push(Phase::Constrain, step.title, step.action).path(step.path);
     }
 }
 
@@ -101,7 +102,7 @@ fn types_exist(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
         .iter()
         .enumerate()
         .map(|(at, (name, collation))| sql!("{} AS {}", ddl::null(name, collation), ident(&format!("type {at}"))));
-    steps.push(
+    let step = steps.push(
         Phase::Preflight,
         "the types of the new columns are known",
         Action::Check {
@@ -111,13 +112,16 @@ fn types_exist(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
             verdict: Verdict::Refuse,
         },
     );
+    step.path(Path::base(&chain.base));
 }
 
 /// New tables and indexes are what this server takes: tried on empty twins, of which nothing stays.
 fn definitions(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
     let mut attempt = |title: String, sql: Sql, refusal: String| {
         let hint = "correct the definition, or drop what no longer fits; what this server says of it stands above".to_owned();
-        steps.push(Phase::Preflight, title, Action::Check { sql, refusal, hint, verdict: Verdict::Refuse });
+        steps
+            .push(Phase::Preflight, title, Action::Check { sql, refusal, hint, verdict: Verdict::Refuse })
+            .path(Path::base(&chain.base));
     };
     for table in tables {
         let (Some(newer), Some(name)) = (table.newer, table.final_name()) else { continue };
@@ -152,7 +156,7 @@ fn foreign_keys_fit(chain: &Chain, tables: &[Physical<'_>], here: &[&Physical<'_
             let pairs = columns.iter().zip(&references.columns);
             let alike = pairs.map(|(own, other)| sql!("{} = {}", null(target, other), null(newer, own)));
             let list = |names: &[String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-            steps.push(
+            let step = steps.push(
                 Phase::Preflight,
                 format!("a new foreign key of `{}` has the types of `{}`", table.name, references.table),
                 Action::Check {
@@ -168,6 +172,7 @@ fn foreign_keys_fit(chain: &Chain, tables: &[Physical<'_>], here: &[&Physical<'_
                     verdict: Verdict::Refuse,
                 },
             );
+            step.path(Path::base(&chain.base));
         }
     }
 }

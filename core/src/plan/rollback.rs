@@ -2,69 +2,59 @@
 
 use crate::chain::Chain;
 use crate::hazard::Hazard;
-use crate::plan::{Action, Command, Phase, Plan, Steps, exclusive};
+use crate::path::Path;
+use crate::plan::{Action, Command, Phase, Plan, Steps, When, exclusive};
 use crate::schema::Constraint;
 use crate::shadow::{Physical, layout};
 use crate::sql::{Sql, ident, join, qualified, verbatim};
 use crate::stage::Moment;
 use crate::{ddl, enums, numbers, partitions, sql, sync, views};
 
-/// How far the start got that is to be undone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reached {
-    /// The version was published: apps may have used it, so its views become tombstones.
-    pub published: bool,
-    /// How many of its scripts were run, in order.
-    pub scripts: usize,
-}
-
-/// The plan of `rollback` for a chain.
-pub fn rollback(chain: &Chain, reached: Reached) -> Plan {
+/// The plan of `rollback` for a chain, however far its start gets: steps say when they have something to do.
+pub fn rollback(chain: &Chain) -> Plan {
     let tables = layout(chain);
     let mut steps = Steps::new();
-    let published = reached.published;
-    let unfinished = if published {
-        // what made room for the version, and was not dropped yet
-        chain.retired.iter().find(|retired| retired.views == chain.newer.views).map(|old| (views::aside(&old.views), &old.tables))
-    } else {
-        Some((views::scratch(&chain.newer), &chain.newer.relations))
-    };
-    if reached.scripts > 0 {
-        let schema = if published { chain.newer.views.clone() } else { views::scratch(&chain.newer) };
-        let statements = vec![views::drop_unknown(&schema, &chain.newer.relations)];
-        steps.transaction(Phase::Undo, "drop the views of tables that sql has made", Vec::new(), statements);
+    let (views, scratch) = (&chain.newer.views, views::scratch(&chain.newer));
+    let scripts: Vec<_> = chain.stage.scripts_of(Moment::Start).collect();
+    if !scripts.is_empty() {
+        for (schema, when) in [(views, When::Published), (&scratch, When::Unpublished)] {
+            let statements = vec![views::drop_unknown(schema, &chain.newer.relations)];
+            let title = "drop the views of tables that sql has made";
+            steps.transaction(Phase::Undo, title, Vec::new(), statements).when(when);
+        }
     }
     let title = format!("drop the unfinished schema of `{}`", chain.newer.name);
-    let mut groups = unfinished.map_or_else(Vec::new, |(schema, relations)| views::drop_schema(&schema, relations));
+    // what made room for a version that is published, and was not dropped yet
+    if let Some(old) = chain.retired.iter().find(|retired| retired.views == *views) {
+        for group in views::drop_schema(&views::aside(&old.views), &old.tables) {
+            steps.transaction(Phase::Undo, title.clone(), Vec::new(), group).when(When::Published);
+        }
+    }
+    let mut groups = views::drop_schema(&scratch, &chain.newer.relations);
     // its types, while tables still have them, come after the tables
-    let last = groups.pop_if(|_| enums::differ(chain) && !published);
+    let last = groups.pop_if(|_| enums::differ(chain));
     for group in groups {
-        steps.transaction(Phase::Undo, title.clone(), Vec::new(), group);
+        steps.transaction(Phase::Undo, title.clone(), Vec::new(), group).when(When::Unpublished);
     }
     let mut quiet = Vec::new();
-    let scripts: Vec<_> = chain.stage.scripts_of(Moment::Start).collect();
     for number in (0..=scripts.len()).rev() {
-        quiet.extend(undo_tables(chain, &tables, number, published, &mut steps));
-        let before = number.checked_sub(1).filter(|before| *before < reached.scripts);
-        if let Some(down) = before.and_then(|before| scripts[before].down.as_ref()) {
-            steps.transaction(Phase::Undo, "run sql `down`", Vec::new(), vec![verbatim(down)]);
+        quiet.extend(undo_tables(chain, &tables, number, &mut steps));
+        if let Some(before) = number.checked_sub(1)
+            && let Some(down) = &scripts[before].down
+        {
+            let statements = Path::base(&chain.base).around([verbatim(down)]);
+            steps.transaction(Phase::Undo, "run sql `down`", Vec::new(), statements).when(When::Script(before));
         }
     }
-    if published {
-        let buried = |table: &&Physical<'_>| match table.newer {
-            Some(newer) => views::tombstone(chain, &chain.newer.views, &table.lineage.newest().table, newer),
-            None => Vec::new(),
-        };
-        for group in quiet.chunks(views::GROUP) {
-            let path = enums::path(chain, &chain.newer.views);
-            let graves = path.into_iter().chain(group.iter().flat_map(buried)).collect();
-            steps.transaction(Phase::Undo, format!("retire views of `{}`", chain.newer.views), Vec::new(), graves);
-        }
+    for group in quiet.chunks(views::GROUP) {
+        let graves = group.iter().flat_map(|table| bury(chain, table)).collect();
+        let title = format!("retire views of `{views}`");
+        steps.transaction(Phase::Undo, title, Vec::new(), graves).when(When::Published);
     }
     super::enums::undo(chain, &mut steps);
     if let Some(mut group) = last {
         group.splice(0..0, enums::give_back(chain));
-        steps.transaction(Phase::Undo, title, Vec::new(), group);
+        steps.transaction(Phase::Undo, title, Vec::new(), group).when(When::Unpublished);
     }
     Plan {
         command: Command::Rollback,
@@ -76,14 +66,15 @@ pub fn rollback(chain: &Chain, reached: Reached) -> Plan {
     }
 }
 
+/// The newer version's view becomes a tombstone.
+fn bury(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
+    let Some(newer) = table.newer else { return Vec::new() };
+    let types = Path::newer(chain, &chain.newer.views);
+    views::tombstone(chain, &types, &chain.newer.views, &table.lineage.newest().table, newer)
+}
+
 /// Undoes what was built of the tables that come after so many scripts; gives those of which nothing was.
-fn undo_tables<'a>(
-    chain: &Chain,
-    tables: &'a [Physical<'a>],
-    scripts: usize,
-    published: bool,
-    steps: &mut Steps,
-) -> Vec<&'a Physical<'a>> {
+fn undo_tables<'a>(chain: &Chain, tables: &'a [Physical<'a>], scripts: usize, steps: &mut Steps) -> Vec<&'a Physical<'a>> {
     let here = || tables.iter().filter(|table| table.scripts_before == scripts);
     for table in here() {
         drop_foreign_keys(chain, tables, table, steps);
@@ -99,20 +90,22 @@ fn undo_tables<'a>(
             continue;
         }
         let place = qualified(&chain.base, &table.name);
-        let mut all: Vec<Sql> = Vec::from_iter(enums::path(chain, &chain.newer.views).filter(|_| published));
-        let mut strong = place.clone();
-        if published && let Some(newer) = table.newer {
-            let view = &table.lineage.newest().table;
-            all.extend(views::tombstone(chain, &chain.newer.views, view, newer));
-            strong = qualified(&chain.newer.views, view);
+        let gentle = std::slice::from_ref(&place);
+        for when in [When::Published, When::Unpublished] {
+            let (mut all, mut strong) = (Vec::new(), place.clone());
+            if when == When::Published && table.newer.is_some() {
+                all.extend(bury(chain, table));
+                strong = qualified(&chain.newer.views, &table.lineage.newest().table);
+            }
+            all.extend(statements.iter().cloned());
+            let is_there = table.older.is_some() || when == When::Published;
+            let locks = if is_there { exclusive(gentle, &[strong]) } else { Vec::new() };
+            steps
+                .transaction(Phase::Undo, format!("undo table `{}`", table.name), locks, all)
+                .when(when)
+                .lock(format!("ACCESS EXCLUSIVE on {place}, instant"))
+                .hazard(Hazard::Standby);
         }
-        all.extend(statements);
-        let locks =
-            if table.older.is_some() || published { exclusive(std::slice::from_ref(&place), &[strong]) } else { Vec::new() };
-        steps
-            .transaction(Phase::Undo, format!("undo table `{}`", table.name), locks, all)
-            .lock(format!("ACCESS EXCLUSIVE on {place}, instant"))
-            .hazard(Hazard::Standby);
     }
     quiet
 }

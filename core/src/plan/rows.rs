@@ -9,11 +9,12 @@ use std::collections::BTreeSet;
 use crate::chain::Chain;
 use crate::ddl;
 use crate::enums::{self, Moment};
+use crate::path::Path;
 use crate::plan::start::new_indexes;
 use crate::plan::{Action, Phase, Steps, Verdict};
 use crate::schema::{Column, Constraint, Index, IndexColumn, References, Table};
 use crate::shadow::{Added, Physical};
-use crate::sql::{Sql, ident, join, literal, mentions, qualified, user};
+use crate::sql::{Sql, concatenation, ident, join, literal, mentions, operation, qualified, user};
 use crate::sync::{self, Direction};
 use crate::{numbers, sql, types};
 
@@ -59,9 +60,9 @@ pub(super) fn are_read(tables: &[Physical<'_>], table: &Physical<'_>) -> bool {
             || kept().flat_map(|other| &other.added_constraints).any(|added| points_here(&added.constraint)))
 }
 
-fn refuse(steps: &mut Steps, title: String, sql: Sql, refusal: String, hint: impl Into<String>) {
+fn refuse(steps: &mut Steps, title: String, path: Path, sql: Sql, refusal: String, hint: impl Into<String>) {
     let action = Action::Check { sql, refusal, hint: hint.into(), verdict: Verdict::Refuse };
-    steps.push(Phase::Preflight, title, action);
+    steps.push(Phase::Preflight, title, action).path(path);
 }
 
 /// The expressions are valid.
@@ -75,6 +76,7 @@ fn expressions(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
         refuse(
             steps,
             format!("`{word}` of `{}` is valid", table.name),
+            sync::path(chain, direction),
             sql!("SELECT NULL::pg_catalog.text FROM ({}) AS valid WHERE false", query),
             format!("`{word}` of table `{}` is not valid SQL", table.name),
             format!("correct the `{word}` expression; it stands where the columns of the {side} version are in scope{of_enums}"),
@@ -86,6 +88,7 @@ fn expressions(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
             refuse(
                 steps,
                 format!("`{word}` of `{}` has the types of its columns", table.name),
+                sync::path(chain, direction),
                 ddl::try_assignment(&targets, &query),
                 format!("`{word}` of table `{}` gives another type than its column has", table.name),
                 "write a cast into the expression",
@@ -113,24 +116,22 @@ fn conversions(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
         ));
         let scope = table.lineage.newest().columns.iter().find(|there| there.name == column.name);
         if let Some(condition) = scope.and_then(|there| enums::is_no_label(chain, there, &value)) {
-            let text = shown(&literal(&label), &value);
-            faults.push(sql!(
-                "CASE WHEN {} THEN {} || {} END",
-                condition,
-                text,
-                literal(&format!(", no label of {}", types::element(&column.sql_type)))
-            ));
+            let reason = literal(&format!(", no label of {}", types::element(&column.sql_type)));
+            let text = concatenation([shown(&literal(&label), &value), reason]);
+            faults.push(sql!("CASE WHEN {} THEN {} END", condition, text));
         }
         // an assignment refuses what a cast cuts off
         if let Some(length) = types::length(&column.sql_type) {
-            let text = shown(&literal(&label), &value);
             let reason = literal(&format!(", too long for {}", column.sql_type));
-            faults.push(sql!("CASE WHEN {} THEN {} || {} END", too_long(&length, &value), text, reason));
+            let text = concatenation([shown(&literal(&label), &value), reason]);
+            faults.push(sql!("CASE WHEN {} THEN {} END", too_long(&length, &value), text));
         }
     }
     let faults = sql!("nullif(pg_catalog.concat_ws(', ', {}), '')", join(faults, ", "));
     let result = sql!("({}) AS result ({})", query, join(columns, ", "));
     let place = qualified(&chain.base, &table.name);
+    let found = Sql::trusted("pg_catalog.cardinality(\"diptych found\")");
+    let late = operation(&Sql::trusted("pg_catalog.statement_timestamp()"), "+", &Sql::trusted("'10 s'::pg_catalog.interval"));
     let text = sql!(
         "
 #variable_conflict use_column
@@ -139,27 +140,26 @@ DECLARE
   \"diptych found\" pg_catalog.text[];
 BEGIN
   BEGIN
-    \"diptych found\" := ARRAY(SELECT {} || ': ' || {} FROM {} AS {}, LATERAL {} WHERE {} IS NOT NULL LIMIT 3);
+    \"diptych found\" := ARRAY(SELECT {} FROM {} AS {}, LATERAL {} WHERE {} IS NOT NULL LIMIT 3);
   EXCEPTION WHEN data_exception OR integrity_constraint_violation OR raise_exception THEN
     FOR {} IN SELECT {}.*, {}.ctid FROM {} AS {} LOOP
       BEGIN
         PERFORM {} FROM {};
       EXCEPTION WHEN data_exception OR integrity_constraint_violation OR raise_exception THEN
-        \"diptych found\" := \"diptych found\" || ({} || ': ' || SQLERRM);
+        \"diptych found\" := pg_catalog.array_append(\"diptych found\", {});
       END;
-      EXIT WHEN pg_catalog.cardinality(\"diptych found\") = 3 OR pg_catalog.clock_timestamp() > pg_catalog.statement_timestamp() + interval '10 s';
+      EXIT WHEN {} OR {};
     END LOOP;
     IF \"diptych found\" IS NULL THEN
       RAISE;
     END IF;
   END;
-  IF pg_catalog.cardinality(\"diptych found\") > 0 THEN
+  IF {} THEN
     RAISE EXCEPTION USING ERRCODE = 'data_exception', MESSAGE = pg_catalog.array_to_string(\"diptych found\", '; ');
   END IF;
 END
 ",
-        sample(table),
-        faults,
+        concatenation([sample(table), literal(": "), faults.clone()]),
         place,
         row,
         result,
@@ -171,11 +171,15 @@ END
         row,
         faults,
         result,
-        sample(table)
+        concatenation([sample(table), literal(": "), Sql::trusted("SQLERRM")]),
+        operation(&found, "=", &Sql::trusted("3")),
+        operation(&Sql::trusted("pg_catalog.clock_timestamp()"), ">", &late),
+        operation(&found, ">", &Sql::trusted("0"))
     );
     refuse(
         steps,
         format!("every row of `{}` can be converted", table.name),
+        sync::path(chain, Direction::Up),
         sql!("DO {}", sql::dollar_quoted(&text)),
         format!("`up` of table `{}` does not give existing rows what their columns take", table.name),
         "make `up` give a value that fits for these rows (coalesce, left), or correct the rows",
@@ -184,13 +188,14 @@ END
 
 /// Whether a value is longer than its column takes: trailing spaces are cut off of text, as the server does.
 fn too_long(length: &types::Length, value: &Sql) -> Sql {
+    let bits = |value: &Sql| sql!("pg_catalog.bit_length({}::pg_catalog.varbit)", value);
     let scalar = |value: &Sql| match length.kind {
         types::Measure::Characters => {
             let rest = sql!("pg_catalog.substr({}::pg_catalog.text, {})", value, length.limit + 1);
-            sql!("pg_catalog.length(pg_catalog.rtrim({}, ' ')) > 0", rest)
+            operation(&sql!("pg_catalog.length(pg_catalog.rtrim({}, ' '))", rest), ">", &Sql::trusted("0"))
         }
-        types::Measure::BitsAtMost => sql!("pg_catalog.bit_length({}::pg_catalog.varbit) > {}", value, length.limit),
-        types::Measure::BitsExactly => sql!("pg_catalog.bit_length({}::pg_catalog.varbit) <> {}", value, length.limit),
+        types::Measure::BitsAtMost => operation(&bits(value), ">", &sql!("{}", length.limit)),
+        types::Measure::BitsExactly => operation(&bits(value), "<>", &sql!("{}", length.limit)),
     };
     if length.array {
         let elements = sql!("pg_catalog.unnest({}) AS element (value)", value);
@@ -209,6 +214,7 @@ fn too_many(chain: &Chain, table: &Physical<'_>, added: &Added, steps: &mut Step
     refuse(
         steps,
         format!("there are numbers for every row of `{}`", table.name),
+        sync::path(chain, Direction::Up),
         sql!("SELECT {} FROM {} AS {} OFFSET 32767 LIMIT 1", sample(table), qualified(&chain.base, &table.name), ident(ROW)),
         format!("table `{}` has more rows than column `{}` has numbers, which end at 32767", table.name, added.column.name),
         "give the column type serial or bigserial",
@@ -220,6 +226,7 @@ fn missing(chain: &Chain, table: &Physical<'_>, column: &str, steps: &mut Steps)
     refuse(
         steps,
         format!("no row of `{}` has NULL in `{column}`", table.name),
+        sync::path(chain, Direction::Up),
         sql!(
             "SELECT {} FROM {} AS {} WHERE {}.{} IS NULL LIMIT 3",
             sample(table),
@@ -246,9 +253,10 @@ fn broken_check(chain: &Chain, table: &Physical<'_>, name: &str, check: &str, st
     refuse(
         steps,
         format!("the rows of `{}` keep check `{name}`", table.name),
+        sync::path(chain, Direction::Up),
         sql!(
             "SELECT {} FROM ({}) AS {} WHERE NOT {} LIMIT 3",
-            join(values, " || ': ' || "),
+            separated(values, ": "),
             newer_rows(chain, table, newer, &read),
             place,
             user(check)
@@ -300,17 +308,22 @@ fn duplicates(chain: &Chain, table: &Physical<'_>, name: &str, index: &Index, st
     let numbers: Vec<Sql> = (0..keys.len()).map(number).collect();
     let present = numbers.iter().map(|key| sql!("{} IS DISTINCT FROM NULL", key));
     let filter = if index.nulls_not_distinct { Sql::default() } else { sql!(" WHERE {}", join(present, " AND ")) };
+    let counted = Sql::trusted(
+        "pg_catalog.format(' in %s rows (%s, %s)', pg_catalog.count(*), pg_catalog.min(row_), pg_catalog.max(row_))",
+    );
     let is_key = newer.constraints.contains_key(name);
     let what = if is_key { "constraint" } else { "unique index" };
     refuse(
         steps,
         format!("no two rows of `{}` have one key in {what} `{name}`", table.name),
+        sync::path(chain, Direction::Up),
         sql!(
-            "SELECT {} || pg_catalog.format(' in %s rows (%s, %s)', pg_catalog.count(*), pg_catalog.min(row_), pg_catalog.max(row_)) FROM ({}) AS found{} GROUP BY {} HAVING pg_catalog.count(*) > 1 LIMIT 3",
-            join(joined(values), ""),
+            "SELECT {} FROM ({}) AS found{} GROUP BY {} HAVING {} LIMIT 3",
+            concatenation(joined(values).into_iter().chain([counted])),
             found,
             filter,
-            join(numbers, ", ")
+            join(numbers, ", "),
+            operation(&Sql::trusted("pg_catalog.count(*)"), ">", &Sql::trusted("1"))
         ),
         format!("rows of table `{}` share a key that {what} `{name}` wants once", table.name),
         "correct these rows, or give a column of the key an `up` that tells them apart",
@@ -338,11 +351,18 @@ fn orphans(
     let collation = |table: &Table, name: &String| {
         table.columns.iter().find(|column| column.name == *name).and_then(|column| column.collation.clone())
     };
+    let sql_type = |table: &Table, name: &String| {
+        let column = table.columns.iter().find(|column| column.name == *name);
+        enums::plain(chain, &types::without_length(column.map_or("text", |column| &column.sql_type)))
+    };
     let pairs = columns.iter().zip(&references.columns).map(|(own, other)| {
         let (ours, theirs) = (collation(newer, own), collation(parent, other));
         // it is the referenced column's collation that counts
         let collate = (ours != theirs).then(|| theirs.unwrap_or_else(|| "pg_catalog.default".to_owned()));
-        sql!("{}.{} = {}", ident("diptych parent"), ident(other), ddl::collate(&child(own), &collate))
+        // equality of the referenced column's type, whatever operator of that name the path has
+        let there = sql!("{}.{}", ident("diptych parent"), ident(other));
+        let here = ddl::collate(&ddl::cast(&child(own), &sql_type(parent, other), &None), &collate);
+        operation(&sql!("ARRAY[{}]", there), "=", &sql!("ARRAY[{}]", here))
     });
     let mut broken = join(columns.iter().map(is_there), " AND ");
     // a table that comes with this migration has no rows yet, unless sql has filled it
@@ -368,9 +388,10 @@ fn orphans(
     let rows = newer_rows(chain, table, newer, &columns.iter().cloned().collect());
     let values = joined(columns.iter().map(|column| shown(&literal(column), &child(column))).collect());
     let found = |condition: &Sql| {
-        let (row, values) = (sample_name(newer), join(values.clone(), ""));
+        let (row, values) = (sample_name(newer), values.clone().unwrap_or_default());
         let place = ident("diptych child");
-        sql!("SELECT {}.{} || ': ' || {} FROM ({}) AS {} WHERE {}", place, row, values, rows, place, condition)
+        let text = concatenation([sql!("{}.{}", place, row), literal(": "), values]);
+        sql!("SELECT {} FROM ({}) AS {} WHERE {}", text, rows, place, condition)
     };
     let mut query = found(&broken);
     if references.match_type.is_some() && columns.len() > 1 {
@@ -380,6 +401,7 @@ fn orphans(
     refuse(
         steps,
         format!("the rows of `{}` point at rows of `{}` by foreign key `{name}`", table.name, references.table),
+        sync::path(chain, Direction::Up),
         sql!("{} LIMIT 3", query),
         format!("rows of table `{}` point at no row of table `{}` by foreign key `{name}`", table.name, references.table),
         if target.is_kept() || is_filled {
@@ -422,21 +444,32 @@ fn sample_name(newer: &Table) -> Sql {
 fn sample(table: &Physical<'_>) -> Sql {
     let key = table.older.map(|older| older.primary_key()).unwrap_or_default();
     if key.is_empty() {
-        return sql!("('row at ' || {}.ctid::pg_catalog.text) COLLATE pg_catalog.\"C\"", ident(ROW));
+        let place = concatenation([literal("row at "), sql!("{}.ctid::pg_catalog.text", ident(ROW))]);
+        return sql!("{} COLLATE pg_catalog.\"C\"", place);
     }
     let parts = key.iter().map(|column| shown(&literal(column), &sql!("{}.{}", ident(ROW), ident(column))));
     // under one collation, whatever those of the columns: rows are compared by it
-    sql!("({}) COLLATE pg_catalog.\"C\"", join(joined(parts.collect()), ""))
+    sql!("({}) COLLATE pg_catalog.\"C\"", joined(parts.collect()).unwrap_or_default())
 }
 
 /// `label = value`, the value clipped.
 fn shown(label: &Sql, value: &Sql) -> Sql {
-    sql!("{} || ' = ' || coalesce(pg_catalog.\"left\"({}::pg_catalog.text, 80), 'NULL')", label, value)
+    let clipped = sql!("coalesce(pg_catalog.\"left\"({}::pg_catalog.text, 80), 'NULL')", value);
+    concatenation([label.clone(), literal(" = "), clipped])
 }
 
 /// Parts of a text with commas between them; none of no parts.
 fn joined(parts: Vec<Sql>) -> Option<Sql> {
-    (!parts.is_empty()).then(|| join(parts, " || ', ' || "))
+    (!parts.is_empty()).then(|| separated(parts, ", "))
+}
+
+/// Parts of a text with a separator between them.
+fn separated(parts: Vec<Sql>, separator: &str) -> Sql {
+    let between = parts.into_iter().enumerate().flat_map(|(at, part)| {
+        let before = (at > 0).then(|| literal(separator));
+        before.into_iter().chain([part])
+    });
+    concatenation(between.collect::<Vec<_>>())
 }
 
 /// Whether a rule reads numbers that no row has yet.

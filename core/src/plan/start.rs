@@ -3,21 +3,14 @@
 use crate::chain::Chain;
 use crate::ddl::{self, Build, Names};
 use crate::hazard::Hazard;
-use crate::plan::{Action, Command, Phase, Plan, Steps, exclusive, preflight, share_row_exclusive};
+use crate::path::Path;
+use crate::plan::{Action, Command, Phase, Plan, Reaches, Steps, exclusive, preflight, share_row_exclusive};
 use crate::schema::{Constraint, Index};
 use crate::shadow::{AddedConstraint, Physical, layout};
-use crate::sql::{Sql, ident, join, literal, qualified, verbatim};
+use crate::sql::{Sql, ident, join, literal, operation, qualified, verbatim};
 use crate::stage::{Moment, Script};
 use crate::sync::{self, Direction};
 use crate::{enums, names, numbers, partitions, rights, sql, views};
-
-/// The id of the step after which apps may use the new version.
-pub const PUBLISH: &str = "publish";
-
-/// The id of the step that runs the n-th script of a start, counted from 0.
-pub fn script_step(number: usize) -> String {
-    format!("sql-{number}")
-}
 
 /// The plan of `start` for a chain.
 pub fn start(chain: &Chain) -> Plan {
@@ -28,7 +21,7 @@ pub fn start(chain: &Chain) -> Plan {
     let scripts: Vec<_> = chain.stage.scripts_of(Moment::Start).collect();
     for number in 0..=scripts.len() {
         if let Some(before) = number.checked_sub(1) {
-            run_script(before, scripts[before], &mut steps);
+            run_script(chain, before, scripts[before], &mut steps);
             preflight::checks_after_script(chain, &tables, number, &mut steps);
         }
         build(chain, &tables, number, &mut steps);
@@ -47,11 +40,10 @@ pub fn start(chain: &Chain) -> Plan {
     }
 }
 
-fn run_script(number: usize, script: &Script, steps: &mut Steps) {
+fn run_script(chain: &Chain, number: usize, script: &Script, steps: &mut Steps) {
     let title = format!("run sql {}", number + 1);
-    let step = steps.transaction(Phase::Constrain, title, Vec::new(), vec![verbatim(&script.up)]);
-    step.id = script_step(number);
-    step.hazard(Hazard::OpaqueSql);
+    let statements = Path::base(&chain.base).around([verbatim(&script.up)]);
+    steps.transaction(Phase::Constrain, title, Vec::new(), statements).reaches(Reaches::Script(number)).hazard(Hazard::OpaqueSql);
 }
 
 /// Everything but sync and views, for the tables that may use what so many scripts have made, and nothing of a later one.
@@ -74,17 +66,18 @@ fn build(chain: &Chain, tables: &[Physical<'_>], scripts: usize, steps: &mut Ste
 fn expand(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     let base = &chain.base;
     let place = qualified(base, &table.name);
+    let texts = Path::newer(chain, &views::scratch(&chain.newer));
     if let (None, Some(newer)) = (table.older, table.newer) {
         let created = ddl::create_table(base, &table.name, &table.lineage.newest().table, newer, |name| table.displaced(name));
-        let statements = enums::path(chain, &views::scratch(&chain.newer)).into_iter().chain(created).collect();
-        steps.transaction(Phase::Expand, format!("create table `{}`", table.name), Vec::new(), statements);
+        let title = format!("create table `{}`", table.name);
+        steps.transaction(Phase::Expand, title, Vec::new(), texts.around(created));
         return;
     }
     let untouched = table.added.is_empty() && table.tightened.is_empty() && checks(table).next().is_none() && !table.needs_sync();
     if !table.is_kept() || untouched {
         return;
     }
-    let mut statements = Vec::from_iter(enums::path(chain, &views::scratch(&chain.newer)));
+    let mut statements = Vec::new();
     statements.extend(numbers::columns(table).map(|added| numbers::create(chain, table, added)));
     for added in &table.added {
         let declared = ddl::typed(&added.column.sql_type, &added.column.collation);
@@ -114,14 +107,11 @@ fn expand(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
             ),
         ));
     }
+    let mut statements = texts.around(statements);
     statements.extend(carry_properties(table, &place));
-    if !statements.is_empty() && enums::path(chain, "").is_some() {
-        statements.push(enums::own_path(chain));
-    }
     if table.needs_fill() {
-        let sync = sync::filling(chain, table);
-        statements.extend(sync.functions);
-        statements.extend(sync.triggers);
+        statements.extend(sync::filling(chain, table).statements(chain));
+        statements.push(rights::seal());
     }
     let shared = !table.tightened.is_empty() || checks(table).any(|check| is_shared(table, &check.constraint));
     let step = steps.transaction(
@@ -244,14 +234,18 @@ fn backfill(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     let converted = (!targets.is_empty()).then(|| sql!("({}) = ({})", columns, query));
     let numbered = numbers::columns(table)
         .map(|added| sql!("{} = {}", ident(&added.physical), numbers::value(chain, table, added, &held(added))));
+    let place_of = sql!("{}.ctid", row);
+    let bound = |parameter: &str| sql!("{}::pg_catalog.text::pg_catalog.tid", Sql::trusted(parameter));
+    let stripe = |parameter: &str| sql!("{}::pg_catalog.int4", Sql::trusted(parameter));
+    let hash = operation(&sql!("pg_catalog.hashtid({})", place_of), "&", &Sql::trusted("2147483647"));
     let update = sql!(
-        "UPDATE {} AS {} SET {} WHERE {}.ctid >= $1::pg_catalog.text::pg_catalog.tid AND {}.ctid < $2::pg_catalog.text::pg_catalog.tid AND (pg_catalog.hashtid({}.ctid) & 2147483647) % $4::pg_catalog.int4 = $3::pg_catalog.int4",
+        "UPDATE {} AS {} SET {} WHERE {} AND {} AND {}",
         place,
         row,
         join(converted.into_iter().chain(numbered), ", "),
-        row,
-        row,
-        row
+        operation(&place_of, ">=", &bound("$1")),
+        operation(&place_of, "<", &bound("$2")),
+        operation(&operation(&hash, "%", &stripe("$4")), "=", &stripe("$3"))
     );
     let missed = targets.iter().enumerate().map(|(at, target)| {
         sql!(
@@ -288,7 +282,7 @@ fn backfill(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
             vacuum: sql!("VACUUM (INDEX_CLEANUP off, TRUNCATE off) {}", place),
         },
     );
-    step.lock("row locks, at most 250 ms each").hazard(Hazard::RepeatableRead);
+    step.path(sync::path(chain, Direction::Up)).lock("row locks, at most 250 ms each").hazard(Hazard::RepeatableRead);
     if sync::has_sub_select(table) {
         step.hazard(Hazard::SubSelect);
     }
@@ -315,7 +309,11 @@ fn build_indexes(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
             }
         };
         let step = steps.push(Phase::Constrain, format!("build index `{name}` on `{}`", table.name), action);
-        step.lock(if table.is_partitioned() { PARTITIONED_INDEX_LOCK } else { "SHARE UPDATE EXCLUSIVE: nobody waits" });
+        step.path(Path::base(&chain.base)).lock(if table.is_partitioned() {
+            PARTITIONED_INDEX_LOCK
+        } else {
+            "SHARE UPDATE EXCLUSIVE: nobody waits"
+        });
         if index.unique {
             let columns = table.newer.map(|newer| index.columns(newer)).unwrap_or_default();
             step.hazard(if columns.iter().any(|column| table.is_added(ddl::physical(&table.newer_names, column))) {
@@ -358,16 +356,14 @@ fn bind(chain: &Chain, on: (&str, &str, &str), table: &Physical<'_>, index: &Ind
     let Some(newer) = table.newer else { return Vec::new() };
     let moved = newer.mentioned(index.opaque()).iter().any(|column| ddl::physical(&table.newer_names, column) != column);
     // a text may name a type that the path of the statement does not have
-    let is_typed = !index.opaque().is_empty() && enums::path(chain, &chain.base).is_some();
+    let is_typed = !index.opaque().is_empty() && enums::are_made(chain);
     if !moved && !is_typed {
         return Vec::new();
     }
-    let mut statements = ddl::bind_index(on, index, &table.newer_names, build, newer);
-    if let Some(path) = enums::path(chain, &views::scratch(&chain.newer)) {
-        // read under the newer version's names, printed for the tool's own path, in which it is run
-        statements.insert(0, path);
-        statements.insert(statements.len() - 1, enums::own_path(chain));
-    }
+    // read under the newer version's names, printed for the tool's own path, which has none
+    let (bound, made) = ddl::bind_index(on, index, &table.newer_names, build, newer);
+    let mut statements = Path::newer(chain, &views::scratch(&chain.newer)).around(made);
+    statements.push(bound);
     statements
 }
 
@@ -378,6 +374,7 @@ fn constrain(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_>, steps
         let sql = sql!("ALTER TABLE {} VALIDATE CONSTRAINT {}", place, ident(name));
         steps
             .push(Phase::Constrain, format!("validate `{name}` of `{}`", table.name), Action::Statement { sql })
+            .path(Path::base(&chain.base))
             .lock("SHARE UPDATE EXCLUSIVE: nobody waits");
     };
     if table.is_kept() {
@@ -451,6 +448,8 @@ fn go_live(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
         if table.needs_fill() && !table.added.iter().any(|added| added.derived) {
             // no live trigger takes the place of those that gave numbers; their drop has the same lock as the above
             statements.extend(sync::remove(chain, table));
+        } else if numbers::columns(table).next().is_some() {
+            statements.extend(sync::remove_numbers(chain, table));
         }
         steps
             .transaction(
@@ -463,9 +462,9 @@ fn go_live(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     }
     let sync = table.needs_sync().then(|| sync::live(chain, table)).filter(|sync| !sync.functions.is_empty());
     if let Some(sync) = sync {
-        let mut statements = sync.functions;
-        statements.extend(sync.triggers);
+        let mut statements = sync.statements(chain);
         statements.push(sync::remove_filling(chain, table));
+        statements.push(rights::seal());
         let step = steps.transaction(
             Phase::Publish,
             format!("sync of `{}` goes live", table.name),
@@ -509,8 +508,9 @@ fn publish(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
         let statements = vec![views::create_unknown(chain, tables)];
         steps.transaction(Phase::Publish, "create views of tables that sql has made", Vec::new(), statements);
     }
-    let step = steps.transaction(Phase::Publish, format!("publish `{}`", chain.newer.views), Vec::new(), views::publish(chain));
-    PUBLISH.clone_into(&mut step.id);
+    steps
+        .transaction(Phase::Publish, format!("publish `{}`", chain.newer.views), Vec::new(), views::publish(chain))
+        .reaches(Reaches::Published);
     if let Some(old) = chain.retired.iter().find(|retired| retired.views == chain.newer.views) {
         for group in views::drop_schema(&views::aside(&old.views), &old.tables) {
             steps.transaction(Phase::Publish, format!("drop tombstones of an earlier `{}`", old.views), Vec::new(), group);

@@ -1,10 +1,12 @@
 //! What stands around a table and is not in the model: row security, partitions, publications, the application's triggers.
 
 use crate::chain::Chain;
+use crate::path::Path;
 use crate::plan::{Action, Phase, Steps, Verdict, rows};
 use crate::shadow::Physical;
 use crate::sql;
 use crate::sql::{Sql, join, literal};
+use crate::sync;
 
 /// Looked at before anything is changed: what would break is refused, what somebody should know is told.
 pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
@@ -16,6 +18,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     let kept = names(tables, |table| table.older.is_some() && table.newer.is_some());
     let find = |names: &[Sql], condition: Sql| (!names.is_empty()).then(|| relations(chain, names, &condition));
 
+    creators(chain, tables, steps);
     push(
         steps,
         "row security hides no row that is read",
@@ -116,6 +119,41 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
         "these publications have the tables, and a native subscriber stops at the first row with a column that it lacks",
         "add the new columns to the subscriber's tables first, by the names that `plan` shows, or give the publication a list of columns",
         Verdict::Warn,
+    );
+}
+
+/// Who else may create in the schemas where conversions find their names. What somebody puts there may fit better than what was meant:
+/// it would run with the rights of whoever writes, and with those of the migration role while rows are filled, or at every write
+/// where a conversion reads other tables.
+fn creators(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
+    let converted = || tables.iter().filter(|table| table.needs_sync());
+    if converted().next().is_none() {
+        return;
+    }
+    let verdict = if converted().any(sync::has_sub_select) { Verdict::Refuse } else { Verdict::Warn };
+    let schemas = join(Path::base(&chain.base).schemas().iter().map(|schema| literal(schema)), ", ");
+    let sql = sql!(
+        "SELECT pg_catalog.format('%s in schema %I', creator.name, creator.place), pg_catalog.format('REVOKE CREATE ON SCHEMA %I FROM %s', creator.place, creator.name) FROM (\
+         SELECT space.nspname AS place, CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(role.rolname) END AS name \
+         FROM pg_catalog.pg_namespace AS space CROSS JOIN LATERAL pg_catalog.aclexplode(space.nspacl) AS acl LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = acl.grantee \
+         WHERE space.nspname IN ({}) AND acl.privilege_type = 'CREATE' AND acl.grantee <> space.nspowner AND (acl.grantee = 0 OR (NOT role.rolsuper AND role.rolname <> current_user))\
+         ) AS creator",
+        schemas
+    );
+    push(
+        steps,
+        "nobody else may create where conversions find their names",
+        Some(sql),
+        match verdict {
+            Verdict::Refuse => {
+                "these roles may put functions and operators where a conversion finds its names, which runs with the migration role's rights since it reads other tables"
+            }
+            Verdict::Warn => {
+                "these roles may put functions and operators where conversions find their names, which the backfill runs with the migration role's rights"
+            }
+        },
+        "take that right from them",
+        verdict,
     );
 }
 

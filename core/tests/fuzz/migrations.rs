@@ -167,9 +167,9 @@ pub(crate) fn plans(chain: &Chain) -> Vec<Plan> {
     vec![
         start(chain),
         complete(chain),
-        rollback(chain, Reached::default()),
-        rollback(chain, Reached { published: false, scripts }),
-        rollback(chain, Reached { published: true, scripts }),
+        rollback(chain).after(Reached::default()),
+        rollback(chain).after(Reached { published: false, scripts }),
+        rollback(chain).after(Reached { published: true, scripts }),
     ]
 }
 

@@ -1,4 +1,5 @@
--- the tables of a schema as the model has them, one row each: name and JSON
+-- The tables of a schema as the model has them, one row each: name and JSON. Run on the path of the schema, by which names are printed:
+-- every operator is one that the server has for exactly these types, or is named with its schema.
 WITH relation AS (
   SELECT class.oid, class.relname::text AS name, class.relreplident, class.relkind FROM pg_catalog.pg_class AS class
   JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace
@@ -29,8 +30,8 @@ columns AS (
     'name', attribute.attname,
     'type', pg_catalog.format_type(attribute.atttypid, attribute.atttypmod),
     'nullable', NOT attribute.attnotnull,
-    'collate', CASE WHEN attribute.attcollation <> 0 AND attribute.attcollation <> (SELECT type_.typcollation FROM pg_catalog.pg_type AS type_ WHERE type_.oid = attribute.atttypid)
-      THEN (SELECT CASE WHEN space.nspname = 'pg_catalog' THEN '' ELSE pg_catalog.quote_ident(space.nspname) || '.' END || pg_catalog.quote_ident(collation_.collname)
+    'collate', CASE WHEN attribute.attcollation <> 0::pg_catalog.oid AND attribute.attcollation <> (SELECT type_.typcollation FROM pg_catalog.pg_type AS type_ WHERE type_.oid = attribute.atttypid)
+      THEN (SELECT CASE WHEN space.nspname = 'pg_catalog' THEN pg_catalog.quote_ident(collation_.collname) ELSE pg_catalog.format('%I.%I', space.nspname, collation_.collname) END
         FROM pg_catalog.pg_collation AS collation_ JOIN pg_catalog.pg_namespace AS space ON space.oid = collation_.collnamespace WHERE collation_.oid = attribute.attcollation) END,
     'default', CASE WHEN attribute.attgenerated = '' THEN pg_catalog.pg_get_expr(def.adbin, def.adrelid) END,
     'generated', CASE WHEN attribute.attgenerated <> '' THEN pg_catalog.pg_get_expr(def.adbin, def.adrelid) END,
@@ -42,12 +43,12 @@ columns AS (
   LEFT JOIN pg_catalog.pg_attrdef AS def ON def.adrelid = attribute.attrelid AND def.adnum = attribute.attnum
   LEFT JOIN LATERAL (
     SELECT class.relname AS name, nullif(pg_catalog.concat_ws(' ',
-      CASE WHEN seq.seqincrement <> 1 THEN 'INCREMENT BY ' || seq.seqincrement END,
-      CASE WHEN seq.seqmin <> 1 THEN 'MINVALUE ' || seq.seqmin END,
+      CASE WHEN seq.seqincrement <> 1 THEN pg_catalog.concat('INCREMENT BY ', seq.seqincrement) END,
+      CASE WHEN seq.seqmin <> 1 THEN pg_catalog.concat('MINVALUE ', seq.seqmin) END,
       CASE WHEN seq.seqmax <> (CASE seq.seqtypid::pg_catalog.regtype::text WHEN 'smallint' THEN 32767 WHEN 'integer' THEN 2147483647 ELSE 9223372036854775807 END)
-        THEN 'MAXVALUE ' || seq.seqmax END,
-      CASE WHEN seq.seqstart <> 1 THEN 'START WITH ' || seq.seqstart END,
-      CASE WHEN seq.seqcache <> 1 THEN 'CACHE ' || seq.seqcache END,
+        THEN pg_catalog.concat('MAXVALUE ', seq.seqmax) END,
+      CASE WHEN seq.seqstart <> 1 THEN pg_catalog.concat('START WITH ', seq.seqstart) END,
+      CASE WHEN seq.seqcache <> 1 THEN pg_catalog.concat('CACHE ', seq.seqcache) END,
       CASE WHEN seq.seqcycle THEN 'CYCLE' END), '') AS options
     FROM pg_catalog.pg_depend AS depend JOIN pg_catalog.pg_class AS class ON class.oid = depend.objid AND class.relkind = 'S'
     JOIN pg_catalog.pg_sequence AS seq ON seq.seqrelid = class.oid
@@ -70,7 +71,7 @@ parameters AS (
   LEFT JOIN index_include ON index_include.indexrelid = index.indexrelid LEFT JOIN pg_catalog.pg_tablespace AS space ON space.oid = class.reltablespace
 ),
 elements AS (
-  SELECT con.oid, pg_catalog.string_agg(pg_catalog.pg_get_indexdef(con.conindid, key.place::pg_catalog.int4, false) || ' WITH ' || operator_.oprname, ', ' ORDER BY key.place) AS text
+  SELECT con.oid, pg_catalog.string_agg(pg_catalog.concat(pg_catalog.pg_get_indexdef(con.conindid, key.place::pg_catalog.int4, false), ' WITH ', operator_.oprname), ', ' ORDER BY key.place) AS text
   FROM pg_catalog.pg_constraint AS con CROSS JOIN LATERAL pg_catalog.unnest(con.conexclop) WITH ORDINALITY AS key (operator, place)
   JOIN pg_catalog.pg_operator AS operator_ ON operator_.oid = key.operator
   GROUP BY con.oid
@@ -107,15 +108,15 @@ constraints AS (
       'storage_parameters', parameters.storage, 'tablespace', parameters.tablespace)) AS map
     FROM parameters WHERE parameters.indexrelid = con.conindid
   ) AS parameter ON con.contype IN ('p', 'u', 'x')
-  WHERE con.contype IN ('p', 'u', 'c', 'f', 'x') AND con.conparentid = 0 AND (con.contype <> 'f' OR target.relnamespace = (SELECT relnamespace FROM pg_catalog.pg_class WHERE oid = con.conrelid))
+  WHERE con.contype IN ('p', 'u', 'c', 'f', 'x') AND con.conparentid = 0::pg_catalog.oid AND (con.contype <> 'f' OR target.relnamespace = (SELECT relnamespace FROM pg_catalog.pg_class WHERE oid = con.conrelid))
   GROUP BY con.conrelid
 ),
 index_keys AS (
   SELECT index.indexrelid, pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
     'column', attribute.attname,
     'expression', CASE WHEN key.number = 0 THEN pg_catalog.pg_get_indexdef(index.indexrelid, key.place::pg_catalog.int4, false) END,
-    'sort', CASE WHEN index.indoption[key.place - 1] & 1 = 1 THEN 'DESC' END,
-    'nulls', CASE index.indoption[key.place - 1] & 3 WHEN 1 THEN 'LAST' WHEN 2 THEN 'FIRST' END,
+    'sort', CASE WHEN index.indoption[key.place - 1]::pg_catalog.int4 & 1 = 1 THEN 'DESC' END,
+    'nulls', CASE index.indoption[key.place - 1]::pg_catalog.int4 & 3 WHEN 1 THEN 'LAST' WHEN 2 THEN 'FIRST' END,
     'collate', CASE WHEN collation_.oid <> coalesce(attribute.attcollation, type_.typcollation) THEN pg_catalog.quote_ident(space.nspname) || '.' || pg_catalog.quote_ident(collation_.collname) END,
     'opclass', CASE WHEN NOT class.opcdefault OR own.attoptions IS NOT NULL THEN
       pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('name', class.opcname, 'params', pg_catalog.to_jsonb(own.attoptions))) END

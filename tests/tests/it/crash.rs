@@ -201,7 +201,8 @@ impl Points {
     async fn of(database: &Database, command: Command, all: &[Migration], blow: Blow, seen: &Seen) -> Self {
         let plan = database.migrator().await.plan(command, all, None).await.expect("a plan");
         let looks = plan.iter().flat_map(|plan| &plan.steps).filter_map(|step| match &step.action {
-            Action::Check { sql, .. } => Some(sql.to_string()),
+            Action::Check { sql, .. } if step.path.is_own() => Some(sql.to_string()),
+            Action::Check { sql, .. } => Some(format!("{}; {sql}", step.path.set_local())),
             _ => None,
         });
         let looks = looks.collect();
@@ -228,19 +229,22 @@ impl Points {
         let Some(requests) = &self.requests else { return true };
         let Some(request) = requests.get(at) else { return true };
         let before = at.checked_sub(1).map_or("", |before| requests[before].as_str());
-        // databases are numbered, tokens and keys differ: the text alone counts; what is left of a budget is another figure each time,
-        // and fails within a transaction as its next statement does
-        let key = match request.split_once("SET LOCAL lock_timeout") {
-            Some(("", _)) => format!("{} SET LOCAL lock_timeout", self.command),
-            _ if before.starts_with("SET LOCAL lock_timeout") => format!("{} {request}", self.command),
-            _ => format!("{} {before} {request}", self.command),
-        };
+        let key = format!("{} {} {}", self.command, alike(before), alike(request));
         let looking = self.looks.contains(request) && self.looks.contains(before);
         let fresh = !looking && self.seen.statements.lock().expect("no panic while held").insert(key);
         if !fresh {
             self.seen.left_out.fetch_add(1, Ordering::Relaxed);
         }
         fresh
+    }
+}
+
+/// A request without what differs from run to run: the run's token, the number of the step.
+fn alike(request: &str) -> String {
+    let end = request.find("INSERT INTO diptych.journal").unwrap_or(request.len());
+    match request[..end].split_once("SELECT diptych.fence(") {
+        Some((before, rest)) => format!("{before}{}", rest.split_once(')').map_or("", |(_, rest)| rest)),
+        None => request[..end].to_owned(),
     }
 }
 

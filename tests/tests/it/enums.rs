@@ -107,9 +107,13 @@ async fn what_depends_on_an_enum_that_changes_is_named() {
     let change = "operations: [{alter_enum: {name: mood, labels: [sad, ok, happy], rename: {meh: ok}}}]";
     let all = [before, migration("0002_change", change)];
     for (object, gone, what) in [
-        ("CREATE FUNCTION feel(mood) RETURNS text LANGUAGE sql AS 'SELECT 1::text'", "DROP FUNCTION feel", "function feel"),
-        ("CREATE DOMAIN good AS mood CHECK (VALUE > 'sad')", "DROP DOMAIN good", "type good"),
-        ("CREATE TABLE aside (m mood[])", "DROP TABLE aside", "column m of table aside"),
+        (
+            "CREATE FUNCTION feel(mood) RETURNS text LANGUAGE sql AS 'SELECT 1::text'",
+            "DROP FUNCTION feel",
+            "function public.feel",
+        ),
+        ("CREATE DOMAIN good AS mood CHECK (VALUE > 'sad')", "DROP DOMAIN good", "type public.good"),
+        ("CREATE TABLE aside (m mood[])", "DROP TABLE aside", "column m of table public.aside"),
         ("ALTER TYPE mood ADD VALUE 'odd'", "", "mood"),
     ] {
         must(&client, object).await;

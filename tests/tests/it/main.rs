@@ -2,7 +2,7 @@
 
 mod adopt;
 mod blockers;
-mod cli;
+pub(crate) mod cli;
 mod crash;
 mod derive;
 mod enums;
@@ -16,6 +16,7 @@ mod pgroll;
 mod preflight;
 mod property;
 mod race;
+mod rights;
 mod roles;
 mod secure;
 mod serial;
