@@ -17,7 +17,7 @@ pub struct Version {
     pub views: String,
     /// The model.
     pub schema: Schema,
-    /// Every relation in the schema of views: its tables, and tombstones under the names that went when it came.
+    /// Every view in the schema of views.
     pub relations: Vec<String>,
 }
 
@@ -25,9 +25,7 @@ impl Version {
     /// The version that a migration leads to, at the end of a stage.
     pub fn new(base: &str, migration: &Migration, stage: &Stage) -> Self {
         let suffix = migration.version_schema.as_deref().unwrap_or(&migration.name);
-        let mut relations: Vec<String> = stage.to.tables.keys().cloned().collect();
-        let gone = stage.lineages.iter().filter_map(|lineage| lineage.name_left());
-        relations.extend(gone.filter(|name| !stage.to.tables.contains_key(*name)).map(str::to_owned));
+        let relations = stage.to.tables.keys().cloned().collect();
         Version { name: migration.name.clone(), views: view_schema(base, suffix), schema: stage.to.clone(), relations }
     }
 }
@@ -48,38 +46,21 @@ pub struct Chain {
     pub newer: Version,
     /// The mapping between the two.
     pub stage: Stage,
-    /// Version schemas that hold nothing but tombstones, with their tables, to be removed when the next one retires.
-    pub retired: Vec<Retired>,
     /// The server's major version, for what differs between them.
     pub server: u32,
-}
-
-/// A version schema of tombstones.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Retired {
-    /// The PostgreSQL schema.
-    pub views: String,
-    /// Its views.
-    pub tables: Vec<String>,
 }
 
 impl Chain {
     /// The chain that the given migrations, in order, extend the older version to.
     ///
     /// The inner ones need no views of their own: the app stays on the older version, and the newest is published.
-    pub fn extend(
-        base: &str,
-        older: Option<Version>,
-        migrations: &[Migration],
-        retired: Vec<Retired>,
-        server: u32,
-    ) -> Result<Option<Self>> {
+    pub fn extend(base: &str, older: Option<Version>, migrations: &[Migration], server: u32) -> Result<Option<Self>> {
         let Some(last) = migrations.last() else { return Ok(None) };
         let mut stage = Stage::identity(&older.as_ref().map(|version| version.schema.clone()).unwrap_or_default());
         for migration in migrations {
             migration.apply(&mut stage)?;
         }
         let newer = Version::new(base, last, &stage);
-        Ok(Some(Chain { base: base.to_owned(), older, newer, stage, retired, server }))
+        Ok(Some(Chain { base: base.to_owned(), older, newer, stage, server }))
     }
 }

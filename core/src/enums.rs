@@ -3,8 +3,7 @@
 //! A type whose labels change is another type: no label can be taken away from one, so that neither a removal nor the rollback of an
 //! addition could be had in place. The newer form is made in the version's schema while that is being built, under its own name; from
 //! publish on it is the first of that name on the newer version's path, while the older version goes on to find its own in the base
-//! schema. At complete the two change places in an instant: the older form goes to the older version's schema, where tombstones
-//! still use it, and the newer one to the base schema. Neither OID changes.
+//! schema. At complete the older form goes and the newer one takes its place, in an instant: its OID stays.
 
 use crate::chain::Chain;
 use crate::lineage::ScopeColumn;
@@ -174,14 +173,10 @@ pub fn attempt(chain: &Chain) -> Vec<Sql> {
 pub fn create(chain: &Chain) -> Vec<Sql> {
     let scratch = views::scratch(&chain.newer);
     let mut statements = Vec::new();
-    let earlier = earlier_attempt(chain);
     for (number, form) in made(chain) {
         let place = qualified(&scratch, &made_name(number, form));
-        match earlier.filter(|_| form.in_to) {
-            Some(earlier) => statements.push(take_or_create(earlier, &scratch, form)),
-            None => statements.push(create_type(&place, &form.model)),
-        }
-        if form.model.comment.is_some() || earlier.is_some() {
+        statements.push(create_type(&place, &form.model));
+        if form.model.comment.is_some() {
             statements.push(crate::ddl::comment(&sql!("TYPE {}", place), form.model.comment.as_deref()));
         }
         if changed(chain).any(|(_, other)| other.in_from && other.name == form.name) {
@@ -194,63 +189,6 @@ pub fn create(chain: &Chain) -> Vec<Sql> {
     });
     statements.push(sql!("CREATE TYPE {} AS ({})", register(chain), join(attributes.collect::<Vec<_>>(), ", ")));
     statements
-}
-
-/// The schema of tombstones that a start of the same version has left which was rolled back.
-fn earlier_attempt(chain: &Chain) -> Option<&str> {
-    chain.retired.iter().map(|retired| retired.views.as_str()).find(|views| *views == chain.newer.views)
-}
-
-/// A type of an earlier start serves again where it has the same labels: sessions of that version which lived on know its OID.
-fn take_or_create(earlier: &str, scratch: &str, form: &EnumForm) -> Sql {
-    let text = sql!(
-        "
-BEGIN
-  IF ARRAY[{}]::pg_catalog.text[] = (
-    SELECT pg_catalog.array_agg(label.enumlabel::pg_catalog.text ORDER BY label.enumsortorder) FROM pg_catalog.pg_enum AS label
-    JOIN pg_catalog.pg_type AS type_ ON type_.oid = label.enumtypid JOIN pg_catalog.pg_namespace AS space ON space.oid = type_.typnamespace
-    WHERE space.nspname = {} AND type_.typname = {})
-  THEN
-    ALTER TYPE {} SET SCHEMA {};
-  ELSE
-    {};
-  END IF;
-END
-",
-        join(form.model.labels.iter().map(|label| literal(label)), ", "),
-        literal(earlier),
-        literal(&form.name),
-        qualified(earlier, &form.name),
-        ident(scratch),
-        create_type(&qualified(scratch, &form.name), &form.model)
-    );
-    sql!("DO {}", dollar_quoted(&text))
-}
-
-/// What an unpublished start took over goes back to where tombstones use it.
-pub fn give_back(chain: &Chain) -> Option<Sql> {
-    let earlier = earlier_attempt(chain)?;
-    let scratch = views::scratch(&chain.newer);
-    let text = sql!(
-        "
-DECLARE type_ record;
-BEGIN
-  FOR type_ IN
-    SELECT there.typname AS name FROM pg_catalog.pg_type AS there JOIN pg_catalog.pg_namespace AS space ON space.oid = there.typnamespace
-    WHERE space.nspname = {} AND there.typtype = 'e' AND NOT EXISTS (
-      SELECT FROM pg_catalog.pg_type AS other JOIN pg_catalog.pg_namespace AS home ON home.oid = other.typnamespace
-      WHERE home.nspname = {} AND other.typname = there.typname)
-  LOOP
-    EXECUTE pg_catalog.format('ALTER TYPE %I.%I SET SCHEMA %I', {}, type_.name, {});
-  END LOOP;
-END
-",
-        literal(&scratch),
-        literal(earlier),
-        literal(&scratch),
-        literal(earlier)
-    );
-    Some(sql!("DO {}", dollar_quoted(&text)))
 }
 
 /// Owner and grants of one type for another.
@@ -285,20 +223,16 @@ END
     sql!("DO {}", dollar_quoted(&text))
 }
 
-/// At complete, when no table has an older form any more: every type goes where its version is.
+/// At complete, when no table has an older form any more: that one goes, and the newer one takes its place.
 pub fn change_places(chain: &Chain) -> Vec<Sql> {
     let mut statements = vec![forget(chain)];
-    let move_to = |from: &str, name: &str, to: &str| sql!("ALTER TYPE {} SET SCHEMA {}", qualified(from, name), ident(to));
-    for (_, form) in changed(chain).filter(|(_, form)| form.in_from) {
-        if let Some(older) = &chain.older {
-            statements.push(move_to(&chain.base, &form.name, &older.views));
-        }
-    }
+    let gone = changed(chain).filter(|(_, form)| form.in_from);
+    statements.extend(gone.map(|(_, form)| sql!("DROP TYPE {}", qualified(&chain.base, &form.name))));
     for (number, form) in made(chain) {
-        statements.push(if form.in_to {
-            move_to(&chain.newer.views, &form.name, &chain.base)
-        } else {
-            sql!("DROP TYPE {}", qualified(&chain.newer.views, &made_name(number, form)))
+        let place = qualified(&chain.newer.views, &made_name(number, form));
+        statements.push(match form.in_to {
+            true => sql!("ALTER TYPE {} SET SCHEMA {}", place, ident(&chain.base)),
+            false => sql!("DROP TYPE {}", place),
         });
     }
     statements
@@ -322,22 +256,7 @@ pub fn forget(chain: &Chain) -> Sql {
     sql!("DROP TYPE IF EXISTS {}", register(chain))
 }
 
-/// Drops the types that a version's schema holds. Its views are gone already.
-pub fn drop_all(schema: &str) -> Sql {
-    let text = sql!(
-        "
-DECLARE type_ record;
-BEGIN
-  FOR type_ IN
-    SELECT there.typname AS name FROM pg_catalog.pg_type AS there JOIN pg_catalog.pg_namespace AS space ON space.oid = there.typnamespace
-    WHERE space.nspname = {} AND there.typtype = 'e'
-  LOOP
-    EXECUTE pg_catalog.format('DROP TYPE %I.%I', {}, type_.name);
-  END LOOP;
-END
-",
-        literal(schema),
-        literal(schema)
-    );
-    sql!("DO {}", dollar_quoted(&text))
+/// The types that a start has made in a schema, gone. Its views and columns are gone already.
+pub fn drop_made(chain: &Chain, schema: &str) -> Vec<Sql> {
+    made(chain).map(|(number, form)| sql!("DROP TYPE IF EXISTS {}", qualified(schema, &made_name(number, form)))).collect()
 }

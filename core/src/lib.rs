@@ -7,6 +7,7 @@ pub mod declared;
 pub mod diff;
 pub mod enums;
 mod error;
+pub mod guard;
 pub mod hazard;
 pub mod lineage;
 pub mod migration;

@@ -69,12 +69,6 @@ impl Lineage {
         &self.layers[self.layers.len() - 1]
     }
 
-    /// The older version's name of the table, where the newer version has it under another one or not at all.
-    pub fn name_left(&self) -> Option<&str> {
-        let name = self.oldest().table.as_str();
-        (self.in_from && !(self.in_to && self.newest().table == name)).then_some(name)
-    }
-
     /// The older version's column that is this very column of the newer one, if it never was converted.
     pub fn same_below(&self, column: &str) -> Option<String> {
         let mut name = column.to_owned();

@@ -102,7 +102,7 @@ impl Stage {
         if self.to.enums.contains_key(name) {
             return Err(Error::new(format!("enum `{name}` is there already")).hint("drop it first, or choose another name"));
         }
-        // in the schema of the version a type would meet the tombstone of a table, in the base schema the table itself
+        // a table's name is that of its row type: in the base schema the two would meet
         if self.from.tables.contains_key(name) {
             return Err(Error::new(format!("enum `{name}` would take the name of a table that the older version has"))
                 .hint("choose another name, or drop the table in an earlier release"));

@@ -1,12 +1,11 @@
-//! The schema of views per version, its tombstones, and the rights on both.
+//! The schema of views per version, and the rights on both.
 
-use crate::chain::{Chain, Retired, Version};
+use crate::chain::{Chain, Version};
 use crate::path::Path;
 use crate::schema::{Column, Table};
 use crate::shadow::Physical;
 use crate::sql::{Sql, ident, join, literal, qualified, type_name, user};
-use crate::sync::OWN_SCHEMA;
-use crate::{enums, rights, sql};
+use crate::{guard, rights, sql};
 
 /// Views that one transaction makes or drops: every view is a lock, and the lock table is shared with the app (TRAPS F16).
 pub const GROUP: usize = 250;
@@ -58,7 +57,8 @@ END
     vec![sql!("CREATE SCHEMA {}", ident(&scratch)), sql!("DO {}", sql::dollar_quoted(&text))]
 }
 
-/// The views of some of the newer version's tables, in the scratch schema, with the base tables' rights.
+/// The views of some of the newer version's tables, in the scratch schema, with the base tables' rights; and whoever comes through
+/// neither version meets the guard in their place.
 pub fn create_views(chain: &Chain, tables: &[&Physical<'_>]) -> Vec<Sql> {
     let scratch = scratch(&chain.newer);
     let texts = Path::newer(chain, &scratch);
@@ -67,16 +67,9 @@ pub fn create_views(chain: &Chain, tables: &[&Physical<'_>]) -> Vec<Sql> {
         if let Some(newer) = table.newer {
             statements.extend(texts.around(create_view(chain, &scratch, table, newer)));
         }
-        // a renamed table bears its older name until complete: through the path it would be met there, unseen (TRAPS F10)
-        if let Some((name, older)) = table.lineage.name_left().zip(table.older)
-            && !chain.newer.schema.tables.contains_key(name)
-        {
-            let mut older = older.clone();
-            older.columns.iter_mut().for_each(|column| column.sql_type = enums::plain(chain, &column.sql_type));
-            statements.extend(tombstone(chain, &Path::base(&chain.base), &scratch, name, &older));
-        }
     }
     statements.push(carry_rights(chain, &scratch, tables));
+    statements.push(guard::put(chain, tables));
     statements
 }
 
@@ -123,68 +116,16 @@ fn view_default(column: &Column, physical: &Option<String>) -> Option<Sql> {
     }
 }
 
-/// A view whose every use, reading or writing, says which version the table went with.
-///
-/// The columns ask as well: with plain NULLs, 18 folds `WHERE id = 1` to false and the view is never asked.
-pub fn tombstone(chain: &Chain, types: &Path, schema: &str, name: &str, table: &Table) -> Vec<Sql> {
-    let version = &chain.newer.name;
-    let gone = sql!("{}({}, {})", qualified(OWN_SCHEMA, "gone"), literal(name), literal(version));
-    let columns = table.columns.iter().map(|column| {
-        // both arms have the type's modifier, or the view's column would lose it and could not be replaced
-        let null = crate::ddl::null(&column.sql_type, &column.collation);
-        sql!("CASE WHEN {} THEN {} ELSE {} END AS {}", gone, null, null, ident(&column.name))
-    });
-    let place = qualified(schema, name);
-    let view = sql!("CREATE OR REPLACE VIEW {} AS SELECT {} WHERE {}", place, join(columns, ", "), gone);
-    let refusal = sql!(
-        "CREATE OR REPLACE TRIGGER diptych_gone INSTEAD OF INSERT OR UPDATE OR DELETE ON {} FOR EACH ROW EXECUTE FUNCTION {}({}, {})",
-        place,
-        qualified(OWN_SCHEMA, "refuse"),
-        literal(name),
-        literal(version)
-    );
-    let mut statements = types.around([view]);
+/// Views of tables that the model does not have: those of the base schema that the migrations' own SQL has made, and those that an
+/// application has created in the schema of the older version.
+pub fn create_unknown(chain: &Chain, tables: &[Physical<'_>]) -> Vec<Sql> {
+    let mut places: Vec<&String> = chain.older.iter().map(|older| &older.views).collect();
     if !chain.stage.scripts.is_empty() {
-        statements.push(detach(&place, &gone));
+        places.push(&chain.base);
     }
-    statements.push(refusal);
-    statements
-}
-
-/// Makes a tombstone anew, where types or defaults of it are not the server's own: sql may drop what they hang on. It holds nothing,
-/// so that it may be everybody's.
-fn detach(view: &Sql, gone: &Sql) -> Sql {
-    let text = sql!(
-        "
-DECLARE
-  place pg_catalog.text := {};
-  gone pg_catalog.text := {};
-  columns pg_catalog.text;
-BEGIN
-  IF NOT EXISTS (SELECT FROM pg_catalog.pg_attribute AS attribute JOIN pg_catalog.pg_type AS type_ ON type_.oid = attribute.atttypid
-    WHERE attribute.attrelid = place::pg_catalog.regclass
-      AND (attribute.atthasdef OR type_.typnamespace <> 'pg_catalog'::pg_catalog.regnamespace))
-  THEN
-    RETURN;
-  END IF;
-  SELECT pg_catalog.string_agg(pg_catalog.format('CASE WHEN %1$s THEN CAST(NULL AS %2$s) ELSE CAST(NULL AS %2$s) END AS %3$I', gone,
-    CASE type_.typnamespace WHEN 'pg_catalog'::pg_catalog.regnamespace THEN pg_catalog.format_type(type_.oid, attribute.atttypmod)
-      ELSE 'pg_catalog.text' END, attribute.attname), ', ' ORDER BY attribute.attnum) INTO columns
-  FROM pg_catalog.pg_attribute AS attribute JOIN pg_catalog.pg_type AS type_ ON type_.oid = attribute.atttypid
-  WHERE attribute.attrelid = place::pg_catalog.regclass AND attribute.attnum > 0;
-  EXECUTE pg_catalog.format('DROP VIEW %s', place);
-  EXECUTE pg_catalog.format('CREATE VIEW %s AS SELECT %s WHERE %s', place, columns, gone);
-  EXECUTE pg_catalog.format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO PUBLIC', place);
-END
-",
-        literal(view.as_str()),
-        literal(gone.as_str())
-    );
-    sql!("DO {}", crate::sql::dollar_quoted(&text))
-}
-
-/// Views of tables that the migrations' own SQL has made, which the model does not have yet.
-pub fn create_unknown(chain: &Chain, tables: &[Physical<'_>]) -> Sql {
+    if places.is_empty() {
+        return Vec::new();
+    }
     let scratch = scratch(&chain.newer);
     let known = join(tables.iter().map(|table| literal(&table.name)), ", ");
     let invoker = literal(if chain.server >= 15 { " WITH (security_invoker = true)" } else { "" });
@@ -198,7 +139,7 @@ BEGIN
     SELECT class.oid, class.relname AS name, class.relacl, pg_catalog.string_agg(pg_catalog.quote_ident(attribute.attname), ', ' ORDER BY attribute.attnum) AS columns
     FROM pg_catalog.pg_class AS class JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace
     JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = class.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped
-    WHERE space.nspname = {} AND class.relkind IN ('r', 'p') AND NOT class.relispartition AND class.relname <> ALL (ARRAY[{}]::pg_catalog.name[])
+    WHERE space.nspname IN ({}) AND class.relkind IN ('r', 'p') AND NOT class.relispartition AND class.relname <> ALL (ARRAY[{}]::pg_catalog.name[])
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_class AS view_ WHERE view_.relname = class.relname AND view_.relnamespace = {}::pg_catalog.regnamespace)
     GROUP BY class.oid
   LOOP
@@ -215,7 +156,7 @@ BEGIN
   END LOOP;
 END
 ",
-        literal(&chain.base),
+        join(places.iter().map(|place| literal(place)), ", "),
         known,
         literal(ident(&scratch).as_str()),
         literal(&scratch),
@@ -224,53 +165,44 @@ END
         literal(&scratch),
         rights::grant(&Sql::trusted("table_.relacl"), &sql!("pg_catalog.format('%I.%I', {}, table_.name)", literal(&scratch)), None, Some(&Sql::trusted("acl.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')")))
     );
-    sql!("DO {}", sql::dollar_quoted(&text))
+    let noted =
+        sql!("SELECT diptych.note_relations({}, {}, {})", literal(&chain.base), literal(&chain.newer.name), literal(&scratch));
+    vec![sql!("DO {}", sql::dollar_quoted(&text)), noted]
 }
 
-/// Drops the views of a schema that are not among these.
-pub fn drop_unknown(schema: &str, relations: &[String]) -> Sql {
-    let text = sql!(
-        "
-DECLARE view_ record;
-BEGIN
-  FOR view_ IN
-    SELECT class.relname AS name FROM pg_catalog.pg_class AS class JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace
-    WHERE space.nspname = {} AND class.relkind = 'v' AND class.relname <> ALL (ARRAY[{}]::pg_catalog.name[])
-  LOOP
-    EXECUTE pg_catalog.format('DROP VIEW %I.%I', {}, view_.name);
-  END LOOP;
-END
-",
-        literal(schema),
-        join(relations.iter().map(|name| literal(name)), ", "),
-        literal(schema)
-    );
-    sql!("DO {}", sql::dollar_quoted(&text))
+/// Those views, gone, wherever the schema stands by now.
+pub fn drop_unknown(chain: &Chain) -> Sql {
+    let known = join(chain.newer.relations.iter().map(|name| literal(name)), ", ");
+    let (base, version) = (literal(&chain.base), literal(&chain.newer.name));
+    let places = [&scratch(&chain.newer), &chain.newer.views].map(|place| literal(place));
+    sql!(
+        "SELECT diptych.drop_relations({}, {}, ARRAY[{}], ARRAY[{}]::pg_catalog.text[])",
+        base,
+        version,
+        join(places, ", "),
+        known
+    )
 }
 
-/// Renames the finished schema into place, and what stood there aside, in one transaction.
+/// Renames the finished schema into place. From then on nobody creates anything in it: what an app creates is to be in the base schema,
+/// where the next version finds it too.
 pub fn publish(chain: &Chain) -> Vec<Sql> {
-    let mut statements = Vec::new();
-    if let Some(old) = chain.retired.iter().find(|retired| retired.views == chain.newer.views) {
-        statements.push(sql!("ALTER SCHEMA {} RENAME TO {}", ident(&old.views), ident(&aside(&old.views))));
-    }
-    statements.push(sql!("ALTER SCHEMA {} RENAME TO {}", ident(&scratch(&chain.newer)), ident(&chain.newer.views)));
-    statements
+    let views = &chain.newer.views;
+    vec![
+        sql!("ALTER SCHEMA {} RENAME TO {}", ident(&scratch(&chain.newer)), ident(views)),
+        sql!("SELECT diptych.close_schema({})", literal(views)),
+    ]
 }
 
-/// The name of a schema of tombstones that had to make room.
-pub fn aside(views: &str) -> String {
-    crate::names::generated("aside", &[views])
+/// A version's view of a table, gone.
+pub fn drop_view(schema: &str, name: &str) -> Sql {
+    sql!("DROP VIEW IF EXISTS {}", qualified(schema, name))
 }
 
-/// Drops a version schema in groups, each a transaction; with the types that it holds, which only its views can still have.
-pub fn drop_schema(schema: &str, tables: &[String]) -> Vec<Vec<Sql>> {
-    let mut groups: Vec<Vec<Sql>> = tables
-        .chunks(GROUP)
-        .map(|group| group.iter().map(|name| sql!("DROP VIEW IF EXISTS {}", qualified(schema, name))).collect())
-        .collect();
-    groups.push(vec![enums::drop_all(schema), sql!("DROP SCHEMA IF EXISTS {} RESTRICT", ident(schema))]);
-    groups
+/// A version's schema goes, whose known views are gone already: with the views of what `sql` has made, and with what an app has created
+/// there going to the base schema. What has no place there stays, in the schema.
+pub fn leave_schema(chain: &Chain, version: &str, schema: &str) -> Vec<Sql> {
+    vec![sql!("SELECT diptych.leave_schema({}, {}, {})", literal(&chain.base), literal(version), literal(schema))]
 }
 
 /// Grants on the views what is granted on their base tables, columns included.
@@ -350,9 +282,4 @@ END
         literal(schema)
     );
     sql!("DO {}", sql::dollar_quoted(&text))
-}
-
-/// What a retired version leaves behind until the next one retires.
-pub fn retired(version: &Version) -> Retired {
-    Retired { views: version.views.clone(), tables: version.relations.clone() }
 }

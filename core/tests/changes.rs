@@ -40,7 +40,7 @@ fn statements(change: &str) -> String {
     let first = Migration::parse("0001_users", USERS).unwrap();
     let older = Version::new("public", &first, &first.stage(&Schema::default()).unwrap());
     let change = Migration::parse("0002_change", change).unwrap();
-    let chain = Chain::extend("public", Some(older), &[change], Vec::new(), 15).unwrap().unwrap();
+    let chain = Chain::extend("public", Some(older), &[change], 15).unwrap().unwrap();
     let steps = start(&chain).steps.into_iter().chain(complete(&chain).steps);
     steps.flat_map(|step| step.action.statements().into_iter().map(|sql| format!("{sql}\n")).collect::<Vec<_>>()).collect()
 }

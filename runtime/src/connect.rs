@@ -12,7 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::lease::{self, Answer, LeaseGuard};
 use crate::tls::{self, Mode, Tls};
 use diptych_core::chain::view_schema;
-use diptych_core::sql;
+use diptych_core::{guard, sql};
 
 /// Where a session goes, and how it is secured.
 ///
@@ -178,9 +178,15 @@ fn is_address(host: &str) -> bool {
     host.split('%').next().is_some_and(|address| address.parse::<std::net::IpAddr>().is_ok())
 }
 
+/// The `search_path` of a version: its views; the guard, which stands before the tables where the version is not to be had; the base schema,
+/// for types and functions.
+pub fn search_path(base: &str, views: &str) -> String {
+    [views, &guard::schema(base), base].map(|schema| sql::ident(schema).to_string()).join(", ")
+}
+
 /// Sets the `search_path` of a version in the startup options.
 pub fn put_on(config: &mut Config, base: &str, views: &str) {
-    let path = format!("{}, {}", sql::ident(views), sql::ident(base));
+    let path = search_path(base, views);
     // the server splits options at white space; a backslash keeps it, and itself
     let escaped = |c: char| c == '\\' || c == '\u{b}' || c.is_ascii_whitespace();
     let escaped: String = path.chars().flat_map(|c| escaped(c).then_some('\\').into_iter().chain([c])).collect();
@@ -343,7 +349,13 @@ mod tests {
             before.map(|before| config.options(before));
             put_on(&mut config, &base, &views);
             let options = split(config.get_options().unwrap_or_default());
-            let path = format!("search_path=\"{}\", \"{}\"", views.replace('"', "\"\""), base.replace('"', "\"\""));
+            let quoted = |name: &str| name.replace('"', "\"\"");
+            let path = format!(
+                "search_path=\"{}\", \"{}\", \"{}\"",
+                quoted(&views),
+                quoted(&diptych_core::guard::schema(&base)),
+                quoted(&base)
+            );
             let mut expected = vec!["-c".to_owned(), path];
             if before.is_some() {
                 expected.splice(0..0, ["-c".to_owned(), "a=b".to_owned()]);

@@ -79,6 +79,9 @@ pub struct Status {
     pub unstarted: Vec<String>,
     /// Who uses which version: the processes that connected through Diptych.
     pub leases: Vec<Lease>,
+    /// What applications have created in the schemas of versions, or left there: it goes to the base schema when the version goes,
+    /// where its name is free there.
+    pub foreign: Vec<String>,
 }
 
 /// A version on its way.
@@ -143,6 +146,7 @@ impl Migrator {
             pending,
             unstarted: unstarted(&state, migrations)?.iter().map(|migration| migration.name.clone()).collect(),
             leases: lease::list(&self.client, &self.options.base).await?,
+            foreign: state::foreign_objects(&self.client, &self.options.base).await?,
         })
     }
 
@@ -323,7 +327,7 @@ impl Migrator {
             self.begin(pending, VersionState::RollingBack, Some(&name), progress).await?;
         }
         self.run(&plan, token, progress).await?;
-        state::end_rollback(&mut self.client, &base, pending, reached.published).await?;
+        state::end_rollback(&self.client, &base, pending).await?;
         Ok(Outcome::Done(vec![name]))
     }
 
@@ -378,7 +382,7 @@ impl Migrator {
         let base = self.options.base.clone();
         let plan = self.stored(pending, Command::Start).await?;
         self.run(&plan, token, progress).await?;
-        state::end_start(&mut self.client, &base, pending).await
+        state::end_start(&self.client, &base, pending).await
     }
 
     async fn run(&self, plan: &Plan, token: i64, progress: &mut dyn Progress) -> Result<()> {

@@ -13,9 +13,10 @@ use crate::executor::Blocker;
 use crate::introspect;
 use crate::lease::{self, Lease};
 use diptych_core::adopt::adopt;
-use diptych_core::chain::{Chain, Retired, Version};
+use diptych_core::chain::{Chain, Version};
 use diptych_core::path::Path;
 use diptych_core::plan::{self, Command, Plan};
+use diptych_core::sql::literal;
 use diptych_core::{Migration, Schema, names};
 
 /// Where a version stands.
@@ -91,8 +92,6 @@ pub struct Recorded {
 pub struct State {
     /// Every version, in the order in which they were started.
     pub versions: Vec<Recorded>,
-    /// The schemas of tombstones.
-    pub retired: Vec<Retired>,
 }
 
 /// How a migration is kept in the state.
@@ -130,11 +129,7 @@ impl State {
                 checksums: json(row.get(8))?,
             })
         });
-        let rows = client
-            .query("SELECT views, relations::text FROM diptych.tombstones WHERE base = $1 ORDER BY views", &[&base])
-            .await?;
-        let retired = rows.iter().map(|row| Ok(Retired { views: row.get(0), tables: json(row.get(1))? }));
-        Ok(State { versions: versions.collect::<Result<_>>()?, retired: retired.collect::<Result<_>>()? })
+        Ok(State { versions: versions.collect::<Result<_>>()? })
     }
 
     /// The version at rest.
@@ -163,7 +158,7 @@ impl State {
     /// The chain that further migrations would make.
     pub fn extend(&self, base: &str, migrations: &[Migration], server: u32) -> Result<Option<Chain>> {
         let older = self.live().map(|recorded| recorded.version.clone());
-        Ok(Chain::extend(base, older, migrations, self.retired.clone(), server)?)
+        Ok(Chain::extend(base, older, migrations, server)?)
     }
 }
 
@@ -173,6 +168,11 @@ const FORMAT: i32 = 1;
 /// Whether there is a state. It is looked at before anything in it is read: whose it is, who else may change it, and whether this
 /// release knows its form.
 async fn is_there(client: &Client) -> Result<bool> {
+    Ok(look(client).await?.is_some())
+}
+
+/// The release whose functions the state has, where there is one.
+async fn look(client: &Client) -> Result<Option<String>> {
     let rows = client.query(include_str!("state/trust.sql"), &[]).await?;
     let tables: Vec<String> = rows.first().map(|row| row.get(3)).unwrap_or_default();
     let findings: Vec<(String, String)> = rows.iter().filter_map(|row| Some((row.get::<_, Option<_>>(0)?, row.get(1)))).collect();
@@ -188,7 +188,7 @@ async fn is_there(client: &Client) -> Result<bool> {
     }
     let has = |name: &str| tables.iter().any(|table| table == name);
     if !has("format") && !has("versions") {
-        return Ok(false);
+        return Ok(None);
     }
     if !has("format") {
         return Err(Error::refused(
@@ -196,41 +196,49 @@ async fn is_there(client: &Client) -> Result<bool> {
         )
         .hint("finish with that release; then remove its state and start anew: DROP SCHEMA diptych CASCADE"));
     }
-    let format: i32 = client.query_one("SELECT number FROM diptych.format", &[]).await?.get(0);
+    let row = client.query_one("SELECT number, tool FROM diptych.format", &[]).await?;
+    let format: i32 = row.get(0);
     if format > FORMAT {
         return Err(Error::refused(format!(
             "the state in schema `diptych` has format {format}, and this release knows {FORMAT}: a newer release wrote it"
         ))
         .hint("use that release, or a newer one"));
     }
-    Ok(true)
+    Ok(Some(row.get(1)))
 }
 
-/// Makes the state's tables. Raced by many at once: one after the other, by a lock that nobody waits in.
+/// Makes the state's tables, and brings its functions to this release's. Raced by many at once: one after the other, by a lock that
+/// nobody waits in.
 pub(crate) async fn prepare(client: &Client) -> Result<()> {
-    loop {
-        if is_there(client).await? {
-            return Ok(());
+    let own = env!("CARGO_PKG_VERSION");
+    while look(client).await?.as_deref() != Some(own) {
+        if !try_lock(client, lock_key("prepare")).await? {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            continue;
         }
-        if try_lock(client, lock_key("prepare")).await? {
-            let made = match is_there(client).await {
-                Ok(false) => client.batch_execute(&format!("BEGIN; {} COMMIT", include_str!("state/tables.sql"))).await,
-                looked => {
-                    unlock(client, lock_key("prepare")).await?;
-                    return looked.map(drop);
-                }
-            };
-            if made.is_err() {
-                let _ = client.batch_execute("ROLLBACK").await;
-            }
-            unlock(client, lock_key("prepare")).await?;
-            return made.map_err(|error| {
-                Error::during("cannot create schema `diptych` for the state", error)
-                    .hint("the migration role needs CREATE on the database: GRANT CREATE ON DATABASE … TO …")
-            });
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        let made = prepare_locked(client, own).await;
+        unlock(client, lock_key("prepare")).await?;
+        made?;
     }
+    Ok(())
+}
+
+async fn prepare_locked(client: &Client, own: &str) -> Result<()> {
+    let tables = match look(client).await? {
+        None => format!("{}; INSERT INTO diptych.format VALUES ({FORMAT}, '')", include_str!("state/tables.sql")),
+        Some(_) => String::new(),
+    };
+    let functions = include_str!("state/functions.sql");
+    let text =
+        format!("BEGIN; {tables}; {functions}; SELECT diptych.seal(); UPDATE diptych.format SET tool = {}; COMMIT", literal(own));
+    let made = client.batch_execute(&text).await;
+    if made.is_err() {
+        let _ = client.batch_execute("ROLLBACK").await;
+    }
+    made.map_err(|error| {
+        Error::during("cannot create schema `diptych` for the state", error)
+            .hint("the migration role needs CREATE on the database: GRANT CREATE ON DATABASE … TO …")
+    })
 }
 
 /// The advisory lock's key for a base schema.
@@ -421,29 +429,23 @@ pub(crate) async fn read_plan(client: &Client, base: &str, pending: &Recorded, c
     json(row.get(0)).map(Some)
 }
 
-/// Marks the end of a start: the tombstones that were in its place are gone.
-pub(crate) async fn end_start(client: &mut Client, base: &str, pending: &Recorded) -> Result<()> {
-    let Version { name, views, .. } = &pending.version;
-    let transaction = client.transaction().await?;
-    transaction.execute("DELETE FROM diptych.tombstones WHERE base = $1 AND views = $2", &[&base, views]).await?;
-    if pending.opaque {
-        // with what sql has made
-        transaction
-            .execute(
-                "UPDATE diptych.versions SET relations = (SELECT coalesce(pg_catalog.jsonb_agg(class.relname ORDER BY class.relname), '[]') \
-                 FROM pg_catalog.pg_class AS class JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace \
-                 WHERE space.nspname = $3 AND class.relkind = 'v') WHERE base = $1 AND name = $2",
-                &[&base, name, views],
-            )
-            .await?;
+/// What is in the schemas of versions and is none of their own.
+pub(crate) async fn foreign_objects(client: &Client, base: &str) -> Result<Vec<String>> {
+    if !is_there(client).await? {
+        return Ok(Vec::new());
     }
-    set_state(&transaction, base, name, VersionState::Started).await?;
-    transaction.commit().await?;
-    Ok(())
+    let sql = "SELECT pg_catalog.format('%s %s', pg_catalog.lower(object.kind), object.name) \
+         FROM (SELECT views FROM diptych.versions WHERE base = $1 UNION SELECT schema FROM diptych.kept WHERE base = $1) AS version, diptych.foreign_objects($1, version.views) AS object \
+         ORDER BY 1";
+    Ok(client.query(sql, &[&base]).await?.iter().map(|row| row.get(0)).collect())
 }
 
-/// Marks the end of a complete: the older version is retired, what was retired before it is gone. What the migrations' own SQL
-/// has changed is in the model from now on.
+/// Marks the end of a start.
+pub(crate) async fn end_start(client: &Client, base: &str, pending: &Recorded) -> Result<()> {
+    set_state(client, base, &pending.version.name, VersionState::Started).await
+}
+
+/// Marks the end of a complete: the older version is retired. What the migrations' own SQL has changed is in the model from now on.
 pub(crate) async fn end_complete(client: &mut Client, base: &str, pending: &Recorded, older: Option<&Version>) -> Result<()> {
     let transaction = client.transaction().await?;
     let mut adopted = None;
@@ -461,36 +463,17 @@ pub(crate) async fn end_complete(client: &mut Client, base: &str, pending: &Reco
             )
             .await?;
     }
-    transaction.execute("DELETE FROM diptych.tombstones WHERE base = $1", &[&base]).await?;
     if let Some(older) = older {
         set_state(&transaction, base, &older.name, VersionState::Retired).await?;
-        keep_tombstones(&transaction, base, &diptych_core::views::retired(older)).await?;
     }
     set_state(&transaction, base, &pending.version.name, VersionState::Live).await?;
     transaction.commit().await?;
     Ok(())
 }
 
-/// Marks the end of a rollback; a published version leaves tombstones.
-pub(crate) async fn end_rollback(client: &mut Client, base: &str, pending: &Recorded, published: bool) -> Result<()> {
-    let transaction = client.transaction().await?;
-    set_state(&transaction, base, &pending.version.name, VersionState::RolledBack).await?;
-    if published {
-        keep_tombstones(&transaction, base, &diptych_core::views::retired(&pending.version)).await?;
-    }
-    transaction.commit().await?;
-    Ok(())
-}
-
-async fn keep_tombstones(client: &impl GenericClient, base: &str, retired: &Retired) -> Result<()> {
-    client
-        .execute(
-            "INSERT INTO diptych.tombstones (base, views, relations) VALUES ($1, $2, $3) \
-             ON CONFLICT (base, views) DO UPDATE SET relations = EXCLUDED.relations",
-            &[&base, &retired.views, &Json(&retired.tables)],
-        )
-        .await?;
-    Ok(())
+/// Marks the end of a rollback.
+pub(crate) async fn end_rollback(client: &Client, base: &str, pending: &Recorded) -> Result<()> {
+    set_state(client, base, &pending.version.name, VersionState::RolledBack).await
 }
 
 async fn set_state(client: &impl GenericClient, base: &str, name: &str, state: VersionState) -> Result<()> {

@@ -166,6 +166,13 @@ impl Database {
         }
     }
 
+    /// Starts and completes the last of these migrations: those before it are live.
+    pub async fn migrate_on(&self, migrations: &[Migration]) {
+        let mut migrator = self.migrator().await;
+        migrator.start(migrations, None, &mut Quiet).await.unwrap_or_else(|error| panic!("start: {error}"));
+        migrator.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("complete: {error}"));
+    }
+
     /// The base schema's objects, without what the template has.
     pub async fn catalog(&self) -> Vec<String> {
         let mut lines = introspect::catalog(&self.client().await, &self.base).await.expect("the catalog");

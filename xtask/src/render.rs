@@ -56,5 +56,8 @@ pub(crate) fn status(status: &Status) -> String {
     for lease in &status.leases {
         lines.push(format!("in use   {}: {lease}", lease.version));
     }
+    for object in &status.foreign {
+        lines.push(format!("foreign  {object}: goes to schema `{}` with its version, if its name is free there", status.schema));
+    }
     lines.join("\n")
 }

@@ -1,7 +1,6 @@
 //! `drop_enum`: an enum type that only the older version has.
 //!
-//! At complete it goes to the older version's schema, whose tombstones may still have columns of it, and is dropped with them. No
-//! table is locked.
+//! It goes at complete, when no table has a column of it any more. No table is locked.
 
 use serde::{Deserialize, Serialize};
 

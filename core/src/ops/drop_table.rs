@@ -1,6 +1,6 @@
 //! `drop_table`: a table that only the older version has.
 //!
-//! At start the newer version gets a tombstone in its place; the table itself goes at complete, its foreign keys
+//! At start the newer version has no view of it, and meets the guard in its place; the table itself goes at complete, its foreign keys
 //! before it, one at a time, because each locks two tables.
 
 use serde::{Deserialize, Serialize};

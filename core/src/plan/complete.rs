@@ -11,7 +11,7 @@ use crate::schema::{Constraint, ReplicaIdentity, Table};
 use crate::shadow::{Physical, layout};
 use crate::sql::{Sql, ident, literal, qualified, user, verbatim};
 use crate::stage::Moment;
-use crate::{names, numbers, partitions, rights, sql, sync, views};
+use crate::{guard, names, numbers, partitions, rights, sql, sync, views};
 
 /// The plan of `complete` for a chain.
 pub fn complete(chain: &Chain) -> Plan {
@@ -65,11 +65,7 @@ pub fn complete(chain: &Chain) -> Plan {
             )
             .hazard(Hazard::OpaqueSql);
     }
-    for retired in chain.retired.iter().filter(|retired| retired.views != chain.newer.views) {
-        for group in views::drop_schema(&retired.views, &retired.tables) {
-            steps.transaction(Phase::Contract, format!("drop the tombstones of `{}`", retired.views), Vec::new(), group);
-        }
-    }
+    leave(chain, &mut steps);
     Plan {
         command: Command::Complete,
         base: chain.base.clone(),
@@ -149,7 +145,7 @@ fn drop_foreign_keys(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_
 
 fn drop_table(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     let place = qualified(&chain.base, &table.name);
-    let mut statements: Vec<Sql> = bury(chain, table);
+    let mut statements = Vec::from_iter(retire(chain, table));
     statements.push(sql!("DROP TABLE {}", place));
     steps
         .transaction(
@@ -165,7 +161,7 @@ fn drop_table(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
 
 fn contract_table(chain: &Chain, table: &Physical<'_>, statements: Vec<Sql>, steps: &mut Steps) {
     let place = qualified(&chain.base, &table.name);
-    let mut all: Vec<Sql> = bury(chain, table);
+    let mut all = Vec::from_iter(retire(chain, table));
     all.extend(statements);
     let step = steps.transaction(
         Phase::Contract,
@@ -192,12 +188,22 @@ fn strong(chain: &Chain, table: &Physical<'_>) -> Sql {
     }
 }
 
-/// The older version's view becomes a tombstone.
-fn bury(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
-    match (&chain.older, table.older, table.older_view()) {
-        (Some(older), Some(model), Some(view)) => views::tombstone(chain, &Path::base(&chain.base), &older.views, view, model),
-        _ => Vec::new(),
+/// The older version's view goes.
+fn retire(chain: &Chain, table: &Physical<'_>) -> Option<Sql> {
+    let (older, view) = chain.older.as_ref().zip(table.older_view())?;
+    Some(views::drop_view(&older.views, view))
+}
+
+/// The older version's schema goes, and the guard in the place of tables that it alone had.
+fn leave(chain: &Chain, steps: &mut Steps) {
+    let Some(older) = &chain.older else { return };
+    let gone = older.schema.tables.keys().filter(|name| !chain.newer.schema.tables.contains_key(*name));
+    for group in gone.collect::<Vec<_>>().chunks(views::GROUP) {
+        let statements = vec![guard::lift(chain, group)];
+        steps.transaction(Phase::Contract, "lift the guard from what is gone", Vec::new(), statements);
     }
+    let statements = views::leave_schema(chain, &older.name, &older.views);
+    steps.transaction(Phase::Contract, format!("leave the schema of `{}`", older.name), Vec::new(), statements);
 }
 
 /// The statements that bring a table to its final form and to a name; none where both versions see it alike.
@@ -410,12 +416,12 @@ fn comments(table: &Physical<'_>, newer: &Table, place: &Sql) -> Vec<Sql> {
     statements
 }
 
-/// The older version's views of tables that stay as they are become tombstones, in groups: nobody uses them any more.
+/// The older version's views of tables that stay as they are go, in groups: nobody uses them any more.
 fn retire_views(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
     let Some(older) = &chain.older else { return };
     for group in tables.chunks(views::GROUP) {
-        let graves = group.iter().flat_map(|table| bury(chain, table)).collect();
-        steps.transaction(Phase::Contract, format!("retire views of `{}`", older.views), Vec::new(), graves);
+        let gone = group.iter().filter_map(|table| retire(chain, table)).collect();
+        steps.transaction(Phase::Contract, format!("drop views of `{}`", older.views), Vec::new(), gone);
     }
 }
 

@@ -77,7 +77,6 @@ fn dependents(chain: &Chain, tables: &[Physical<'_>], gone: &[Sql]) -> Sql {
     let columns =
         if columns.is_empty() { vec![Sql::trusted("(0::pg_catalog.regclass, NULL::pg_catalog.name)")] } else { columns };
     let mut versions: Vec<Sql> = chain.older.iter().map(|version| literal(&version.views)).collect();
-    versions.extend(chain.retired.iter().map(|retired| literal(&retired.views)));
     versions.push(literal(&views::scratch(&chain.newer)));
     sql!(
         "WITH type_ AS (SELECT there.oid, there.typarray FROM pg_catalog.pg_type AS there JOIN pg_catalog.pg_namespace AS space ON space.oid = there.typnamespace \

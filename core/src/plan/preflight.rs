@@ -1,15 +1,14 @@
 //! Preflight: what is asked of the database before anything is changed.
 
 use crate::chain::Chain;
-use crate::ddl;
 use crate::enums;
 use crate::path::Path;
 use crate::plan::start::new_indexes;
 use crate::plan::{Action, Phase, Steps, Verdict, clauses, dependents, rows, surroundings};
 use crate::schema::Constraint;
 use crate::shadow::Physical;
-use crate::sql;
 use crate::sql::{Sql, ident, join, literal};
+use crate::{ddl, guard, sql, views};
 
 /// The checks of a start, in the order in which they cost: names first, rows last.
 pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
@@ -61,6 +60,22 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
             },
         );
     }
+    let guard = chain.older.is_none().then(|| guard::schema(base));
+    let schemas = [Some(chain.newer.views.clone()), Some(views::scratch(&chain.newer)), guard].into_iter().flatten();
+    let schemas = join(schemas.map(|name| literal(&name)), ", ");
+    steps.push(
+        Phase::Preflight,
+        "the names of the version's schemas are free",
+        Action::Check {
+            sql: sql!(
+                "SELECT space.nspname::pg_catalog.text FROM pg_catalog.pg_namespace AS space WHERE space.nspname IN ({})",
+                schemas
+            ),
+            refusal: format!("there already is a schema of a name that version `{}` needs", chain.newer.name),
+            hint: "rename or drop it, or rename the migration".into(),
+            verdict: Verdict::Refuse,
+        },
+    );
     clauses::known(chain, tables, steps);
     super::enums::checks(chain, tables, steps);
     surroundings::checks(chain, tables, steps);

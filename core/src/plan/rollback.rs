@@ -8,7 +8,7 @@ use crate::schema::Constraint;
 use crate::shadow::{Physical, layout};
 use crate::sql::{Sql, ident, join, qualified, verbatim};
 use crate::stage::Moment;
-use crate::{ddl, enums, numbers, partitions, sql, sync, views};
+use crate::{ddl, enums, guard, numbers, partitions, sql, sync, views};
 
 /// The plan of `rollback` for a chain, however far its start gets: steps say when they have something to do.
 pub fn rollback(chain: &Chain) -> Plan {
@@ -16,25 +16,14 @@ pub fn rollback(chain: &Chain) -> Plan {
     let mut steps = Steps::new();
     let (views, scratch) = (&chain.newer.views, views::scratch(&chain.newer));
     let scripts: Vec<_> = chain.stage.scripts_of(Moment::Start).collect();
-    if !scripts.is_empty() {
-        for (schema, when) in [(views, When::Published), (&scratch, When::Unpublished)] {
-            let statements = vec![views::drop_unknown(schema, &chain.newer.relations)];
-            let title = "drop the views of tables that sql has made";
-            steps.transaction(Phase::Undo, title, Vec::new(), statements).when(when);
-        }
-    }
     let title = format!("drop the unfinished schema of `{}`", chain.newer.name);
-    // what made room for a version that is published, and was not dropped yet
-    if let Some(old) = chain.retired.iter().find(|retired| retired.views == *views) {
-        for group in views::drop_schema(&views::aside(&old.views), &old.tables) {
-            steps.transaction(Phase::Undo, title.clone(), Vec::new(), group).when(When::Published);
-        }
+    for group in chain.newer.relations.chunks(views::GROUP) {
+        let gone = group.iter().map(|name| views::drop_view(&scratch, name)).collect();
+        steps.transaction(Phase::Undo, title.clone(), Vec::new(), gone).when(When::Unpublished);
     }
-    let mut groups = views::drop_schema(&scratch, &chain.newer.relations);
-    // its types, while tables still have them, come after the tables
-    let last = groups.pop_if(|_| enums::differ(chain));
-    for group in groups {
-        steps.transaction(Phase::Undo, title.clone(), Vec::new(), group).when(When::Unpublished);
+    if !views::create_unknown(chain, &tables).is_empty() {
+        let gone = vec![views::drop_unknown(chain)];
+        steps.transaction(Phase::Undo, "drop views of tables that the model does not have", Vec::new(), gone);
     }
     let mut quiet = Vec::new();
     for number in (0..=scripts.len()).rev() {
@@ -47,14 +36,23 @@ pub fn rollback(chain: &Chain) -> Plan {
         }
     }
     for group in quiet.chunks(views::GROUP) {
-        let graves = group.iter().flat_map(|table| bury(chain, table)).collect();
-        let title = format!("retire views of `{views}`");
-        steps.transaction(Phase::Undo, title, Vec::new(), graves).when(When::Published);
+        let gone = group.iter().filter_map(|table| retire(chain, table)).collect();
+        steps.transaction(Phase::Undo, format!("drop views of `{views}`"), Vec::new(), gone).when(When::Published);
     }
     super::enums::undo(chain, &mut steps);
-    if let Some(mut group) = last {
-        group.splice(0..0, enums::give_back(chain));
-        steps.transaction(Phase::Undo, title, Vec::new(), group).when(When::Unpublished);
+    for (schema, when) in [(views, When::Published), (&scratch, When::Unpublished)] {
+        let mut statements = enums::drop_made(chain, schema);
+        statements.extend(views::leave_schema(chain, &chain.newer.name, schema));
+        let title = format!("leave the schema of `{}`", chain.newer.name);
+        steps.transaction(Phase::Undo, title, Vec::new(), statements).when(when);
+    }
+    let older = chain.older.as_ref().map(|older| &older.schema.tables);
+    let gone = chain.newer.schema.tables.keys().filter(|name| older.is_none_or(|older| !older.contains_key(*name)));
+    let gone: Vec<&String> = gone.collect();
+    let mut lifted: Vec<Sql> = gone.chunks(views::GROUP).map(|group| guard::lift(chain, group)).collect();
+    lifted.extend(older.is_none().then(|| guard::remove(chain)));
+    for statement in lifted {
+        steps.transaction(Phase::Undo, "lift the guard from what goes", Vec::new(), vec![statement]);
     }
     Plan {
         command: Command::Rollback,
@@ -66,11 +64,9 @@ pub fn rollback(chain: &Chain) -> Plan {
     }
 }
 
-/// The newer version's view becomes a tombstone.
-fn bury(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
-    let Some(newer) = table.newer else { return Vec::new() };
-    let types = Path::newer(chain, &chain.newer.views);
-    views::tombstone(chain, &types, &chain.newer.views, &table.lineage.newest().table, newer)
+/// The newer version's view goes.
+fn retire(chain: &Chain, table: &Physical<'_>) -> Option<Sql> {
+    Some(views::drop_view(&chain.newer.views, table.final_name()?))
 }
 
 /// Undoes what was built of the tables that come after so many scripts; gives those of which nothing was.
@@ -94,7 +90,7 @@ fn undo_tables<'a>(chain: &Chain, tables: &'a [Physical<'a>], scripts: usize, st
         for when in [When::Published, When::Unpublished] {
             let (mut all, mut strong) = (Vec::new(), place.clone());
             if when == When::Published && table.newer.is_some() {
-                all.extend(bury(chain, table));
+                all.extend(retire(chain, table));
                 strong = qualified(&chain.newer.views, &table.lineage.newest().table);
             }
             all.extend(statements.iter().cloned());

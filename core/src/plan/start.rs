@@ -10,13 +10,16 @@ use crate::shadow::{AddedConstraint, Physical, layout};
 use crate::sql::{Sql, ident, join, literal, operation, qualified, verbatim};
 use crate::stage::{Moment, Script};
 use crate::sync::{self, Direction};
-use crate::{enums, names, numbers, partitions, rights, sql, views};
+use crate::{enums, guard, names, numbers, partitions, rights, sql, views};
 
 /// The plan of `start` for a chain.
 pub fn start(chain: &Chain) -> Plan {
     let tables = layout(chain);
     let mut steps = Steps::new();
     preflight::checks(chain, &tables, &mut steps);
+    if chain.older.is_none() {
+        steps.transaction(Phase::Expand, "create the guard", Vec::new(), vec![guard::create(chain)]);
+    }
     super::enums::expand(chain, &mut steps);
     let scripts: Vec<_> = chain.stage.scripts_of(Moment::Start).collect();
     for number in 0..=scripts.len() {
@@ -70,7 +73,9 @@ fn expand(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     if let (None, Some(newer)) = (table.older, table.newer) {
         let created = ddl::create_table(base, &table.name, &table.lineage.newest().table, newer, |name| table.displaced(name));
         let title = format!("create table `{}`", table.name);
-        steps.transaction(Phase::Expand, title, Vec::new(), texts.around(created));
+        let mut statements = texts.around(created);
+        statements.push(guard::put_new(chain, &table.name));
+        steps.transaction(Phase::Expand, title, Vec::new(), statements);
         return;
     }
     let untouched = table.added.is_empty() && table.tightened.is_empty() && checks(table).next().is_none() && !table.needs_sync();
@@ -488,14 +493,7 @@ fn publish(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
             views::create_schema(chain),
         );
     }
-    // a table that went and one that came may bear the same name: the one that is there has the view
-    let wanted: Vec<&Physical<'_>> = tables
-        .iter()
-        .filter(|table| match table.newer {
-            Some(_) => true,
-            None => !chain.newer.schema.tables.contains_key(&table.lineage.oldest().table),
-        })
-        .collect();
+    let wanted: Vec<&Physical<'_>> = tables.iter().collect();
     for (number, group) in wanted.chunks(views::GROUP).enumerate() {
         steps.transaction(
             Phase::Publish,
@@ -504,16 +502,11 @@ fn publish(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
             views::create_views(chain, group),
         );
     }
-    if chain.stage.scripts_of(Moment::Start).next().is_some() {
-        let statements = vec![views::create_unknown(chain, tables)];
-        steps.transaction(Phase::Publish, "create views of tables that sql has made", Vec::new(), statements);
+    let unknown = views::create_unknown(chain, tables);
+    if !unknown.is_empty() {
+        steps.transaction(Phase::Publish, "create views of tables that the model does not have", Vec::new(), unknown);
     }
     steps
         .transaction(Phase::Publish, format!("publish `{}`", chain.newer.views), Vec::new(), views::publish(chain))
         .reaches(Reaches::Published);
-    if let Some(old) = chain.retired.iter().find(|retired| retired.views == chain.newer.views) {
-        for group in views::drop_schema(&views::aside(&old.views), &old.tables) {
-            steps.transaction(Phase::Publish, format!("drop tombstones of an earlier `{}`", old.views), Vec::new(), group);
-        }
-    }
 }

@@ -36,7 +36,7 @@ finding (what, mend) AS (
     FROM object CROSS JOIN LATERAL aclexplode(object.rights) AS acl LEFT JOIN pg_roles AS role ON role.oid = acl.grantee
     WHERE acl.grantee <> object.owner AND (acl.grantee = 0 OR NOT role.rolsuper)
       AND NOT (acl.grantee = 0 AND (object.kind, acl.privilege_type) IN (('SCHEMA', 'USAGE'), ('FUNCTION', 'EXECUTE'))
-        AND object.name IN ('diptych', 'diptych.gone(text,text)', 'diptych.lease_end(text)', 'diptych.lease(text,text,text,text,text,bigint,integer)'))
+        AND object.name IN ('diptych', 'diptych.gone(text)', 'diptych.lease_end(text)', 'diptych.lease(text,text,text,text,text,bigint,integer)'))
     GROUP BY object.kind, object.name, acl.grantee, role.rolname
   ) AS right_
   UNION ALL

@@ -93,9 +93,8 @@ async fn an_enum_of_rust_is_one_of_the_database() {
     migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
     migrator.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
     assert!(!database.catalog().await.iter().any(|line| line.starts_with("type ")));
-    // types of retired versions go with their tombstones
-    let types = "SELECT pg_catalog.string_agg(typnamespace::regnamespace::text, ',' ORDER BY 1) FROM pg_catalog.pg_type WHERE typtype = 'e'";
-    assert_eq!(ask(&database.client().await, types).await, "public_0002_second");
+    let types = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_type WHERE typtype = 'e'";
+    assert_eq!(ask(&database.client().await, types).await, "0");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -192,7 +191,7 @@ async fn domains_and_arrays_are_types_of_columns() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rights_go_over_and_a_type_serves_again_after_a_rollback() {
+async fn rights_go_over_and_a_start_that_comes_as_far_as_the_types_is_undone() {
     let database = Database::new().await;
     let change = "operations: [{alter_enum: {name: mood, labels: [sad, meh, happy, glad], down: {glad: happy}}}]";
     let all = [migration("0001_before", MOODS), migration("0002_change", change)];
@@ -208,7 +207,6 @@ async fn rights_go_over_and_a_type_serves_again_after_a_rollback() {
 
     let mut migrator = database.migrator().await;
     migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
-    let first = ask(&client, made).await;
     migrator.rollback(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
     // a start that comes as far as the types, and is undone
     let holder = database.client().await;
@@ -217,14 +215,14 @@ async fn rights_go_over_and_a_type_serves_again_after_a_rollback() {
     let hasty = Options { timeout: Duration::from_secs(2), ..Options::default() };
     let mut hasty = Migrator::connect(database.config(), hasty).await.expect("a migrator");
     hasty.start(&all, None, &mut Quiet).await.expect_err("the table is held");
-    assert_eq!(ask(&client, made).await, "", "it was taken over");
+    assert_eq!(ask(&client, made).await, "");
     must(&holder, "ROLLBACK").await;
     migrator.rollback(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(ask(&client, made).await, first, "it was given back");
+    assert_eq!(ask(&client, made).await, "");
     assert_eq!(database.catalog().await, untouched);
 
     migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(ask(&client, made).await, first);
+    let first = ask(&client, made).await;
     migrator.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(ask(&client, "SELECT oid FROM pg_type WHERE oid = 'public.mood'::regtype").await, first);
     assert_eq!(ask(&client, rights).await, before);

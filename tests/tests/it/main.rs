@@ -4,6 +4,7 @@ mod adopt;
 mod blockers;
 pub(crate) mod cli;
 mod crash;
+mod data;
 mod derive;
 mod enums;
 mod holes;

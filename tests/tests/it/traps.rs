@@ -321,7 +321,7 @@ async fn f10_nothing_falls_through_to_a_base_table() {
     migrator.start(&all, None, &mut Quiet).await.unwrap();
     assert_eq!(newest.execute(&update, &[]).await.unwrap(), 3);
     migrator.complete(&mut Quiet).await.unwrap();
-    // two versions on, the first one's tombstones are gone
+    // nothing is left of a version that is gone
     assert_eq!(ask(&database.client().await, "SELECT to_regnamespace('public_0001_before') IS NULL").await, "t");
 }
 

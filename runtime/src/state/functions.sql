@@ -1,0 +1,296 @@
+-- raises where another run took over; else holds the run's row until the transaction ends
+CREATE OR REPLACE FUNCTION diptych.fence(base text, token bigint) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+BEGIN
+  PERFORM FROM diptych.runs AS run WHERE run.base = $1 AND run.token = $2 FOR SHARE;
+  IF NOT found THEN
+    RAISE EXCEPTION 'another run took over' USING ERRCODE = 'DPT01';
+  END IF;
+END
+$body$;
+
+-- An app's sign of life: one statement, so that it works behind a transaction pooler; with the owner's rights, since an app has none on
+-- the state. It says `held`; or why there is no lease: the version is `retired` (or about to be), is `unpublished`, is `denied` to
+-- the role, or the role has too `many`.
+CREATE OR REPLACE FUNCTION diptych.lease(id text, base text, version text, application text, host text, process bigint, seconds integer)
+RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+  own record;
+  renewed boolean;
+  until timestamptz := clock_timestamp() + make_interval(secs => greatest(1, least($7, 3600)));
+BEGIN
+  -- a lease that has a while to live is seen by every guard that looks: it is renewed without a lock
+  UPDATE diptych.leases AS held SET seen = clock_timestamp(), expires = until
+    WHERE held.id = $1 AND held.role = session_user AND held.base = $2 AND held.version = $3
+    AND held.expires > clock_timestamp() + (until - clock_timestamp()) / 4;
+  renewed := found;
+  IF NOT renewed THEN
+    -- whoever guards a version that goes has its row to itself for a moment; what it decided is seen afterwards
+    PERFORM FROM diptych.versions AS there WHERE there.base = $2 AND there.name = $3 FOR KEY SHARE;
+  END IF;
+  SELECT there.views, there.state, EXISTS (SELECT FROM diptych.versions AS newer
+      WHERE newer.base = there.base AND newer.parent = there.name AND newer.state = 'completing') AS goes
+    INTO own FROM diptych.versions AS there WHERE there.base = $2 AND there.name = $3;
+  IF own.state IS NULL OR to_regnamespace(quote_ident(own.views)) IS NULL THEN
+    RETURN 'unpublished';
+  ELSIF own.goes OR own.state NOT IN ('starting', 'started', 'completing', 'live') THEN
+    DELETE FROM diptych.leases AS held WHERE held.id = $1 AND held.role = session_user;
+    RETURN 'retired';
+  ELSIF NOT has_schema_privilege(coalesce(nullif(current_setting('role'), 'none'), session_user), own.views, 'USAGE') THEN
+    RETURN 'denied';
+  END IF;
+  IF NOT renewed THEN
+    DELETE FROM diptych.leases AS held WHERE held.id IN (
+      SELECT gone.id FROM diptych.leases AS gone WHERE gone.role = session_user AND gone.expires < clock_timestamp() FOR UPDATE SKIP LOCKED);
+    IF (SELECT count(*) FROM diptych.leases AS held WHERE held.role = session_user) >= 10000 THEN
+      RETURN 'many';
+    END IF;
+    INSERT INTO diptych.leases AS held (id, base, version, role, application, host, process, expires)
+      VALUES ($1, $2, $3, session_user, left($4, 200), left($5, 200), $6, until)
+      ON CONFLICT ON CONSTRAINT leases_pkey DO UPDATE SET seen = clock_timestamp(), expires = EXCLUDED.expires
+      WHERE held.role = session_user AND held.base = EXCLUDED.base AND held.version = EXCLUDED.version;
+  END IF;
+  RETURN 'held';
+END
+$body$;
+
+-- an app's farewell
+CREATE OR REPLACE FUNCTION diptych.lease_end(id text) RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+  DELETE FROM diptych.leases AS held WHERE held.id = $1 AND held.role = session_user
+$body$;
+
+-- raises for every use of a view of the guard
+CREATE OR REPLACE FUNCTION diptych.gone(name text) RETURNS boolean LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $body$
+BEGIN
+  RAISE EXCEPTION 'relation "%" is not to be had in this session: its version is not published, or retired', name
+    USING ERRCODE = 'undefined_table', HINT = 'connect with a release that was built for a version which is live, as a role that may use it; or run `migrate start` first';
+END
+$body$;
+
+CREATE OR REPLACE FUNCTION diptych.refuse() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+BEGIN
+  PERFORM diptych.gone(TG_TABLE_NAME);
+  RETURN NULL;
+END
+$body$;
+
+-- Takes every right on a schema, or on a relation of it, from everybody but its owner.
+CREATE OR REPLACE FUNCTION diptych.take_rights(kind text, object text, owner oid, rights aclitem[]) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE right_ record;
+BEGIN
+  FOR right_ IN
+    SELECT DISTINCT CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(role.rolname) END AS role
+    FROM aclexplode(rights) AS acl LEFT JOIN pg_roles AS role ON role.oid = acl.grantee WHERE acl.grantee <> owner
+  LOOP
+    EXECUTE format('REVOKE ALL ON %s %s FROM %s CASCADE', kind, object, right_.role);
+  END LOOP;
+END
+$body$;
+
+-- The guard of a base schema: everybody may look names up in it, nobody may create there.
+CREATE OR REPLACE FUNCTION diptych.create_guard(guard text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+BEGIN
+  EXECUTE format('CREATE SCHEMA %I', guard);
+  PERFORM diptych.take_rights('SCHEMA', quote_ident(guard), space.nspowner, space.nspacl) FROM pg_namespace AS space WHERE space.nspname = guard;
+  EXECUTE format('GRANT USAGE ON SCHEMA %I TO PUBLIC', guard);
+END
+$body$;
+
+-- Puts a view that raises in the place of each of these names, with the columns that relations of that name have in the sources: types
+-- that are not the server's own are text there, so that nothing hangs on them. One that is there already as it should be is left alone.
+CREATE OR REPLACE FUNCTION diptych.guard(guard text, sources text[], names text[]) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+  name text;
+  place text;
+  there oid;
+  columns text[];
+  so_far text[];
+BEGIN
+  FOREACH name IN ARRAY names LOOP
+    place := format('%I.%I', guard, name);
+    there := to_regclass(place);
+    -- the columns ask as well: with plain NULLs, 18 folds `WHERE id = 1` to false and the view is never asked
+    SELECT coalesce(array_agg(format('CASE WHEN diptych.gone(%1$L) THEN CAST(NULL AS %2$s) ELSE CAST(NULL AS %2$s) END AS %3$I', name, column_.type, column_.attname)
+        ORDER BY column_.source, column_.attnum), '{}') INTO columns FROM (
+      SELECT DISTINCT ON (attribute.attname) attribute.attname, attribute.attnum, source.number AS source,
+        CASE type_.typnamespace WHEN 'pg_catalog'::regnamespace THEN format_type(type_.oid, attribute.atttypmod) ELSE 'text' END AS type
+      FROM unnest(sources) WITH ORDINALITY AS source (space, number)
+      JOIN pg_class AS class ON class.relname = name AND class.relnamespace = to_regnamespace(quote_ident(source.space)) AND class.relkind IN ('r', 'p', 'v')
+      JOIN pg_attribute AS attribute ON attribute.attrelid = class.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped
+      JOIN pg_type AS type_ ON type_.oid = attribute.atttypid
+      ORDER BY attribute.attname, source.number DESC
+    ) AS column_;
+    SELECT coalesce(array_agg(format('CASE WHEN diptych.gone(%1$L) THEN CAST(NULL AS %2$s) ELSE CAST(NULL AS %2$s) END AS %3$I',
+        name, format_type(attribute.atttypid, attribute.atttypmod), attribute.attname) ORDER BY attribute.attnum), '{}') INTO so_far
+      FROM pg_attribute AS attribute WHERE attribute.attrelid = there AND attribute.attnum > 0;
+    CONTINUE WHEN there IS NOT NULL AND so_far = columns;
+    IF there IS NOT NULL THEN
+      EXECUTE format('DROP VIEW %s', place);
+    END IF;
+    EXECUTE format('CREATE VIEW %s AS SELECT %s WHERE diptych.gone(%L)', place, array_to_string(columns, ', '), name);
+    EXECUTE format('CREATE TRIGGER diptych_gone INSTEAD OF INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION diptych.refuse()', place);
+    PERFORM diptych.take_rights('TABLE', place, class.relowner, class.relacl) FROM pg_class AS class WHERE class.oid = place::regclass;
+    EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO PUBLIC', place);
+  END LOOP;
+END
+$body$;
+
+-- Takes those views away.
+CREATE OR REPLACE FUNCTION diptych.unguard(guard text, names text[]) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE name text;
+BEGIN
+  FOREACH name IN ARRAY names LOOP
+    EXECUTE format('DROP VIEW IF EXISTS %I.%I', guard, name);
+  END LOOP;
+END
+$body$;
+
+-- The guard goes, with what is left in it.
+CREATE OR REPLACE FUNCTION diptych.remove_guard(guard text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE view_ record;
+BEGIN
+  FOR view_ IN SELECT class.oid FROM pg_class AS class WHERE class.relnamespace = to_regnamespace(quote_ident(guard)) AND class.relkind = 'v' LOOP
+    EXECUTE format('DROP VIEW %s', view_.oid::regclass);
+  END LOOP;
+  EXECUTE format('DROP SCHEMA IF EXISTS %I RESTRICT', guard);
+END
+$body$;
+
+-- From now on nobody creates anything in a version's schema, its owner neither.
+CREATE OR REPLACE FUNCTION diptych.close_schema(name text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+BEGIN
+  EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM %I', name, (SELECT role.rolname FROM pg_namespace AS space JOIN pg_roles AS role ON role.oid = space.nspowner WHERE space.nspname = name));
+END
+$body$;
+
+-- Notes which views a version has, once they are all made.
+CREATE OR REPLACE FUNCTION diptych.note_relations(base text, version text, schema text) RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $body$
+  UPDATE diptych.versions AS own SET relations = (
+    SELECT coalesce(jsonb_agg(class.relname ORDER BY class.relname), '[]') FROM pg_class AS class
+    WHERE class.relnamespace = to_regnamespace(quote_ident($3)) AND class.relkind = 'v')
+  WHERE own.base = $1 AND own.name = $2
+$body$;
+
+-- Drops the views that were noted for a version, but for those that are known otherwise, in whichever of these schemas they are.
+CREATE OR REPLACE FUNCTION diptych.drop_relations(base text, version text, places text[], known text[]) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE view_ record;
+BEGIN
+  FOR view_ IN
+    SELECT class.oid FROM diptych.versions AS own CROSS JOIN LATERAL jsonb_array_elements_text(own.relations) AS noted (name)
+    JOIN pg_class AS class ON class.relname = noted.name AND class.relkind = 'v'
+    JOIN pg_namespace AS space ON space.oid = class.relnamespace AND space.nspname = ANY (places)
+    WHERE own.base = $1 AND own.name = $2 AND noted.name <> ALL (known)
+  LOOP
+    EXECUTE format('DROP VIEW %s', view_.oid::regclass);
+  END LOOP;
+END
+$body$;
+
+-- What somebody else has created in a version's schema goes to the base schema. Where its name is taken there, or its owner does not let it
+-- go, it stays, and the schema with it, under another name if a version may want that one again.
+CREATE OR REPLACE FUNCTION diptych.empty_schema(base text, schema text, is_wanted boolean) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+  object record;
+  moved boolean;
+  name text := schema;
+BEGIN
+  -- what hangs on another object goes with it or after it: tried until nothing moves any more
+  LOOP
+    moved := false;
+    FOR object IN SELECT * FROM diptych.foreign_objects(base, schema) LOOP
+      BEGIN
+        EXECUTE format('ALTER %s %s SET SCHEMA %I', object.kind, object.name, base);
+        moved := true;
+      EXCEPTION WHEN duplicate_table OR duplicate_object OR duplicate_function OR insufficient_privilege OR lock_not_available
+        OR dependent_objects_still_exist OR feature_not_supported OR wrong_object_type OR undefined_object OR undefined_table OR undefined_function THEN
+        NULL;
+      END;
+    END LOOP;
+    EXIT WHEN NOT moved;
+  END LOOP;
+  DELETE FROM diptych.kept AS there WHERE there.base = $1 AND there.schema = $2;
+  BEGIN
+    EXECUTE format('DROP SCHEMA %I RESTRICT', schema);
+  EXCEPTION WHEN dependent_objects_still_exist THEN
+    IF is_wanted THEN
+      name := left(schema, 40) || '_kept_' || to_char(clock_timestamp(), 'YYYYMMDDHH24MISS');
+      EXECUTE format('ALTER SCHEMA %I RENAME TO %I', schema, name);
+    END IF;
+    INSERT INTO diptych.kept VALUES ($1, name);
+  END;
+END
+$body$;
+
+-- A version's schema goes, with what is left of the version's own views; and those that could not go earlier, if they can by now.
+CREATE OR REPLACE FUNCTION diptych.leave_schema(base text, version text, schema text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE earlier record;
+BEGIN
+  FOR earlier IN SELECT there.schema FROM diptych.kept AS there WHERE there.base = $1 LOOP
+    IF to_regnamespace(quote_ident(earlier.schema)) IS NULL THEN
+      DELETE FROM diptych.kept AS there WHERE there.base = $1 AND there.schema = earlier.schema;
+    ELSE
+      PERFORM diptych.empty_schema(base, earlier.schema, false);
+    END IF;
+  END LOOP;
+  IF to_regnamespace(quote_ident(schema)) IS NOT NULL THEN
+    PERFORM diptych.drop_relations(base, version, ARRAY[schema], ARRAY[]::text[]);
+    PERFORM diptych.empty_schema(base, schema, EXISTS (
+      SELECT FROM diptych.versions AS own WHERE own.base = $1 AND own.name = $2 AND own.state = 'rolling_back'));
+  END IF;
+END
+$body$;
+
+-- What is in a version's schema and is not the version's own, one row each: what ALTER calls its kind, and its name.
+CREATE OR REPLACE FUNCTION diptych.foreign_objects(base text, schema text) RETURNS TABLE (kind text, name text) LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $body$
+  WITH space AS (SELECT to_regnamespace(quote_ident($2))::oid AS oid),
+  own AS (SELECT noted.name FROM diptych.versions AS version CROSS JOIN LATERAL jsonb_array_elements_text(version.relations) AS noted (name)
+    WHERE version.base = $1 AND version.views = $2),
+  made AS (SELECT type_.name FROM diptych.versions AS version CROSS JOIN LATERAL jsonb_object_keys(coalesce(version.model -> 'enums', '{}')) AS type_ (name)
+    WHERE version.base = $1 AND version.views = $2)
+  SELECT CASE class.relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'f' THEN 'FOREIGN TABLE' WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END,
+    class.oid::regclass::text
+  FROM pg_class AS class JOIN space ON space.oid = class.relnamespace
+  WHERE class.relkind IN ('r', 'p', 'S', 'v', 'm', 'f', 'c') AND NOT (class.relkind = 'v' AND class.relname IN (SELECT own.name FROM own))
+    AND NOT EXISTS (SELECT FROM pg_depend AS depend WHERE depend.classid = 'pg_class'::regclass AND depend.objid = class.oid
+      AND depend.refclassid = 'pg_class'::regclass AND depend.deptype IN ('a', 'i') AND class.relkind = 'S')
+  UNION ALL
+  SELECT CASE type_.typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END, type_.oid::regtype::text
+  FROM pg_type AS type_ JOIN space ON space.oid = type_.typnamespace
+  WHERE type_.typtype IN ('e', 'd', 'r') AND NOT (type_.typtype = 'e' AND (type_.typname IN (SELECT made.name FROM made) OR starts_with(type_.typname, '_diptych_')))
+  UNION ALL
+  SELECT 'ROUTINE', proc.oid::regprocedure::text FROM pg_proc AS proc JOIN space ON space.oid = proc.pronamespace
+  WHERE NOT EXISTS (SELECT FROM pg_depend AS depend WHERE depend.classid = 'pg_proc'::regclass AND depend.objid = proc.oid AND depend.deptype = 'i')
+$body$;
+
+-- Takes every right that anybody but the owner has on the objects here, whoever gave it (default privileges, PUBLIC's own), but for what
+-- apps need: to find the schema, to take and give back a lease, and to be told that a table is gone.
+CREATE OR REPLACE FUNCTION diptych.seal() RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE right_ record;
+BEGIN
+  FOR right_ IN
+    WITH object (kind, name, owner, rights) AS (
+      SELECT 'SCHEMA', 'diptych', space.nspowner, space.nspacl FROM pg_namespace AS space WHERE space.nspname = 'diptych'
+      UNION ALL
+      SELECT CASE class.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, class.oid::regclass::text, class.relowner, class.relacl
+        FROM pg_class AS class WHERE class.relnamespace = 'diptych'::regnamespace AND class.relkind IN ('r', 'S', 'v')
+      UNION ALL
+      SELECT 'TABLE', class.oid::regclass::text, class.relowner, attribute.attacl
+        FROM pg_class AS class JOIN pg_attribute AS attribute ON attribute.attrelid = class.oid
+        WHERE class.relnamespace = 'diptych'::regnamespace AND attribute.attacl IS NOT NULL
+      UNION ALL
+      SELECT 'FUNCTION', proc.oid::regprocedure::text, proc.proowner, coalesce(proc.proacl, acldefault('f', proc.proowner))
+        FROM pg_proc AS proc WHERE proc.pronamespace = 'diptych'::regnamespace
+      UNION ALL
+      SELECT 'TYPE', type_.oid::regtype::text, type_.typowner, type_.typacl
+        FROM pg_type AS type_ WHERE type_.typnamespace = 'diptych'::regnamespace AND type_.typacl IS NOT NULL
+    )
+    SELECT DISTINCT object.kind, object.name, CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(role.rolname) END AS role
+    FROM object CROSS JOIN LATERAL aclexplode(object.rights) AS acl LEFT JOIN pg_roles AS role ON role.oid = acl.grantee
+    WHERE acl.grantee <> object.owner AND NOT (acl.grantee = 0 AND (object.kind, acl.privilege_type) IN (('SCHEMA', 'USAGE'), ('FUNCTION', 'EXECUTE'))
+      AND object.name IN ('diptych', 'diptych.gone(text)', 'diptych.lease_end(text)', 'diptych.lease(text,text,text,text,text,bigint,integer)'))
+  LOOP
+    EXECUTE format('REVOKE ALL ON %s %s FROM %s CASCADE', right_.kind, right_.name, right_.role);
+  END LOOP;
+  GRANT USAGE ON SCHEMA diptych TO PUBLIC;
+  GRANT EXECUTE ON FUNCTION diptych.gone(text), diptych.lease_end(text), diptych.lease(text, text, text, text, text, bigint, integer) TO PUBLIC;
+END
+$body$;
