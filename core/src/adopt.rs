@@ -29,7 +29,7 @@ mod tests {
     #[test]
     fn what_is_known_keeps_its_words() {
         let table = |default: &str, more: &[&str]| {
-            let mut columns = vec![Column { default: Some(default.to_owned()), ..Column::new("a", "text", false) }];
+            let mut columns = vec![Column { default: Some(default.into()), ..Column::new("a", "text", false) }];
             columns.extend(more.iter().map(|name| Column::new(name, "integer", true)));
             Table { columns, ..Table::default() }
         };

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use crate::facts::Book;
 use crate::migration::Migration;
 use crate::names;
 use crate::schema::Schema;
@@ -26,7 +27,7 @@ impl Version {
     pub fn new(base: &str, migration: &Migration, stage: &Stage) -> Self {
         let suffix = migration.version_schema.as_deref().unwrap_or(&migration.name);
         let relations = stage.to.tables.keys().cloned().collect();
-        Version { name: migration.name.clone(), views: view_schema(base, suffix), schema: stage.to.clone(), relations }
+        Version { name: migration.name.clone(), views: view_schema(base, suffix), schema: stage.to.clone().settled(), relations }
     }
 }
 
@@ -54,12 +55,20 @@ impl Chain {
     /// The chain that the given migrations, in order, extend the older version to.
     ///
     /// The inner ones need no views of their own: the app stays on the older version, and the newest is published.
-    pub fn extend(base: &str, older: Option<Version>, migrations: &[Migration], server: u32) -> Result<Option<Self>> {
+    /// What is not known yet of the texts of the user's own is noted in the book, also where there is an error, which may come of that.
+    pub fn extend(
+        base: &str,
+        older: Option<Version>,
+        migrations: &[Migration],
+        server: u32,
+        book: &mut Book,
+    ) -> Result<Option<Self>> {
         let Some(last) = migrations.last() else { return Ok(None) };
-        let mut stage = Stage::identity(&older.as_ref().map(|version| version.schema.clone()).unwrap_or_default());
-        for migration in migrations {
-            migration.apply(&mut stage)?;
-        }
+        let from = older.as_ref().map(|version| version.schema.clone()).unwrap_or_default();
+        let mut stage = Stage::knowing(&from, std::mem::take(book));
+        let applied = migrations.iter().try_for_each(|migration| migration.apply(&mut stage));
+        *book = std::mem::take(&mut stage.book);
+        applied?;
         let newer = Version::new(base, last, &stage);
         Ok(Some(Chain { base: base.to_owned(), older, newer, stage, server }))
     }

@@ -174,7 +174,7 @@ fn pieces(base: &str, table: &str, name: &str, index: &Index, names: &Names, bui
             pieces.push(Piece::Ours(Sql::trusted(", ")));
         }
         pieces.push(match &key.expression {
-            Some(expression) => Piece::Expression(at + 1, expression.clone()),
+            Some(expression) => Piece::Expression(at + 1, expression.as_str().to_owned()),
             None => Piece::Ours(ident(physical(names, &key.column))),
         });
         pieces.push(Piece::Ours(key_options(key)));
@@ -193,7 +193,7 @@ fn pieces(base: &str, table: &str, name: &str, index: &Index, names: &Names, bui
         text = sql!("{} TABLESPACE {}", text, ident(tablespace));
     }
     match &index.predicate {
-        Some(predicate) => pieces.extend([Piece::Ours(sql!("{} WHERE ", text)), Piece::Predicate(predicate.clone())]),
+        Some(predicate) => pieces.extend([Piece::Ours(sql!("{} WHERE ", text)), Piece::Predicate(predicate.as_str().to_owned())]),
         None => pieces.push(Piece::Ours(text)),
     }
     pieces

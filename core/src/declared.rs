@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
+use crate::expression::Expression;
+use crate::facts::Purpose;
 use crate::ops::alter_enum::Allowed;
 use crate::schema::{Column, Constraint, Index, ReplicaIdentity, Schema, Table};
 use crate::snapshot::{Snapshot, Used};
+use crate::texts::Place;
 use crate::types;
 
 /// Every enum and table of a `database!`, and those that are declared gone.
@@ -65,7 +68,7 @@ pub struct DeclaredTable {
     /// `replica_identity = "…"`.
     pub replica_identity: Option<ReplicaIdentity>,
     /// `partition_by = "…"`.
-    pub partition_by: Option<String>,
+    pub partition_by: Option<Expression>,
 }
 
 /// A field.
@@ -92,7 +95,8 @@ pub struct DroppedColumn {
 
 impl DeclaredSchema {
     /// The snapshot after recording `version`: the schema that its operations lead to in the structs' column order, and the
-    /// attributes that are used up by it. Attributes of untouched columns stay used.
+    /// attributes that are used up by it. Attributes of untouched columns stay used. Texts have the structs' words where those say the
+    /// same.
     pub fn snapshot(&self, version: &str, recorded: Schema) -> Snapshot {
         let mut used: BTreeMap<String, BTreeMap<String, Used>> = BTreeMap::new();
         let mut schema = recorded;
@@ -124,6 +128,14 @@ impl DeclaredSchema {
             if let Some(model) = schema.tables.get_mut(&table.name) {
                 let place = |name: &str| table.columns.iter().position(|field| field.column.name == name);
                 model.columns.sort_by_key(|column| place(&column.name));
+                // names for what the struct leaves without one; a struct that cannot be was refused before
+                let words = table.table(Some(model)).unwrap_or_default();
+                let words: BTreeMap<Place, &Expression> = words.texts().into_iter().collect();
+                for (place, text) in model.texts_mut() {
+                    if let Some(own) = words.get(&place).filter(|own| own.says_the_same(text)) {
+                        *text = std::mem::take(text).in_words_of(own);
+                    }
+                }
             }
         }
         Snapshot { version: Some(version.to_owned()), schema, used }
@@ -131,6 +143,33 @@ impl DeclaredSchema {
 }
 
 impl DeclaredTable {
+    /// Every text of the user's own that is no conversion, with what it stands for.
+    pub(crate) fn texts_mut(&mut self) -> Vec<(Purpose, &mut Expression)> {
+        let mut found = Vec::new();
+        for field in &mut self.columns {
+            let Column { sql_type, default, generated, .. } = &mut field.column;
+            found.extend(default.iter_mut().map(|text| (Purpose::Default(sql_type.clone()), text)));
+            found.extend(generated.iter_mut().map(|text| (Purpose::Generated(sql_type.clone()), text)));
+        }
+        for (_, constraint) in &mut self.constraints {
+            match constraint {
+                Constraint::Check { check, .. } => found.push((Purpose::Check, check)),
+                Constraint::Exclude { exclude, .. } => {
+                    let method = exclude.index_method.clone().unwrap_or_else(|| "btree".to_owned());
+                    found.push((Purpose::Exclusion(method), &mut exclude.elements));
+                    found.extend(exclude.predicate.iter_mut().map(|text| (Purpose::Predicate, text)));
+                }
+                _ => {}
+            }
+        }
+        for (_, index) in &mut self.indexes {
+            found.extend(index.columns.iter_mut().filter_map(|key| Some((Purpose::Key, key.expression.as_mut()?))));
+            found.extend(index.predicate.iter_mut().map(|text| (Purpose::Predicate, text)));
+        }
+        found.extend(self.partition_by.iter_mut().map(|text| (Purpose::Partition, text)));
+        found
+    }
+
     /// The model of the table with every name filled in: given, else the snapshot's for the same definition, else PostgreSQL's.
     pub fn table(&self, recorded: Option<&Table>) -> Result<Table> {
         let mut table = Table {
@@ -154,7 +193,8 @@ impl DeclaredTable {
         for (name, constraint) in &self.constraints {
             let usual = constraint.default_name(&self.name);
             let known = recorded.iter().flat_map(|there| &there.constraints);
-            let known = known.filter(|(name, known)| *known == constraint && !given.contains(name)).map(|(name, _)| name);
+            let known =
+                known.filter(|(name, known)| known.says_the_same(constraint) && !given.contains(name)).map(|(name, _)| name);
             let name = name.clone().unwrap_or_else(|| nearest(known, usual));
             crate::ops::column_spec::add_constraint(&self.name, &mut table, &name, constraint.clone())?;
         }
@@ -162,7 +202,7 @@ impl DeclaredTable {
         for (name, index) in &self.indexes {
             let usual = crate::names::object_name(&self.name, Some(&index.default_stem()), "idx");
             let known = recorded.iter().flat_map(|there| &there.indexes);
-            let known = known.filter(|(name, known)| *known == index && !given.contains(name)).map(|(name, _)| name);
+            let known = known.filter(|(name, known)| known.says_the_same(index) && !given.contains(name)).map(|(name, _)| name);
             let name = name.clone().unwrap_or_else(|| nearest(known, usual));
             if table.indexes.insert(name.clone(), index.clone()).is_some_and(|other| other != *index) {
                 return Err(

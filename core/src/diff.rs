@@ -1,9 +1,11 @@
 //! What differs between the snapshot and the structs, as operations whose result is the structs' schema.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::declared::{DeclaredColumn, DeclaredEnum, DeclaredSchema, DeclaredTable};
 use crate::error::{Error, Result};
+use crate::expression::Expression;
+use crate::facts::{Book, Facts, Question, Then};
 use crate::ops::alter_enum;
 use crate::ops::column_spec::ColumnSpec;
 use crate::ops::{
@@ -12,7 +14,7 @@ use crate::ops::{
 };
 use crate::schema::{Column, Constraint, Enum, Identity, ReplicaIdentity, Schema, Table};
 use crate::snapshot::{Snapshot, Used};
-use crate::stage::Stage;
+use crate::stage::{self, Stage};
 use crate::{partitions, sql, types};
 
 /// The operations that lead from the snapshot to the structs; none where they agree.
@@ -20,51 +22,24 @@ use crate::{partitions, sql, types};
 /// `up` is written against the older version's columns and `down` against the newer one's, which decides the order of additions,
 /// conversions and renames; drops come last.
 pub fn diff(snapshot: &Snapshot, declared: &DeclaredSchema) -> Result<Vec<Operation>> {
-    let mut differ = Differ { snapshot, stage: Stage::identity(&snapshot.schema), operations: Vec::new() };
-    let from = |table: &DeclaredTable| recorded_name(snapshot, table);
-    for name in snapshot.schema.tables.keys() {
-        let wanted = declared.tables.iter().any(|table| from(table).as_ref() == Some(name));
-        if !wanted && !declared.dropped.contains(name) {
-            return Err(Error::new(format!("table `{name}` is in the snapshot, but no struct declares it")).hint(format!(
-                "add `dropped: [\"{name}\"]` to database!, or `renamed_from = \"{name}\"` to the struct that replaces it"
-            )));
-        }
-    }
-    check_references(declared)?;
-    let is_declared = |name: &String| declared.enums.iter().any(|there| there.name == *name);
-    if let Some(name) = snapshot.schema.enums.keys().find(|name| !is_declared(name) && !declared.dropped.contains(name)) {
-        return Err(Error::new(format!("enum `{name}` is in the snapshot, but no enum declares it"))
-            .hint(format!("add `dropped: [\"{name}\"]` to database!, or the enum to its `enums`")));
-    }
-    let mut claimed = BTreeMap::new();
-    for table in &declared.tables {
-        if let Some(other) = from(table).and_then(|old| claimed.insert(old, &table.name)) {
-            return Err(Error::new(format!(
-                "structs of tables `{other}` and `{}` stand for one table of the snapshot",
-                table.name
-            ))
-            .hint("remove the `renamed_from` of one of them"));
-        }
-    }
-    differ.drop_foreign_keys(declared)?;
-    differ.change_enums(declared)?;
-    for table in &declared.tables {
-        if let Some(old) = from(table) {
-            differ.alter_table(&old, table)?;
-        }
-    }
-    differ.create_tables(declared)?;
-    for table in &declared.tables {
-        if let Some(old) = from(table) {
-            differ.constrain_table(&old, table)?;
-        }
-    }
-    for name in snapshot.schema.enums.keys().filter(|name| !is_declared(name)) {
-        differ.push(DropEnum { name: name.clone() })?;
-    }
-    differ.stage.to.check()?;
-    partitions::check_targets(&differ.stage)?;
-    Ok(differ.operations)
+    diff_with(snapshot, declared, &mut Book::default())
+}
+
+/// The same with what is known of texts. What is not known yet is noted in the book, also where there is an error, which may come of that.
+pub fn diff_with(snapshot: &Snapshot, declared: &DeclaredSchema, book: &mut Book) -> Result<Vec<Operation>> {
+    let mut differ = Differ { snapshot, stage: Stage::knowing(&snapshot.schema, std::mem::take(book)), operations: Vec::new() };
+    let declared = differ.known(declared);
+    let found = differ.differences(&declared);
+    book.clone_from(&differ.stage.book);
+    found.map(|()| differ.operations)
+}
+
+/// The structs with what is known of texts that the snapshot does not have in their words.
+pub fn known(snapshot: &Snapshot, declared: &DeclaredSchema, book: &mut Book) -> DeclaredSchema {
+    let mut differ = Differ { snapshot, stage: Stage::knowing(&snapshot.schema, std::mem::take(book)), operations: Vec::new() };
+    let known = differ.known(declared);
+    *book = differ.stage.book;
+    known
 }
 
 /// A struct may still name a table or column that another struct has renamed, which the recorded foreign key follows.
@@ -121,9 +96,57 @@ struct Differ<'a> {
 }
 
 impl Differ<'_> {
+    fn differences(&mut self, declared: &DeclaredSchema) -> Result<()> {
+        let snapshot = self.snapshot;
+        let from = |table: &DeclaredTable| recorded_name(snapshot, table);
+        for name in snapshot.schema.tables.keys() {
+            let wanted = declared.tables.iter().any(|table| from(table).as_ref() == Some(name));
+            if !wanted && !declared.dropped.contains(name) {
+                return Err(Error::new(format!("table `{name}` is in the snapshot, but no struct declares it")).hint(format!(
+                    "add `dropped: [\"{name}\"]` to database!, or `renamed_from = \"{name}\"` to the struct that replaces it"
+                )));
+            }
+        }
+        check_references(declared)?;
+        let is_declared = |name: &String| declared.enums.iter().any(|there| there.name == *name);
+        if let Some(name) = snapshot.schema.enums.keys().find(|name| !is_declared(name) && !declared.dropped.contains(name)) {
+            return Err(Error::new(format!("enum `{name}` is in the snapshot, but no enum declares it"))
+                .hint(format!("add `dropped: [\"{name}\"]` to database!, or the enum to its `enums`")));
+        }
+        let mut claimed = BTreeMap::new();
+        for table in &declared.tables {
+            if let Some(other) = from(table).and_then(|old| claimed.insert(old, &table.name)) {
+                return Err(Error::new(format!(
+                    "structs of tables `{other}` and `{}` stand for one table of the snapshot",
+                    table.name
+                ))
+                .hint("remove the `renamed_from` of one of them"));
+            }
+        }
+        self.drop_foreign_keys(declared)?;
+        self.change_enums(declared)?;
+        for table in &declared.tables {
+            if let Some(old) = from(table) {
+                self.alter_table(&old, table)?;
+            }
+        }
+        self.create_tables(declared)?;
+        for table in &declared.tables {
+            if let Some(old) = from(table) {
+                self.constrain_table(&old, table)?;
+            }
+        }
+        for name in snapshot.schema.enums.keys().filter(|name| !is_declared(name)) {
+            self.push(DropEnum { name: name.clone() })?;
+        }
+        self.stage.to.check()?;
+        partitions::check_targets(&self.stage)
+    }
+
     fn push(&mut self, operation: impl Into<Operation>) -> Result<()> {
         let operation = operation.into();
         operation.apply(&mut self.stage)?;
+        self.stage.learn();
         self.operations.push(operation);
         Ok(())
     }
@@ -148,6 +171,12 @@ impl Differ<'_> {
         field.renamed_from.clone().filter(|old| Some(old) != used.as_ref() && model.has_column(old))
     }
 
+    /// What a conversion reads in a scope.
+    fn reads(&mut self, table: &str, scope: &Table, text: &Option<String>) -> Facts {
+        let text = text.as_deref().map(|text| self.stage.know(table, scope, text.into()));
+        text.map(|text| scope.facts(&text).into_owned()).unwrap_or_default()
+    }
+
     fn alter_table(&mut self, old: &str, table: &DeclaredTable) -> Result<()> {
         let before = self.snapshot.schema.table(old)?.clone();
         self.drop_what_goes(old, table, &before)?;
@@ -163,34 +192,39 @@ impl Differ<'_> {
             }
         }
         let mut pending = Vec::new();
+        let renamed = self.renamed(table, &before);
+        let after = Table { columns: table.columns.iter().map(|field| field.column.clone()).collect(), ..Table::default() };
         for field in &table.columns {
             let (up, down) = self.fresh(table, field);
+            let up_reads = self.reads(old, &before, &up);
             let Some(name) = self.recorded_column(table, field, &before) else {
-                pending.push(Pending { field, from: None, change: None, up, down: None });
+                pending.push(Pending { field, from: None, change: None, up, down: None, up_reads, down_reads: Facts::default() });
                 continue;
             };
+            let down_reads = self.reads(&table.name, &after, &down);
             // with the default that a change of its enum has left it
             let there = &self.stage.to.table(old)?.column(old, &name)?.clone();
             let now = &field.column;
-            refuse_recomputed(old, there, now)?;
+            refuse_recomputed(old, there, renamed.column(old, &now.name)?, now)?;
             let change = AlterColumn {
                 table: old.to_owned(),
                 column: name.clone(),
                 sql_type: (there.sql_type != now.sql_type).then(|| now.sql_type.clone()),
                 nullable: (there.nullable != now.nullable).then_some(now.nullable),
                 collate: (there.collation != now.collation).then(|| now.collation.clone()),
-                default: (there.default != now.default).then(|| now.default.clone()),
+                default: (!Expression::same(&there.default, &now.default)).then(|| now.default.as_deref().map(str::to_owned)),
                 comment: (there.comment != now.comment).then(|| now.comment.clone()),
                 ..AlterColumn::default()
             };
             if change.sql_type.is_some() || change.nullable.is_some() || change.collate.is_some() {
                 let change = AlterColumn { up: up.clone(), down: down.clone(), ..change };
-                pending.push(Pending { field, from: Some(name.clone()), change: Some(change), up, down });
+                pending.push(Pending { field, from: Some(name.clone()), change: Some(change), up, down, up_reads, down_reads });
             } else if change.default.is_some() || change.comment.is_some() {
                 self.push(change)?;
             }
             if name != now.name {
-                pending.push(Pending { field, from: Some(name), change: None, up: None, down: None });
+                let (up_reads, down_reads) = (Facts::default(), Facts::default());
+                pending.push(Pending { field, from: Some(name), change: None, up: None, down: None, up_reads, down_reads });
             }
         }
         let mut drops = self.change_columns(old, pending)?;
@@ -273,16 +307,55 @@ impl Differ<'_> {
         Ok(drops)
     }
 
-    /// The recorded table with its constraints and indexes under the struct's column names.
-    fn renamed(&self, table: &DeclaredTable, before: &Table) -> Table {
+    /// The recorded table under the struct's column names.
+    fn renamed(&mut self, table: &DeclaredTable, before: &Table) -> Table {
+        let renames = table.columns.iter().filter_map(|field| {
+            let from = self.recorded_column(table, field, before).filter(|from| *from != field.column.name)?;
+            Some((from, field.column.name.clone()))
+        });
+        let renames: Vec<(String, String)> = renames.collect();
+        let then = |(from, to): &(String, String)| Then::Column { from: from.clone(), to: to.clone() };
+        let then: Vec<Then> = renames.iter().map(then).collect();
         let mut renamed = before.clone();
-        for field in &table.columns {
-            if let Some(from) = self.recorded_column(table, field, before).filter(|from| *from != field.column.name) {
-                renamed.constraints.values_mut().for_each(|constraint| constraint.rename_column(&from, &field.column.name));
-                renamed.indexes.values_mut().for_each(|index| index.rename_column(&from, &field.column.name));
-            }
+        if !then.is_empty() {
+            let old = recorded_name(self.snapshot, table).unwrap_or_else(|| table.name.clone());
+            let is_read = |facts: &Facts| renames.iter().any(|(from, _)| facts.columns.contains(from));
+            let followed = self.stage.followed(&old, before, &then, |_, facts| is_read(facts));
+            stage::put(&mut renamed, followed);
+        }
+        for (from, to) in &renames {
+            renamed.columns.iter_mut().filter(|column| column.name == *from).for_each(|column| column.name.clone_from(to));
+            renamed.constraints.values_mut().for_each(|constraint| constraint.rename_column(from, to));
+            renamed.indexes.values_mut().for_each(|index| index.rename_column(from, to));
         }
         renamed
+    }
+
+    fn known(&mut self, declared: &DeclaredSchema) -> DeclaredSchema {
+        let mut known = declared.clone();
+        let enums = declared
+            .enums
+            .iter()
+            .map(|there| (there.name.clone(), there.labels.iter().map(|label| label.label.clone()).collect()));
+        let recorded = &self.snapshot.schema.enums;
+        let is_new = |(name, labels): &(String, Vec<String>)| recorded.get(name).map(|there| &there.labels) != Some(labels);
+        let enums: BTreeMap<String, Vec<String>> = enums.filter(is_new).collect();
+        for table in &mut known.tables {
+            let Some(before) = recorded_name(self.snapshot, table).and_then(|old| self.snapshot.schema.tables.get(&old)) else {
+                continue;
+            };
+            let renamed = self.renamed(table, before);
+            let words: BTreeSet<String> = renamed.texts().into_iter().flat_map(|(_, text)| text.words()).collect();
+            let scope = Table { columns: table.columns.iter().map(|field| field.column.clone()).collect(), ..Table::default() };
+            let name = table.name.clone();
+            let unknown = |text: &Expression| text.known().is_none() && !words.contains(text.as_str());
+            for (purpose, text) in table.texts_mut().into_iter().filter(|(_, text)| unknown(text)) {
+                let question = Question { enums: enums.clone(), ..self.stage.question(&name, &scope, purpose, text, Vec::new()) };
+                let facts = self.stage.book.ask(question);
+                *text = std::mem::take(text).with(facts);
+            }
+        }
+        known
     }
 
     /// New enums, and those with other labels, after what mentions the labels that go.
@@ -318,7 +391,7 @@ impl Differ<'_> {
             let renamed = self.renamed(table, snapshot.schema.table(&old)?);
             let wanted = table.table(Some(&renamed))?;
             for (name, constraint) in renamed.constraints.iter().filter(|(_, constraint)| is_key(constraint)) {
-                if wanted.constraints.get(name) != Some(constraint) {
+                if !wanted.constraints.get(name).is_some_and(|there| there.says_the_same(constraint)) {
                     self.push(DropConstraint { table: old.clone(), name: name.clone(), up: None, down: None })?;
                 }
             }
@@ -352,13 +425,15 @@ impl Differ<'_> {
         let lost = |columns: &[String]| columns.iter().any(|name| table.dropped.iter().any(|dropped| dropped.name == *name));
         for (name, constraint) in &renamed.constraints {
             let is_there = self.stage.to.table(old)?.constraints.contains_key(name);
-            if is_there && wanted.constraints.get(name) != Some(constraint) && !lost(&constraint.columns(before)) {
+            let stays = wanted.constraints.get(name).is_some_and(|there| there.says_the_same(constraint));
+            if is_there && !stays && !lost(&constraint.columns(before)) {
                 self.push(DropConstraint { table: old.to_owned(), name: name.clone(), up: None, down: None })?;
             }
         }
         for (name, index) in &renamed.indexes {
             let is_there = self.stage.to.table(old)?.indexes.contains_key(name);
-            if is_there && wanted.indexes.get(name) != Some(index) && !lost(&index.columns(before)) {
+            let stays = wanted.indexes.get(name).is_some_and(|there| there.says_the_same(index));
+            if is_there && !stays && !lost(&index.columns(before)) {
                 self.push(DropIndex { name: name.clone() })?;
             }
         }
@@ -372,8 +447,8 @@ impl Differ<'_> {
             let column = before.column(old, &name)?;
             let is_altered =
                 altered.iter().any(|change| change.labels.is_some() && change.name == types::element(&column.sql_type));
-            let is_label = |default: &String| !types::is_array(&column.sql_type) && alter_enum::literal_of(default).is_some();
-            let is_another = column.default != field.column.default;
+            let is_label = |default: &str| !types::is_array(&column.sql_type) && alter_enum::literal_of(default).is_some();
+            let is_another = !Expression::same(&column.default, &field.column.default);
             if is_altered && is_another && column.default.as_ref().is_some_and(|default| !is_label(default)) {
                 self.push(AlterColumn { table: old.to_owned(), column: name, default: Some(None), ..AlterColumn::default() })?;
             }
@@ -395,7 +470,7 @@ impl Differ<'_> {
                 self.push(CreateIndex::of(name, &table.name, index))?;
             }
         }
-        if now.partition_by != wanted.partition_by {
+        if !Expression::same(&now.partition_by, &wanted.partition_by) {
             return Err(Error::new(format!("table `{}` would be partitioned otherwise than it is", table.name)).hint(
                 "create another table that is partitioned as it shall be, and drop this one when the rows have been copied",
             ));
@@ -465,21 +540,24 @@ struct Pending<'a> {
     change: Option<AlterColumn>,
     up: Option<String>,
     down: Option<String>,
+    /// What `up` reads of the older version's columns.
+    up_reads: Facts,
+    /// What `down` reads of the newer one's.
+    down_reads: Facts,
 }
 
 /// Whether no other `up` still needs the column as it is, and all that its own `down` reads is as it will be.
 fn is_ready(pending: &[Pending<'_>], at: usize) -> bool {
     let item = &pending[at];
-    let mentions = |text: &Option<String>, name: &str| text.as_deref().is_some_and(|text| sql::mentions(text, name));
     pending.iter().enumerate().filter(|(other, _)| *other != at).all(|(_, other)| {
-        !item.from.as_deref().is_some_and(|from| mentions(&other.up, from)) && !mentions(&item.down, &other.field.column.name)
+        !item.from.as_deref().is_some_and(|from| other.up_reads.reads(from)) && !item.down_reads.reads(&other.field.column.name)
     })
 }
 
 /// No operation makes a column that is there an identity or a generated one, or ends its being one.
-fn refuse_recomputed(table: &str, before: &Column, now: &Column) -> Result<()> {
+fn refuse_recomputed(table: &str, before: &Column, renamed: &Column, now: &Column) -> Result<()> {
     let bare = |column: &Column| column.identity.clone().map(|identity| Identity { sequence: None, ..identity });
-    let what = if before.generated != now.generated {
+    let what = if !Expression::same(&renamed.generated, &now.generated) {
         "its generation expression"
     } else if bare(before) != bare(now) {
         "its identity"

@@ -7,8 +7,11 @@ pub mod declared;
 pub mod diff;
 pub mod enums;
 mod error;
+pub mod expression;
+pub mod facts;
 pub mod guard;
 pub mod hazard;
+pub mod lexer;
 pub mod lineage;
 pub mod migration;
 pub mod names;
@@ -24,14 +27,15 @@ pub mod snapshot;
 pub mod sql;
 pub mod stage;
 pub mod sync;
+pub mod texts;
 pub mod types;
 pub mod views;
 pub mod yaml;
 
 pub use chain::{Chain, Version};
 pub use declared::{DeclaredColumn, DeclaredEnum, DeclaredLabel, DeclaredSchema, DeclaredTable, DroppedColumn};
-
 pub use error::{Error, Result};
+pub use expression::Expression;
 pub use migration::Migration;
 pub use ops::Operation;
 pub use plan::{Action, Phase, Plan, Step};

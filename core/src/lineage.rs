@@ -1,8 +1,10 @@
 //! One table's way through a migration: a layer of names and conversions for each operation on it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::sql;
+use crate::expression::Expression;
+use crate::facts::Facts;
 
 /// One table's way from the older to the newer version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +55,7 @@ pub enum Link {
     /// The same column under the name that it has there.
     Same(String),
     /// An expression over the columns there.
-    Derived(String),
+    Derived(Expression),
     /// Nothing: the column's default, or NULL.
     Fresh,
 }
@@ -127,9 +129,9 @@ impl Lineage {
     }
 
     /// Every expression of the table's conversions, in either direction.
-    pub fn expressions(&self) -> impl Iterator<Item = &str> {
+    pub fn expressions(&self) -> impl Iterator<Item = &Expression> {
         self.layers.iter().flat_map(|layer| layer.up.values().chain(layer.down.values())).filter_map(|link| match link {
-            Link::Derived(expression) => Some(expression.as_str()),
+            Link::Derived(expression) => Some(expression),
             _ => None,
         })
     }
@@ -138,7 +140,7 @@ impl Lineage {
     pub(crate) fn reads_down(&self, column: &str) -> bool {
         let mut name = column.to_owned();
         for layer in self.layers.iter().skip(1).rev() {
-            if layer.down.values().any(|link| matches!(link, Link::Derived(text) if sql::mentions(text, &name))) {
+            if layer.down.values().any(|link| matches!(link, Link::Derived(text) if layer.facts(text).reads(&name))) {
                 return true;
             }
             match layer.up.get(&name) {
@@ -150,12 +152,12 @@ impl Lineage {
     }
 
     /// A column that came with nothing but its default has that for a value, now that something reads it.
-    pub(crate) fn supply(&mut self, column: &str, default: &str) {
+    pub(crate) fn supply(&mut self, column: &str, default: &Expression) {
         let mut name = column.to_owned();
         for layer in self.layers.iter_mut().skip(1).rev() {
             match layer.up.get_mut(&name) {
                 Some(Link::Same(below)) => name.clone_from(below),
-                Some(link @ Link::Fresh) => return *link = Link::Derived(default.to_owned()),
+                Some(link @ Link::Fresh) => return *link = Link::Derived(default.clone()),
                 _ => return,
             }
         }
@@ -176,8 +178,14 @@ impl Layer {
         Layer { table: name.to_owned(), columns, up: BTreeMap::new(), down: BTreeMap::new(), successor: None }
     }
 
-    /// The columns whose names occur in an expression.
-    pub fn mentioned<'a>(&'a self, expression: &'a str) -> impl Iterator<Item = &'a ScopeColumn> {
-        self.columns.iter().filter(move |column| sql::mentions(expression, &column.name))
+    /// What an expression over the columns here reads.
+    pub fn facts<'a>(&self, expression: &'a Expression) -> Cow<'a, Facts> {
+        expression.facts(self.columns.iter().map(|column| column.name.as_str()))
+    }
+
+    /// The columns that an expression reads, in the table's order.
+    pub fn read_by<'a>(&'a self, expression: &'a Expression) -> impl Iterator<Item = &'a ScopeColumn> {
+        let facts = self.facts(expression);
+        self.columns.iter().filter(move |column| facts.reads(&column.name))
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use crate::facts::Book;
 use crate::ops::Operation;
 use crate::ops::column_spec::check_name;
 use crate::schema::Schema;
@@ -55,6 +56,7 @@ impl Migration {
             operation.apply(stage).map_err(|error| {
                 error.within(format!("migration `{}`, operation {} (`{}`)", self.name, number + 1, operation.name()))
             })?;
+            stage.learn();
         }
         if self.operations.is_empty() {
             return Ok(());
@@ -65,8 +67,15 @@ impl Migration {
 
     /// The mapping from the given schema to the one that the migration leads to.
     pub fn stage(&self, from: &Schema) -> Result<Stage> {
-        let mut stage = Stage::identity(from);
-        self.apply(&mut stage)?;
-        Ok(stage)
+        self.stage_with(from, &mut Book::default())
+    }
+
+    /// The same with what is known of texts. What is not known yet is noted in the book, also where there is an error, which may come of
+    /// that.
+    pub fn stage_with(&self, from: &Schema, book: &mut Book) -> Result<Stage> {
+        let mut stage = Stage::knowing(from, std::mem::take(book));
+        let applied = self.apply(&mut stage);
+        *book = std::mem::take(&mut stage.book);
+        applied.map(|()| stage)
     }
 }

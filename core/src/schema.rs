@@ -1,10 +1,14 @@
 //! The model: enums, tables, columns, constraints and indexes, as a value.
 
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
-use crate::{names, sql, types};
+use crate::expression::Expression;
+use crate::facts::Facts;
+use crate::texts::KeptTable;
+use crate::{expression, names, types};
 
 /// A schema: every enum and every table that a version has, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,26 +55,23 @@ pub struct Enum {
 }
 
 /// A table. Column order is the struct's, and the version's views show it.
+///
+/// It is kept with what its texts read, by their places.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "KeptTable", into = "KeptTable")]
 pub struct Table {
     /// `COMMENT ON TABLE`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
     /// The columns in order.
     pub columns: Vec<Column>,
     /// Primary key, unique, check and foreign key constraints by name.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub constraints: BTreeMap<String, Constraint>,
     /// Indexes that no constraint owns, by name.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub indexes: BTreeMap<String, Index>,
     /// `REPLICA IDENTITY …`; the primary key where absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replica_identity: Option<ReplicaIdentity>,
-    /// `PARTITION BY …` as SQL text, `RANGE (created_at)`. The partitions themselves are no part of a version.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub partition_by: Option<String>,
+    /// `PARTITION BY …`, `RANGE (created_at)`. The partitions themselves are no part of a version.
+    pub partition_by: Option<Expression>,
 }
 
 /// What a logical decoder is told of a row that was updated or deleted, where it is not the primary key.
@@ -100,9 +101,9 @@ pub struct Column {
     /// Whether it may be NULL.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub nullable: bool,
-    /// Its default as SQL text.
+    /// Its default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub default: Option<String>,
+    pub default: Option<Expression>,
     /// `GENERATED … AS IDENTITY`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
@@ -111,7 +112,7 @@ pub struct Column {
     pub collation: Option<String>,
     /// `GENERATED ALWAYS AS (…) STORED`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub generated: Option<String>,
+    pub generated: Option<Expression>,
     /// `COMMENT ON COLUMN`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
@@ -169,8 +170,8 @@ pub enum Constraint {
     },
     /// `CHECK (…)`.
     Check {
-        /// The condition as SQL text.
-        check: String,
+        /// The condition.
+        check: Expression,
         /// `NO INHERIT`.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         no_inherit: bool,
@@ -211,11 +212,11 @@ pub struct Exclusion {
     /// `USING …`; `btree` where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index_method: Option<String>,
-    /// The elements with their operators as SQL text, `room WITH =, during WITH &&`.
-    pub elements: String,
-    /// `WHERE (…)` as SQL text.
+    /// The elements with their operators, `room WITH =, during WITH &&`.
+    pub elements: Expression,
+    /// `WHERE (…)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub predicate: Option<String>,
+    pub predicate: Option<Expression>,
 }
 
 /// What a constraint's index has besides its keys.
@@ -267,9 +268,9 @@ pub struct Index {
     /// `btree` where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// `WHERE …` as SQL text.
+    /// `WHERE …`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub predicate: Option<String>,
+    pub predicate: Option<Expression>,
     /// `WITH (…)` as SQL text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage_parameters: Option<String>,
@@ -291,9 +292,9 @@ pub struct IndexColumn {
     /// The column's name; empty where the key is an expression.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub column: String,
-    /// The expression as SQL text, `lower(email)`.
+    /// The expression, `lower(email)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expression: Option<String>,
+    pub expression: Option<Expression>,
     /// `COLLATE …`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collate: Option<String>,
@@ -320,6 +321,35 @@ pub struct OperatorClass {
 }
 
 impl Schema {
+    /// The same as the schema of a version of its own: no text remembers what it was called before.
+    #[must_use]
+    pub fn settled(mut self) -> Self {
+        for table in self.tables.values_mut() {
+            table.texts_mut().into_iter().for_each(|(_, text)| text.settle());
+        }
+        self
+    }
+
+    /// Whether it is another's equal, in whatever words and order of columns, as far as PostgreSQL's printing of texts tells.
+    pub fn says_the_same(&self, other: &Schema) -> bool {
+        let alike = |one: &Table, other: &Table| expression::alike(&one.sorted(), &other.sorted(), texts_of, texts_of_mut);
+        let mut tables = self.tables.iter().zip(&other.tables);
+        self.differs_in_words(other) && tables.all(|((_, one), (_, other))| alike(one, other))
+    }
+
+    /// Whether it is another's equal but for what texts say, and for the order of columns.
+    pub fn differs_in_words(&self, other: &Schema) -> bool {
+        let mute = |schema: &Schema| {
+            let mut schema = schema.clone();
+            for table in schema.tables.values_mut() {
+                *table = table.sorted();
+                table.texts_mut().into_iter().for_each(|(_, text)| *text = Expression::default());
+            }
+            schema
+        };
+        mute(self) == mute(other)
+    }
+
     /// The table of this name, or an error that proposes the nearest ones.
     pub fn table(&self, name: &str) -> Result<&Table> {
         self.tables.get(name).ok_or_else(|| no_such_table(name, self.tables.keys()))
@@ -397,6 +427,13 @@ impl Schema {
 }
 
 impl Table {
+    /// The same with its columns by name.
+    fn sorted(&self) -> Table {
+        let mut table = self.clone();
+        table.columns.sort_by(|one, other| one.name.cmp(&other.name));
+        table
+    }
+
     /// The column of this name, or an error that lists those there are; `table` is the table's name.
     pub fn column(&self, table: &str, name: &str) -> Result<&Column> {
         self.columns.iter().find(|column| column.name == name).ok_or_else(|| self.no_such_column(table, name))
@@ -424,9 +461,21 @@ impl Table {
             .unwrap_or_default()
     }
 
-    /// Whether a column is part of the partition key, as far as its text tells.
+    /// What a text of the table reads.
+    pub fn facts<'a>(&self, text: &'a Expression) -> Cow<'a, Facts> {
+        text.facts(self.columns.iter().map(|column| column.name.as_str()))
+    }
+
+    /// The columns that texts of the table read, in the table's order.
+    pub fn read_by<'a>(&self, texts: impl IntoIterator<Item = &'a Expression>) -> Vec<String> {
+        let facts: Vec<Cow<'_, Facts>> = texts.into_iter().map(|text| self.facts(text)).collect();
+        let names = self.columns.iter().map(|column| &column.name);
+        names.filter(|name| facts.iter().any(|facts| facts.reads(name))).cloned().collect()
+    }
+
+    /// Whether a column is part of the partition key.
     pub fn is_partitioned_by(&self, column: &str) -> bool {
-        self.partition_by.as_deref().is_some_and(|text| sql::mentions(text, column))
+        self.partition_by.as_ref().is_some_and(|text| self.facts(text).reads(column))
     }
 
     /// Whether a foreign key may point at these columns, in whatever order.
@@ -445,16 +494,10 @@ impl Table {
                 .any(|columns| alike(&columns))
     }
 
-    /// The generated column that reads a column, as far as its text tells.
+    /// The generated column that reads a column.
     pub fn generated_from(&self, column: &str) -> Option<&str> {
-        let reads = |there: &&Column| there.generated.as_deref().is_some_and(|text| sql::mentions(text, column));
+        let reads = |there: &&Column| there.generated.as_ref().is_some_and(|text| self.facts(text).reads(column));
         self.columns.iter().find(reads).map(|there| there.name.as_str())
-    }
-
-    /// The columns whose names occur in opaque texts: a superset of those that they read.
-    pub fn mentioned(&self, texts: Vec<&str>) -> Vec<String> {
-        let names = self.columns.iter().map(|column| &column.name);
-        names.filter(|name| texts.iter().any(|text| sql::mentions(text, name))).cloned().collect()
     }
 
     /// The names that the table takes in its schema, and what has them; `table` is the table's name.
@@ -522,7 +565,7 @@ impl Column {
 
     /// Whether its default takes numbers from a sequence, as that of a `serial` column does.
     pub fn draws_numbers(&self) -> bool {
-        self.default.as_deref().is_some_and(|text| sql::mentions(text, "nextval"))
+        self.default.as_ref().is_some_and(|text| text.facts([]).draws_numbers)
     }
 
     /// The name of the identity's sequence, were the column in a table of this name.
@@ -565,31 +608,43 @@ impl Constraint {
         }
     }
 
-    /// The columns that the constraint is on; for opaque text those whose names occur in it.
+    /// The columns that the constraint is on, or that its texts read.
     pub fn columns(&self, table: &Table) -> Vec<String> {
         match self {
             Constraint::PrimaryKey { columns, index_parameters, .. } | Constraint::Unique { columns, index_parameters, .. } => {
                 columns.iter().chain(&index_parameters.include_columns).cloned().collect()
             }
             Constraint::ForeignKey { columns, .. } => columns.clone(),
-            Constraint::Check { .. } => table.mentioned(self.opaque()),
+            Constraint::Check { .. } => table.read_by(self.texts()),
             Constraint::Exclude { index_parameters, .. } => {
-                let mut columns = table.mentioned(self.opaque());
+                let mut columns = table.read_by(self.texts());
                 columns.extend(index_parameters.include_columns.iter().cloned());
                 columns
             }
         }
     }
 
-    /// The texts that cannot follow a rename (R6).
-    pub fn opaque(&self) -> Vec<&str> {
+    /// The texts of the user's own in it.
+    pub fn texts(&self) -> Vec<&Expression> {
         match self {
             Constraint::Check { check, .. } => vec![check],
-            Constraint::Exclude { exclude, .. } => {
-                std::iter::once(exclude.elements.as_str()).chain(exclude.predicate.as_deref()).collect()
-            }
+            Constraint::Exclude { exclude, .. } => std::iter::once(&exclude.elements).chain(&exclude.predicate).collect(),
             _ => Vec::new(),
         }
+    }
+
+    /// The same, to be changed.
+    pub fn texts_mut(&mut self) -> Vec<&mut Expression> {
+        match self {
+            Constraint::Check { check, .. } => vec![check],
+            Constraint::Exclude { exclude, .. } => std::iter::once(&mut exclude.elements).chain(&mut exclude.predicate).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether it is another's equal, in whatever words, as far as PostgreSQL's printing of them tells.
+    pub fn says_the_same(&self, other: &Constraint) -> bool {
+        expression::alike(self, other, Constraint::texts, Constraint::texts_mut)
     }
 
     /// Whether an index of the same name belongs to it.
@@ -609,7 +664,7 @@ impl Constraint {
         }
     }
 
-    /// The same constraint after a column's rename; opaque text cannot be followed (R6) and stays.
+    /// The same constraint after a column's rename, but for its texts.
     pub fn rename_column(&mut self, from: &str, to: &str) {
         match self {
             Constraint::PrimaryKey { columns, index_parameters, .. } | Constraint::Unique { columns, index_parameters, .. } => {
@@ -627,18 +682,28 @@ impl Constraint {
 }
 
 impl Index {
-    /// The columns that the index reads; for opaque text those whose names occur in it.
+    /// The columns that the index is on, or that its texts read.
     pub fn columns(&self, table: &Table) -> Vec<String> {
         let keys = self.columns.iter().filter(|key| key.expression.is_none()).map(|key| key.column.clone());
-        keys.chain(self.include.iter().cloned()).chain(table.mentioned(self.opaque())).collect()
+        keys.chain(self.include.iter().cloned()).chain(table.read_by(self.texts())).collect()
     }
 
-    /// The texts that cannot follow a rename (R6): expressions and the predicate.
-    pub fn opaque(&self) -> Vec<&str> {
-        self.columns.iter().filter_map(|key| key.expression.as_deref()).chain(self.predicate.as_deref()).collect()
+    /// The texts of the user's own in it: expressions and the predicate.
+    pub fn texts(&self) -> Vec<&Expression> {
+        self.columns.iter().filter_map(|key| key.expression.as_ref()).chain(&self.predicate).collect()
     }
 
-    /// The same index after a column's rename; opaque text cannot be followed and stays.
+    /// The same, to be changed.
+    pub fn texts_mut(&mut self) -> Vec<&mut Expression> {
+        self.columns.iter_mut().filter_map(|key| key.expression.as_mut()).chain(&mut self.predicate).collect()
+    }
+
+    /// Whether it is another's equal, in whatever words, as far as PostgreSQL's printing of them tells.
+    pub fn says_the_same(&self, other: &Index) -> bool {
+        expression::alike(self, other, Index::texts, Index::texts_mut)
+    }
+
+    /// The same index after a column's rename, but for its texts.
     pub fn rename_column(&mut self, from: &str, to: &str) {
         for key in self.columns.iter_mut().filter(|key| key.expression.is_none() && key.column == from) {
             to.clone_into(&mut key.column);
@@ -651,6 +716,14 @@ impl Index {
         let word = |key: &IndexColumn| if key.expression.is_some() { "expr".to_owned() } else { key.column.clone() };
         self.columns.iter().map(word).collect::<Vec<_>>().join("_")
     }
+}
+
+fn texts_of(table: &Table) -> Vec<&Expression> {
+    table.texts().into_iter().map(|(_, text)| text).collect()
+}
+
+fn texts_of_mut(table: &mut Table) -> Vec<&mut Expression> {
+    table.texts_mut().into_iter().map(|(_, text)| text).collect()
 }
 
 /// Puts `to` in the place of `from` in a list of names.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::chain::Chain;
 use crate::ddl::Names;
+use crate::expression::Expression;
 use crate::lineage::Lineage;
 use crate::names;
 use crate::ops::add_column::is_fast_default;
@@ -64,7 +65,7 @@ pub struct Added {
     /// It is a new identity: existing rows get numbers, by backfill and sync as well (see [`crate::numbers`]).
     pub numbered: bool,
     /// The default that the physical column has until complete.
-    pub default: Option<String>,
+    pub default: Option<Expression>,
 }
 
 /// A constraint of the newer version only.
@@ -244,23 +245,26 @@ fn pair_columns(result: &mut Physical<'_>, older: &Table, newer: &Table, version
     }
 }
 
-/// A constraint or index in physical names: what makes one the same as another, but for its own name. The last part are the columns
-/// that its opaque texts mention. One that is new or renamed may be called like a word of the text (`null`): the same text of the older
-/// version cannot mean it.
+/// A constraint or index in physical names: what makes one the same as another, but for its own name. Its texts are those that the older
+/// version has for them; the last part are the columns that they read.
 fn on_physical<T: Clone>(
     item: &T,
     columns: &[String],
-    mut mentioned: Vec<String>,
+    read: Vec<String>,
     names: &Names,
     rename: impl Fn(&mut T, &str, &str),
+    texts: impl Fn(&mut T) -> Vec<&mut Expression>,
 ) -> (T, Vec<String>) {
     let mut mapped = item.clone();
     for column in columns {
         rename(&mut mapped, column, &format!("\u{1}{}", crate::ddl::physical(names, column)));
     }
-    mentioned.retain(|column| crate::ddl::physical(names, column) == column);
-    mentioned.sort();
-    (mapped, mentioned)
+    for text in texts(&mut mapped) {
+        *text = Expression::new(text.former());
+    }
+    let mut read: Vec<String> = read.iter().map(|column| crate::ddl::physical(names, column).to_owned()).collect();
+    read.sort();
+    (mapped, read)
 }
 
 fn pair_constraints(
@@ -274,9 +278,10 @@ fn pair_constraints(
         on_physical(
             constraint,
             &constraint.columns(table),
-            table.mentioned(constraint.opaque()),
+            table.read_by(constraint.texts()),
             names,
             |item: &mut Constraint, from: &str, to: &str| item.rename_column(from, to),
+            Constraint::texts_mut,
         )
     };
     let mut unmatched: Vec<_> =
@@ -316,11 +321,12 @@ fn pair_indexes(result: &mut Physical<'_>, older: &Table, newer: &Table, free: &
         on_physical(
             index,
             &index.columns(table),
-            table.mentioned(index.opaque()),
+            table.read_by(index.texts()),
             names,
             |item: &mut Index, from: &str, to: &str| {
                 item.rename_column(from, to);
             },
+            Index::texts_mut,
         )
     };
     let mut unmatched: Vec<_> =

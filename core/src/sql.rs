@@ -138,17 +138,6 @@ pub fn dollar_quoted(body: &Sql) -> Sql {
     Sql(format!("{tag}{}{tag}", body.0))
 }
 
-/// Whether a column name occurs in an expression: a superset of the columns that it reads.
-///
-/// Unquoted words fold to lower case as the server does; `"quoted"` words stand as they are.
-pub fn mentions(expression: &str, column: &str) -> bool {
-    if expression.contains(&ident(column).0) || expression.contains(&format!("U&\"{column}")) {
-        return true;
-    }
-    let word = |c: char| c.is_alphanumeric() || c == '_' || c == '$' || !c.is_ascii();
-    expression.split(|c| !word(c)).any(|part| part == column || part.to_lowercase() == column)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,12 +147,5 @@ mod tests {
         assert_eq!(ident("a\"b").as_str(), "\"a\"\"b\"");
         assert_eq!(literal("it's \\").as_str(), " E'it''s \\\\'");
         assert_eq!(dollar_quoted(&Sql::trusted("x$diptych$y")).as_str(), "$diptych1$x$diptych$y$diptych1$");
-    }
-
-    #[test]
-    fn mentions_whole_words_only() {
-        assert!(mentions("lower(Name)", "name"));
-        assert!(mentions("users.\"Name\" || 'x'", "Name"));
-        assert!(!mentions("aa + 1", "a"));
     }
 }

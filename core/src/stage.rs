@@ -3,13 +3,21 @@
 //! Operations are folded into a stage one after the other. Each layer is a scope: the columns of the table
 //! under the names that hold at that point, so that an expression is bound by scope and never edited (R6).
 
+use std::collections::BTreeSet;
+
 use crate::enums::EnumForm;
 use crate::error::{Error, Result};
+use crate::expression::Expression;
+use crate::facts::{Book, Then};
 use crate::lineage::{Layer, Lineage, Link, ScopeColumn};
 use crate::ops::add_column::is_fast_default;
 use crate::ops::alter_enum::literal_of;
 use crate::schema::{Column, Constraint, Enum, Schema, Table};
-use crate::{sql, types};
+use crate::texts::Place;
+use crate::{lexer, sql, types};
+
+mod learn;
+pub(crate) use learn::put;
 
 /// What lies between an older and a newer version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,7 +32,12 @@ pub struct Stage {
     pub enums: Vec<EnumForm>,
     /// Raw SQL that the migrations bring along.
     pub scripts: Vec<Script>,
+    /// What is known of the texts of the user's own, and what is yet to be asked.
+    pub book: Book,
+    /// Tables with texts of which nothing is known.
+    unlearned: BTreeSet<String>,
 }
+
 /// Raw SQL of an `sql` operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
@@ -48,9 +61,17 @@ pub enum Moment {
 impl Stage {
     /// The stage of no operations: both versions alike.
     pub fn identity(from: &Schema) -> Self {
+        Stage::knowing(from, Book::default())
+    }
+
+    /// The same with what is known of texts.
+    pub fn knowing(from: &Schema, book: Book) -> Self {
         let forms = from.enums.iter();
         let forms = forms.map(|(name, model)| EnumForm { name: name.clone(), model: model.clone(), in_from: true, in_to: true });
-        let mut stage = Stage { from: from.clone(), to: from.clone(), enums: forms.collect(), ..Stage::default() };
+        let (enums, unlearned) = (forms.collect(), from.tables.keys().cloned().collect());
+        let mut stage = Stage { from: from.clone(), to: from.clone(), enums, book, unlearned, ..Stage::default() };
+        stage.learn();
+        stage.from.tables.clone_from(&stage.to.tables);
         for (name, table) in &from.tables {
             let layers = vec![Layer::first(name, stage.scope(table))];
             stage.lineages.push(Lineage { layers, in_from: true, in_to: true, scripts_before: 0 });
@@ -79,6 +100,7 @@ impl Stage {
     /// The newer version's model of a table, to be changed.
     pub fn table_mut(&mut self, table: &str) -> Result<&mut Table> {
         self.lineage_mut(table)?;
+        self.unlearned.insert(table.to_owned());
         self.to.table_mut(table)
     }
 
@@ -94,6 +116,7 @@ impl Stage {
         let scripts_before = self.scripts_of(Moment::Start).count();
         self.lineages.push(Lineage { layers, in_from: false, in_to: true, scripts_before });
         self.to.tables.insert(name.to_owned(), table);
+        self.unlearned.insert(name.to_owned());
         Ok(())
     }
 
@@ -192,6 +215,13 @@ impl Stage {
             );
         }
         self.refuse_name_of_enum(to)?;
+        let model = self.to.table(from)?.clone();
+        let naming = model.texts().into_iter().filter(|(_, text)| lexer::words(text).any(|word| word == from));
+        let naming: BTreeSet<Place> = naming.map(|(place, _)| place).collect();
+        let reworded = self.followed(from, &model, &[Then::Table { to: to.to_owned() }], |place, _| naming.contains(place));
+        if let Some(table) = self.to.tables.get_mut(from) {
+            put(table, reworded);
+        }
         let lineage = self.lineage_mut(from)?;
         lineage.push_layer(|layer| to.clone_into(&mut layer.table));
         let mut table = self.to.tables.remove(from).expect("checked by lineage_mut");
@@ -210,15 +240,19 @@ impl Stage {
     }
 
     /// A new column; `up` gives existing rows and the older version's writes their value.
-    pub fn add_column(&mut self, table: &str, column: Column, up: Option<&str>) -> Result<()> {
-        if self.to.table(table)?.has_column(&column.name) {
+    pub fn add_column(&mut self, table: &str, column: Column, up: Option<Expression>) -> Result<()> {
+        let scope = self.to.table(table)?.clone();
+        if scope.has_column(&column.name) {
             return Err(
                 Error::new(format!("table `{table}` has a column `{}` already", column.name)).hint("drop or rename it first")
             );
         }
-        refuse_generated(table, self.to.table(table)?, "up", &column.name, up)?;
-        self.supply_what_is_read(table, up.unwrap_or_default())?;
-        let link = up.map_or(Link::Fresh, |up| Link::Derived(up.to_owned()));
+        let up = up.map(|up| self.know(table, &scope, up));
+        refuse_generated(table, &scope, "up", &column.name, up.as_ref())?;
+        if let Some(up) = &up {
+            self.supply_what_is_read(table, up)?;
+        }
+        let link = up.map_or(Link::Fresh, Link::Derived);
         let there = self.scope_column(&column);
         self.lineage_mut(table)?.push_layer(|layer| {
             layer.up.insert(column.name.clone(), link);
@@ -229,7 +263,7 @@ impl Stage {
     }
 
     /// A column gone, with what depends on it alone; `down` fills it for the older version.
-    pub fn drop_column(&mut self, table: &str, column: &str, down: Option<&str>, successor: Option<&str>) -> Result<()> {
+    pub fn drop_column(&mut self, table: &str, column: &str, down: Option<Expression>, successor: Option<&str>) -> Result<()> {
         self.to.table(table)?.column(table, column)?;
         refuse_partition_key(table, self.to.table(table)?, "drop", column)?;
         if let Some((other, constraint)) = self.inbound_on(table, column) {
@@ -246,18 +280,19 @@ impl Stage {
         }
         let mut rest = self.to.table(table)?.clone();
         rest.columns.retain(|there| there.name != column);
-        if let Some(reader) = reader(&rest, column) {
+        if let Some(reader) = reader(self.to.table(table)?, column).filter(|reader| *reader != column) {
             return Err(Error::new(format!("generated column `{table}.{reader}` reads `{table}.{column}`"))
                 .hint(format!("drop column `{reader}` first, in the same migration")));
         }
-        refuse_generated(table, &rest, "down", column, down)?;
+        let down = down.map(|down| self.know(table, &rest, down));
+        refuse_generated(table, &rest, "down", column, down.as_ref())?;
         // what a conversion to the older version reads needs a value
         let lineage = self.lineage(table)?;
         let is_read = lineage.same_below(column).is_none() || lineage.reads_down(column);
         let gone = self.to.table(table)?.column(table, column)?;
         let default = gone.default.as_ref().filter(|default| is_read && is_fast_default(default));
         let default = default.map(|default| self.as_value(&gone.sql_type, default));
-        let link = down.map(str::to_owned).or(default).map_or(Link::Fresh, Link::Derived);
+        let link = down.or(default).map_or(Link::Fresh, Link::Derived);
         self.lineage_mut(table)?.push_layer(|layer| {
             layer.columns.retain(|there| there.name != column);
             layer.up.remove(column);
@@ -272,7 +307,7 @@ impl Stage {
         Ok(())
     }
 
-    /// A column under another name; constraints and indexes follow, but for text that cannot be edited (R6).
+    /// A column under another name. Whatever reads it follows, in PostgreSQL's own words.
     pub fn rename_column(&mut self, table: &str, from: &str, to: &str) -> Result<()> {
         let model = self.to.table(table)?;
         model.column(table, from)?;
@@ -280,29 +315,9 @@ impl Stage {
             return Err(Error::new(format!("cannot rename `{table}.{from}`: there is a column `{to}` already"))
                 .hint("choose another name"));
         }
-        refuse_partition_key(table, model, "rename", from)?;
-        if let Some(reader) = reader(model, from) {
-            return Err(Error::new(format!("cannot rename `{table}.{from}`: generated column `{reader}` mentions it"))
-                .hint(format!("leave its name, or drop column `{reader}` first, in the same migration")));
-        }
-        for (name, constraint) in &model.constraints {
-            if constraint.opaque().iter().any(|text| sql::mentions(text, from)) {
-                return Err(Error::new(format!("cannot rename `{table}.{from}`: constraint `{name}` mentions it"))
-                    .hint(format!("drop constraint `{name}` and create it anew under the new name, in the same migration")));
-            }
-        }
-        if let Some((name, _)) =
-            model.indexes.iter().find(|(_, index)| index.opaque().iter().any(|text| sql::mentions(text, from)))
-        {
-            return Err(Error::new(format!(
-                "cannot rename `{table}.{from}`: an expression or the predicate of index `{name}` mentions it"
-            ))
-            .hint(format!("drop index `{name}` and create it anew, in the same migration")));
-        }
-        if let Some(generated) = model.generated_from(from) {
-            return Err(Error::new(format!("cannot rename `{table}.{from}`: generated column `{generated}` reads it"))
-                .hint(format!("drop column `{generated}` first, in the same migration")));
-        }
+        let then = [Then::Column { from: from.to_owned(), to: to.to_owned() }];
+        let model = self.to.table(table)?.clone();
+        let reworded = self.followed(table, &model, &then, |_, facts| facts.columns.contains(from));
         self.lineage_mut(table)?.push_layer(|layer| {
             for column in layer.columns.iter_mut().filter(|column| column.name == from) {
                 to.clone_into(&mut column.name);
@@ -313,6 +328,7 @@ impl Stage {
         });
         let target = self.table_mut(table)?;
         keep_sequences(target, table);
+        put(target, reworded);
         target.column_mut(table, from)?.name = to.to_owned();
         for constraint in target.constraints.values_mut() {
             constraint.rename_column(from, to);
@@ -338,8 +354,8 @@ impl Stage {
         if before != column.default {
             let value = match &before {
                 Some(default) => self.as_value(&column.sql_type, default),
-                None if self.is_enum(&column.sql_type) => "NULL".to_owned(),
-                None => sql!("CAST(NULL AS {})", sql::type_name(&column.sql_type)).as_str().to_owned(),
+                None if self.is_enum(&column.sql_type) => Expression::constant("NULL"),
+                None => Expression::constant(sql!("CAST(NULL AS {})", sql::type_name(&column.sql_type)).as_str()),
             };
             self.lineage_mut(table)?.supply(&column.name, &value);
         }
@@ -361,9 +377,9 @@ impl Stage {
     }
 
     /// A column in another form, kept in a shadow: `up` converts to it, `down` back.
-    pub fn convert_column(&mut self, table: &str, column: Column, up: &str, down: &str) -> Result<()> {
+    pub fn convert_column(&mut self, table: &str, column: Column, up: Expression, down: Expression) -> Result<()> {
         let name = column.name.clone();
-        let model = self.to.table(table)?;
+        let model = &self.to.table(table)?.clone();
         model.column(table, &name)?;
         refuse_partition_key(table, model, "convert", &name)?;
         // a key of a partitioned table is put together from those of its partitions, which takes place at complete
@@ -379,16 +395,19 @@ impl Stage {
             ))
             .hint("give it its final form when it is added (add_column)"));
         }
-        refuse_generated(table, model, "up", &name, Some(up))?;
-        refuse_generated(table, model, "down", &name, Some(down))?;
-        self.supply_what_is_read(table, up)?;
+        let mut after = model.clone();
+        *after.column_mut(table, &name)? = column.clone();
+        let (up, down) = (self.know(table, model, up), self.know(table, &after, down));
+        refuse_generated(table, model, "up", &name, Some(&up))?;
+        refuse_generated(table, model, "down", &name, Some(&down))?;
+        self.supply_what_is_read(table, &up)?;
         let converted = self.scope_column(&column);
         self.lineage_mut(table)?.push_layer(|layer| {
             for there in layer.columns.iter_mut().filter(|there| there.name == name) {
                 there.clone_from(&converted);
             }
-            layer.up.insert(name.clone(), Link::Derived(up.to_owned()));
-            layer.down.insert(name.clone(), Link::Derived(down.to_owned()));
+            layer.up.insert(name.clone(), Link::Derived(up));
+            layer.down.insert(name.clone(), Link::Derived(down));
         });
         *self.table_mut(table)?.column_mut(table, &name)? = column;
         Ok(())
@@ -399,14 +418,15 @@ impl Stage {
     }
 
     /// A default as an expression. An enum's is its label alone: the type may not be there yet, or is another one where it is read.
-    fn as_value(&self, sql_type: &str, default: &str) -> String {
+    pub(crate) fn as_value(&self, sql_type: &str, default: &Expression) -> Expression {
         let literal = if self.is_enum(sql_type) { literal_of(default) } else { None };
-        literal.unwrap_or(default).to_owned()
+        literal.map_or_else(|| default.clone(), Expression::constant)
     }
 
     /// Columns that came with nothing but their default have that for a value where an expression reads them.
-    fn supply_what_is_read(&mut self, table: &str, expression: &str) -> Result<()> {
-        if let Some(column) = self.numbered(table)?.into_iter().find(|name| sql::mentions(expression, name)) {
+    fn supply_what_is_read(&mut self, table: &str, expression: &Expression) -> Result<()> {
+        let facts = self.to.table(table)?.facts(expression).into_owned();
+        if let Some(column) = self.numbered(table)?.into_iter().find(|name| facts.reads(name)) {
             return Err(Error::new(format!(
                 "`up` of table `{table}` reads column `{column}`, which gets its numbers in the same migration"
             ))
@@ -417,7 +437,7 @@ impl Stage {
             let default = column.default.as_ref()?;
             Some((column.name.clone(), self.as_value(&column.sql_type, default)))
         });
-        let read: Vec<_> = read.filter(|(name, _)| sql::mentions(expression, name)).collect();
+        let read: Vec<_> = read.filter(|(name, _)| facts.reads(name)).collect();
         let lineage = self.lineage_mut(table)?;
         read.iter().for_each(|(name, default)| lineage.supply(name, default));
         Ok(())
@@ -511,10 +531,9 @@ impl Stage {
         })
     }
 }
-/// The generated column that mentions a column.
+/// The generated column that reads a column.
 fn reader<'a>(table: &'a Table, column: &str) -> Option<&'a str> {
-    let reads = |there: &&Column| there.generated.as_deref().is_some_and(|text| sql::mentions(text, column));
-    table.columns.iter().find(reads).map(|there| there.name.as_str())
+    table.generated_from(column)
 }
 
 /// Rows lie where the partition key puts them, and its text cannot be edited (R6).
@@ -528,10 +547,11 @@ fn refuse_partition_key(place: &str, table: &Table, verb: &str, column: &str) ->
 }
 
 /// A row's generated columns are computed after its BEFORE triggers, which could not read them.
-fn refuse_generated(place: &str, table: &Table, word: &str, column: &str, expression: Option<&str>) -> Result<()> {
-    let read = |there: &&Column| expression.is_some_and(|text| sql::mentions(text, &there.name));
-    let generated = table.columns.iter().filter(read).find_map(|there| Some((&there.name, there.generated.as_ref()?)));
-    match generated {
+fn refuse_generated(place: &str, table: &Table, word: &str, column: &str, expression: Option<&Expression>) -> Result<()> {
+    let Some(expression) = expression else { return Ok(()) };
+    let facts = table.facts(expression);
+    let mut generated = table.columns.iter().filter_map(|there| Some((&there.name, there.generated.as_ref()?)));
+    match generated.find(|(name, _)| facts.reads(name)) {
         Some((name, text)) => Err(Error::new(format!(
             "`{word}` of `{place}.{column}` reads generated column `{name}`, which has no value yet while a row is written"
         ))

@@ -5,25 +5,22 @@
 //! SQL. Whose write it is, is asked of `current_schemas(false)` in the triggers' WHEN, in the session's own path; the
 //! functions run with a pinned one.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::chain::Chain;
-use crate::ddl::typed;
-use crate::enums;
-use crate::lineage::{Layer, Link, ScopeColumn};
 use crate::names;
 use crate::numbers;
 use crate::path::Path;
 use crate::shadow::Physical;
-use crate::sql::{Sql, dollar_quoted, ident, join, literal, mentions, operation, qualified, type_name, user};
+use crate::sql::{Sql, dollar_quoted, ident, join, literal, operation, qualified};
 use crate::{partitions, sql};
 
+mod conversion;
 mod evidence;
-mod needs;
+mod program;
 mod query;
 
+use conversion::Conversion;
 use evidence::{Evidence, changed, same_image};
-use needs::Needs;
+use program::Program;
 pub use query::{conversion_query, newer_row, validity_query};
 
 /// The schema of everything that is Diptych's own.
@@ -198,7 +195,7 @@ pub fn live(chain: &Chain, table: &Physical<'_>) -> Sync {
 
 /// Whether a conversion of the table reads other tables.
 pub fn has_sub_select(table: &Physical<'_>) -> bool {
-    table.lineage.expressions().any(|expression| ["select", "table"].iter().any(|word| mentions(expression, word)))
+    table.lineage.expressions().any(|expression| !expression.facts([]).relations.is_empty())
 }
 
 /// Every trigger and function of ours on a table, gone, in whatever mode they were.
@@ -224,94 +221,6 @@ pub fn remove_numbers(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
     let triggers = [NUMBER_INSERT, NUMBER_UPDATE].map(|name| sql!("DROP TRIGGER IF EXISTS {} ON {}", ident(name), place));
     let function = sql!("DROP FUNCTION IF EXISTS {}()", qualified(OWN_SCHEMA, &function_name(chain, table, "draw")));
     triggers.into_iter().chain([function]).collect()
-}
-
-/// A PL/pgSQL body in the making: slots hold values between the blocks.
-struct Program<'a> {
-    chain: &'a Chain,
-    table: &'a Physical<'a>,
-    slots: Vec<Sql>,
-    statements: Vec<Sql>,
-}
-
-impl<'a> Program<'a> {
-    fn new(chain: &'a Chain, table: &'a Physical<'a>) -> Self {
-        Program { chain, table, slots: Vec::new(), statements: Vec::new() }
-    }
-
-    /// Emits the blocks that convert the given row, and says in which slot each physical target then lies.
-    fn evaluate(&mut self, direction: Direction, row: &str) -> Vec<(String, Sql)> {
-        let lineage = self.table.lineage;
-        let needs = Needs::of(self.table, direction);
-        let mut values: BTreeMap<String, Sql> = BTreeMap::new();
-        for name in &needs.needed[0] {
-            let physical = crate::ddl::physical(&needs.physical, name);
-            values.insert(name.clone(), sql!("{}.{}", Sql::trusted(row), ident(physical)));
-        }
-        // values of NEW and OLD are copied into slots first: inside a block a column may be called `new`
-        let mut copied = BTreeMap::new();
-        for (name, value) in values {
-            let slot = self.slot(needs.scope(lineage, 0), &name);
-            self.statements.push(sql!("{} := {};", slot, value));
-            copied.insert(name, slot);
-        }
-        let mut values = copied;
-        for at in 1..needs.needed.len() {
-            let below = needs.scope(lineage, at - 1);
-            let above = needs.scope(lineage, at);
-            let mut next = BTreeMap::new();
-            let mut read = BTreeSet::new();
-            let mut assignments = Vec::new();
-            for name in &needs.needed[at] {
-                match needs.link(lineage, at, name) {
-                    Link::Same(other) => {
-                        if let Some(slot) = values.get(&other) {
-                            next.insert(name.clone(), slot.clone());
-                        }
-                    }
-                    Link::Derived(expression) => {
-                        let slot = self.slot(above, name);
-                        read.extend(below.mentioned(&expression).map(|column| column.name.clone()));
-                        assignments.push(sql!("{} := {};", slot, user(&expression)));
-                        next.insert(name.clone(), slot);
-                    }
-                    Link::Fresh => {
-                        let slot = self.slot(above, name);
-                        assignments.push(sql!("{} := NULL;", slot));
-                        next.insert(name.clone(), slot);
-                    }
-                }
-            }
-            if !assignments.is_empty() {
-                let variables = below.columns.iter().filter(|column| read.contains(&column.name)).filter_map(|column| {
-                    let slot = values.get(&column.name)?;
-                    Some(sql!("{} {} := {};", ident(&column.name), self.declared(column), slot))
-                });
-                let variables = join(variables.collect::<Vec<_>>(), " ");
-                self.statements.push(sql!(
-                    "<<{}>> DECLARE {}\nBEGIN\n{}\nEND;",
-                    ident(&below.table),
-                    variables,
-                    join(assignments, "\n")
-                ));
-            }
-            values = next;
-        }
-        needs.targets.iter().filter_map(|(logical, physical)| Some((physical.clone(), values.get(logical)?.clone()))).collect()
-    }
-
-    fn slot(&mut self, scope: &Layer, name: &str) -> Sql {
-        let column = scope.columns.iter().find(|column| column.name == name);
-        let declared = column.map_or_else(|| type_name("text"), |column| self.declared(column));
-        let slot = ident(&format!("diptych:{}", self.slots.len() + 1));
-        self.slots.push(sql!("{} {};", slot, declared));
-        slot
-    }
-
-    /// A variable's type. Of two types of one name PL/pgSQL assigns the one to the other by its text.
-    fn declared(&self, column: &ScopeColumn) -> Sql {
-        enums::variable(self.chain, column).unwrap_or_else(|| typed(&column.sql_type, &column.collation))
-    }
 }
 
 /// The live function of one direction: a target is written on INSERT, and on UPDATE only when its result changed (R2).
@@ -342,7 +251,7 @@ fn live_function(chain: &Chain, table: &Physical<'_>, direction: Direction, name
     body.append(&mut program.statements);
     for ((target, then), (_, now)) in before.iter().zip(&after) {
         // an expression like random() has another result each time: it counts only where a column that it reads is another
-        let inputs = Needs::of_some(table, direction, |name| name == target).inputs();
+        let inputs = Conversion::of_some(table, direction, |name| name == target).inputs();
         let alike = inputs.iter().map(|name| same_image(&sql!("OLD.{}", ident(name)), &sql!("NEW.{}", ident(name))));
         let condition = if inputs.is_empty() {
             operation(&Sql::trusted("TG_OP"), "=", &literal("INSERT"))

@@ -1,6 +1,7 @@
 //! The schema of views per version, and the rights on both.
 
 use crate::chain::{Chain, Version};
+use crate::expression::Expression;
 use crate::path::Path;
 use crate::schema::{Column, Table};
 use crate::shadow::Physical;
@@ -98,7 +99,7 @@ fn create_view(chain: &Chain, scratch: &str, table: &Physical<'_>, newer: &Table
 }
 
 /// The default that a physical column has until complete.
-fn physical_default(table: &Physical<'_>, physical: &str) -> Option<String> {
+fn physical_default(table: &Physical<'_>, physical: &str) -> Option<Expression> {
     if let Some(added) = table.added.iter().find(|added| added.physical == physical) {
         return added.default.clone();
     }
@@ -108,7 +109,7 @@ fn physical_default(table: &Physical<'_>, physical: &str) -> Option<String> {
 
 /// The view's own default, where the physical column's is another. A dropped one must be an expression that yields NULL:
 /// a plain NULL is not stored, and the base column's default would apply (TRAPS F9).
-fn view_default(column: &Column, physical: &Option<String>) -> Option<Sql> {
+fn view_default(column: &Column, physical: &Option<Expression>) -> Option<Sql> {
     match (&column.default, physical) {
         (wanted, there) if wanted == there => None,
         (Some(wanted), _) => Some(user(wanted)),

@@ -1,6 +1,7 @@
 //! Plans as values: the same input gives the same bytes, and these are the bytes.
 
 use diptych_core::chain::{Chain, Version};
+use diptych_core::facts::Book;
 use diptych_core::plan::{Plan, Reached, complete, rollback, start};
 use diptych_core::{Action, Migration, Phase, Schema};
 
@@ -14,7 +15,9 @@ fn chain(change: &str) -> Chain {
     let first = Migration::parse("0001_users", USERS).unwrap();
     let stage = first.stage(&Schema::default()).unwrap();
     let older = Version::new("public", &first, &stage);
-    Chain::extend("public", Some(older), &[Migration::parse("0002_change", change).unwrap()], 15).unwrap().unwrap()
+    Chain::extend("public", Some(older), &[Migration::parse("0002_change", change).unwrap()], 15, &mut Book::default())
+        .unwrap()
+        .unwrap()
 }
 
 fn text(plan: &Plan) -> String {
@@ -71,7 +74,7 @@ fn a_wider_key_asks_its_rows_nothing_that_the_old_one_knows() {
             "operations: [{{alter_column: {{table: users, column: id, type: bigint, up: \"{id}\", down: id}}}}, {{alter_column: {{table: users, column: age, type: bigint, up: \"{boss}\", down: age}}}}]"
         );
         let change = Migration::parse("0002_change", &change).unwrap();
-        let chain = Chain::extend("public", Some(older), &[change], 15).unwrap().unwrap();
+        let chain = Chain::extend("public", Some(older), &[change], 15, &mut Book::default()).unwrap().unwrap();
         let titles = start(&chain).steps.into_iter().map(|step| step.title);
         titles.filter(|title| title.contains("no two rows") || title.contains("point at rows")).count()
     };
@@ -159,7 +162,7 @@ fn a_plan_says_which_way_and_why() {
     let first = Migration::parse("0001_first", before).unwrap();
     let older = Version::new("public", &first, &first.stage(&Schema::default()).unwrap());
     let change = Migration::parse("0002_change", change).unwrap();
-    let chain = Chain::extend("public", Some(older), &[change], 15).unwrap().unwrap();
+    let chain = Chain::extend("public", Some(older), &[change], 15, &mut Book::default()).unwrap().unwrap();
     insta::assert_snapshot!(start(&chain).ways.join("\n"));
 }
 
@@ -171,7 +174,7 @@ fn clauses_that_postgresql_14_does_not_know_are_refused_before_anything() {
             Version::new("public", &first, &first.stage(&Schema::default()).unwrap())
         });
         let change = Migration::parse("0002_change", &format!("operations: [{text}]")).unwrap();
-        let chain = Chain::extend("public", older, &[change], server).unwrap().unwrap();
+        let chain = Chain::extend("public", older, &[change], server, &mut Book::default()).unwrap().unwrap();
         let plan = start(&chain);
         let steps = plan.steps.iter().take_while(|step| step.phase == Phase::Preflight);
         // nothing is tried before: it would be the server's syntax error that is told

@@ -1,9 +1,10 @@
 //! A struct as a table: its fields, and the constraints and indexes that fields and struct declare.
 
+use diptych_core::facts::Facts;
 use diptych_core::ops::create_table::TableConstraint;
 use diptych_core::ops::{CreateIndex, column_spec};
 use diptych_core::schema::{Exclusion, IndexColumn, IndexParameters, References, ReplicaIdentity};
-use diptych_core::{Constraint, Index, names, sql};
+use diptych_core::{Constraint, Expression, Index, lexer, names};
 use proc_macro2::Span;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
@@ -153,8 +154,8 @@ fn declare_on_fields(table: &mut Struct, mistakes: &mut Mistakes) {
         }
         if let Some(expression) = &attributes.check {
             let name = Some(names::object_name(&table.table, Some(&field.column), "check"));
-            let definition = Constraint::Check { check: expression.clone(), no_inherit: false };
-            let columns = mentioned(&table.fields, &[expression]);
+            let definition = Constraint::Check { check: expression.clone().into(), no_inherit: false };
+            let columns = mentioned(table, &definition.texts());
             table.constraints.push(Declared { name, definition, columns, span, old_writes, place });
         }
         if let Some(target) = &attributes.references {
@@ -202,7 +203,7 @@ fn declare_on_struct(table: &mut Struct, attributes: &attr::OnStruct, mistakes: 
     let declare = |kind: &str, group: &Group, mistakes: &mut Mistakes| {
         let definition = constraint(&table.table, &spec(kind, group), group.span, mistakes)?;
         let columns = match &definition {
-            Constraint::Check { .. } | Constraint::Exclude { .. } => mentioned(&table.fields, &definition.opaque()),
+            Constraint::Check { .. } | Constraint::Exclude { .. } => mentioned(table, &definition.texts()),
             _ => group.names(),
         };
         let (name, span, old_writes) = (group.text(symbol::NAME), group.span, group.old_writes);
@@ -246,7 +247,7 @@ fn declare_on_struct(table: &mut Struct, attributes: &attr::OnStruct, mistakes: 
         }
         let definition = spec.index();
         let mut columns = group.names();
-        columns.extend(mentioned(&table.fields, &definition.opaque()));
+        columns.extend(mentioned(table, &definition.texts()));
         let (name, span, old_writes) = (group.text(symbol::NAME), group.span, group.old_writes);
         table.indexes.push(Declared { name, definition, columns, span, old_writes, place: IN_GROUP });
     }
@@ -264,8 +265,8 @@ fn spec(kind: &str, group: &Group) -> TableConstraint {
     });
     let exclude = group.text(symbol::ELEMENTS).map(|elements| Exclusion {
         index_method: group.text(symbol::INDEX_METHOD),
-        elements,
-        predicate: group.text(symbol::PREDICATE),
+        elements: elements.into(),
+        predicate: group.text(symbol::PREDICATE).map(Expression::from),
     });
     TableConstraint {
         name: group.text(symbol::NAME).unwrap_or_default(),
@@ -298,9 +299,11 @@ fn constraint(table: &str, spec: &TableConstraint, span: Span, mistakes: &mut Mi
     model.map_err(|error| mistakes.note(Error::new(span, error.to_string()))).ok()
 }
 
-fn mentioned(fields: &[Field], texts: &[impl AsRef<str>]) -> Vec<String> {
-    let names = fields.iter().map(|field| &field.column);
-    names.filter(|column| texts.iter().any(|text| sql::mentions(text.as_ref(), column))).cloned().collect()
+/// The columns that texts seem to read: nobody can be asked while a build runs.
+fn mentioned(table: &Struct, texts: &[&Expression]) -> Vec<String> {
+    let names = || table.fields.iter().map(|field| field.column.as_str());
+    let read: Vec<Facts> = texts.iter().map(|text| lexer::assume(text, &table.table, names())).collect();
+    names().filter(|column| read.iter().any(|facts| facts.reads(column))).map(str::to_owned).collect()
 }
 
 pub(crate) fn snake_case(name: &str) -> String {

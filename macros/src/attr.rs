@@ -1,5 +1,6 @@
 //! Attributes, read into plain data; a mistake is noted and the rest is read on.
 
+use diptych_core::Expression;
 use diptych_core::schema::{IndexColumn, OperatorClass, ReplicaIdentity};
 use proc_macro2::{Span, TokenTree};
 use std::collections::{BTreeMap, BTreeSet};
@@ -464,7 +465,7 @@ fn read_key(group: &mut Group, span: Span, content: ParseStream<'_>) -> Result<(
     }
     group.keys.push(IndexColumn {
         column: key.names().pop().unwrap_or_default(),
-        expression,
+        expression: expression.map(Expression::from),
         collate: key.text(symbol::COLLATE),
         sort: key.text(symbol::SORT),
         nulls: key.text(symbol::NULLS),

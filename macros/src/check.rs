@@ -1,8 +1,8 @@
 //! Names, compared with the snapshot: what is gone, what is new, what an attribute speaks of in vain.
 
-use diptych_core::Snapshot;
 use diptych_core::schema::{Column, Constraint, Index, Table};
 use diptych_core::snapshot::Used;
+use diptych_core::{Expression, Snapshot, lexer};
 use proc_macro2::Span;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -172,7 +172,7 @@ fn columns(table: &Struct, field: &Field, model: &Table, used: &Attributes<'_>, 
             if column.name != field.column {
                 outcome.warn(field.span, format!("the rename of `{}.{}` to `{}`", table.table, column.name, field.column));
             }
-            if column.default != attributes.default {
+            if !same_text(column.default.as_ref(), attributes.default.as_deref()) {
                 outcome.warn(field.span, format!("the default of column {name}"));
             }
             if column.collation != attributes.collation && !(up && down) {
@@ -180,7 +180,13 @@ fn columns(table: &Struct, field: &Field, model: &Table, used: &Attributes<'_>, 
             }
             let options = column.identity.as_ref().map(|identity| (identity.always, identity.options.clone()));
             let wanted = attributes.identity.map(|always| (always == Always::Yes, attributes.sequence_options.clone()));
-            if options != wanted || column.generated != attributes.generated {
+            let renames =
+                table.fields.iter().filter_map(|there| Some((there.attributes.renamed_from.as_deref()?, there.column.as_str())));
+            let renamed = |text: &Expression| {
+                renames.fold(text.clone(), |text, (from, to)| lexer::renamed(&text, &table.table, from, to).into())
+            };
+            let generated = column.generated.as_ref().map(renamed);
+            if options != wanted || !same_text(generated.as_ref(), attributes.generated.as_deref()) {
                 outcome.refuse(field.span, errors::other_rule(&table.table, &field.column, &outcome.version));
             }
             if column.comment != field.comment {
@@ -247,6 +253,10 @@ fn constraints(table: &Struct, old: &str, model: &Table, outcome: &mut Outcome) 
         for index in there.indexes.values_mut() {
             index.rename_column(from, to);
         }
+        let may_read = |text: &Expression| text.known().is_none_or(|facts| facts.columns.contains(from));
+        for (_, text) in there.texts_mut().into_iter().filter(|(_, text)| may_read(text)) {
+            *text = lexer::renamed(text, old, from, to).into();
+        }
     }
     for wanted in &table.constraints {
         let what = format!("{} on {}", kind(&wanted.definition), list(&table.table, &wanted.columns));
@@ -254,7 +264,7 @@ fn constraints(table: &Struct, old: &str, model: &Table, outcome: &mut Outcome) 
             && endangered(table, wanted, outcome)
         {
             outcome.refuse(wanted.span, errors::new_constraint(&what, &outcome.version, wanted.place));
-        } else if !is_there(wanted, &there.constraints) {
+        } else if !is_there(wanted, &there.constraints, Constraint::says_the_same) {
             outcome.warn(wanted.span, what);
         }
     }
@@ -268,11 +278,11 @@ fn constraints(table: &Struct, old: &str, model: &Table, outcome: &mut Outcome) 
             || there.constraints.values().any(|constraint| same_rule(constraint, &unique_of(&wanted.definition)));
         if wanted.definition.unique && !known && endangered(table, wanted, outcome) {
             outcome.refuse(wanted.span, errors::new_constraint(&what, &outcome.version, wanted.place));
-        } else if !is_there(wanted, &there.indexes) {
+        } else if !is_there(wanted, &there.indexes, Index::says_the_same) {
             outcome.warn(wanted.span, what);
         }
     }
-    if there.partition_by != table.partition_by {
+    if !same_text(there.partition_by.as_ref(), table.partition_by.as_deref()) {
         outcome
             .refuse(table.ident.span(), errors::other_partitions(&table.table, there.partition_by.as_deref(), &outcome.version));
     }
@@ -281,12 +291,15 @@ fn constraints(table: &Struct, old: &str, model: &Table, outcome: &mut Outcome) 
     }
     let lost = |columns: &[String]| columns.iter().any(|name| table.dropped.iter().any(|dropped| dropped.name == *name));
     for (name, constraint) in &there.constraints {
-        if !table.constraints.iter().any(|wanted| is_this(wanted, name, constraint)) && !lost(&constraint.columns(model)) {
+        if !table.constraints.iter().any(|wanted| is_this(wanted, name, constraint, Constraint::says_the_same))
+            && !lost(&constraint.columns(model))
+        {
             outcome.warn(table.ident.span(), format!("the drop of constraint `{name}` of table `{old}`"));
         }
     }
     for (name, index) in &there.indexes {
-        if !table.indexes.iter().any(|wanted| is_this(wanted, name, index)) && !lost(&index.columns(model)) {
+        if !table.indexes.iter().any(|wanted| is_this(wanted, name, index, Index::says_the_same)) && !lost(&index.columns(model))
+        {
             outcome.warn(table.ident.span(), format!("the drop of index `{name}` of table `{old}`"));
         }
     }
@@ -322,26 +335,32 @@ fn same_rule(there: &Constraint, wanted: &Constraint) -> bool {
             Constraint::PrimaryKey { columns: those, deferrable: lenient, .. }
             | Constraint::Unique { columns: those, deferrable: lenient, .. },
         ) => columns == those && (!deferrable || *lenient),
-        (Constraint::Check { check, .. }, Constraint::Check { check: that, .. }) => check == that,
-        (one, other) => one == other,
+        (Constraint::Check { check, .. }, Constraint::Check { check: that, .. }) => check.says_the_same(that),
+        (one, other) => one.says_the_same(other),
     }
 }
 
 /// The same of unique indexes.
 fn same_key(there: &Index, wanted: &Index) -> bool {
-    let keys = |index: &Index| index.columns.iter().map(|key| (key.column.clone(), key.expression.clone())).collect::<Vec<_>>();
+    let mut keys = there.columns.iter().zip(&wanted.columns);
     there.unique
-        && keys(there) == keys(wanted)
-        && (there.predicate.is_none() || there.predicate == wanted.predicate)
+        && there.columns.len() == wanted.columns.len()
+        && keys.all(|(one, other)| one.column == other.column && Expression::same(&one.expression, &other.expression))
+        && (there.predicate.is_none() || Expression::same(&there.predicate, &wanted.predicate))
         && (there.nulls_not_distinct || !wanted.nulls_not_distinct)
 }
 
-fn is_there<T: PartialEq>(wanted: &Declared<T>, there: &BTreeMap<String, T>) -> bool {
-    there.iter().any(|(name, definition)| is_this(wanted, name, definition))
+fn is_there<T>(wanted: &Declared<T>, there: &BTreeMap<String, T>, same: fn(&T, &T) -> bool) -> bool {
+    there.iter().any(|(name, definition)| is_this(wanted, name, definition, same))
 }
 
-fn is_this<T: PartialEq>(wanted: &Declared<T>, name: &str, definition: &T) -> bool {
-    wanted.definition == *definition && wanted.name.as_deref().is_none_or(|given| given == name)
+fn is_this<T>(wanted: &Declared<T>, name: &str, definition: &T, same: fn(&T, &T) -> bool) -> bool {
+    same(&wanted.definition, definition) && wanted.name.as_deref().is_none_or(|given| given == name)
+}
+
+/// Whether a recorded text says what the struct does.
+fn same_text(recorded: Option<&Expression>, declared: Option<&str>) -> bool {
+    Expression::same(&recorded.cloned(), &declared.map(Expression::new))
 }
 
 fn kind(constraint: &Constraint) -> &'static str {

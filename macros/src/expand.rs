@@ -135,8 +135,8 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
         let (sql_type, nullable) = type_of(field, &quote! { #path });
         let (column, given) = (&field.column, &field.attributes);
         let never_null = table.key.contains(column) || given.identity.is_some();
-        let (default, comment) = (optional(&given.default), optional(&field.comment));
-        let (generated, collation) = (optional(&given.generated), optional(&given.collation));
+        let (default, comment) = (expression(&core, given.default.as_deref()), optional(&field.comment));
+        let (generated, collation) = (expression(&core, given.generated.as_deref()), optional(&given.collation));
         let (from, up, down) = (optional(&given.renamed_from), optional(&given.up), optional(&given.down));
         let identity = match given.identity {
             Some(always) => {
@@ -182,7 +182,7 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
     });
     let replica_identity = replica_identity(&core, &table.replica_identity);
     let (renamed_from, comment) = (optional(&table.renamed_from), optional(&table.comment));
-    let partition_by = optional(&table.partition_by);
+    let partition_by = expression(&core, table.partition_by.as_deref());
     // a rename that is recorded no longer answers for the old name
     let from = outcome.recorded.iter().map(|(name, _)| name).filter(|old| **old != table.table).map(|old| hash(old));
     let table_id = hash(&table.table);
@@ -238,7 +238,8 @@ fn constraint(core: &TokenStream, constraint: &Constraint) -> TokenStream {
             }
         }
         Constraint::Check { check, no_inherit } => {
-            quote! { #core::Constraint::Check { check: ::std::string::String::from(#check), no_inherit: #no_inherit } }
+            let check = check.as_str();
+            quote! { #core::Constraint::Check { check: #core::Expression::new(#check), no_inherit: #no_inherit } }
         }
         Constraint::ForeignKey { columns, references, deferrable, initially_deferred } => {
             let (columns, table, targets) = (strings(columns), &references.table, strings(&references.columns));
@@ -261,13 +262,13 @@ fn constraint(core: &TokenStream, constraint: &Constraint) -> TokenStream {
             }
         }
         Constraint::Exclude { exclude, deferrable, initially_deferred, index_parameters } => {
-            let (method, elements) = (optional(&exclude.index_method), &exclude.elements);
-            let (predicate, parameters) = (optional(&exclude.predicate), parameters(core, index_parameters));
+            let (method, elements) = (optional(&exclude.index_method), exclude.elements.as_str());
+            let (predicate, parameters) = (expression(core, exclude.predicate.as_deref()), parameters(core, index_parameters));
             quote! {
                 #core::Constraint::Exclude {
                     exclude: #core::schema::Exclusion {
                         index_method: #method,
-                        elements: ::std::string::String::from(#elements),
+                        elements: #core::Expression::new(#elements),
                         predicate: #predicate,
                     },
                     deferrable: #deferrable,
@@ -289,7 +290,8 @@ fn parameters(core: &TokenStream, parameters: &IndexParameters) -> TokenStream {
 
 fn index(core: &TokenStream, index: &Index) -> TokenStream {
     let keys = index.columns.iter().map(|key| {
-        let (column, expression, collate) = (&key.column, optional(&key.expression), optional(&key.collate));
+        let (column, collate) = (&key.column, optional(&key.collate));
+        let expression = expression(core, key.expression.as_deref());
         let (sort, nulls) = (optional(&key.sort), optional(&key.nulls));
         let opclass = match &key.opclass {
             Some(class) => {
@@ -315,7 +317,7 @@ fn index(core: &TokenStream, index: &Index) -> TokenStream {
         }
     });
     let (unique, nulls_not_distinct, include) = (index.unique, index.nulls_not_distinct, strings(&index.include));
-    let (method, predicate) = (optional(&index.method), optional(&index.predicate));
+    let (method, predicate) = (optional(&index.method), expression(core, index.predicate.as_deref()));
     let (storage, tablespace) = (optional(&index.storage_parameters), optional(&index.tablespace));
     quote! {
         #core::Index {
@@ -345,6 +347,13 @@ fn replica_identity(core: &TokenStream, identity: &Option<ReplicaIdentity>) -> T
 pub(crate) fn optional(text: &Option<String>) -> TokenStream {
     match text {
         Some(text) => quote! { ::core::option::Option::Some(::std::string::String::from(#text)) },
+        None => quote! { ::core::option::Option::None },
+    }
+}
+
+fn expression(core: &TokenStream, text: Option<&str>) -> TokenStream {
+    match text {
+        Some(text) => quote! { ::core::option::Option::Some(#core::Expression::new(#text)) },
         None => quote! { ::core::option::Option::None },
     }
 }

@@ -9,6 +9,7 @@ pub mod connect;
 pub mod database;
 mod error;
 mod executor;
+mod facts;
 pub mod introspect;
 pub mod lease;
 pub mod migrator;

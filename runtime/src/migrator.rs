@@ -13,6 +13,7 @@ pub use crate::state::VersionState;
 use crate::state::{self, Holders, Plans, Recorded, State};
 use diptych_core::Migration;
 use diptych_core::chain::Chain;
+use diptych_core::facts::Book;
 use diptych_core::plan::{Command, Plan, Reached, start};
 
 /// How a run behaves.
@@ -158,17 +159,23 @@ impl Migrator {
             return match stored {
                 Some(plan) if command == Command::Rollback => Ok(Some(plan.after(self.reached(pending).await?))),
                 Some(plan) => Ok(Some(plan)),
-                None if command == Command::Start => self.plan_start(&state, migrations, to),
+                None if command == Command::Start => self.plan_start(&state, migrations, to).await,
                 None => Ok(None),
             };
         }
-        if command == Command::Start { self.plan_start(&state, migrations, to) } else { Ok(None) }
+        if command == Command::Start { self.plan_start(&state, migrations, to).await } else { Ok(None) }
     }
 
-    fn plan_start(&self, state: &State, migrations: &[Migration], to: Option<&str>) -> Result<Option<Plan>> {
+    async fn plan_start(&self, state: &State, migrations: &[Migration], to: Option<&str>) -> Result<Option<Plan>> {
         let wanted = up_to(state, unstarted(state, migrations)?, to)?;
         let wanted = if state.live().is_none() { &wanted[..wanted.len().min(1)] } else { &wanted[..] };
-        Ok(self.extend(state, wanted)?.map(|chain| start(&chain)))
+        Ok(self.extend(state, wanted).await?.map(|chain| start(&chain)))
+    }
+
+    /// Makes something of what the server says of the texts of the user's own (see [`diptych_core::facts`]): `make` is called again as long
+    /// as it leaves open questions in its book. Changes nothing.
+    pub async fn settle<T>(&self, make: impl Fn(&mut Book) -> diptych_core::Result<T>) -> Result<T> {
+        self.load().await?.settle(&self.client, &self.options.base, make).await
     }
 
     /// Expands and publishes what is recorded and not started, up to a version or the last.
@@ -225,7 +232,7 @@ impl Migrator {
             }
             // without a live version there is nobody to keep alive: one after the other
             let next = if state.live().is_none() { &waiting[..waiting.len().min(1)] } else { &waiting[..] };
-            let Some(chain) = self.extend(&state, next)? else { break };
+            let Some(chain) = self.extend(&state, next).await? else { break };
             if next.len() > 1 && !chain.stage.scripts.is_empty() {
                 return Err(Error::refused(
                     "several migrations are waiting, and one of them runs sql, which has to see the one before completed",
@@ -409,8 +416,8 @@ impl Migrator {
         State::load(&self.client, &self.options.base).await
     }
 
-    fn extend(&self, state: &State, migrations: &[Migration]) -> Result<Option<Chain>> {
-        state.extend(&self.options.base, migrations, self.server.major)
+    async fn extend(&self, state: &State, migrations: &[Migration]) -> Result<Option<Chain>> {
+        state.extend(&self.client, &self.options.base, migrations, self.server.major).await
     }
 
     /// How far the start of a version got: its journal says so.

@@ -10,10 +10,12 @@ use tokio_postgres::{Client, GenericClient};
 
 use crate::error::{Error, Result};
 use crate::executor::Blocker;
+use crate::facts;
 use crate::introspect;
 use crate::lease::{self, Lease};
 use diptych_core::adopt::adopt;
 use diptych_core::chain::{Chain, Version};
+use diptych_core::facts::Book;
 use diptych_core::path::Path;
 use diptych_core::plan::{self, Command, Plan};
 use diptych_core::sql::literal;
@@ -156,9 +158,26 @@ impl State {
     }
 
     /// The chain that further migrations would make.
-    pub fn extend(&self, base: &str, migrations: &[Migration], server: u32) -> Result<Option<Chain>> {
+    pub(crate) async fn extend(
+        &self,
+        client: &Client,
+        base: &str,
+        migrations: &[Migration],
+        server: u32,
+    ) -> Result<Option<Chain>> {
         let older = self.live().map(|recorded| recorded.version.clone());
-        Ok(Chain::extend(base, older, migrations, server)?)
+        self.settle(client, base, |book| Chain::extend(base, older.clone(), migrations, server, book)).await
+    }
+
+    /// Makes something of what the server says of texts.
+    pub(crate) async fn settle<T>(
+        &self,
+        client: &Client,
+        base: &str,
+        make: impl Fn(&mut Book) -> diptych_core::Result<T>,
+    ) -> Result<T> {
+        let views = self.live().map(|recorded| recorded.version.views.as_str());
+        facts::settle(client, base, views, &mut Book::default(), make).await
     }
 }
 

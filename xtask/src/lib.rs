@@ -7,6 +7,7 @@ mod config;
 mod folder;
 mod progress;
 mod render;
+mod scratch;
 pub mod server;
 
 use std::ffi::OsString;
@@ -171,7 +172,7 @@ fn dispatch(global: Global, command: Command, project: Option<Project>) -> Resul
         match command {
             Command::Init => commands::init::run(&context),
             Command::Record { name } => commands::record::run(&context, project.as_ref(), &name).await,
-            Command::Check => commands::check::run(&context, project.as_ref()),
+            Command::Check => commands::check::run(&context, project.as_ref()).await,
             Command::Plan { command, to, json } => commands::plan::run(&context, &command, to.as_deref(), json).await,
             Command::Start { to } => commands::start::run(&context, to.as_deref()).await,
             Command::Complete(leaving) => commands::complete::run(&context, leaving.guard()).await,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::Operate;
 use super::column_spec::{CheckSpec, ReferenceSpec, add_constraint, unique};
 use crate::error::{Error, Result};
+use crate::expression::Expression;
 use crate::sql;
 use crate::schema::{Column, Constraint};
 use crate::stage::Stage;
@@ -85,7 +86,7 @@ impl Operate for AlterColumn {
             column.collation.clone_from(collation);
         }
         if let Some(default) = &self.default {
-            column.default.clone_from(default);
+            column.default = default.clone().map(Expression::from);
         }
         if let Some(comment) = &self.comment {
             column.comment.clone_from(comment);
@@ -124,7 +125,7 @@ impl Operate for AlterColumn {
             add_constraint(table, target, &spec.name, unique(vec![name.clone()]))?;
         }
         if let Some(check) = &self.check {
-            add_constraint(table, target, &check.name, Constraint::Check { check: check.constraint.clone(), no_inherit: check.no_inherit })?;
+            add_constraint(table, target, &check.name, Constraint::Check { check: check.constraint.clone().into(), no_inherit: check.no_inherit })?;
         }
         if let Some(references) = &self.references {
             add_constraint(table, target, &references.name, references.constraint(vec![name.clone()]))?;
@@ -174,7 +175,7 @@ pub(super) fn convert(stage: &mut Stage, table: &str, column: Column, up: &str, 
         return stage.describe_column(table, column);
     }
     refuse_what_cannot_move(stage, table, &column.name)?;
-    stage.convert_column(table, column, up, down)
+    stage.convert_column(table, column, up.into(), down.into())
 }
 
 /// A shadow column takes over constraints and plain indexes of the model; what it cannot yet is refused.

@@ -11,10 +11,13 @@ use super::Operate;
 use super::alter_column::{present, refuse_what_cannot_move};
 use super::create_enum::check_labels;
 use crate::error::{Error, Result};
+use crate::expression::Expression;
 use crate::schema::{Column, Enum};
+use crate::lexer;
 use crate::sql;
 use crate::sql::{Sql, ident, literal};
 use crate::stage::Stage;
+use crate::texts::Place;
 use crate::types;
 
 /// The operation (not in pgroll's dialect).
@@ -68,17 +71,26 @@ impl Operate for AlterEnum {
         }
         let columns: Vec<(String, Column)> =
             stage.to.columns_of_enum(&self.name).map(|(table, column)| (table.to_owned(), column.clone())).collect();
+        let mut tables: Vec<&String> = columns.iter().map(|(table, _)| table).collect();
+        tables.dedup();
+        // texts follow the new names of labels; what mentions one that goes is refused when the new type is there to be asked
+        let followed: Vec<(&String, Vec<Place>)> =
+            tables.into_iter().map(|table| (table, stage.relabel(table, &self.name, &self.rename))).collect();
         let mut converted = Vec::new();
-        for (table, column) in columns {
-            refuse_what_cannot_move(stage, &table, &column.name)?;
-            labels.refuse_mentions(stage, &table, &column.name)?;
-            let default = labels.default(&table, &column)?;
-            let (up, down) = (labels.up_of(&column), labels.down_of(&table, &column)?);
-            converted.push((table, Column { default, ..column }, up, down));
+        for (table, older) in &columns {
+            refuse_what_cannot_move(stage, table, &older.name)?;
+            let column = stage.to.table(table)?.column(table, &older.name)?.clone();
+            let (up, down) = (labels.up_of(older), labels.down_of(table, older)?);
+            converted.push((table, Column { default: labels.default(&column), ..column }, up, down));
         }
-        stage.alter_enum(&self.name, model)?;
+        stage.alter_enum(&self.name, model.clone())?;
         for (table, column, up, down) in converted {
-            stage.convert_column(&table, column, up.as_str(), down.as_str())?;
+            let name = column.name.clone();
+            let over = |text: Sql| Expression::over(&name, text.as_str());
+            stage.convert_column(table, column, over(up), over(down))?;
+        }
+        for (table, places) in &followed {
+            places.iter().try_for_each(|place| labels.refuse_what_goes(stage, table, place))?;
         }
         Ok(())
     }
@@ -88,6 +100,7 @@ impl Operate for AlterEnum {
 struct Labels<'a> {
     name: &'a str,
     before: &'a [String],
+    after: &'a [String],
     /// Older labels that the newer version has under another name or not at all.
     up: BTreeMap<&'a str, &'a str>,
     /// The other way; none where the older version has none for it.
@@ -99,7 +112,7 @@ impl<'a> Labels<'a> {
         let AlterEnum { name, rename, up, down, allow, .. } = operation;
         let refuse = |what: String, hint: String| Err(Error::new(format!("enum `{name}`: {what}")).hint(hint));
         let (old, new) = (|label: &String| before.contains(label), |label: &String| after.contains(label));
-        let mut result = Labels { name, before, up: BTreeMap::new(), down: BTreeMap::new() };
+        let mut result = Labels { name, before, after, up: BTreeMap::new(), down: BTreeMap::new() };
         let mut known: BTreeSet<&String> = BTreeSet::new();
         for (from, to) in rename {
             if !old(from) || !new(to) {
@@ -182,36 +195,44 @@ impl<'a> Labels<'a> {
         Ok(mapped(column, &map))
     }
 
-    /// The default, by its label's newer name.
-    fn default(&self, table: &str, column: &Column) -> Result<Option<String>> {
-        let Some(text) = &column.default else { return Ok(None) };
-        if let Some((label, rest)) = label_of(text)
-            && !types::is_array(&column.sql_type)
-        {
-            let to = self.up.get(label.as_str()).map_or_else(|| text.clone(), |to| format!("{}{rest}", literal(to).as_str().trim_start()));
-            return Ok(Some(to));
-        }
-        match self.up.keys().find(|label| text.contains(**label) || names(text, label)) {
-            Some(label) => Err(Error::new(format!("the default of column `{table}.{}` mentions label `{label}` of enum `{}`", column.name, self.name))
-                .hint("drop the default with alter_column before, and set the new one with alter_column after, in the same migration")),
-            None => Ok(Some(text.clone())),
-        }
+    /// The default: of a plain literal the label that takes its place.
+    fn default(&self, column: &Column) -> Option<Expression> {
+        let text = column.default.as_ref()?;
+        let plain = label_of(text).filter(|_| !types::is_array(&column.sql_type));
+        let other = plain.and_then(|(label, rest)| Some((self.up.get(label.as_str())?, rest)));
+        Some(match other {
+            Some((to, rest)) => Expression::constant(&format!("{}{rest}", literal(to).as_str().trim_start())),
+            None => text.clone(),
+        })
     }
 
-    /// Checks, expressions and predicates are opaque: one that mentions a label which goes would not be valid any more.
-    fn refuse_mentions(&self, stage: &Stage, table: &str, column: &str) -> Result<()> {
+    /// A text that mentions a label which goes would not be valid any more.
+    fn refuse_what_goes(&self, stage: &mut Stage, table: &str, place: &Place) -> Result<()> {
+        let refused = stage.refusal(table, place);
         let model = stage.to.table(table)?;
-        let constraints = model.constraints.iter().map(|(name, there)| (format!("constraint `{name}`"), there.opaque()));
-        let indexes = model.indexes.iter().map(|(name, there)| (format!("index `{name}`"), there.opaque()));
-        for (what, texts) in constraints.chain(indexes) {
-            for text in texts.into_iter().filter(|text| sql::mentions(text, column)) {
-                if let Some(label) = self.up.keys().find(|label| names(text, label)) {
-                    return Err(Error::new(format!("{what} of table `{table}` mentions label `{label}` of enum `{}`", self.name))
-                        .hint("drop it before, and create it anew after, in the same migration"));
-                }
+        let Some((_, text)) = model.texts().into_iter().find(|(there, _)| there == place) else { return Ok(()) };
+        let is_assumed = text.known().is_none_or(|facts| facts.is_assumed);
+        let label = self.up.keys().find(|label| !self.after.contains(&(**label).to_owned()) && names(text, label));
+        let why = match (refused, label) {
+            (Some(words), _) => words,
+            (None, Some(label)) if is_assumed => format!("it mentions label `{label}`"),
+            _ => return Ok(()),
+        };
+        let (what, hint) = match place {
+            Place::Default(column) => (
+                format!("the default of column `{table}.{column}`"),
+                "drop the default with alter_column before, and set the new one with alter_column after, in the same migration",
+            ),
+            Place::Check(name) | Place::Elements(name) | Place::Excluded(name) => {
+                (format!("constraint `{name}` of table `{table}`"), "drop it before, and create it anew after, in the same migration")
             }
-        }
-        Ok(())
+            Place::Key(name, _) | Place::Predicate(name) => {
+                (format!("index `{name}` of table `{table}`"), "drop it before, and create it anew after, in the same migration")
+            }
+            Place::Generated(column) => (format!("generated column `{table}.{column}`"), "drop it before, in the same migration"),
+            Place::Partition => (format!("the partition key of table `{table}`"), "leave that label in the enum"),
+        };
+        Err(Error::new(format!("{what} does not go with the new labels of enum `{}`: {why}", self.name)).hint(hint))
     }
 }
 
@@ -230,24 +251,12 @@ pub fn literal_of(text: &str) -> Option<&str> {
 
 /// Whether a string literal of an expression is the label, or an array with it.
 fn names(text: &str, label: &str) -> bool {
-    let mut rest = text;
-    while let Some(at) = rest.find(['\'', '"']) {
-        if rest[at..].starts_with('"') {
-            let Some(end) = rest[at + 1..].find('"') else { return false };
-            rest = &rest[at + end + 2..];
-            continue;
-        }
-        let begin = at - usize::from(rest[..at].ends_with(['E', 'e']));
-        let Some((value, after)) = sql::quoted(&rest[begin..]) else {
-            // what is written in a way that PostgreSQL never prints
-            return rest.contains(label);
-        };
-        if value == label || value.starts_with('{') && elements(&value).iter().any(|element| element == label) {
-            return true;
-        }
-        rest = after;
-    }
-    false
+    let strings = lexer::tokens(text).into_iter().filter(|token| token.kind == lexer::Kind::String);
+    strings.map(|token| &text[token.start..token.end]).any(|literal| match sql::quoted(literal) {
+        Some((value, _)) => value == label || value.starts_with('{') && elements(&value).iter().any(|element| element == label),
+        // what is written in a way that PostgreSQL never prints
+        None => literal.contains(label),
+    })
 }
 
 /// The elements of an array's text, however deep they are.

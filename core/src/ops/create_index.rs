@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::Operate;
 use super::column_spec::{check_name, is_false, one_of};
 use crate::error::{Error, Result};
+use crate::expression::Expression;
 use crate::schema::{Index, IndexColumn};
 use crate::stage::Stage;
 use crate::yaml;
@@ -111,7 +112,7 @@ impl CreateIndex {
             columns,
             unique: self.unique,
             method: self.method.as_deref().map(str::to_lowercase).filter(|method| method != "btree"),
-            predicate: self.predicate.clone(),
+            predicate: self.predicate.clone().map(Expression::from),
             storage_parameters: self.storage_parameters.clone(),
             tablespace: self.tablespace.clone(),
             include: self.include.clone(),
@@ -128,7 +129,7 @@ impl CreateIndex {
             columns: index.columns,
             unique: index.unique,
             method: index.method,
-            predicate: index.predicate,
+            predicate: index.predicate.as_deref().map(str::to_owned),
             storage_parameters: index.storage_parameters,
             tablespace: index.tablespace,
             include: index.include,

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use super::Operate;
 use super::column_spec::{ColumnSpec, add_constraint, check_name, is_false, normal_action};
 use crate::error::{Error, Result};
+use crate::expression::Expression;
 use crate::names;
 use crate::schema::{Constraint, Exclusion, IndexParameters, References, Schema, Table};
 use crate::stage::Stage;
@@ -92,7 +93,7 @@ impl CreateTable {
     /// The model of the table.
     pub fn table(&self) -> Result<Table> {
         check_name("table", &self.name, None)?;
-        let mut table = Table { comment: self.comment.clone(), partition_by: self.partition_by.clone(), ..Table::default() };
+        let mut table = Table { comment: self.comment.clone(), partition_by: self.partition_by.clone().map(Expression::from), ..Table::default() };
         for spec in &self.columns {
             if table.has_column(&spec.name) {
                 return Err(Error::new(format!("table `{}` has two columns `{}`", self.name, spec.name)).hint("keep one of them"));
@@ -151,7 +152,7 @@ impl CreateTable {
             columns: table.columns.iter().map(ColumnSpec::of).collect(),
             constraints: table.constraints.iter().map(|(name, constraint)| TableConstraint::of(name, constraint)).collect(),
             comment: table.comment.clone(),
-            partition_by: table.partition_by.clone(),
+            partition_by: table.partition_by.as_deref().map(str::to_owned),
         }
     }
 }
@@ -182,7 +183,7 @@ impl TableConstraint {
                 let exclude = Exclusion { index_method: method, ..exclude };
                 Constraint::Exclude { exclude, deferrable, initially_deferred, index_parameters }
             }
-            "check" => Constraint::Check { check: self.check.clone().ok_or_else(|| lacks("check"))?, no_inherit: self.no_inherit },
+            "check" => Constraint::Check { check: self.check.clone().ok_or_else(|| lacks("check"))?.into(), no_inherit: self.no_inherit },
             "foreign_key" => {
                 let given = self.references.clone().ok_or_else(|| lacks("references"))?;
                 Constraint::ForeignKey {
@@ -259,7 +260,7 @@ impl TableConstraint {
                 ..spec
             },
             Constraint::Check { check, no_inherit } => {
-                TableConstraint { kind: "check".to_owned(), check: Some(check), no_inherit, ..spec }
+                TableConstraint { kind: "check".to_owned(), check: Some(check.as_str().to_owned()), no_inherit, ..spec }
             }
             Constraint::ForeignKey { columns, references, deferrable, initially_deferred } => TableConstraint {
                 kind: "foreign_key".to_owned(),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Operate;
 use crate::error::{Error, Result};
+use crate::expression::Expression;
 use crate::stage::Stage;
 use crate::yaml;
 
@@ -39,6 +40,6 @@ impl Operate for DropColumn {
                 return Err(Error::new(format!("column `{}.{successor}` cannot be its own successor", self.table)).hint("name the column that takes its place"));
             }
         }
-        stage.drop_column(&self.table, &self.column, self.down.as_deref(), self.successor.as_deref())
+        stage.drop_column(&self.table, &self.column, self.down.clone().map(Expression::from), self.successor.as_deref())
     }
 }

@@ -9,12 +9,13 @@ use std::collections::BTreeSet;
 use crate::chain::Chain;
 use crate::ddl;
 use crate::enums::{self, Moment};
+use crate::expression::Expression;
 use crate::path::Path;
 use crate::plan::start::new_indexes;
 use crate::plan::{Action, Phase, Steps, Verdict};
 use crate::schema::{Column, Constraint, Index, IndexColumn, References, Table};
 use crate::shadow::{Added, Physical};
-use crate::sql::{Sql, concatenation, ident, join, literal, mentions, operation, qualified, user};
+use crate::sql::{Sql, concatenation, ident, join, literal, operation, qualified, user};
 use crate::sync::{self, Direction};
 use crate::{numbers, sql, types};
 
@@ -241,10 +242,10 @@ fn missing(chain: &Chain, table: &Physical<'_>, column: &str, steps: &mut Steps)
 }
 
 /// A new check that existing rows break.
-fn broken_check(chain: &Chain, table: &Physical<'_>, name: &str, check: &str, steps: &mut Steps) {
+fn broken_check(chain: &Chain, table: &Physical<'_>, name: &str, check: &Expression, steps: &mut Steps) {
     let Some(newer) = table.newer else { return };
-    let read: BTreeSet<String> = newer.mentioned(vec![check]).into_iter().collect();
-    if reads_whole_row(table, newer, &[check]) || reads_numbers(table, &read) || reads_new_types(chain, newer, &read) {
+    let read: BTreeSet<String> = newer.read_by([check]).into_iter().collect();
+    if reads_whole_row(newer, &[check]) || reads_numbers(table, &read) || reads_new_types(chain, newer, &read) {
         return;
     }
     let place = ident(&table.lineage.newest().table);
@@ -276,12 +277,12 @@ fn duplicates(chain: &Chain, table: &Physical<'_>, name: &str, index: &Index, st
     let Some(newer) = table.newer else { return };
     let is_default = |key: &IndexColumn| key.opclass.as_ref().is_none_or(|class| class.name.ends_with("_pattern_ops"));
     // another operator class may find other values equal: the build knows
-    if !index.columns.iter().all(is_default) || reads_whole_row(table, newer, &index.opaque()) || is_held(table, index) {
+    if !index.columns.iter().all(is_default) || reads_whole_row(newer, &index.texts()) || is_held(table, index) {
         return;
     }
     let keys = index.columns.iter().filter(|key| key.expression.is_none()).map(|key| key.column.clone());
-    let read: BTreeSet<String> = keys.chain(newer.mentioned(index.opaque())).collect();
-    if reads_numbers(table, &read) || (!index.opaque().is_empty() && reads_new_types(chain, newer, &read)) {
+    let read: BTreeSet<String> = keys.chain(newer.read_by(index.texts())).collect();
+    if reads_numbers(table, &read) || (!index.texts().is_empty() && reads_new_types(chain, newer, &read)) {
         return;
     }
     let place = ident(&table.lineage.newest().table);
@@ -477,10 +478,12 @@ fn reads_numbers<'a>(table: &Physical<'_>, read: impl IntoIterator<Item = &'a St
     read.into_iter().any(|name| numbers::columns(table).any(|added| added.column.name == *name))
 }
 
-/// Whether a text may read the row as a whole, or what a sub-select does not have.
-fn reads_whole_row(table: &Physical<'_>, newer: &Table, texts: &[&str]) -> bool {
-    let names = [table.lineage.newest().table.as_str(), "tableoid"];
-    names.iter().any(|name| !newer.has_column(name) && texts.iter().any(|text| mentions(text, name)))
+/// Whether a text reads the row as a whole, or what a sub-select does not have.
+fn reads_whole_row(newer: &Table, texts: &[&Expression]) -> bool {
+    texts.iter().any(|text| {
+        let facts = newer.facts(text);
+        facts.whole_row || facts.system_columns
+    })
 }
 
 /// The older version's column whose values a column of the newer version has, whatever its type: one that is merely wider.

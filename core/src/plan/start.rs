@@ -359,9 +359,9 @@ pub(in crate::plan) fn partitioned_index(chain: &Chain, table: &Physical<'_>, na
 /// The transaction that binds the index's texts, where they mention a column that is called otherwise until complete.
 fn bind(chain: &Chain, on: (&str, &str, &str), table: &Physical<'_>, index: &Index, build: Build) -> Vec<Sql> {
     let Some(newer) = table.newer else { return Vec::new() };
-    let moved = newer.mentioned(index.opaque()).iter().any(|column| ddl::physical(&table.newer_names, column) != column);
+    let moved = newer.read_by(index.texts()).iter().any(|column| ddl::physical(&table.newer_names, column) != column);
     // a text may name a type that the path of the statement does not have
-    let is_typed = !index.opaque().is_empty() && enums::are_made(chain);
+    let is_typed = !index.texts().is_empty() && enums::are_made(chain);
     if !moved && !is_typed {
         return Vec::new();
     }

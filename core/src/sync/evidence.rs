@@ -1,12 +1,13 @@
 //! Whose write a row is, by what it holds.
 
 use crate::chain::Chain;
+use crate::expression::Expression;
 use crate::ops::add_column::is_fast_default;
 use crate::shadow::Physical;
 use crate::sql;
 use crate::sql::{Sql, ident, join, literal, type_name, user};
 
-use super::needs::Needs;
+use super::conversion::Conversion;
 use super::{Direction, has_check};
 
 /// What a row tells about who wrote it.
@@ -17,7 +18,7 @@ pub(super) struct Evidence {
     /// Every newer-side column.
     newer_all: Vec<String>,
     /// The older side's columns with types, and the default to tell apart from a value, where there is one.
-    older: Vec<(String, String, Option<String>)>,
+    older: Vec<(String, String, Option<Expression>)>,
     older_all: Vec<String>,
     /// Columns that `up` reads: the older side's own, and shared ones.
     up_own: Vec<String>,
@@ -36,13 +37,13 @@ impl Evidence {
             let column = older_model.columns.iter().find(|column| column.name == *name)?;
             let default = column.default.clone();
             let tellable =
-                column.identity.is_none() && column.generated.is_none() && default.as_deref().is_none_or(is_fast_default);
+                column.identity.is_none() && column.generated.is_none() && default.as_ref().is_none_or(is_fast_default);
             tellable.then(|| (name.clone(), column.sql_type.clone(), default))
         });
         // a generated column cannot be looked at before it is computed, and nobody writes it
         let is_written =
             |name: &&String| !older_model.columns.iter().any(|column| column.name == **name && column.generated.is_some());
-        let (up, down) = (Needs::of(table, Direction::Up).inputs(), Needs::of(table, Direction::Down).inputs());
+        let (up, down) = (Conversion::of(table, Direction::Up).inputs(), Conversion::of(table, Direction::Down).inputs());
         let shared = |name: &&String| !table.removed.contains(name) && !table.is_added(name);
         let current = Sql::trusted("(pg_catalog.current_schemas(false))");
         Evidence {

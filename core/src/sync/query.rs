@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use crate::chain::Chain;
 use crate::ddl::null;
 use crate::enums::{self, Moment};
-use crate::lineage::{Lineage, Link};
+use crate::lineage::ScopeColumn;
 use crate::ops::add_column::is_quoted;
 use crate::shadow::Physical;
 use crate::sql::{Sql, ident, join, user};
 use crate::{sql, types};
 
 use super::Direction;
-use super::needs::Needs;
+use super::conversion::{Conversion, Scope, Source};
 
 /// The derived columns of one side as a query: `(SELECT … FROM (SELECT …) AS "users")`, correlated to `row`, with the
 /// physical columns that it gives, in order.
@@ -23,9 +23,8 @@ pub fn conversion_query(
     row: &Sql,
     moment: Moment,
 ) -> (Vec<String>, Sql) {
-    let plan = Needs::of(table, direction);
-    let from = |name: &str| sql!("{}.{}", row, ident(crate::ddl::physical(&plan.physical, name)));
-    nested_query(chain, table.lineage, &plan, moment, Some(row), from)
+    let conversion = Conversion::of(table, direction);
+    nested_query(chain, &conversion, moment, Some(row), |_, physical| sql!("{}.{}", row, ident(physical)))
 }
 
 /// Columns of the newer version, under their names there and of their types, as a query that is correlated to `row` of the table as
@@ -34,16 +33,17 @@ pub fn newer_row(chain: &Chain, table: &Physical<'_>, wanted: &BTreeSet<String>,
     let (lineage, name) = (table.lineage, ident(&table.lineage.newest().table));
     let added = |column: &String| table.added.iter().find(|added| added.column.name == *column);
     let carried = wanted.iter().filter(|column| added(column).is_none_or(|added| added.derived));
-    let plan =
-        Needs::towards(lineage, Direction::Up, carried.map(|c| (c.clone(), c.clone())).collect(), table.older_names.clone());
-    let from = |name: &str| sql!("{}.{}", row, ident(crate::ddl::physical(&plan.physical, name)));
-    let query = nested_query(chain, lineage, &plan, Moment::Preflight, Some(row), from).1;
+    let targets = carried.map(|column| (column.clone(), column.clone())).collect();
+    let conversion = Conversion::towards(lineage, Direction::Up, targets, &table.older_names);
+    let from = |_: &ScopeColumn, physical: &str| sql!("{}.{}", row, ident(physical));
+    let query = nested_query(chain, &conversion, Moment::Preflight, Some(row), from).1;
     let parts = wanted.iter().map(|column| {
         let there = sql!("{}.{}", name, ident(column));
         let value = match added(column) {
             None => there,
             Some(added) => {
-                let default = added.default.as_deref().map_or_else(|| Sql::trusted("NULL"), user);
+                let default = added.default.as_ref().map(|default| chain.stage.as_value(&added.column.sql_type, default));
+                let default = default.as_deref().map_or_else(|| Sql::trusted("NULL"), user);
                 let value = if added.derived { &there } else { &default };
                 // what the expression's own collation is does not count
                 let usual = || types::is_text(&added.column.sql_type).then(|| "pg_catalog.default".to_owned());
@@ -63,65 +63,59 @@ pub fn newer_row(chain: &Chain, table: &Physical<'_>, wanted: &BTreeSet<String>,
 
 /// The same over NULLs of the right types, to see whether the expressions are valid at all.
 pub fn validity_query(chain: &Chain, table: &Physical<'_>, direction: Direction) -> Option<Sql> {
-    let plan = Needs::of(table, direction);
-    if plan.targets.is_empty() {
+    let conversion = Conversion::of(table, direction);
+    if conversion.is_empty() {
         return None;
     }
-    let scope = plan.scope(table.lineage, 0).clone();
-    let empty = |name: &str| match scope.columns.iter().find(|column| column.name == name) {
-        Some(column) if column.form.is_some() => {
-            sql!("CAST(NULL AS {})", enums::in_query(chain, column, Moment::Preflight))
-        }
-        Some(column) => null(&column.sql_type, &column.collation),
-        None => null("text", &None),
+    let empty = |column: &ScopeColumn, _: &str| match column.form {
+        Some(_) => sql!("CAST(NULL AS {})", enums::in_query(chain, column, Moment::Preflight)),
+        None => null(&column.sql_type, &column.collation),
     };
-    Some(nested_query(chain, table.lineage, &plan, Moment::Preflight, None, empty).1)
+    Some(nested_query(chain, &conversion, Moment::Preflight, None, empty).1)
 }
 
 fn nested_query(
     chain: &Chain,
-    lineage: &Lineage,
-    plan: &Needs,
+    conversion: &Conversion<'_>,
     moment: Moment,
     row: Option<&Sql>,
-    first: impl Fn(&str) -> Sql,
+    first: impl Fn(&ScopeColumn, &str) -> Sql,
 ) -> (Vec<String>, Sql) {
     let select = |parts: Vec<Sql>| if parts.is_empty() { Sql::trusted("1") } else { join(parts, ", ") };
-    let mut query =
-        sql!("SELECT {}", select(plan.needed[0].iter().map(|name| sql!("{} AS {}", first(name), ident(name))).collect()));
-    if let Some(row) = row.filter(|_| plan.needed[0].is_empty()) {
-        // it reads nothing of the row: the server would ask a volatile function once for all rows
-        query = sql!("{} WHERE {}.ctid IS NOT NULL", query, row);
+    let mut query = Sql::default();
+    let mut below: Option<&Scope<'_>> = None;
+    for (at, scope) in conversion.scopes.iter().enumerate() {
+        let is_last = at + 1 == conversion.scopes.len();
+        let parts = scope.values.iter().map(|value| {
+            let column = value.column;
+            let by_label = |given: Sql| enums::by_label(chain, column, given, moment);
+            let typed = |given: Sql| match column.form {
+                Some(_) => by_label(given),
+                None => sql!("CAST({} AS {})", given, enums::in_query(chain, column, moment)),
+            };
+            let given = match &value.source {
+                Source::Row(physical) => first(column, physical),
+                Source::Same(other) => sql!("{}.{}", ident(below.map_or("", |below| below.name)), ident(other)),
+                // what the next expressions read has its type, as in the triggers; the last is assigned to its column
+                Source::Derived(expression, _) if !is_last || is_quoted(expression) => typed(user(expression)),
+                Source::Derived(expression, _) => by_label(user(expression)),
+                Source::Fresh => typed(Sql::trusted("NULL")),
+            };
+            sql!("{} AS {}", given, ident(&column.name))
+        });
+        let parts = select(parts.collect());
+        query = match below {
+            Some(below) => sql!("SELECT {} FROM ({}) AS {}", parts, query, ident(below.name)),
+            // it reads nothing of the row: the server would ask a volatile function once for all rows
+            None if scope.values.is_empty() && row.is_some() => {
+                sql!("SELECT {} WHERE {}.ctid IS NOT NULL", parts, row.cloned().unwrap_or_default())
+            }
+            None => sql!("SELECT {}", parts),
+        };
+        below = Some(scope);
     }
-    for at in 1..plan.needed.len() {
-        let (below, above) = (plan.scope(lineage, at - 1), plan.scope(lineage, at));
-        let parts = plan.needed[at]
-            .iter()
-            .map(|name| {
-                let column = above.columns.iter().find(|column| column.name == *name);
-                let by_label = |value: Sql| match column {
-                    Some(column) => enums::by_label(chain, column, value, moment),
-                    None => value,
-                };
-                let typed = |value: Sql| match column {
-                    Some(column) if column.form.is_some() => by_label(value),
-                    Some(column) => sql!("CAST({} AS {})", value, enums::in_query(chain, column, moment)),
-                    None => value,
-                };
-                let value = match plan.link(lineage, at, name) {
-                    Link::Same(other) => sql!("{}.{}", ident(&below.table), ident(&other)),
-                    // what the next expressions read has its type, as in the triggers; the last is assigned to its column
-                    Link::Derived(expression) if at + 1 < plan.needed.len() || is_quoted(&expression) => typed(user(&expression)),
-                    Link::Derived(expression) => by_label(user(&expression)),
-                    Link::Fresh => typed(Sql::trusted("NULL")),
-                };
-                sql!("{} AS {}", value, ident(name))
-            })
-            .collect();
-        query = sql!("SELECT {} FROM ({}) AS {}", select(parts), query, ident(&below.table));
-    }
-    let top = plan.scope(lineage, plan.needed.len() - 1);
-    let parts = plan.targets.iter().map(|(logical, _)| sql!("{}.{}", ident(&top.table), ident(logical))).collect();
-    let targets = plan.targets.iter().map(|(_, physical)| physical.clone()).collect();
-    (targets, sql!("SELECT {} FROM ({}) AS {}", select(parts), query, ident(&top.table)))
+    let top = ident(below.map_or("", |below| below.name));
+    let parts = conversion.targets.iter().map(|(logical, _)| sql!("{}.{}", top, ident(logical))).collect();
+    let targets = conversion.targets.iter().map(|(_, physical)| physical.clone()).collect();
+    (targets, sql!("SELECT {} FROM ({}) AS {}", select(parts), query, top))
 }

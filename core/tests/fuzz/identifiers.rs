@@ -1,6 +1,7 @@
 //! Names and comments stay within their quotes, whatever they hold; what the server would cut off or refuse is refused.
 
 use diptych_core::chain::{Chain, Version};
+use diptych_core::facts::Book;
 use diptych_core::plan::Action;
 use diptych_core::{Migration, Schema, Sql, sql};
 use proptest::collection::vec;
@@ -187,7 +188,7 @@ fn chain(change: &str, names: &[String], base: &str) -> Chain {
     let stage = first.stage(&Schema::default()).unwrap_or_else(|error| panic!("{error}"));
     let older = Version::new(base, &first, &stage);
     let change = Migration::parse(&names[19], &fill(change, names)).unwrap();
-    Chain::extend(base, Some(older), &[change], 17).unwrap_or_else(|error| panic!("{error}")).unwrap()
+    Chain::extend(base, Some(older), &[change], 17, &mut Book::default()).unwrap_or_else(|error| panic!("{error}")).unwrap()
 }
 
 /// The file with its names.

@@ -1,6 +1,7 @@
 //! Migration files: what cannot be read or applied is refused with a message, what can comes back as it was.
 
 use diptych_core::chain::{Chain, Version};
+use diptych_core::facts::Book;
 use diptych_core::plan::{Plan, Reached, complete, rollback, start};
 use diptych_core::{Error, Migration, Schema};
 use proptest::collection::vec;
@@ -146,7 +147,7 @@ pub(crate) fn try_on(from: &Schema, migration: &Migration) {
         Ok(stage) => stage,
         Err(error) => return assert_says(&error),
     };
-    let chain = Chain::extend("public", older, std::slice::from_ref(migration), 17);
+    let chain = Chain::extend("public", older, std::slice::from_ref(migration), 17, &mut Book::default());
     let chain = chain.expect("staged above").expect("one migration");
     assert_eq!(chain.stage, stage);
     for plan in plans(&chain) {

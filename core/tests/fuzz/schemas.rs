@@ -91,7 +91,7 @@ fn column() -> impl Strategy<Value = Column> {
         option::weighted(0.2, text(&["note"])),
     )
         .prop_map(|(name, sql_type, nullable, default, identity, comment)| Column {
-            default,
+            default: default.map(Into::into),
             comment,
             identity: identity.map(|(always, sequence)| Identity { always, sequence, options: None }),
             ..Column::new(&name, &sql_type, nullable)
@@ -117,13 +117,17 @@ fn constraint() -> impl Strategy<Value = Constraint> {
             }
         ),
         (text(&["x WITH =", "y WITH &&"]), option::of(text(&["x > 3"]))).prop_map(|(elements, predicate)| Constraint::Exclude {
-            exclude: Exclusion { index_method: Some("gist".to_owned()), elements, predicate },
+            exclude: Exclusion {
+                index_method: Some("gist".to_owned()),
+                elements: elements.into(),
+                predicate: predicate.map(Into::into)
+            },
             deferrable: false,
             initially_deferred: false,
             index_parameters: IndexParameters::default()
         }),
         (text(&["x > 0", "y <> z", "true"]), any::<bool>())
-            .prop_map(|(check, no_inherit)| Constraint::Check { check, no_inherit }),
+            .prop_map(|(check, no_inherit)| Constraint::Check { check: check.into(), no_inherit }),
         (column_name(), table_name(), column_name(), option::of(text(&["CASCADE", "SET NULL"]))).prop_map(
             |(column, table, target, on_delete)| {
                 Constraint::ForeignKey {
@@ -142,14 +146,14 @@ fn index() -> impl Strategy<Value = Index> {
     let keys = vec((column_name(), expression, option::weighted(0.2, Just("DESC".to_owned()))), 1..3);
     let key = |(column, expression, sort): (String, Option<String>, _)| IndexColumn {
         column: if expression.is_some() { String::new() } else { column },
-        expression,
+        expression: expression.map(Into::into),
         sort,
         ..IndexColumn::default()
     };
     (keys, any::<bool>(), option::weighted(0.2, text(&["x > 3", "z"]))).prop_map(move |(keys, unique, predicate)| Index {
         columns: keys.into_iter().map(key).collect(),
         unique,
-        predicate,
+        predicate: predicate.map(Into::into),
         ..Index::default()
     })
 }

@@ -157,7 +157,7 @@ async fn a_struct_says_all_that_a_file_can() {
     let mut next = declared.clone();
     next.tables[1].replica_identity = None;
     next.tables[1].columns[5].column.collation = Some("C".to_owned());
-    next.tables[1].indexes[1].1.predicate = Some("nights > 2".to_owned());
+    next.tables[1].indexes[1].1.predicate = Some("nights > 2".into());
     let operations = diff::diff(&snapshot, &next).unwrap();
     let change = Migration { name: "0002_change".to_owned(), version_schema: None, operations };
     let all = [derived, change];

@@ -51,7 +51,7 @@ async fn an_enum_of_rust_is_one_of_the_database() {
         label("very_happy"),
     ];
     declared.enums[0].dropped = [("meh".to_owned(), "low".to_owned())].into();
-    declared.tables[0].columns[1].column.default = Some("'low'::\"Mood\"".to_owned());
+    declared.tables[0].columns[1].column.default = Some("'low'::\"Mood\"".into());
     declared.tables[0].constraints.retain(|(name, _)| name.as_deref() != Some("people_mood"));
     let (second, snapshot) = record(&snapshot, &declared, "0002_second");
     let names: Vec<&str> = second.operations.iter().map(|operation| operation.name()).collect();

@@ -50,7 +50,7 @@ mod sql;
 mod tables;
 
 use diptych::Quiet;
-use diptych_tests::{Database, Work, ask, difference, major, migration, schema};
+use diptych_tests::{Database, Work, ask, difference, major, migration, printers, schema};
 
 /// One operation's way. Statements are given with what they must answer: rows as `a|b;c|d`, or `!SQLSTATE`.
 pub(crate) struct Case {
@@ -244,6 +244,8 @@ async fn run(case: &Case, base: &'static str) {
         &report.failed[..1]
     );
     assert!(report.statements > 0, "{place}: nobody worked");
+    let compared = printers::compare(&database, &database.client().await).await.unwrap_or_else(|text| panic!("{place}: {text}"));
+    println!("  {place}: {} conversions printed twice, {} rows alike", compared.conversions, compared.rows);
     migrator.complete(&mut Quiet).await.unwrap_or_else(|error| failed("complete", error));
     for (statement, answer) in case.completed {
         assert_eq!(ask(&new, statement).await, *answer, "{place}: after complete: {statement}");

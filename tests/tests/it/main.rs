@@ -7,6 +7,7 @@ mod crash;
 mod data;
 mod derive;
 mod enums;
+mod facts;
 mod holes;
 mod leases;
 mod lifecycle;

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use diptych::core::lexer;
 use diptych::core::stage::Stage;
 use diptych::core::{Migration, Operation, Schema, diff};
 use diptych_tests::seed;
@@ -172,6 +173,11 @@ async fn shrink(mut case: Case, mut text: String, pair: &mut Pair) -> (Case, Str
 }
 
 /// The schema created from nothing.
+/// Whether a text has a column's name for a word.
+fn mentions(text: &str, column: &str) -> bool {
+    lexer::words(text).any(|word| word == column)
+}
+
 fn anew(schema: &Schema) -> Migration {
     Migration { name: BEFORE.to_owned(), version_schema: None, operations: diff::create_all(schema) }
 }

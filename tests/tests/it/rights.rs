@@ -283,7 +283,7 @@ async fn b6_a_lease_is_for_a_version_that_its_role_may_use_and_holds_nobody_up()
     database.migrator().await.start(&both(), None, &mut Quiet).await.unwrap();
     let (role, app) = stranger(&database, "b6").await;
     let take = |id: &str, version: &str, application: &str| {
-        format!("SELECT diptych.lease('{id}', 'public', '{version}', {application}, 'host', 1, 20)")
+        format!("SELECT diptych.lease('{id}', 'public', '{version}', {application}, 'host', 1, 600)")
     };
     must(&admin, "REVOKE USAGE ON SCHEMA public_0001_before FROM PUBLIC").await;
     let leases = "SELECT count(*) FROM diptych.leases";

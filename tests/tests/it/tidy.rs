@@ -54,3 +54,31 @@ fn the_readme_names_every_operation() {
         assert!(text.contains(&format!("`{name}`")), "the README does not name `{name}`");
     }
 }
+
+/// Where SQL text may be looked into, and why. Everywhere else what a text reads is a fact that PostgreSQL tells (`facts`).
+const LOOKS_INTO_SQL: [(&str, &str); 9] = [
+    ("core/src/lexer.rs", "the lexer itself"),
+    ("core/src/facts.rs", "what is assumed where there is no server, and a text with new names before the server parses it"),
+    ("core/src/expression.rs", "whether two texts differ in spaces alone"),
+    ("core/src/texts.rs", "a literal reads nothing: the server need not be asked"),
+    ("core/src/stage.rs", "which author's texts a rename concerns; the server says whether the new words mean the same"),
+    ("core/src/ops/alter_enum.rs", "a message: the label that a text mentions"),
+    ("macros/src/ast.rs", "the derive has no server: messages alone"),
+    ("macros/src/check.rs", "the derive has no server: messages alone"),
+    ("tests/src/printers.rs", "the last word of a relation's name"),
+];
+
+#[test]
+fn few_places_look_into_sql() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut found = std::collections::BTreeSet::new();
+    for path in ["core/src", "macros/src", "runtime/src", "xtask/src", "tests/src"].into_iter().flat_map(sources) {
+        let text = std::fs::read_to_string(&path).expect("a source");
+        let path = path.strip_prefix(&root).expect("below the root").display().to_string();
+        if text.contains("lexer::") || path.ends_with("/lexer.rs") {
+            found.insert(path);
+        }
+    }
+    let known: std::collections::BTreeSet<String> = LOOKS_INTO_SQL.iter().map(|(path, _)| (*path).to_owned()).collect();
+    assert_eq!(found, known, "a place that looks into SQL text has its reason here");
+}

@@ -406,7 +406,6 @@ async fn f12_a_partition_key_is_not_converted() {
     for change in [
         "operations: [{alter_column: {table: t, column: at, type: timestamptz, up: at, down: at}}]",
         "operations: [{drop_column: {table: t, column: at, down: current_date}}]",
-        "operations: [{rename_column: {table: t, from: at, to: day}}]",
     ] {
         let error = migration("0002_change", change).stage(&schema(std::slice::from_ref(&before))).unwrap_err();
         assert!(error.to_string().contains("partition key") && error.to_string().contains("`t.at`"), "{change}: {error}");
@@ -639,6 +638,13 @@ async fn plan_is_what_the_server_sees() {
         rest = behind.to_owned();
     }
     unplanned.push(rest);
+    // what texts read is asked before there is a plan, and leaves nothing
+    for text in &mut unplanned {
+        while let Some((before, asked)) = text.split_once("CREATE SCHEMA \"_diptych_asked\"") {
+            let (_, behind) = asked.split_once("; ROLLBACK").expect("what was asked is undone");
+            *text = format!("{before}{behind}");
+        }
+    }
     // what is not in the plan is bookkeeping: transactions, settings, questions, and writes to the state
     let own = [
         "BEGIN",

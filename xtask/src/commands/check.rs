@@ -1,12 +1,13 @@
 //! `check`: nothing unrecorded, every file applies, the files lead to the snapshot.
 
 use diptych::core::stage::Stage;
-use diptych::core::{Operation, Schema, diff};
+use diptych::core::{Migration, Operation, Schema, diff};
 
 use crate::config::{Context, Failure};
+use crate::scratch::Scratch;
 use crate::{Project, folder, project_snapshot};
 
-pub(crate) fn run(context: &Context, project: Option<&Project>) -> Result<(), Failure> {
+pub(crate) async fn run(context: &Context, project: Option<&Project>) -> Result<(), Failure> {
     let migrations = folder::migrations(&context.dir)?;
     let mut schema = Schema::default();
     for migration in &migrations {
@@ -40,7 +41,10 @@ pub(crate) fn run(context: &Context, project: Option<&Project>) -> Result<(), Fa
                 "a file was added, removed or renamed by hand: put it back as it was recorded",
             ));
         }
-        if !same_up_to_order(&schema, &snapshot.schema) {
+        // what a text is called after a rename can be known by the server alone
+        let leads_there = schema.says_the_same(&snapshot.schema)
+            || schema.differs_in_words(&snapshot.schema) && leads_there(context, &migrations, &snapshot.schema).await?;
+        if !leads_there {
             return Err(Failure::hinted(
                 "the migrations do not lead to the snapshot",
                 "a recorded file or the snapshot was edited since it was recorded: put it back",
@@ -69,14 +73,10 @@ pub(crate) fn run(context: &Context, project: Option<&Project>) -> Result<(), Fa
     Ok(())
 }
 
-/// Column order is the struct's, which operations do not know.
-fn same_up_to_order(one: &Schema, other: &Schema) -> bool {
-    let sorted = |schema: &Schema| {
-        let mut schema = schema.clone();
-        for table in schema.tables.values_mut() {
-            table.columns.sort_by(|one, other| one.name.cmp(&other.name));
-        }
-        schema
-    };
-    sorted(one) == sorted(other)
+/// Whether the migrations lead to a schema where they are carried out.
+async fn leads_there(context: &Context, migrations: &[Migration], schema: &Schema) -> Result<bool, Failure> {
+    let scratch = Scratch::start(context)?;
+    let database = scratch.database("scratch").await?;
+    database.migrate(migrations).await?;
+    Ok(database.version().await?.map(|version| version.schema).unwrap_or_default().says_the_same(schema))
 }

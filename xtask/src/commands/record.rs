@@ -1,10 +1,10 @@
 //! `record`: what differs between structs and snapshot, proven on a scratch server, written as a migration.
 
-use diptych::core::{Migration, Operation, Schema, Snapshot, diff};
-use diptych::{Migrator, Quiet, introspect};
+use diptych::core::{DeclaredSchema, Migration, Operation, Snapshot, diff};
+use diptych::{Migrator, Quiet};
 
 use crate::config::{Context, Failure};
-use crate::server::{Options, Server};
+use crate::scratch::Scratch;
 use crate::{Project, folder, project_snapshot};
 
 pub(crate) async fn run(context: &Context, project: Option<&Project>, name: &str) -> Result<(), Failure> {
@@ -15,22 +15,42 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>, name: &str
         ));
     };
     let before = project_snapshot(context)?;
-    let operations = diff::diff(&before, &project.declared)?;
-    if operations.is_empty() {
+    // structs that have the snapshot's words raise no question
+    if diff::diff(&before, &project.declared)?.is_empty() {
         println!("nothing to record: the structs agree with the snapshot");
         return Ok(());
     }
     let recorded = folder::migrations(&context.dir)?;
-    let migration = Migration { name: next_name(&recorded, name)?, version_schema: None, operations };
-    let after = project.declared.snapshot(&migration.name, migration.stage(&before.schema)?.to);
+    let name = next_name(&recorded, name)?;
+    let scratch = Scratch::start(context)?;
+    let database = scratch.database("scratch").await?;
+    let mut all = database.create("0000_before", &before.schema).await?;
+    let mut migrator = database.migrator().await?;
+    let (migration, after) = difference(&migrator, &before, &project.declared, &name).await?;
+    let snapshot = context.dir.join("snapshot.yaml");
+    if migration.operations.is_empty() {
+        folder::write(&snapshot, &Snapshot { version: before.version, used: before.used, ..after }.to_yaml())?;
+        println!("nothing to record: the structs say the same as the snapshot in other words, and the snapshot has those now");
+        return Ok(());
+    }
     // what the file says is what was recorded, whatever the writer of YAML did to it
     if Migration::parse(&migration.name, &migration.to_yaml())? != migration || Snapshot::parse(&after.to_yaml())? != after {
         return Err(Failure::new("the migration does not survive being written as YAML; this is a fault of diptych"));
     }
-    prove(context, &before, &migration, &after).await?;
+    // start → rollback → start → complete, and the catalogs: back as before, and like a fresh one (R4)
+    let untouched = database.catalog().await?;
+    all.push(migration.clone());
+    migrator.start(&all, None, &mut Quiet).await?;
+    migrator.rollback(&mut Quiet).await?;
+    same("rollback does not lead back", &untouched, &database.catalog().await?)?;
+    migrator.start(&all, None, &mut Quiet).await?;
+    migrator.complete(&mut Quiet).await?;
+    let fresh = scratch.database("fresh").await?;
+    fresh.create("0000_fresh", &after.schema).await?;
+    same("complete does not lead to the structs' schema", &fresh.catalog().await?, &database.catalog().await?)?;
     let path = context.dir.join(format!("{}.yaml", migration.name));
     folder::write(&path, &migration.to_yaml())?;
-    if let Err(failure) = folder::write(&context.dir.join("snapshot.yaml"), &after.to_yaml()) {
+    if let Err(failure) = folder::write(&snapshot, &after.to_yaml()) {
         let _ = std::fs::remove_file(&path);
         return Err(failure);
     }
@@ -45,75 +65,21 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>, name: &str
     Ok(())
 }
 
-/// Runs start → rollback → start → complete, and compares the catalogs: back as before, and like a fresh one (R4).
-async fn prove(context: &Context, before: &Snapshot, migration: &Migration, after: &Snapshot) -> Result<(), Failure> {
-    let server = Server::start(&Options::default())?;
-    let mut all = Vec::new();
-    if before.schema != Schema::default() {
-        all.push(Migration {
-            name: "0000_before".to_owned(),
-            version_schema: None,
-            operations: diff::create_all(&before.schema),
-        });
-    }
-    all.push(migration.clone());
-    let scratch = Scratch::new(context, &server, "scratch").await?;
-    let mut migrator = scratch.migrator().await?;
-    if all.len() > 1 {
-        migrator.start(&all[..1], None, &mut Quiet).await?;
-        migrator.complete(&mut Quiet).await?;
-    }
-    let untouched = scratch.catalog().await?;
-    migrator.start(&all, None, &mut Quiet).await?;
-    migrator.rollback(&mut Quiet).await?;
-    same("rollback does not lead back", &untouched, &scratch.catalog().await?)?;
-    migrator.start(&all, None, &mut Quiet).await?;
-    migrator.complete(&mut Quiet).await?;
-    let fresh = Scratch::new(context, &server, "fresh").await?;
-    fresh.create(&after.schema).await?;
-    same("complete does not lead to the structs' schema", &fresh.catalog().await?, &scratch.catalog().await?)
-}
-
-/// A database of the scratch server.
-struct Scratch<'a> {
-    context: &'a Context,
-    config: tokio_postgres::Config,
-}
-
-impl<'a> Scratch<'a> {
-    async fn new(context: &'a Context, server: &Server, name: &str) -> Result<Self, Failure> {
-        let refused = |error: tokio_postgres::Error| Failure::new(format!("the scratch server refused: {error}"));
-        let (client, connection) = server.config("postgres").connect(tokio_postgres::NoTls).await.map_err(refused)?;
-        tokio::spawn(connection);
-        client.batch_execute(&format!("CREATE DATABASE {name}")).await.map_err(refused)?;
-        let scratch = Scratch { context, config: server.config(name) };
-        let base = diptych::core::sql::ident(&context.base);
-        scratch.client().await?.batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS {base}")).await.map_err(refused)?;
-        Ok(scratch)
-    }
-
-    async fn client(&self) -> Result<tokio_postgres::Client, Failure> {
-        let refused = |error: tokio_postgres::Error| Failure::new(format!("the scratch server refused: {error}"));
-        let (client, connection) = self.config.connect(tokio_postgres::NoTls).await.map_err(refused)?;
-        tokio::spawn(connection);
-        Ok(client)
-    }
-
-    async fn migrator(&self) -> Result<Migrator, Failure> {
-        Ok(Migrator::connect(&self.config, self.context.options()).await?)
-    }
-
-    async fn create(&self, schema: &Schema) -> Result<(), Failure> {
-        let migration = Migration { name: "0000_fresh".to_owned(), version_schema: None, operations: diff::create_all(schema) };
-        let mut migrator = self.migrator().await?;
-        migrator.start(&[migration], None, &mut Quiet).await?;
-        migrator.complete(&mut Quiet).await?;
-        Ok(())
-    }
-
-    async fn catalog(&self) -> Result<Vec<String>, Failure> {
-        Ok(introspect::catalog(&self.client().await?, &self.context.base).await?)
-    }
+/// The migration that leads from the snapshot to the structs, and the snapshot that it leads to, as the server understands their texts.
+async fn difference(
+    migrator: &Migrator,
+    before: &Snapshot,
+    declared: &DeclaredSchema,
+    name: &str,
+) -> Result<(Migration, Snapshot), Failure> {
+    let made = migrator.settle(|book| {
+        let declared = diff::known(before, declared, book);
+        let operations = diff::diff_with(before, &declared, book)?;
+        let migration = Migration { name: name.to_owned(), version_schema: None, operations };
+        let after = migration.stage_with(&before.schema, book)?.to;
+        Ok((migration, declared.snapshot(name, after)))
+    });
+    Ok(made.await?)
 }
 
 fn same(what: &str, wanted: &[String], found: &[String]) -> Result<(), Failure> {

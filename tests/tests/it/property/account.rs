@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diptych::core::sql::{ident, mentions};
+use diptych::core::sql::ident;
 use diptych::core::types::is_array;
 use diptych::core::{Column, Operation, Schema, Table};
 
 use super::enums::{self, is_enum};
+use super::mentions;
 use super::values::is_constant;
 
 /// One table on its way from the older version to the newer.
@@ -47,7 +48,7 @@ impl Value {
     pub(crate) fn default_of(column: &Column) -> Self {
         match &column.default {
             _ if column.identity.is_some() || column.generated.is_some() => Value::Unknown,
-            Some(default) if is_constant(default) => Value::Of(default.clone()),
+            Some(default) if is_constant(default) => Value::Of(default.as_str().to_owned()),
             Some(_) => Value::Unknown,
             None => Value::Of("NULL".to_owned()),
         }
@@ -55,8 +56,8 @@ impl Value {
 
     /// An expression, else the value where nobody supplied one.
     pub(crate) fn or_default(expression: Option<&String>, column: &Column) -> Self {
-        match expression.or(column.default.as_ref()) {
-            Some(text) if expression.is_some() || is_constant(text) => Value::Of(text.clone()),
+        match expression.map(String::as_str).or(column.default.as_deref()) {
+            Some(text) if expression.is_some() || is_constant(text) => Value::Of(text.to_owned()),
             _ => Value::default_of(column),
         }
     }

@@ -6,11 +6,12 @@ use diptych::core::ops::{
     AddColumn, CreateConstraint, DropConstraint, DropMulticolumnConstraint, RenameConstraint, SetReplicaIdentity,
 };
 use diptych::core::schema::ReplicaIdentity;
-use diptych::core::sql::{ident, mentions};
+use diptych::core::sql::ident;
 use diptych::core::{Column, Constraint, Operation, Schema, Table};
 use fastrand::Rng;
 
 use super::changes::{is_read, is_referenced, is_target, pointers};
+use super::mentions;
 use super::partitions;
 use super::schemas::{self, name, relations, some_columns};
 

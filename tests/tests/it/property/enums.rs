@@ -120,7 +120,7 @@ pub(super) fn some_label(rng: &mut Rng, enums: &Enums, column: &Column) -> Optio
 pub(super) fn is_named(table: &Table, column: &Column) -> bool {
     let cast = format!("]::{}[]", column.sql_type);
     let checks = table.constraints.values().filter(|there| matches!(there, Constraint::Check { .. }));
-    checks.flat_map(|there| there.opaque()).any(|text| text.contains(&cast))
+    checks.flat_map(|there| there.texts()).any(|text| text.contains(&cast))
 }
 
 /// Another list of labels or comment for an enum; in structs, no two labels change their names with each other.
@@ -336,9 +336,9 @@ impl Next {
             let to = label_of(default).and_then(|label| change.rename.get(&label).or_else(|| change.up.get(&label)));
             column.default = Some(match to {
                 Some(to) if !is_array(&column.sql_type) => {
-                    format!("{}::{}", literal(to).as_str().trim_start(), column.sql_type)
+                    format!("{}::{}", literal(to).as_str().trim_start(), column.sql_type).into()
                 }
-                _ if goes => kind.literal(rng.u64(..9)),
+                _ if goes => kind.literal(rng.u64(..9)).into(),
                 _ => default.clone(),
             });
         }

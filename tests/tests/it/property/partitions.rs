@@ -1,5 +1,6 @@
 //! Random partition keys, and partitions by plain SQL: which of those there are is no part of a version.
 
+use diptych::core::lexer;
 use diptych::core::schema::IndexColumn;
 use diptych::core::sql::{ident, literal, qualified};
 use diptych::core::{Column, Constraint, Index, Schema, Table};
@@ -36,7 +37,7 @@ pub(super) fn divide(rng: &mut Rng, enums: &Enums, table: &mut Table) {
     }
     let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
     let list = names.iter().map(|name| ident(name).as_str().to_owned()).collect::<Vec<_>>().join(", ");
-    table.partition_by = Some(format!("{how} ({list})"));
+    table.partition_by = Some(format!("{how} ({list})").into());
     let model = table.clone();
     for constraint in table.constraints.values_mut() {
         if let Constraint::ForeignKey { references, .. } = constraint {
@@ -54,11 +55,8 @@ pub(super) fn divide(rng: &mut Rng, enums: &Enums, table: &mut Table) {
 
 /// The columns of the partition key, in its order.
 pub(super) fn key(table: &Table) -> Vec<String> {
-    let Some(text) = &table.partition_by else { return Vec::new() };
-    let place = |column: &Column| Some((text.find(ident(&column.name).as_str())?, column.name.clone()));
-    let mut columns: Vec<(usize, String)> = table.columns.iter().filter_map(place).collect();
-    columns.sort();
-    columns.into_iter().map(|(_, name)| name).collect()
+    let words = table.partition_by.iter().flat_map(|text| lexer::words(text).skip(1));
+    words.filter(|word| table.has_column(word)).collect()
 }
 
 /// A key of a partitioned table has all columns of the partition key.

@@ -1,11 +1,12 @@
 //! Random rows and statements through a version's views, and what they answer.
 
-use diptych::core::sql::{ident, mentions, qualified};
+use diptych::core::sql::{ident, qualified};
 use diptych::core::{Column, Constraint, Schema, Table};
 use fastrand::Rng;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::enums::Enums;
+use super::mentions;
 use super::values::kind;
 
 /// A version as an app has it.

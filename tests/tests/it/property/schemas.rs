@@ -182,8 +182,8 @@ fn exclusion(rng: &mut Rng, enums: &Enums, table: &Table) -> Option<Constraint> 
     Some(Constraint::Exclude {
         exclude: Exclusion {
             index_method: method.map(str::to_owned),
-            elements: format!("{} WITH {operator}", ident(&column.name)),
-            predicate: predicate.map(|column| format!("{} IS NOT NULL", ident(&column.name))),
+            elements: format!("{} WITH {operator}", ident(&column.name)).into(),
+            predicate: predicate.map(|column| format!("{} IS NOT NULL", ident(&column.name)).into()),
         },
         deferrable,
         initially_deferred: deferrable && rng.bool(),
@@ -239,7 +239,7 @@ pub(crate) fn column(rng: &mut Rng, enums: &Enums, table: &Table, first: bool) -
     column.collation = collation(rng, kind.sql);
     let plain: Vec<&Column> = table.columns.iter().filter(|there| there.generated.is_none()).collect();
     match rng.u8(..10) {
-        0..=2 => column.default = Some(kind.default(rng)),
+        0..=2 => column.default = Some(kind.default(rng).into()),
         3 if !plain.is_empty() => {
             let source = plain[rng.usize(..plain.len())];
             // text forms of most types depend on settings, and a generated column must not
@@ -252,7 +252,7 @@ pub(crate) fn column(rng: &mut Rng, enums: &Enums, table: &Table, first: bool) -
             };
             column.sql_type = sql_type.to_owned();
             column.collation = None;
-            column.generated = Some(text);
+            column.generated = Some(text.into());
             column.nullable = true;
         }
         _ => {}
@@ -290,7 +290,7 @@ pub(crate) fn constraint(rng: &mut Rng, schema: &Schema, table: &str) -> Option<
         if check.is_empty() {
             return None;
         }
-        Constraint::Check { check, no_inherit: rng.u8(..5) == 0 && model.partition_by.is_none() }
+        Constraint::Check { check: check.into(), no_inherit: rng.u8(..5) == 0 && model.partition_by.is_none() }
     };
     let name = name_of_constraint(rng, schema, table, &constraint);
     Some((name, constraint))
@@ -393,7 +393,12 @@ pub(crate) fn index(rng: &mut Rng, enums: &Enums, table: &Table) -> Option<Index
             params: parameter.filter(|_| rng.bool()).map(str::to_owned).into_iter().collect(),
         });
         let columns = vec![IndexColumn { column: column.name.clone(), opclass, ..IndexColumn::default() }];
-        return Some(Index { columns, method: Some(method.to_owned()), predicate: predicate(rng), ..Index::default() });
+        return Some(Index {
+            columns,
+            method: Some(method.to_owned()),
+            predicate: predicate(rng).map(Into::into),
+            ..Index::default()
+        });
     }
     let keys = some_columns(rng, table, 3, |column| kind(enums, &column.sql_type).ordered);
     if keys.is_empty() {
@@ -421,7 +426,7 @@ pub(crate) fn index(rng: &mut Rng, enums: &Enums, table: &Table) -> Option<Index
         columns: columns.collect(),
         unique,
         method: None,
-        predicate: predicate(rng),
+        predicate: predicate(rng).map(Into::into),
         storage_parameters: (rng.u8(..4) == 0).then(|| "fillfactor = 70".to_owned()),
         include,
         tablespace: None,

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use diptych::core::lexer;
 use diptych::core::schema::{Enum, rename_in};
-use diptych::core::sql::{ident, mentions};
+use diptych::core::sql::ident;
 use diptych::core::{
     Column, Constraint, DeclaredColumn, DeclaredEnum, DeclaredSchema, DeclaredTable, DroppedColumn, Schema, Table,
 };
@@ -14,6 +15,7 @@ use super::account::{Layer, Value, Way};
 use super::changes::{alter, harmless_index, is_read, is_target, new_names, out_of};
 use super::constraints::{self, is_excluded};
 use super::enums::{self, Next};
+use super::mentions;
 use super::partitions;
 use super::schemas::{self, comment, name, relations};
 use super::values::harmless;
@@ -97,7 +99,7 @@ fn next_table(rng: &mut Rng, schema: &Schema, enums: &Next, old: &str, before: &
     next.partition_by = before.partition_by.clone();
     // a few that are to be refused
     if rng.u8(..100) == 0 {
-        next.partition_by = before.partition_by.as_ref().map_or_else(|| Some("HASH (id)".to_owned()), |_| None);
+        next.partition_by = before.partition_by.as_ref().map_or_else(|| Some("HASH (id)".into()), |_| None);
     }
     if rng.u8(..8) == 0 {
         next.comment = comment(rng);
@@ -189,14 +191,19 @@ fn follow(rng: &mut Rng, schema: &Schema, enums: &Next, at: usize, result: &mut 
     for (name, constraint) in &before.constraints {
         let mut constraint = constraint.clone();
         own.iter().for_each(|(from, to)| constraint.rename_column(from, to));
-        let mentioned = constraint.columns(before);
+        let new_name_of = |column: &String| own.iter().find(|(from, _)| from == column).map_or(column, |(_, to)| to).clone();
+        let mentioned: Vec<String> = constraint.columns(before).iter().map(new_name_of).collect();
+        if let Constraint::Check { check, .. } = &mut constraint {
+            // as its author writes it under the new names
+            own.iter().for_each(|(from, to)| *check = lexer::renamed(check, old, from, to).into());
+        }
         match &mut constraint {
             Constraint::Check { check, .. } if mentioned.iter().any(|column| !there(column)) => {
                 let left: Vec<&DeclaredColumn> = next.columns.iter().filter(|field| field.column.generated.is_none()).collect();
                 let Some(field) = rng.choice(left) else { continue };
-                *check = harmless(&field.column.name, rng);
+                *check = harmless(&field.column.name, rng).into();
             }
-            Constraint::Check { check, .. } => *check = enums.check(rng, before, check),
+            Constraint::Check { check, .. } => *check = enums.check(rng, before, check).into(),
             Constraint::ForeignKey { references, .. } => {
                 for (from, to) in renames(&references.table) {
                     rename_in(&mut references.columns, &from, &to);
@@ -223,13 +230,17 @@ fn follow(rng: &mut Rng, schema: &Schema, enums: &Next, at: usize, result: &mut 
             && let Some(column) = before.columns.iter().find(|column| mentions(predicate, &column.name) && !there(&column.name))
         {
             let Some((_, to)) = own.iter().find(|(from, _)| *from == column.name) else { continue };
-            index.predicate = Some(format!("{} IS NOT NULL", ident(to)));
+            index.predicate = Some(format!("{} IS NOT NULL", ident(to)).into());
         } else if let Some(column) = index.predicate.as_ref().and_then(|text| enums.named(before, text)) {
-            index.predicate = Some(format!("{} IS NOT NULL", ident(&column.name)));
+            index.predicate = Some(format!("{} IS NOT NULL", ident(&column.name)).into());
         }
         if index.columns.iter().map(|key| &key.column).chain(&index.include).all(there) && rng.u8(..10) > 0 {
             indexes.push((Some(name.clone()), index));
         }
+    }
+    let (old, own) = (old.clone(), own.clone());
+    for text in result.tables[at].columns.iter_mut().filter_map(|field| field.column.generated.as_mut()) {
+        own.iter().for_each(|(from, to)| *text = lexer::renamed(text, &old, from, to).into());
     }
     result.tables[at].constraints = constraints;
     result.tables[at].indexes = indexes;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use diptych_tests::printers::Compared;
+
 use super::attempt::Done;
 
 /// What became of cases.
@@ -14,6 +16,8 @@ pub(super) struct Totals {
     pub(super) of_enums: (usize, usize),
     /// Cases with rows in partitioned tables, and those rows.
     pub(super) in_parts: (usize, usize),
+    /// Conversions whose two printers were compared, and their rows.
+    pub(super) compared: Compared,
     pub(super) operations: BTreeMap<&'static str, usize>,
     /// Operations that were refused while the change was put together, by first words.
     pub(super) refused_operations: BTreeMap<String, usize>,
@@ -26,6 +30,7 @@ impl Totals {
     /// Counts the rows of a case.
     pub(super) fn count(&mut self, done: &Done) {
         self.rows += done.rows;
+        self.compared += done.compared;
         for (mine, rows) in [(&mut self.of_enums, done.of_enums), (&mut self.in_parts, done.in_parts)] {
             *mine = (mine.0 + usize::from(rows > 0), mine.1 + rows);
         }
@@ -36,6 +41,7 @@ impl Totals {
         self.cases += other.cases;
         self.declared += other.declared;
         self.rows += other.rows;
+        self.compared += other.compared;
         for (mine, theirs) in [(&mut self.of_enums, other.of_enums), (&mut self.in_parts, other.in_parts)] {
             *mine = (mine.0 + theirs.0, mine.1 + theirs.1);
         }
@@ -59,7 +65,7 @@ impl std::fmt::Display for Totals {
         let operations: Vec<String> = self.operations.iter().map(|(name, count)| format!("{name} {count}")).collect();
         write!(
             out,
-            "{} cases ({} of structs, {} with {} rows in tables with enum columns, {} with {} rows in partitioned tables), {} rows, operations: {}, refused cases: [{}], refused operations: [{}], {} failures",
+            "{} cases ({} of structs, {} with {} rows in tables with enum columns, {} with {} rows in partitioned tables), {} rows, {} conversions printed twice on {} rows, operations: {}, refused cases: [{}], refused operations: [{}], {} failures",
             self.cases,
             self.declared,
             self.of_enums.0,
@@ -67,6 +73,8 @@ impl std::fmt::Display for Totals {
             self.in_parts.0,
             self.in_parts.1,
             self.rows,
+            self.compared.conversions,
+            self.compared.rows,
             operations.join(", "),
             list(&self.refused),
             list(&self.refused_operations),

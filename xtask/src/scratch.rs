@@ -1,0 +1,87 @@
+//! Databases of a private server, on which migrations are tried.
+
+use diptych::core::{Migration, Schema, Version, diff};
+use diptych::state::State;
+use diptych::{Migrator, Quiet, introspect};
+use tokio_postgres::{Client, Config, NoTls};
+
+use crate::config::{Context, Failure};
+use crate::server::{Options, Server};
+
+/// A private server.
+pub(crate) struct Scratch<'a> {
+    context: &'a Context,
+    server: Server,
+}
+
+/// A database of it, with the base schema.
+pub(crate) struct Database<'a> {
+    context: &'a Context,
+    config: Config,
+}
+
+impl<'a> Scratch<'a> {
+    pub(crate) fn start(context: &'a Context) -> Result<Self, Failure> {
+        Ok(Scratch { context, server: Server::start(&Options::default())? })
+    }
+
+    /// A new database.
+    pub(crate) async fn database(&self, name: &str) -> Result<Database<'_>, Failure> {
+        connect(&self.server.config("postgres"))
+            .await?
+            .batch_execute(&format!("CREATE DATABASE {name}"))
+            .await
+            .map_err(refused)?;
+        let database = Database { context: self.context, config: self.server.config(name) };
+        let base = diptych::core::sql::ident(&self.context.base);
+        connect(&database.config).await?.batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS {base}")).await.map_err(refused)?;
+        Ok(database)
+    }
+}
+
+impl Database<'_> {
+    pub(crate) async fn migrator(&self) -> Result<Migrator, Failure> {
+        Ok(Migrator::connect(&self.config, self.context.options()).await?)
+    }
+
+    /// Makes a schema, as its first version; no version for an empty one. Gives the migration that leads there.
+    pub(crate) async fn create(&self, name: &str, schema: &Schema) -> Result<Vec<Migration>, Failure> {
+        if *schema == Schema::default() {
+            return Ok(Vec::new());
+        }
+        let all = vec![Migration { name: name.to_owned(), version_schema: None, operations: diff::create_all(schema) }];
+        self.migrate(&all).await?;
+        Ok(all)
+    }
+
+    /// Starts and completes one migration after the other.
+    pub(crate) async fn migrate(&self, all: &[Migration]) -> Result<(), Failure> {
+        let mut migrator = self.migrator().await?;
+        for end in 1..=all.len() {
+            migrator.start(&all[..end], None, &mut Quiet).await?;
+            migrator.complete(&mut Quiet).await?;
+        }
+        Ok(())
+    }
+
+    /// The version at rest.
+    pub(crate) async fn version(&self) -> Result<Option<Version>, Failure> {
+        let state = State::load(&connect(&self.config).await?, &self.context.base).await?;
+        Ok(state.live().map(|recorded| recorded.version.clone()))
+    }
+
+    /// Everything of the base schema in the catalog, as text.
+    pub(crate) async fn catalog(&self) -> Result<Vec<String>, Failure> {
+        Ok(introspect::catalog(&connect(&self.config).await?, &self.context.base).await?)
+    }
+}
+
+async fn connect(config: &Config) -> Result<Client, Failure> {
+    let (client, connection) = config.connect(NoTls).await.map_err(refused)?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+fn refused(error: tokio_postgres::Error) -> Failure {
+    Failure::new(format!("the scratch server refused: {error}"))
+}
