@@ -22,6 +22,7 @@ pub mod path;
 pub mod plan;
 mod rights;
 pub mod schema;
+pub mod settings;
 pub mod shadow;
 pub mod snapshot;
 pub mod sql;

@@ -57,6 +57,11 @@ impl Path {
         sql!("{}, pg_temp", schemas)
     }
 
+    /// The clause of a function.
+    pub(crate) fn clause(&self) -> Sql {
+        sql!(" SET search_path = {}", self.value())
+    }
+
     /// `SET LOCAL search_path = …`, until the transaction ends or the next of its kind.
     pub fn set_local(&self) -> Sql {
         sql!("SET LOCAL search_path = {}", self.value())

@@ -9,6 +9,7 @@ use crate::chain::Chain;
 use crate::names;
 use crate::numbers;
 use crate::path::Path;
+use crate::settings;
 use crate::shadow::Physical;
 use crate::sql::{Sql, dollar_quoted, ident, join, literal, operation, qualified};
 use crate::{partitions, sql};
@@ -36,12 +37,14 @@ pub enum Direction {
 }
 
 /// A trigger function with the triggers that call it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Sync {
     /// `CREATE OR REPLACE FUNCTION …`.
     pub functions: Vec<Sql>,
     /// `CREATE OR REPLACE TRIGGER …`.
     pub triggers: Vec<Sql>,
+    /// In which sessions the triggers fire.
+    pub enabled: Vec<Sql>,
 }
 
 const DOWN_INSERT: &str = "!diptych_down_insert";
@@ -62,7 +65,7 @@ const MOVED: &str = "~~~diptych_moved";
 /// Filling mode, until the backfill is verified: every INSERT and UPDATE derives the newer side, which nobody can write
 /// yet. An UPDATE of an unrelated column derives too, since it may move its row out of the scan's way unfilled (TRAPS F1).
 pub fn filling(chain: &Chain, table: &Physical<'_>) -> Sync {
-    let mut sync = Sync { functions: Vec::new(), triggers: Vec::new() };
+    let mut sync = Sync::default();
     if table.added.iter().any(|added| added.derived) {
         let name = function_name(chain, table, "fill");
         let mut program = Program::new(chain, table);
@@ -99,7 +102,7 @@ fn draw(chain: &Chain, table: &Physical<'_>, name: &str) -> Sql {
         sql!("IF {} IS NULL THEN {} := {}; END IF;", held, held, numbers::value(chain, table, added, &held))
     });
     let body = sql!("{}\n{}\nRETURN NEW;", on_its_own_table(chain, table), join(numbers.collect::<Vec<_>>(), "\n"));
-    trigger_function(name, Rights::Owner, &Path::own(), &sql!("\nBEGIN\n{}\nEND\n", body))
+    trigger_function(name, Rights::Owner, Path::own().clause(), &sql!("\nBEGIN\n{}\nEND\n", body))
 }
 
 /// The head of every trigger function: it fires on the table that it was made for, or a partition of it, and nowhere else.
@@ -123,12 +126,12 @@ enum Rights {
 }
 
 /// `CREATE OR REPLACE FUNCTION …` of a trigger.
-fn trigger_function(name: &str, rights: Rights, path: &Path, text: &Sql) -> Sql {
+fn trigger_function(name: &str, rights: Rights, settings: Sql, text: &Sql) -> Sql {
     sql!(
-        "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql{} SET search_path = {} AS {}",
+        "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql{}{} AS {}",
         qualified(OWN_SCHEMA, name),
         Sql::trusted(if rights == Rights::Owner { " SECURITY DEFINER" } else { "" }),
-        path.value(),
+        settings,
         dollar_quoted(text)
     )
 }
@@ -144,14 +147,41 @@ fn put_back(chain: &Chain, table: &Physical<'_>, sync: &mut Sync) {
         on_its_own_table(chain, table),
         join(shadows.collect::<Vec<_>>(), "\n")
     );
-    sync.functions.push(trigger_function(&name, Rights::Writer, &Path::own(), &text));
+    sync.functions.push(trigger_function(&name, Rights::Writer, Path::own().clause(), &text));
     let backfill = operation(&Sql::trusted("pg_catalog.current_setting('diptych.backfill', true)"), "=", &literal("on"));
-    // not ALWAYS: where the triggers are silent, so is this one
     sync.triggers.push(trigger(
         chain,
         table,
         &Trigger { name: PUT_BACK, event: "UPDATE", condition: &backfill, function: &name, argument: "" },
     ));
+    sync.enabled.push(awake_with_others(chain, table, PUT_BACK));
+}
+
+/// A trigger fires in every session where one of the application's does that comes before a row is updated (ENABLE ALWAYS or REPLICA).
+/// Otherwise it is silent where the application's are, and costs nothing.
+fn awake_with_others(chain: &Chain, table: &Physical<'_>, name: &str) -> Sql {
+    let place = qualified(&chain.base, &table.name);
+    let text = sql!(
+        "
+BEGIN
+  IF EXISTS (SELECT FROM pg_catalog.pg_trigger AS trigger_ JOIN pg_catalog.pg_proc AS proc ON proc.oid = trigger_.tgfoid
+    JOIN pg_catalog.pg_namespace AS home ON home.oid = proc.pronamespace
+    WHERE trigger_.tgrelid IN (SELECT {}::pg_catalog.regclass UNION SELECT tree.relid FROM pg_catalog.pg_partition_tree({}) AS tree)
+    AND NOT trigger_.tgisinternal AND home.nspname <> {} AND trigger_.tgenabled IN ('A', 'R') AND (trigger_.tgtype & 19) = 19) THEN
+    {};
+  END IF;
+END
+",
+        literal(place.as_str()),
+        literal(place.as_str()),
+        literal(OWN_SCHEMA),
+        enable_always(&place, name)
+    );
+    sql!("DO {}", dollar_quoted(&text))
+}
+
+fn enable_always(place: &Sql, name: &str) -> Sql {
+    sql!("ALTER TABLE {} ENABLE ALWAYS TRIGGER {}", place, ident(name))
 }
 
 /// Live mode, from just before publish: narrow, and both ways.
@@ -160,7 +190,7 @@ fn put_back(chain: &Chain, table: &Physical<'_>, sync: &mut Sync) {
 /// with the old body (TRAPS F2).
 pub fn live(chain: &Chain, table: &Physical<'_>) -> Sync {
     let evidence = Evidence::of(chain, table);
-    let mut sync = Sync { functions: Vec::new(), triggers: Vec::new() };
+    let mut sync = Sync::default();
     let (up, down) = (function_name(chain, table, "up"), function_name(chain, table, "down"));
     let add = |sync: &mut Sync, name, event, condition: &Sql, function: &str, argument| {
         sync.trigger(chain, table, Trigger { name, event, condition, function, argument });
@@ -187,7 +217,7 @@ pub fn live(chain: &Chain, table: &Physical<'_>) -> Sync {
         let condition = changed(&key.map(|column| column.name.clone()).collect::<Vec<_>>());
         let moved = function_name(chain, table, "moved");
         let text = partitions::hand_over(&on_its_own_table(chain, table));
-        sync.functions.push(trigger_function(&moved, Rights::Writer, &Path::own(), &text));
+        sync.functions.push(trigger_function(&moved, Rights::Writer, Path::own().clause(), &text));
         add(&mut sync, MOVED, "UPDATE", &condition, &moved, "");
     }
     sync
@@ -197,6 +227,10 @@ pub fn live(chain: &Chain, table: &Physical<'_>) -> Sync {
 pub fn has_sub_select(table: &Physical<'_>) -> bool {
     table.lineage.expressions().any(|expression| !expression.facts([]).relations.is_empty())
 }
+
+/// Between which names the application's triggers fire as if ours were not there: theirs get what the writer said, of either version, and
+/// ours convert what they made of it. PostgreSQL orders them by the bytes of their names.
+pub(crate) const BETWEEN: (&str, &str) = (DOWN_UPDATE, UP_INSERT);
 
 /// Every trigger and function of ours on a table, gone, in whatever mode they were.
 pub fn remove(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
@@ -302,7 +336,8 @@ fn function(chain: &Chain, name: &str, direction: Direction, program: &Program<'
     );
     // a writer may have no right on the tables that a sub-select reads, and its write must not fail for that
     let rights = if has_sub_select(program.table) { Rights::Owner } else { Rights::Writer };
-    trigger_function(name, rights, &path(chain, direction), &text)
+    let settings = sql!("{}{}", path(chain, direction).clause(), settings::clauses());
+    trigger_function(name, rights, settings, &text)
 }
 
 /// Where a direction's expressions find their names: in the views of the version that they are written against, where they are
@@ -329,7 +364,7 @@ impl Sync {
     /// Everything in order; conditions may hold the texts of defaults.
     pub fn statements(self, chain: &Chain) -> Vec<Sql> {
         let triggers = Path::base(&chain.base).around(self.triggers);
-        self.functions.into_iter().chain(triggers).collect()
+        self.functions.into_iter().chain(triggers).chain(self.enabled).collect()
     }
 
     /// Adds a trigger that fires in every session: also where a subscription applies changes, and in bulk loads that silence
@@ -337,7 +372,7 @@ impl Sync {
     fn trigger(&mut self, chain: &Chain, table: &Physical<'_>, new: Trigger<'_>) {
         self.triggers.push(trigger(chain, table, &new));
         let place = qualified(&chain.base, &table.name);
-        self.triggers.push(sql!("ALTER TABLE {} ENABLE ALWAYS TRIGGER {}", place, ident(new.name)));
+        self.enabled.push(enable_always(&place, new.name));
     }
 }
 

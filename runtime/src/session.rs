@@ -5,6 +5,7 @@ use tokio_postgres::Client;
 use crate::connect::{Target, open};
 use crate::error::Result;
 use diptych_core::path::Path;
+use diptych_core::settings;
 
 /// A session of the tool with every setting pinned that a role or database could have changed (TRAPS H11).
 pub(crate) async fn connect(target: &Target) -> Result<Client> {
@@ -17,12 +18,12 @@ pub(crate) async fn connect(target: &Target) -> Result<Client> {
 /// a row, a statement is refused rather than incomplete; what a text means, and how values are printed and read, is the same whoever
 /// migrates; a setting that the server does not know is left out.
 fn settings() -> String {
-    let path = Path::own().set();
+    let (path, parsing) = (Path::own().set(), settings::parsing());
     format!(
         "{path}; SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off; \
          SET default_transaction_deferrable = off; SET statement_timeout = 0; SET lock_timeout = 0; \
          SET idle_in_transaction_session_timeout = 0; SET idle_session_timeout = 0; \
-         SET standard_conforming_strings = on; SET transform_null_equals = off; SET client_connection_check_interval = '2s'; \
+         {parsing}; SET plpgsql.extra_errors = 'none'; SET client_connection_check_interval = '2s'; \
          SET client_min_messages = warning; SET row_security = off; SET check_function_bodies = on; \
          SELECT pg_catalog.set_config('transaction_timeout', '0', false) FROM pg_catalog.pg_settings WHERE name = 'transaction_timeout'; \
          SELECT pg_catalog.set_config('synchronous_commit', 'on', false) WHERE pg_catalog.current_setting('synchronous_commit') = 'off'; \

@@ -102,15 +102,39 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
         steps,
         "the application's triggers are silent in the backfill",
         (!filled.is_empty()).then(|| {
-            triggers(
-                chain,
-                &filled,
-                &sql!("(trigger_.tgtype & 2) = 0 AND (trigger_.tgtype & 16) <> 0 AND NOT {}", may_silence(chain)),
-            )
+            let condition = sql!(
+                "(trigger_.tgtype & 3) <> 3 AND (trigger_.tgtype & 16) <> 0 AND trigger_.tgenabled = 'O' AND NOT {}",
+                may_silence(chain)
+            );
+            triggers(chain, &filled, &condition)
         }),
         "these triggers of the application will run for every row that the backfill touches, since the migration role may not set session_replication_role",
         "let it, for a while: GRANT SET ON PARAMETER session_replication_role TO … (PostgreSQL 15 or newer)",
         Verdict::Warn,
+    );
+    push(
+        steps,
+        "no trigger of the application fires in spite of session_replication_role",
+        (!filled.is_empty()).then(|| {
+            let firing = sql!("(trigger_.tgenabled = 'A' OR (trigger_.tgenabled = 'R' AND {}))", may_silence(chain));
+            triggers(chain, &filled, &sql!("(trigger_.tgtype & 16) <> 0 AND {}", firing))
+        }),
+        "these triggers of the application are enabled ALWAYS or for replicas, and will run for every row that the backfill touches; what they change in the row itself is put back, what they do elsewhere stays",
+        "let them be ordinary ones for the time of the start: ALTER TABLE … ENABLE TRIGGER …",
+        Verdict::Warn,
+    );
+    let synced = names(tables, |table| table.needs_sync());
+    push(
+        steps,
+        "the application's triggers come between those of the sync",
+        (!synced.is_empty()).then(|| {
+            let (after, before) = sync::BETWEEN;
+            let between = sql!("trigger_.tgname > {} AND trigger_.tgname < {}", literal(after), literal(before));
+            triggers(chain, &synced, &sql!("(trigger_.tgtype & 3) = 3 AND (trigger_.tgtype & 20) <> 0 AND NOT ({})", between))
+        }),
+        "PostgreSQL fires triggers in the order of their names, and these of the application would see a row before or after it is converted for the other version",
+        "rename them, so that they begin with a letter from a to z: ALTER TRIGGER … ON … RENAME TO …",
+        Verdict::Refuse,
     );
     push(
         steps,
@@ -213,13 +237,15 @@ fn slots(chain: &Chain, tables: &[Physical<'_>]) -> Sql {
     )
 }
 
-/// The application's triggers on these tables for which a condition holds.
+/// The application's triggers on these tables, or on partitions of theirs, for which a condition holds.
 fn triggers(chain: &Chain, names: &[Sql], condition: &Sql) -> Sql {
     sql!(
         "SELECT DISTINCT pg_catalog.format('%s on %s', trigger_.tgname, class.relname) FROM pg_catalog.pg_trigger AS trigger_ \
-         JOIN pg_catalog.pg_class AS class ON class.oid = trigger_.tgrelid JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace \
+         JOIN pg_catalog.pg_class AS class ON class.oid = trigger_.tgrelid \
+         JOIN pg_catalog.pg_class AS root ON root.oid = coalesce(pg_catalog.pg_partition_root(class.oid)::pg_catalog.oid, class.oid) \
+         JOIN pg_catalog.pg_namespace AS space ON space.oid = root.relnamespace \
          JOIN pg_catalog.pg_proc AS proc ON proc.oid = trigger_.tgfoid JOIN pg_catalog.pg_namespace AS home ON home.oid = proc.pronamespace \
-         WHERE space.nspname = {} AND class.relname IN ({}) AND NOT trigger_.tgisinternal AND trigger_.tgenabled <> 'D' AND home.nspname <> {} AND {}",
+         WHERE space.nspname = {} AND root.relname IN ({}) AND NOT trigger_.tgisinternal AND trigger_.tgparentid = 0 AND trigger_.tgenabled <> 'D' AND home.nspname <> {} AND {}",
         literal(&chain.base),
         join(names.iter().cloned(), ", "),
         literal(crate::sync::OWN_SCHEMA),

@@ -205,3 +205,174 @@ async fn b36_what_an_application_creates_is_never_lost_and_never_a_block() {
         "{kept:?}"
     );
 }
+
+/// A version whose `name` is `title` in the next one, in capitals.
+fn titled() -> [diptych::core::Migration; 2] {
+    let before = "operations:
+  - create_table: {name: items, columns: [{name: id, type: bigint, pk: true}, {name: name, type: text}, {name: changed, type: integer, default: '0'}]}
+";
+    let change = "operations:
+  - alter_column: {table: items, column: name, type: varchar(40), up: upper(name), down: lower(name)}
+";
+    [migration("0001_before", before), migration("0002_change", change)]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b10_triggers_that_are_always_enabled_change_nothing_in_the_backfill() {
+    let database = Database::new().await;
+    let all = titled();
+    database.migrate(&all[..1]).await;
+    let admin = database.client().await;
+    must(&admin, "INSERT INTO items (id, name) SELECT n, 'x' || n FROM generate_series(1, 1000) AS n").await;
+    must(&admin, "CREATE TABLE log (n integer)").await;
+    must(
+        &admin,
+        "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.changed := NEW.changed + 1; RETURN NEW; END';
+         CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.log VALUES (1); RETURN NULL; END';
+         CREATE TRIGGER touch BEFORE UPDATE ON items FOR EACH ROW EXECUTE FUNCTION touch();
+         CREATE TRIGGER note AFTER UPDATE ON items FOR EACH STATEMENT EXECUTE FUNCTION note()",
+    )
+    .await;
+    for (how, written) in [("ALWAYS", true), ("REPLICA", false)] {
+        must(
+            &admin,
+            &format!("ALTER TABLE items ENABLE {how} TRIGGER touch; ALTER TABLE items ENABLE {how} TRIGGER note; TRUNCATE log"),
+        )
+        .await;
+        let said = told(&database, &all).await;
+        assert!(said.contains("touch on items") && said.contains("note on items"), "{how}: {said}");
+        let before = database.catalog().await;
+        for end in ["rollback", "complete"] {
+            database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
+            assert_eq!(ask(&admin, "SELECT count(*), sum(changed) FROM items").await, "1000|0", "{how}");
+            let new = database.on("0002_change").await;
+            assert_eq!(ask(&new, "SELECT name FROM items WHERE id = 7").await, "X7", "{how}");
+            must(&new, "UPDATE items SET name = 'Y7' WHERE id = 7").await;
+            assert_eq!(ask(&new, "SELECT changed FROM items WHERE id = 7").await, if written { "1" } else { "0" }, "{how}");
+            must(&admin, "SET session_replication_role = replica; UPDATE items SET name = 'x7', changed = 0 WHERE id = 7; UPDATE items SET changed = 0; RESET session_replication_role").await;
+            must(&admin, "ALTER TABLE items DISABLE TRIGGER touch; UPDATE items SET changed = 0").await;
+            must(&admin, &format!("ALTER TABLE items ENABLE {how} TRIGGER touch")).await;
+            if end == "rollback" {
+                database.migrator().await.rollback(&mut Quiet).await.unwrap();
+                assert_eq!(database.catalog().await, before, "{how}");
+            }
+        }
+        // on to the next round
+        database.migrator().await.rollback(&mut Quiet).await.unwrap();
+    }
+    // what has an ordinary trigger alone pays nothing: ours sleeps with it
+    must(&admin, "ALTER TABLE items ENABLE TRIGGER touch; ALTER TABLE items ENABLE TRIGGER note").await;
+    let plain = told(&database, &all).await;
+    assert!(!plain.contains("touch on items"), "{plain}");
+}
+
+/// What is said of a start before it begins.
+async fn told(database: &Database, all: &[diptych::core::Migration]) -> String {
+    struct Ear(String);
+    impl diptych::Progress for Ear {
+        fn warning(&mut self, warning: &diptych::Error) {
+            self.0 += &format!("{warning}\n");
+        }
+    }
+    let mut ear = Ear(String::new());
+    database.migrator().await.start(all, None, &mut ear).await.unwrap();
+    database.migrator().await.rollback(&mut Quiet).await.unwrap();
+    ear.0
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b11_a_trigger_that_would_fire_out_of_order_is_refused() {
+    let database = Database::new().await;
+    let all = titled();
+    database.migrate(&all[..1]).await;
+    let admin = database.client().await;
+    must(
+        &admin,
+        "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.name := NEW.name || NEW.name; RETURN NEW; END'",
+    )
+    .await;
+    let before = database.catalog().await;
+    for name in ["~~touch", "~z", "übung", " touch", "!", "~~~~~~~~", "{touch"] {
+        must(
+            &admin,
+            &format!("CREATE TRIGGER \"{name}\" BEFORE INSERT OR UPDATE ON items FOR EACH ROW EXECUTE FUNCTION touch()"),
+        )
+        .await;
+        let outcome = database.migrator().await.start(&all, None, &mut Quiet).await;
+        if name == "{touch" {
+            outcome.unwrap();
+            database.migrator().await.rollback(&mut Quiet).await.unwrap();
+        } else {
+            let error = outcome.unwrap_err();
+            assert!(error.is_refused() && error.message().contains(name) && error.to_string().contains("RENAME TO"), "{error}");
+            // the hint, followed
+            must(&admin, &format!("ALTER TRIGGER \"{name}\" ON items RENAME TO touch")).await;
+            database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
+            must(&database.on("0001_before").await, "INSERT INTO items (id, name) VALUES (1, 'a')").await;
+            assert_eq!(ask(&database.on("0002_change").await, "SELECT name FROM items").await, "AA");
+            must(&database.on("0002_change").await, "UPDATE items SET name = 'B'").await;
+            assert_eq!(ask(&database.on("0001_before").await, "SELECT name FROM items").await, "bb", "{name}");
+            database.migrator().await.rollback(&mut Quiet).await.unwrap();
+            must(&admin, "DELETE FROM items; ALTER TRIGGER touch ON items RENAME TO \"{touch\"").await;
+        }
+        must(&admin, "DROP TRIGGER \"{touch\" ON items").await;
+        assert_eq!(database.catalog().await, before);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b12_a_conversion_means_the_same_whoever_writes() {
+    let database = Database::new().await;
+    let before = "operations:
+  - create_table: {name: items, columns: [{name: id, type: bigint, pk: true}, {name: a, type: text}, {name: b, type: text, nullable: true}, {name: c, type: timestamptz}, {name: d, type: float8}, {name: e, type: bytea}, {name: f, type: text}]}
+";
+    let change = r#"operations:
+  - alter_column: {table: items, column: a, type: varchar, up: "regexp_replace(a, '\\d\\\\', '\\\\n')", down: "a || '\\'"}
+  - alter_column: {table: items, column: b, nullable: false, up: 'CASE WHEN b = NULL THEN ''never'' ELSE coalesce(b, ''none'') END', down: b}
+  - alter_column: {table: items, column: c, type: text, up: 'CAST(c AS text)', down: 'CAST(c AS timestamptz)'}
+  - alter_column: {table: items, column: d, type: text, up: d, down: CAST(d AS float8)}
+  - alter_column: {table: items, column: e, type: text, up: CAST(e AS text), down: CAST(e AS bytea)}
+  - alter_column: {table: items, column: f, type: date, up: CAST(f AS date), down: CAST(f AS text)}
+"#;
+    let all = [migration("0001_before", before), migration("0002_change", change)];
+    database.migrate(&all[..1]).await;
+    let admin = database.client().await;
+    let row = |id: i32| {
+        format!(
+            "INSERT INTO items VALUES ({id}, E'x7\\\\y', NULL, '2026-01-02 03:04:05.6+00', 0.1::float8 + 0.2::float8, decode('00ff5c', 'hex'), '01/02/2026')"
+        )
+    };
+    must(&admin, &row(1)).await;
+    database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
+    let odd = [
+        "standard_conforming_strings = off",
+        "transform_null_equals = on",
+        "DateStyle = 'SQL, DMY'",
+        "TimeZone = 'Asia/Tokyo'",
+        "extra_float_digits = -10",
+        "bytea_output = 'escape'",
+        "backslash_quote = off",
+        "plpgsql.extra_errors = 'all'",
+    ];
+    let (old, new) = (database.on("0001_before").await, database.on("0002_change").await);
+    let mut id = 1;
+    let forms = "SELECT DISTINCT a, b, c, d, e, f FROM items ORDER BY 1";
+    let form = ask(&new, forms).await;
+    let down = "SELECT DISTINCT a, b, c, d, encode(e, 'hex'), f FROM items WHERE id > 100";
+    let mut downs = std::collections::BTreeSet::new();
+    for setting in odd {
+        let strange = database.on("0001_before").await;
+        must(&strange, &format!("SET {setting}")).await;
+        id += 1;
+        must(&strange, &row(id)).await;
+        assert_eq!(ask(&new, forms).await, form, "{setting}");
+        // and the other way, in a session of its own
+        let strange = database.on("0002_change").await;
+        must(&strange, &format!("SET {setting}")).await;
+        must(&strange, "INSERT INTO items VALUES (101, 'x', 'y', '2026-01-02 03:04:05.6+00', '0.30000000000000004', E'\\\\x00ff5c', DATE '2026-02-01')").await;
+        downs.insert(ask(&old, down).await);
+        must(&admin, "DELETE FROM items WHERE id = 101").await;
+    }
+    assert_eq!(downs.len(), 1, "{downs:?}");
+    database.migrator().await.complete(&mut Quiet).await.unwrap();
+}
