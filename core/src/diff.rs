@@ -156,10 +156,16 @@ impl Differ<'_> {
         self.snapshot.used.get(table).and_then(|table| table.get(column)).cloned().unwrap_or_default()
     }
 
-    fn fresh(&self, table: &DeclaredTable, field: &DeclaredColumn) -> (Option<String>, Option<String>) {
-        let used = self.used(&table.name, &field.column.name);
-        let fresh = |now: &Option<String>, then: Option<String>| now.clone().filter(|text| Some(text) != then.as_ref());
-        (fresh(&field.up, used.up), fresh(&field.down, used.down))
+    /// `up` and `down` of a field that no recorded migration has used up, be it under the names that its table and column had then.
+    fn fresh(&self, old: &str, table: &DeclaredTable, field: &DeclaredColumn) -> (Option<String>, Option<String>) {
+        let recorded = self.snapshot.schema.tables.get(old).and_then(|model| self.recorded_column(table, field, model));
+        let name = &field.column.name;
+        let used = [Some((table.name.as_str(), name)), recorded.as_ref().map(|recorded| (old, recorded))];
+        let used: Vec<Used> = used.into_iter().flatten().map(|(table, column)| self.used(table, column)).collect();
+        let fresh = |now: &Option<String>, then: fn(&Used) -> &Option<String>| {
+            now.clone().filter(|text| !used.iter().any(|used| then(used).as_ref() == Some(text)))
+        };
+        (fresh(&field.up, |used| &used.up), fresh(&field.down, |used| &used.down))
     }
 
     /// The column of the snapshot that a field stands for.
@@ -195,7 +201,7 @@ impl Differ<'_> {
         let renamed = self.renamed(table, &before);
         let after = Table { columns: table.columns.iter().map(|field| field.column.clone()).collect(), ..Table::default() };
         for field in &table.columns {
-            let (up, down) = self.fresh(table, field);
+            let (up, down) = self.fresh(old, table, field);
             let up_reads = self.reads(old, &before, &up);
             let Some(name) = self.recorded_column(table, field, &before) else {
                 pending.push(Pending { field, from: None, change: None, up, down: None, up_reads, down_reads: Facts::default() });
@@ -216,7 +222,21 @@ impl Differ<'_> {
                 comment: (there.comment != now.comment).then(|| now.comment.clone()),
                 ..AlterColumn::default()
             };
-            if change.sql_type.is_some() || change.nullable.is_some() || change.collate.is_some() {
+            let reformed = change.sql_type.is_some() || change.nullable.is_some() || change.collate.is_some();
+            if !reformed && (up.is_some() || down.is_some()) {
+                // values that are others in the newer version
+                let (up, down) = (field.up.clone(), field.down.clone());
+                if let Some(missing) =
+                    [("up", &up), ("down", &down)].into_iter().find_map(|(key, text)| text.is_none().then_some(key))
+                {
+                    return Err(Error::new(format!("the values of `{old}.{name}` change without `{missing}`")).hint(format!(
+                        "add `{missing}`, an expression over the other version's columns, or remove the other one"
+                    )));
+                }
+                let (up_reads, down_reads) = (self.reads(old, &before, &up), self.reads(&table.name, &after, &down));
+                let change = AlterColumn { up: up.clone(), down: down.clone(), ..change };
+                pending.push(Pending { field, from: Some(name.clone()), change: Some(change), up, down, up_reads, down_reads });
+            } else if reformed {
                 let change = AlterColumn { up: up.clone(), down: down.clone(), ..change };
                 pending.push(Pending { field, from: Some(name.clone()), change: Some(change), up, down, up_reads, down_reads });
             } else if change.default.is_some() || change.comment.is_some() {

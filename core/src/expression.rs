@@ -55,6 +55,11 @@ impl Expression {
         }
     }
 
+    /// A column's default, of which NULL is none.
+    pub fn default_of(text: &str) -> Option<Self> {
+        (!lexer::is_null(text)).then(|| text.into())
+    }
+
     /// The same text with what it reads.
     #[must_use]
     pub fn with(mut self, facts: Facts) -> Self {

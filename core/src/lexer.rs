@@ -361,6 +361,24 @@ pub fn certain(text: &str) -> Option<Facts> {
     Some(Facts { volatility, printed: text.to_owned(), ..Facts::default() })
 }
 
+/// Whether a text is NULL and nothing else, of whatever type: as a default it is none.
+pub fn is_null(text: &str) -> bool {
+    let kinds: Vec<Kind> = tokens(text).into_iter().map(|token| token.kind).collect();
+    is_null_in(&kinds)
+}
+
+fn is_null_in(kinds: &[Kind]) -> bool {
+    let is = |kind: &Kind, wanted: &str| matches!(kind, Kind::Keyword(word) | Kind::Word(word) if word == wanted);
+    match kinds {
+        [null] => is(null, "null"),
+        [cast, Kind::Symbol('('), null @ .., Kind::Symbol(')')] if is(cast, "cast") => {
+            null.iter().position(|kind| is(kind, "as")).is_some_and(|at| is_null_in(&null[..at]))
+        }
+        [Kind::Symbol('('), inner @ .., Kind::Symbol(')')] if is_null_in(inner) => true,
+        _ => kinds.iter().position(|kind| *kind == Kind::Cast).is_some_and(|at| is_null_in(&kinds[..at])),
+    }
+}
+
 /// The clock of the transaction, as keywords.
 const CLOCKS: [&str; 5] = ["current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"];
 

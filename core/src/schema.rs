@@ -427,6 +427,19 @@ impl Schema {
 }
 
 impl Table {
+    /// Whether an action of a foreign key gives a column its default.
+    pub fn is_set_to_default(&self, column: &str) -> bool {
+        let is_set = |action: &Option<String>| action.as_ref().is_some_and(|action| action == "SET DEFAULT");
+        self.constraints.values().any(|constraint| match constraint {
+            Constraint::ForeignKey { columns, references, .. } => {
+                let some = if references.on_delete_set_columns.is_empty() { columns } else { &references.on_delete_set_columns };
+                (is_set(&references.on_delete) && some.iter().any(|there| there == column))
+                    || (is_set(&references.on_update) && columns.iter().any(|there| there == column))
+            }
+            _ => false,
+        })
+    }
+
     /// The same with its columns by name.
     fn sorted(&self) -> Table {
         let mut table = self.clone();

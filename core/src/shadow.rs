@@ -68,6 +68,13 @@ pub struct Added {
     pub default: Option<Expression>,
 }
 
+impl Added {
+    /// Whether every row has its value from the moment that the column is there.
+    pub fn is_filled_at_once(&self) -> bool {
+        self.default.is_some() && !self.derived
+    }
+}
+
 /// A constraint of the newer version only.
 #[derive(Clone, Debug)]
 pub struct AddedConstraint {
@@ -234,7 +241,11 @@ fn pair_columns(result: &mut Physical<'_>, older: &Table, newer: &Table, version
             }
             None => {
                 let derived = result.lineage.is_derived_up(&column.name);
-                let default = column.default.clone().filter(|default| !derived && is_fast_default(default));
+                // of a derived one only what an action of a foreign key will ask for
+                let is_wanted = |default: &Expression| {
+                    if derived { newer.is_set_to_default(&column.name) } else { is_fast_default(default) }
+                };
+                let default = column.default.clone().filter(is_wanted);
                 let physical = names::generated("new", &[&table, &column.name, version]);
                 let numbered = column.identity.is_some() && result.lineage.origin(&column.name).is_none();
                 result.added.push(Added { column: column.clone(), physical: physical.clone(), derived, numbered, default });

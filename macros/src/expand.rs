@@ -1,5 +1,6 @@
 //! The derive's output: what the struct declares, and one assertion per field for what only types can tell.
 
+use diptych_core::expression::Expression;
 use diptych_core::schema::{IndexParameters, ReplicaIdentity};
 use diptych_core::{Constraint, Index};
 use proc_macro2::TokenStream;
@@ -135,7 +136,10 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
         let (sql_type, nullable) = type_of(field, &quote! { #path });
         let (column, given) = (&field.column, &field.attributes);
         let never_null = table.key.contains(column) || given.identity.is_some();
-        let (default, comment) = (expression(&core, given.default.as_deref()), optional(&field.comment));
+        let (default, comment) = (
+            expression(&core, given.default.as_deref().filter(|text| Expression::default_of(text).is_some())),
+            optional(&field.comment),
+        );
         let (generated, collation) = (expression(&core, given.generated.as_deref()), optional(&given.collation));
         let (from, up, down) = (optional(&given.renamed_from), optional(&given.up), optional(&given.down));
         let identity = match given.identity {

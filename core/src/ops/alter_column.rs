@@ -1,7 +1,8 @@
 //! `alter_column`: a column in another form: type, nullability, default, comment.
 //!
 //! Default and comment change no stored value: both versions share the column, and each version's view carries its own
-//! default. A changed type or nullability gets a shadow column, with `up` and `down` between the two.
+//! default. A changed type or nullability gets a shadow column, with `up` and `down` between the two; so do values that are
+//! others in the newer version, cents in the place of whole units, with nothing else changed.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -86,17 +87,25 @@ impl Operate for AlterColumn {
             column.collation.clone_from(collation);
         }
         if let Some(default) = &self.default {
-            column.default = default.clone().map(Expression::from);
+            column.default = default.as_deref().and_then(Expression::default_of);
         }
         if let Some(comment) = &self.comment {
             column.comment.clone_from(comment);
         }
         let constrained = self.unique.is_some() || self.check.is_some() || self.references.is_some();
-        if self.sql_type.is_none() && self.nullable.is_none() && self.collate.is_none() && self.default.is_none() && self.comment.is_none() && !constrained {
-            return Err(Error::new(format!("nothing of column `{table}.{name}` is to be altered"))
-                .hint("say what changes: type, nullable, collate, default, comment, unique, check or references"));
+        let described = self.sql_type.is_some() || self.nullable.is_some() || self.collate.is_some() || self.default.is_some() || self.comment.is_some();
+        let revalued = self.up.is_some() || self.down.is_some();
+        if !described && !constrained {
+            if !revalued {
+                return Err(Error::new(format!("nothing of column `{table}.{name}` is to be altered"))
+                    .hint("say what changes: type, nullable, collate, default, comment, unique, check, references, or the values (`up` and `down`)"));
+            }
+            if let Some(missing) = [("up", &self.up), ("down", &self.down)].into_iter().find_map(|(key, text)| text.is_none().then_some(key)) {
+                return Err(Error::new(format!("the values of `{table}.{name}` change without `{missing}`"))
+                    .hint(format!("add `{missing}`, an expression over the other version's columns")));
+            }
         }
-        let converted = column.sql_type != before.sql_type || column.nullable != before.nullable || column.collation != before.collation || constrained;
+        let converted = column.sql_type != before.sql_type || column.nullable != before.nullable || column.collation != before.collation || constrained || revalued;
         if column.identity.is_some() && !matches!(column.sql_type.as_str(), "smallint" | "integer" | "bigint") {
             return Err(Error::new(format!("identity column `{table}.{name}` cannot have type {}", column.sql_type))
                 .hint("give it smallint, integer or bigint, or add a new column with `up` and drop this one"));

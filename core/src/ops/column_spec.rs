@@ -122,7 +122,7 @@ impl ColumnSpec {
         let serial = types::serial(&self.sql_type);
         let mut column = Column::new(&self.name, serial.unwrap_or(&self.sql_type), self.nullable && !self.pk);
         column.collation.clone_from(&self.collate);
-        column.default = self.default.clone().map(Expression::from);
+        column.default = self.default.as_deref().and_then(Expression::default_of);
         column.comment.clone_from(&self.comment);
         if serial.is_some() {
             column.identity = Some(Identity::default());

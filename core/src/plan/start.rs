@@ -32,6 +32,9 @@ pub fn start(chain: &Chain) -> Plan {
     for table in &tables {
         go_live(chain, table, &mut steps);
     }
+    for table in &tables {
+        relate(chain, &tables, table, &mut steps);
+    }
     publish(chain, &tables, &mut steps);
     Plan {
         command: Command::Start,
@@ -62,7 +65,7 @@ fn build(chain: &Chain, tables: &[Physical<'_>], scripts: usize, steps: &mut Ste
         build_indexes(chain, table, steps);
     }
     for table in here() {
-        constrain(chain, tables, table, steps);
+        constrain(chain, table, steps);
     }
 }
 
@@ -87,14 +90,18 @@ fn expand(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     for added in &table.added {
         let declared = ddl::typed(&added.column.sql_type, &added.column.collation);
         let mut definition = sql!("ADD COLUMN {} {}", ident(&added.physical), declared);
-        if let Some(default) = &added.default {
+        if let Some(default) = added.default.as_ref().filter(|_| added.is_filled_at_once()) {
             definition = sql!("{} DEFAULT {}", definition, sql::user(default));
             if !added.column.nullable {
                 definition = sql!("{} NOT NULL", definition);
             }
         }
         statements.push(sql!("ALTER TABLE {} {}", place, definition));
-        if added.default.is_none() && !added.column.nullable {
+        if let Some(default) = added.default.as_ref().filter(|_| !added.is_filled_at_once()) {
+            let default = sql::user(default);
+            statements.push(sql!("ALTER TABLE {} ALTER COLUMN {} SET DEFAULT {}", place, ident(&added.physical), default));
+        }
+        if !added.is_filled_at_once() && !added.column.nullable {
             statements.push(prove_later(chain, table, &added.physical));
         }
     }
@@ -182,7 +189,7 @@ fn is_shared(table: &Physical<'_>, constraint: &Constraint) -> bool {
 
 /// Columns that become NOT NULL without a default that says so from the beginning.
 fn proven<'a>(table: &'a Physical<'_>) -> impl Iterator<Item = &'a String> {
-    let added = table.added.iter().filter(|added| added.default.is_none() && !added.column.nullable);
+    let added = table.added.iter().filter(|added| !added.is_filled_at_once() && !added.column.nullable);
     added.map(|added| &added.physical).chain(&table.tightened)
 }
 
@@ -372,24 +379,30 @@ fn bind(chain: &Chain, on: (&str, &str, &str), table: &Physical<'_>, index: &Ind
     statements
 }
 
-fn constrain(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_>, steps: &mut Steps) {
-    let base = &chain.base;
-    let place = qualified(base, &table.name);
-    let validate = |steps: &mut Steps, name: &str| {
-        let sql = sql!("ALTER TABLE {} VALIDATE CONSTRAINT {}", place, ident(name));
-        steps
-            .push(Phase::Constrain, format!("validate `{name}` of `{}`", table.name), Action::Statement { sql })
-            .path(Path::base(&chain.base))
-            .lock("SHARE UPDATE EXCLUSIVE: nobody waits");
-    };
+fn validate(chain: &Chain, table: &Physical<'_>, name: &str, steps: &mut Steps) {
+    let sql = sql!("ALTER TABLE {} VALIDATE CONSTRAINT {}", qualified(&chain.base, &table.name), ident(name));
+    steps
+        .push(Phase::Constrain, format!("validate `{name}` of `{}`", table.name), Action::Statement { sql })
+        .path(Path::base(&chain.base))
+        .lock("SHARE UPDATE EXCLUSIVE: nobody waits");
+}
+
+fn constrain(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     if table.is_kept() {
         for column in proven(table) {
-            validate(steps, &proof(chain, table, column));
+            validate(chain, table, &proof(chain, table, column), steps);
         }
         for check in checks(table) {
-            validate(steps, &check.physical);
+            validate(chain, table, &check.physical, steps);
         }
     }
+}
+
+/// Foreign keys come when the sync is live: what their actions change in the newer side goes down to the older one, and is not derived
+/// from it again.
+fn relate(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_>, steps: &mut Steps) {
+    let base = &chain.base;
+    let place = qualified(base, &table.name);
     for (name, constraint) in table.new_foreign_keys() {
         let Constraint::ForeignKey { references, .. } = constraint else { continue };
         let Some(target) = tables.iter().find(|there| there.final_name() == Some(references.table.as_str())) else { continue };
@@ -411,7 +424,7 @@ fn constrain(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_>, steps
             .transaction(Phase::Constrain, format!("add foreign key `{name}` to `{}`", table.name), vec![lock], vec![statement])
             .lock(format!("SHARE ROW EXCLUSIVE on {both}, instant"));
         if !in_parts {
-            validate(steps, name);
+            validate(chain, table, name, steps);
         } else if table.is_kept() {
             steps
                 .push(

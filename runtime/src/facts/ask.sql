@@ -127,7 +127,7 @@ BEGIN
     WHEN 'partition' THEN pg_catalog.pg_get_partkeydef(twin)
     ELSE (SELECT pg_catalog.pg_get_expr(def.adbin, def.adrelid) FROM pg_catalog.pg_attrdef AS def WHERE def.adrelid OPERATOR(pg_catalog.=) twin) END;
   PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-  answer := answer || jsonb_build_object('printed', printed);
+  answer := answer || jsonb_build_object('printed', coalesce(printed, 'NULL'));
   RAISE EXCEPTION USING ERRCODE = 'DPT00';
 EXCEPTION
   WHEN SQLSTATE 'DPT00' THEN RETURN jsonb_build_object('facts', answer);

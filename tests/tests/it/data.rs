@@ -376,3 +376,133 @@ async fn b12_a_conversion_means_the_same_whoever_writes() {
     assert_eq!(downs.len(), 1, "{downs:?}");
     database.migrator().await.complete(&mut Quiet).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b13_an_action_of_a_new_foreign_key_is_what_it_will_be() {
+    let before = "operations:
+  - create_table: {name: parents, columns: [{name: id, type: integer, pk: true}]}
+  - create_table: {name: items, columns: [{name: id, type: integer, pk: true}, {name: parent, type: integer, default: '103', nullable: NULLABLE}]}
+";
+    let change = "operations:
+  - alter_column: {table: items, column: parent, type: bigint, default: '3', up: parent - 100, down: parent + 100,
+      references: {name: items_parent, table: parents, column: id, ACTION}}
+";
+    let mut counted = 0;
+    for (nullable, action, (deleted, older)) in [
+        (true, "on_delete: SET DEFAULT", ("3", "103")),
+        (false, "on_delete: SET DEFAULT", ("3", "103")),
+        (true, "on_delete: SET NULL", ("NULL", "NULL")),
+        (true, "on_delete: SET DEFAULT, on_update: SET DEFAULT", ("3", "103")),
+        (true, "on_delete: CASCADE, on_update: CASCADE", ("", "")),
+    ] {
+        let database = Database::new().await;
+        let all = [
+            migration("0001_before", &before.replace("NULLABLE", &nullable.to_string())),
+            migration("0002_change", &change.replace("ACTION", action)),
+        ];
+        database.migrate(&all[..1]).await;
+        let admin = database.client().await;
+        must(&admin, "INSERT INTO parents SELECT generate_series(1, 9); INSERT INTO items SELECT n, n + 100 FROM generate_series(1, 9) AS n").await;
+        let catalog = database.catalog().await;
+        database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
+        let (old, new) = (database.on("0001_before").await, database.on("0002_change").await);
+        let both = async |id: i32| {
+            let of = format!("SELECT parent FROM items WHERE id = {id}");
+            (ask(&new, &of).await, ask(&old, &of).await)
+        };
+        for (side, id) in [(&old, 1), (&new, 2)] {
+            must(side, &format!("DELETE FROM parents WHERE id = {id}")).await;
+            assert_eq!(both(id).await, (deleted.to_owned(), older.to_owned()), "{action}");
+            // and the row lives on
+            must(side, &format!("UPDATE items SET id = id WHERE id = {id}")).await;
+            assert_eq!(both(id).await, (deleted.to_owned(), older.to_owned()), "{action}");
+            counted += 1;
+        }
+        if action.contains("on_update") {
+            let moved = if action.contains("CASCADE") { ("14", "114") } else { ("3", "103") };
+            must(&old, "UPDATE parents SET id = 14 WHERE id = 4").await;
+            assert_eq!(both(4).await, (moved.0.to_owned(), moved.1.to_owned()), "{action}");
+            counted += 1;
+        }
+        // what the older version leaves out is its own default, and what the newer one leaves out, its own
+        must(&old, "INSERT INTO items (id) VALUES (20)").await;
+        must(&new, "INSERT INTO items (id) VALUES (21)").await;
+        must(&old, "INSERT INTO items (id, parent) VALUES (22, 105)").await;
+        must(&new, "INSERT INTO items (id, parent) VALUES (23, 5)").await;
+        for (id, is) in [(20, "3"), (21, "3"), (22, "5"), (23, "5")] {
+            assert_eq!(both(id).await, (is.to_owned(), format!("10{is}")), "{action}: {id}");
+        }
+        let orphans = "SELECT count(*) FROM items WHERE parent NOT IN (SELECT id FROM parents)";
+        assert_eq!(ask(&new, orphans).await, "0");
+        must(&admin, "TRUNCATE items").await;
+        must(&admin, "INSERT INTO parents SELECT generate_series(1, 9) ON CONFLICT DO NOTHING").await;
+        database.migrator().await.rollback(&mut Quiet).await.unwrap();
+        assert_eq!(database.catalog().await, catalog);
+        database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
+        database.migrator().await.complete(&mut Quiet).await.unwrap();
+        must(&new, "INSERT INTO items (id, parent) VALUES (30, 6); DELETE FROM parents WHERE id = 6").await;
+        assert_eq!(ask(&new, "SELECT parent FROM items WHERE id = 30").await, deleted, "{action}");
+    }
+    println!("b13: {counted} actions");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b15_up_and_down_are_applied_with_whatever_changes() {
+    let before = "operations:
+  - create_table: {name: items, columns: [{name: id, type: integer, pk: true}, {name: a, type: text, default: \"'x'\"}, {name: b, type: text}, {name: c, type: text}]}
+";
+    let change = "operations:
+  - alter_column: {table: items, column: a, default: \"'Y'\", up: upper(a), down: lower(a)}
+  - alter_column: {table: items, column: b, comment: 'in capitals', up: upper(b), down: lower(b)}
+  - alter_column: {table: items, column: c, up: upper(c), down: lower(c)}
+";
+    let database = Database::new().await;
+    let all = [migration("0001_before", before), migration("0002_change", change)];
+    database.migrate(&all[..1]).await;
+    must(&database.client().await, "INSERT INTO items VALUES (1, 'a', 'b', 'c')").await;
+    database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
+    let (old, new) = (database.on("0001_before").await, database.on("0002_change").await);
+    assert_eq!(ask(&new, "SELECT * FROM items").await, "1|A|B|C");
+    must(&new, "INSERT INTO items (id, b, c) VALUES (2, 'P', 'Q')").await;
+    must(&old, "INSERT INTO items (id, b, c) VALUES (3, 'p', 'q')").await;
+    assert_eq!(ask(&new, "SELECT * FROM items ORDER BY id").await, "1|A|B|C;2|Y|P|Q;3|X|P|Q");
+    assert_eq!(ask(&old, "SELECT * FROM items ORDER BY id").await, "1|a|b|c;2|y|p|q;3|x|p|q");
+    database.migrator().await.complete(&mut Quiet).await.unwrap();
+    assert_eq!(ask(&new, "SELECT * FROM items ORDER BY id").await, "1|A|B|C;2|Y|P|Q;3|X|P|Q");
+    // nonsense is refused before anything is changed, and half a conversion is, too
+    for (operation, said) in [
+        ("{alter_column: {table: items, column: a, default: \"'z'\", up: 'no_such((', down: a}}", "not valid SQL"),
+        ("{alter_column: {table: items, column: a, up: 'lower(a)'}}", "without `down`"),
+        ("{alter_column: {table: items, column: a, down: 'lower(a)'}}", "without `up`"),
+    ] {
+        let more = [&all[..], &[migration("0003_more", &format!("operations: [{operation}]"))]].concat();
+        let error = database.migrator().await.start(&more, None, &mut Quiet).await.unwrap_err();
+        assert!(error.to_string().contains(said) && error.hint_text().is_some(), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b17_a_default_of_null_is_none() {
+    for null in ["NULL", "null", "(NULL)", "NULL::text", "CAST(NULL AS text)", "((null))::text"] {
+        let before = "operations:
+  - create_table: {name: items, columns: [{name: id, type: integer, pk: true}, {name: a, type: text, nullable: true, default: \"'x'\"}]}
+";
+        let change = format!(
+            "operations:
+  - alter_column: {{table: items, column: a, default: \"{null}\"}}
+  - add_column: {{table: items, column: {{name: b, type: text, nullable: true, default: \"{null}\"}}}}
+"
+        );
+        let database = Database::new().await;
+        let all = [migration("0001_before", before), migration("0002_change", &change)];
+        database.migrate(&all[..1]).await;
+        database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
+        let (old, new) = (database.on("0001_before").await, database.on("0002_change").await);
+        must(&old, "INSERT INTO items (id) VALUES (1)").await;
+        must(&new, "INSERT INTO items (id) VALUES (2)").await;
+        assert_eq!(ask(&new, "SELECT id, a IS NULL, b IS NULL FROM items ORDER BY id").await, "1|f|t;2|t|t", "{null}");
+        database.migrator().await.complete(&mut Quiet).await.unwrap();
+        let (completed, fresh) = (database.catalog().await, database.fresh_catalog(&diptych_tests::schema(&all)).await);
+        assert_eq!(completed, fresh, "{null}");
+    }
+}
