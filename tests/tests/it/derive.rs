@@ -201,3 +201,65 @@ async fn a_field_that_is_renamed_and_converted_at_once_keeps_the_rights_of_its_c
         "SELECT attacl::text, attstattarget FROM pg_attribute WHERE attrelid = 'public.guests'::regclass AND attname = 'words'";
     assert_eq!(ask(&client, kept).await.replace("postgres", "x"), "{=r/x}|500");
 }
+
+/// In cents, where it was in whole units: the same type, other values.
+#[derive(diptych::Schema)]
+#[schema(table = "items")]
+#[allow(dead_code)]
+struct Item {
+    #[schema(primary_key)]
+    id: i64,
+    #[schema(up = "price * 100", down = "price / 100")]
+    price: i64,
+}
+
+/// The same a release later, under other names, with what is used up still there.
+#[derive(diptych::Schema)]
+#[schema(table = "goods", renamed_from = "items")]
+#[allow(dead_code)]
+struct Good {
+    #[schema(primary_key)]
+    id: i64,
+    #[schema(renamed_from = "price", up = "price * 100", down = "price / 100")]
+    cents: i64,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b34_values_alone_change_once() {
+    let before =
+        "operations: [{create_table: {name: items, columns: [{name: id, type: bigint, pk: true}, {name: price, type: bigint}]}}]";
+    let first = migration("0001_before", before);
+    let snapshot = Snapshot { schema: first.stage(&Schema::default()).unwrap().to, ..Snapshot::default() };
+    let declared = DeclaredSchema { tables: vec![Item::declared()], ..DeclaredSchema::default() };
+    let operations = diff::diff(&snapshot, &declared).unwrap();
+    let change = Migration { name: "0002_change".to_owned(), version_schema: None, operations };
+    assert_eq!(Migration::parse("0002_change", &change.to_yaml()).unwrap(), change);
+    // recorded, it is nothing to be done again, be the names others
+    let recorded = declared.snapshot("0002_change", change.stage(&snapshot.schema).unwrap().to);
+    assert_eq!(diff::diff(&recorded, &declared).unwrap(), []);
+    let later = DeclaredSchema { tables: vec![Good::declared()], ..DeclaredSchema::default() };
+    let renames = diff::diff(&recorded, &later).unwrap();
+    let names: Vec<&str> = renames.iter().map(diptych::core::Operation::name).collect();
+    assert_eq!(names, ["rename_column", "alter_table", "rename_table"]);
+    // half of it is an error with a way out
+    let mut half = declared.clone();
+    half.tables[0].columns[1].down = None;
+    let error = diff::diff(&snapshot, &half).unwrap_err();
+    assert!(error.message().contains("without `down`") && error.hint_text().is_some(), "{error}");
+
+    let third = Migration { name: "0003_names".to_owned(), version_schema: None, operations: renames };
+    let all = [first, change, third];
+    let database = Database::new().await;
+    database.migrate(&all[..1]).await;
+    let old = database.on("0001_before").await;
+    must(&old, "INSERT INTO items VALUES (1, 3)").await;
+    database.migrator().await.start(&all[..2], None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    let new = database.on("0002_change").await;
+    must(&new, "INSERT INTO items VALUES (2, 450)").await;
+    must(&old, "INSERT INTO items VALUES (3, 7)").await;
+    assert_eq!(ask(&new, "SELECT price FROM items ORDER BY id").await, "300;450;700");
+    assert_eq!(ask(&old, "SELECT price FROM items ORDER BY id").await, "3;4;7");
+    database.migrator().await.complete(&mut Quiet).await.unwrap();
+    database.migrate_on(&all).await;
+    assert_eq!(ask(&database.on("0003_names").await, "SELECT cents FROM goods ORDER BY id").await, "300;450;700");
+}
