@@ -12,6 +12,7 @@ mod executor;
 mod facts;
 pub mod introspect;
 pub mod lease;
+mod made;
 pub mod migrator;
 mod partitions;
 mod session;

@@ -8,6 +8,7 @@ use crate::connect::Target;
 use crate::error::{Error, Kind, Result};
 use crate::executor::{Executor, Limits, Progress, jittered};
 use crate::lease::{self, Lease};
+use crate::made;
 use crate::session::{self, Server};
 pub use crate::state::VersionState;
 use crate::state::{self, Holders, Plans, Recorded, State};
@@ -83,6 +84,8 @@ pub struct Status {
     /// What applications have created in the schemas of versions, or left there: it goes to the base schema when the version goes,
     /// where its name is free there.
     pub foreign: Vec<String>,
+    /// What is not as the start of the pending version made it.
+    pub damage: Vec<String>,
 }
 
 /// A version on its way.
@@ -141,6 +144,13 @@ impl Migrator {
                 })
             }
         };
+        let damage = match state.pending() {
+            Some(pending) if pending.state == VersionState::Started => {
+                made::damage(&self.client, &self.options.base, pending, state.parent(pending)).await?
+            }
+            _ => Vec::new(),
+        };
+        let damage = damage.into_iter().map(|item| item.what).collect();
         Ok(Status {
             schema: self.options.base.clone(),
             live: state.live().map(|recorded| recorded.version.name.clone()),
@@ -148,6 +158,7 @@ impl Migrator {
             unstarted: unstarted(&state, migrations)?.iter().map(|migration| migration.name.clone()).collect(),
             leases: lease::list(&self.client, &self.options.base).await?,
             foreign: state::foreign_objects(&self.client, &self.options.base).await?,
+            damage,
         })
     }
 
@@ -310,11 +321,47 @@ impl Migrator {
         let plan = self.stored(pending, Command::Complete).await?;
         let older = state.parent(pending);
         if pending.state == VersionState::Started {
+            let damage = made::damage(&self.client, &base, pending, older).await?;
+            if !damage.is_empty() {
+                return Err(made::refusal(&name, &damage));
+            }
             self.begin(pending, VersionState::Completing, older.map(|version| version.name.as_str()), progress).await?;
         }
         self.run(&plan, token, progress).await?;
         state::end_complete(&mut self.client, &base, pending, older).await?;
         Ok(Outcome::Done(vec![name]))
+    }
+
+    /// Puts back triggers and functions of a started version that are gone or others than its start made them. Rows that were written
+    /// meanwhile by one version may lack the other's form.
+    ///
+    /// # Errors
+    ///
+    /// Where something is not as it was that cannot be put back: `rollback` is the way out.
+    pub async fn repair(&mut self) -> Result<Outcome> {
+        state::prepare(&self.client).await?;
+        self.take_run(Command::Start).await?;
+        let outcome = self.repair_locked().await;
+        self.release().await;
+        outcome
+    }
+
+    async fn repair_locked(&mut self) -> Result<Outcome> {
+        let state = self.load().await?;
+        let Some(pending) = state.pending().filter(|pending| pending.state == VersionState::Started) else {
+            return Ok(Outcome::Nothing("no version is started".to_owned()));
+        };
+        let (base, older) = (self.options.base.clone(), state.parent(pending));
+        let damage = made::damage(&self.client, &base, pending, older).await?;
+        if damage.is_empty() {
+            return Ok(Outcome::Nothing("everything is as the start made it".to_owned()));
+        }
+        made::put_back(&mut self.client, &damage).await?;
+        let rest = made::damage(&self.client, &base, pending, older).await?;
+        if rest.is_empty() {
+            return Ok(Outcome::Done(damage.into_iter().map(|item| item.what).collect()));
+        }
+        Err(made::refusal(&pending.version.name, &rest))
     }
 
     async fn rollback_locked(&mut self, token: i64, progress: &mut dyn Progress) -> Result<Outcome> {
@@ -330,6 +377,14 @@ impl Migrator {
         let base = self.options.base.clone();
         let reached = self.reached(pending).await?;
         let plan = self.stored(pending, Command::Rollback).await?.after(reached);
+        if pending.state == VersionState::Started {
+            let damage = made::damage(&self.client, &base, pending, state.parent(pending)).await?;
+            if !damage.is_empty() {
+                progress.warning(&made::refusal(&name, &damage));
+                // the plan undoes what the start made, and finds it
+                made::put_back(&mut self.client, &damage).await?;
+            }
+        }
         if pending.state != VersionState::RollingBack {
             self.begin(pending, VersionState::RollingBack, Some(&name), progress).await?;
         }
@@ -389,7 +444,7 @@ impl Migrator {
         let base = self.options.base.clone();
         let plan = self.stored(pending, Command::Start).await?;
         self.run(&plan, token, progress).await?;
-        state::end_start(&self.client, &base, pending).await
+        state::end_start(&mut self.client, &base, pending, state.parent(pending)).await
     }
 
     async fn run(&self, plan: &Plan, token: i64, progress: &mut dyn Progress) -> Result<()> {

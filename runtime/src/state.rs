@@ -13,6 +13,7 @@ use crate::executor::Blocker;
 use crate::facts;
 use crate::introspect;
 use crate::lease::{self, Lease};
+use crate::made;
 use diptych_core::adopt::adopt;
 use diptych_core::chain::{Chain, Version};
 use diptych_core::facts::Book;
@@ -308,7 +309,9 @@ pub(crate) async fn begin_start(client: &mut Client, chain: &Chain, migrations: 
         migrations.iter().map(|migration| Kept { name: migration.name.clone(), text: migration.to_yaml() }).collect();
     let (base, name) = (&chain.base, &chain.newer.name);
     let transaction = client.transaction().await?;
-    for (table, column) in [("versions", "name"), ("plans", "version"), ("journal", "version"), ("backfill", "version")] {
+    for (table, column) in
+        [("versions", "name"), ("plans", "version"), ("journal", "version"), ("backfill", "version"), ("made", "version")]
+    {
         let sql = format!("DELETE FROM diptych.{table} WHERE base = $1 AND {column} = $2");
         transaction.execute(&sql, &[base, name]).await?;
     }
@@ -459,9 +462,13 @@ pub(crate) async fn foreign_objects(client: &Client, base: &str) -> Result<Vec<S
     Ok(client.query(sql, &[&base]).await?.iter().map(|row| row.get(0)).collect())
 }
 
-/// Marks the end of a start.
-pub(crate) async fn end_start(client: &Client, base: &str, pending: &Recorded) -> Result<()> {
-    set_state(client, base, &pending.version.name, VersionState::Started).await
+/// Marks the end of a start, with what is there now.
+pub(crate) async fn end_start(client: &mut Client, base: &str, pending: &Recorded, older: Option<&Version>) -> Result<()> {
+    let transaction = client.transaction().await?;
+    made::enter(&transaction, base, pending, older).await?;
+    set_state(&transaction, base, &pending.version.name, VersionState::Started).await?;
+    transaction.commit().await?;
+    Ok(())
 }
 
 /// Marks the end of a complete: the older version is retired. What the migrations' own SQL has changed is in the model from now on.
@@ -486,12 +493,14 @@ pub(crate) async fn end_complete(client: &mut Client, base: &str, pending: &Reco
         set_state(&transaction, base, &older.name, VersionState::Retired).await?;
     }
     set_state(&transaction, base, &pending.version.name, VersionState::Live).await?;
+    made::forget(&transaction, base, &pending.version.name).await?;
     transaction.commit().await?;
     Ok(())
 }
 
 /// Marks the end of a rollback.
 pub(crate) async fn end_rollback(client: &Client, base: &str, pending: &Recorded) -> Result<()> {
+    made::forget(client, base, &pending.version.name).await?;
     set_state(client, base, &pending.version.name, VersionState::RolledBack).await
 }
 

@@ -1,5 +1,6 @@
 //! What the tests share: one private server per process, a database per test, clients on a version, a writer at work.
 
+pub mod dump;
 pub mod printers;
 pub mod proxy;
 

@@ -5,6 +5,7 @@ pub(crate) mod complete;
 pub(crate) mod init;
 pub(crate) mod plan;
 pub(crate) mod record;
+pub(crate) mod repair;
 pub(crate) mod rollback;
 pub(crate) mod start;
 pub(crate) mod status;

@@ -118,6 +118,8 @@ enum Command {
     Complete(Leaving),
     /// Undo a start
     Rollback(Leaving),
+    /// Put back triggers, functions and views of a started version that somebody has dropped or changed
+    Repair,
     /// Say how the database stands
     Status {
         /// Print JSON
@@ -177,6 +179,7 @@ fn dispatch(global: Global, command: Command, project: Option<Project>) -> Resul
             Command::Start { to } => commands::start::run(&context, to.as_deref()).await,
             Command::Complete(leaving) => commands::complete::run(&context, leaving.guard()).await,
             Command::Rollback(leaving) => commands::rollback::run(&context, leaving.guard()).await,
+            Command::Repair => commands::repair::run(&context).await,
             Command::Status { json } => commands::status::run(&context, json).await,
         }
     })

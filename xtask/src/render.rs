@@ -59,5 +59,13 @@ pub(crate) fn status(status: &Status) -> String {
     for object in &status.foreign {
         lines.push(format!("foreign  {object}: goes to schema `{}` with its version, if its name is free there", status.schema));
     }
+    for item in &status.damage {
+        lines.push(format!("damage   {item}"));
+    }
+    if !status.damage.is_empty() {
+        lines.push(
+            "         `repair` puts back triggers, functions and views; `rollback` keeps the older version's rows".to_owned(),
+        );
+    }
     lines.join("\n")
 }

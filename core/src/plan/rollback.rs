@@ -3,7 +3,7 @@
 use crate::chain::Chain;
 use crate::hazard::Hazard;
 use crate::path::Path;
-use crate::plan::{Action, Command, Phase, Plan, Steps, When, exclusive};
+use crate::plan::{Action, Command, Felt, Lock, Phase, Plan, Steps, When, exclusive};
 use crate::schema::Constraint;
 use crate::shadow::{Physical, layout};
 use crate::sql::{Sql, ident, join, qualified, verbatim};
@@ -86,18 +86,17 @@ fn undo_tables<'a>(chain: &Chain, tables: &'a [Physical<'a>], scripts: usize, st
             continue;
         }
         let place = qualified(&chain.base, &table.name);
-        let gentle = std::slice::from_ref(&place);
         for when in [When::Published, When::Unpublished] {
-            let (mut all, mut strong) = (Vec::new(), place.clone());
-            if when == When::Published && table.newer.is_some() {
-                all.extend(retire(chain, table));
-                strong = qualified(&chain.newer.views, &table.lineage.newest().table);
-            }
-            all.extend(statements.iter().cloned());
             let is_there = table.older.is_some() || when == When::Published;
-            let locks = if is_there { exclusive(gentle, &[strong]) } else { Vec::new() };
+            let mut locks = Vec::new();
+            if is_there {
+                locks = exclusive(std::slice::from_ref(&place), std::slice::from_ref(&place));
+                // view before table, as statements take them; the view may be gone by somebody's hand
+                let view = retire(chain, table).filter(|_| when == When::Published);
+                locks.splice(1..1, view.map(|sql| Lock { sql, felt: Felt::ByApplications }));
+            }
             steps
-                .transaction(Phase::Undo, format!("undo table `{}`", table.name), locks, all)
+                .transaction(Phase::Undo, format!("undo table `{}`", table.name), locks, statements.clone())
                 .when(when)
                 .lock(format!("ACCESS EXCLUSIVE on {place}, instant"))
                 .hazard(Hazard::Standby);

@@ -51,6 +51,19 @@ CREATE TABLE diptych.journal (
   PRIMARY KEY (base, version, command, step)
 );
 
+-- what a start has made, as it was at its end: what `complete` needs as it is
+CREATE TABLE diptych.made (
+  base text NOT NULL,
+  version text NOT NULL,
+  kind text NOT NULL,
+  name text NOT NULL,
+  definition text NOT NULL,
+  put_back text,
+  -- of the server, whose next release may print definitions otherwise
+  major integer NOT NULL,
+  PRIMARY KEY (base, version, kind, name)
+);
+
 -- how far a backfill got, and in which file of the table
 CREATE TABLE diptych.backfill (
   base text NOT NULL,

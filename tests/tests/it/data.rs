@@ -506,3 +506,117 @@ async fn b17_a_default_of_null_is_none() {
         assert_eq!(completed, fresh, "{null}");
     }
 }
+
+/// Types of which PostgreSQL once printed a comparison that it does not read back.
+fn converted() -> [diptych::core::Migration; 2] {
+    let before = "operations:
+  - create_enum: {name: mood, labels: [sad, happy]}
+  - create_table: {name: items, columns: [{name: id, type: bigint, pk: true}, {name: a, type: numeric}, {name: b, type: jsonb}, {name: c, type: float8}, {name: d, type: mood}, {name: e, type: \"text[]\"}]}
+";
+    let change = "operations:
+  - alter_column: {table: items, column: a, type: text, up: CAST(a AS text), down: CAST(a AS numeric)}
+  - alter_column: {table: items, column: b, type: text, up: CAST(b AS text), down: CAST(b AS jsonb)}
+  - alter_column: {table: items, column: c, type: numeric, up: CAST(c AS numeric), down: CAST(c AS float8)}
+  - alter_enum: {name: mood, labels: [sad, happy, calm], down: {calm: happy}}
+  - alter_column: {table: items, column: e, type: text, up: \"array_to_string(e, '.')\", down: \"string_to_array(e, '.')\"}
+";
+    [migration("0001_before", before), migration("0002_change", change)]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b9_a_dump_in_transition_is_whole() {
+    let database = Database::new().await;
+    let all = converted();
+    database.migrate(&all[..1]).await;
+    must(&database.client().await, "INSERT INTO items VALUES (1, 1.50, '{\"a\": 1}', 0.5, 'sad', '{x,y}')").await;
+    database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
+    let Some(copy) = diptych_tests::dump::restored(&database) else {
+        println!("b9: not tried, there is no pg_dump for this server");
+        return;
+    };
+    for database in [&database, &copy] {
+        let status = database.migrator().await.status(&all).await.unwrap();
+        assert_eq!(status.damage, Vec::<String>::new());
+        let (old, new) = (database.on("0001_before").await, database.on("0002_change").await);
+        must(&old, "INSERT INTO items VALUES (2, 2.50, '{\"b\": 1}', 1.5, 'happy', '{p,q}')").await;
+        must(&new, "INSERT INTO items VALUES (3, '3.50', '{\"c\": 1}', 2.5, 'calm', 'r.s')").await;
+        must(&new, "UPDATE items SET a = '7.5', b = '[]', c = 8, d = 'happy', e = 'z' WHERE id = 1").await;
+        assert_eq!(
+            ask(&old, "SELECT * FROM items ORDER BY id").await,
+            "1|7.5|[]|8|happy|{z};2|2.50|{\"b\": 1}|1.5|happy|{p,q};3|3.50|{\"c\": 1}|2.5|happy|{r,s}"
+        );
+        assert_eq!(
+            ask(&new, "SELECT * FROM items ORDER BY id").await,
+            "1|7.5|[]|8|happy|z;2|2.50|{\"b\": 1}|1.5|happy|p.q;3|3.50|{\"c\": 1}|2.5|calm|r.s"
+        );
+        database.migrator().await.complete(&mut Quiet).await.unwrap();
+    }
+    assert_eq!(copy.catalog().await.len(), database.catalog().await.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b9_what_start_made_is_there_or_named_and_put_back() {
+    let database = Database::new().await;
+    let all = converted();
+    database.migrate(&all[..1]).await;
+    let admin = database.client().await;
+    let catalog = database.catalog().await;
+    let function = "SELECT 'diptych.' || quote_ident(proname) FROM pg_proc WHERE pronamespace = 'diptych'::regnamespace AND proname LIKE '\\_diptych\\_up\\_%'";
+    database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
+    let function = ask(&admin, function).await;
+    let replaced = format!("CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'");
+    let mut counted = 0;
+    for (damage, told) in [
+        ("DROP TRIGGER \"~diptych_up_insert\" ON items".to_owned(), "is gone"),
+        ("ALTER TABLE items DISABLE TRIGGER \"!diptych_down_update\"".to_owned(), "is not as"),
+        ("ALTER TABLE items DISABLE TRIGGER ALL".to_owned(), "is not as"),
+        (replaced, "is not as"),
+        (format!("DROP FUNCTION {function}() CASCADE"), "is gone"),
+        ("DROP VIEW public_0001_before.items".to_owned(), "is gone"),
+        ("ALTER VIEW public_0001_before.items ALTER a SET DEFAULT 1".to_owned(), "is not as"),
+    ] {
+        must(&admin, &damage).await;
+        let status = database.migrator().await.status(&all).await.unwrap();
+        assert!(
+            !status.damage.is_empty() && status.damage.iter().all(|line| line.contains(told)),
+            "{damage}: {:?}",
+            status.damage
+        );
+        let error = database.migrator().await.complete(&mut Quiet).await.unwrap_err();
+        assert!(
+            error.is_refused() && error.message().contains(&status.damage[0]) && error.to_string().contains("`repair`"),
+            "{error}"
+        );
+        let done = database.migrator().await.repair().await.unwrap();
+        assert_eq!(done, diptych::Outcome::Done(status.damage), "{damage}");
+        assert!(database.migrator().await.status(&all).await.unwrap().damage.is_empty());
+        must(&database.on("0001_before").await, &format!("INSERT INTO items VALUES ({counted}, 1.5, '1', 1, 'sad', '{{}}')"))
+            .await;
+        assert_eq!(ask(&database.on("0002_change").await, &format!("SELECT a FROM items WHERE id = {counted}")).await, "1.5");
+        counted += 1;
+    }
+    assert!(matches!(database.migrator().await.repair().await.unwrap(), diptych::Outcome::Nothing(_)));
+    // what cannot be put back: the way out is rollback, which also finds what is gone
+    let shadow = ask(&admin, "SELECT attname FROM pg_attribute WHERE attrelid = 'items'::regclass AND attname LIKE '\\_diptych\\_new\\_%' ORDER BY 1 LIMIT 1").await;
+    for (damage, is_lost) in [
+        ("DROP VIEW public_0002_change.items".to_owned(), false),
+        (format!("ALTER TABLE items ALTER \"{shadow}\" SET DEFAULT '9'"), true),
+        (format!("ALTER TABLE items DROP COLUMN \"{shadow}\" CASCADE"), true),
+    ] {
+        must(&admin, &damage).await;
+        let error = database.migrator().await.complete(&mut Quiet).await.unwrap_err();
+        let hint = if is_lost { "run `rollback`" } else { "run `repair`" };
+        assert!(error.is_refused() && error.to_string().contains(hint), "{damage}: {error}");
+        if is_lost {
+            let error = database.migrator().await.repair().await.unwrap_err();
+            assert!(error.is_refused() && error.to_string().contains(hint), "{damage}: {error}");
+        }
+        database.migrator().await.rollback(&mut Quiet).await.unwrap();
+        must(&admin, "DELETE FROM items").await;
+        assert_eq!(database.catalog().await, catalog, "{damage}");
+        database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
+        counted += 1;
+    }
+    database.migrator().await.complete(&mut Quiet).await.unwrap();
+    println!("b9: {counted} kinds of damage");
+}

@@ -1,0 +1,91 @@
+//! What a start has made is still there as it was made: triggers, functions, columns, indexes, constraints, views.
+
+use tokio_postgres::{Client, GenericClient};
+
+use crate::error::{Error, Result};
+use crate::state::Recorded;
+use diptych_core::chain::Version;
+use diptych_core::guard;
+
+/// Something of a start that is gone, or another than it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Damage {
+    /// For people.
+    pub what: String,
+    /// The statements that put it back, where there are any.
+    pub put_back: Option<String>,
+}
+
+const INVENTORY: &str = include_str!("state/made.sql");
+
+/// The schemas whose views belong to a version on its way.
+fn schemas(base: &str, pending: &Recorded, older: Option<&Version>) -> Vec<String> {
+    let versions = [Some(&pending.version), older].into_iter().flatten().map(|version| version.views.clone());
+    versions.chain([guard::schema(base)]).collect()
+}
+
+/// Writes down what is there at the end of a start.
+pub(crate) async fn enter(client: &impl GenericClient, base: &str, pending: &Recorded, older: Option<&Version>) -> Result<()> {
+    forget(client, base, &pending.version.name).await?;
+    let sql = format!(
+        "INSERT INTO diptych.made (base, version, kind, name, definition, put_back, major) \
+         SELECT $1::pg_catalog.text, $3, made.kind, made.name, made.definition, made.put_back, \
+         pg_catalog.current_setting('server_version_num')::pg_catalog.int4 / 10000 FROM ({INVENTORY}) AS made"
+    );
+    client.execute(&sql, &[&base, &schemas(base, pending, older), &pending.version.name]).await?;
+    Ok(())
+}
+
+/// Nothing of it counts any more.
+pub(crate) async fn forget(client: &impl GenericClient, base: &str, version: &str) -> Result<()> {
+    client.execute("DELETE FROM diptych.made WHERE base = $1 AND version = $2", &[&base, &version]).await?;
+    Ok(())
+}
+
+/// What is not as the start made it. Definitions are compared where the server is of the same major version; `pg_upgrade` and restored
+/// dumps may print them otherwise.
+pub(crate) async fn damage(client: &Client, base: &str, pending: &Recorded, older: Option<&Version>) -> Result<Vec<Damage>> {
+    let sql = format!(
+        "SELECT made.kind, made.name, there.kind IS NOT NULL, made.put_back FROM diptych.made AS made \
+         LEFT JOIN ({INVENTORY}) AS there ON there.kind = made.kind AND there.name = made.name \
+         WHERE made.base = $1 AND made.version = $3 AND (there.kind IS NULL OR (there.definition <> made.definition \
+         AND made.major = pg_catalog.current_setting('server_version_num')::pg_catalog.int4 / 10000)) ORDER BY made.kind = 'trigger', made.kind, made.name"
+    );
+    let rows = client.query(&sql, &[&base, &schemas(base, pending, older), &pending.version.name]).await?;
+    Ok(rows
+        .iter()
+        .map(|row| {
+            let (kind, name, there): (&str, &str, bool) = (row.get(0), row.get(1), row.get(2));
+            let what = format!("{kind} `{name}` {}", if there { "is not as the start made it" } else { "is gone" });
+            Damage { what, put_back: row.get(3) }
+        })
+        .collect())
+}
+
+/// The refusal to go on with it.
+pub(crate) fn refusal(version: &str, damage: &[Damage]) -> Error {
+    let few: Vec<&str> = damage.iter().take(5).map(|item| item.what.as_str()).collect();
+    let more = damage.len().saturating_sub(few.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Error::refused(format!("what the start of `{version}` made is not as it was: {}{more}", few.join("; "))).hint(
+        if damage.iter().all(|item| item.put_back.is_some()) {
+            "run `repair`, which puts it back, and compare the rows that were written meanwhile; or `rollback`, which keeps the older version's rows"
+        } else {
+            "run `rollback`, which keeps the older version's rows, and then `start`"
+        },
+    )
+}
+
+/// Puts back what can be put back, functions before the triggers that call them. What cannot stays as it is.
+pub(crate) async fn put_back(client: &mut Client, damage: &[Damage]) -> Result<()> {
+    let mut transaction = client.transaction().await?;
+    transaction.batch_execute("SET LOCAL lock_timeout = '2s'").await?;
+    for sql in damage.iter().filter_map(|item| item.put_back.as_ref()) {
+        let attempt = transaction.savepoint("item").await?;
+        if attempt.batch_execute(sql).await.is_ok() {
+            attempt.commit().await?;
+        }
+    }
+    transaction.commit().await?;
+    Ok(())
+}

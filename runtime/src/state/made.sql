@@ -1,0 +1,40 @@
+-- What keeps two versions of a base schema alive beside each other, as it is now: what it is, its name, its definition, and the statements
+-- that put it back where it is gone or another. $1 is the base schema, $2 the schemas of views.
+WITH table_ AS (
+  SELECT class.oid, class.relname FROM pg_class AS class WHERE class.relnamespace = (SELECT space.oid FROM pg_namespace AS space WHERE space.nspname = $1::text) AND class.relkind IN ('r', 'p')
+),
+trigger_ AS (
+  SELECT own.* FROM pg_trigger AS own JOIN pg_proc AS proc ON proc.oid = own.tgfoid JOIN pg_namespace AS home ON home.oid = proc.pronamespace
+  WHERE home.nspname = 'diptych' AND own.tgrelid IN (SELECT oid FROM table_) AND own.tgparentid = 0
+)
+SELECT 'function' AS kind, proc.oid::regprocedure::text AS name, pg_get_functiondef(proc.oid) AS definition,
+  pg_get_functiondef(proc.oid) || '; SELECT diptych.seal()' AS put_back
+FROM pg_proc AS proc WHERE proc.oid IN (SELECT tgfoid FROM trigger_)
+UNION ALL
+SELECT 'trigger', format('%I on %s', trigger_.tgname, trigger_.tgrelid::regclass), concat(pg_get_triggerdef(trigger_.oid), ' ', trigger_.tgenabled),
+  format('DROP TRIGGER IF EXISTS %I ON %s; %s; ALTER TABLE %s %s TRIGGER %I', trigger_.tgname, trigger_.tgrelid::regclass, pg_get_triggerdef(trigger_.oid), trigger_.tgrelid::regclass,
+    CASE trigger_.tgenabled WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'R' THEN 'ENABLE REPLICA' WHEN 'D' THEN 'DISABLE' ELSE 'ENABLE' END, trigger_.tgname)
+FROM trigger_
+UNION ALL
+SELECT 'column', format('%s.%I', table_.oid::regclass, attribute.attname),
+  concat_ws(' ', format_type(attribute.atttypid, attribute.atttypmod), CASE WHEN attribute.attnotnull THEN 'NOT NULL' END, pg_get_expr(def.adbin, def.adrelid)), NULL
+FROM table_ JOIN pg_attribute AS attribute ON attribute.attrelid = table_.oid LEFT JOIN pg_attrdef AS def ON def.adrelid = table_.oid AND def.adnum = attribute.attnum
+WHERE attribute.attnum > 0 AND NOT attribute.attisdropped AND starts_with(attribute.attname, '_diptych_')
+UNION ALL
+SELECT 'index', index.indexrelid::regclass::text, concat_ws(' ', pg_get_indexdef(index.indexrelid), CASE WHEN NOT index.indisvalid THEN 'invalid' END), NULL
+FROM pg_index AS index JOIN pg_class AS class ON class.oid = index.indexrelid WHERE index.indrelid IN (SELECT oid FROM table_) AND starts_with(class.relname, '_diptych_')
+UNION ALL
+SELECT 'constraint', format('%I of %s', con.conname, con.conrelid::regclass), pg_get_constraintdef(con.oid), NULL
+FROM pg_constraint AS con WHERE con.conrelid IN (SELECT oid FROM table_) AND starts_with(con.conname, '_diptych_') AND con.conparentid = 0 AND con.contype <> 'n'
+UNION ALL
+SELECT 'view', view_.oid::regclass::text,
+  concat_ws(' ', pg_get_viewdef(view_.oid), view_.reloptions::text, (SELECT string_agg(format('%I %s', attribute.attname, pg_get_expr(def.adbin, def.adrelid)), ', ' ORDER BY attribute.attnum)
+    FROM pg_attrdef AS def JOIN pg_attribute AS attribute ON attribute.attrelid = def.adrelid AND attribute.attnum = def.adnum WHERE def.adrelid = view_.oid)),
+  format('CREATE OR REPLACE VIEW %s%s AS %s', view_.oid::regclass, ' WITH (' || array_to_string(view_.reloptions, ', ') || ')', pg_get_viewdef(view_.oid))
+  || format(' ALTER VIEW %s OWNER TO %I;', view_.oid::regclass, (SELECT role.rolname FROM pg_roles AS role WHERE role.oid = view_.relowner))
+  || (SELECT string_agg(format(' ALTER VIEW %s ALTER COLUMN %I %s;', view_.oid::regclass, attribute.attname, coalesce('SET DEFAULT ' || pg_get_expr(def.adbin, def.adrelid), 'DROP DEFAULT')), '' ORDER BY attribute.attnum)
+    FROM pg_attribute AS attribute LEFT JOIN pg_attrdef AS def ON def.adrelid = attribute.attrelid AND def.adnum = attribute.attnum WHERE attribute.attrelid = view_.oid AND attribute.attnum > 0)
+  || coalesce((SELECT string_agg(format(' GRANT %s ON %s TO %s%s;', acl.privilege_type, view_.oid::regclass, CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(role.rolname) END,
+      CASE WHEN acl.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END), '')
+    FROM aclexplode(view_.relacl) AS acl LEFT JOIN pg_roles AS role ON role.oid = acl.grantee WHERE acl.grantee <> view_.relowner), '')
+FROM pg_class AS view_ JOIN pg_namespace AS space ON space.oid = view_.relnamespace WHERE space.nspname = ANY ($2::text[]) AND view_.relkind = 'v'
