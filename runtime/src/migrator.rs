@@ -310,6 +310,8 @@ impl Migrator {
         let plan = self.stored(pending, Command::Complete).await?;
         let older = state.parent(pending);
         if pending.state == VersionState::Started {
+            // as long as nothing is entered, there is a way back
+            self.preflight(&plan, progress).await?;
             self.begin(pending, VersionState::Completing, older.map(|version| version.name.as_str()), progress).await?;
         }
         self.run(&plan, token, progress).await?;

@@ -6,7 +6,7 @@ use crate::chain::Chain;
 use crate::ddl::{self};
 use crate::hazard::Hazard;
 use crate::path::Path;
-use crate::plan::{Action, Command, Phase, Plan, Steps, exclusive};
+use crate::plan::{Action, Command, Phase, Plan, Steps, claims, exclusive};
 use crate::schema::{Constraint, ReplicaIdentity, Table};
 use crate::shadow::{Physical, layout};
 use crate::sql::{Sql, ident, literal, qualified, user, verbatim};
@@ -17,6 +17,7 @@ use crate::{guard, names, numbers, partitions, rights, sql, sync, views};
 pub fn complete(chain: &Chain) -> Plan {
     let tables = layout(chain);
     let mut steps = Steps::new();
+    claims::checks_of_complete(chain, &tables, &mut steps);
     for table in tables.iter().filter(|table| table.is_partitioned() && table.is_kept()) {
         index_new_partitions(chain, table, &mut steps);
     }

@@ -4,7 +4,7 @@ use crate::chain::Chain;
 use crate::ddl::{self, Build, Names};
 use crate::hazard::Hazard;
 use crate::path::Path;
-use crate::plan::{Action, Command, Phase, Plan, Reaches, Steps, exclusive, preflight, share_row_exclusive};
+use crate::plan::{Action, Command, Phase, Plan, Reaches, Shape, Steps, exclusive, preflight, share_row_exclusive};
 use crate::schema::{Constraint, Index};
 use crate::shadow::{AddedConstraint, Physical, layout};
 use crate::sql::{Sql, ident, join, literal, operation, qualified, verbatim};
@@ -181,7 +181,7 @@ fn is_shared(table: &Physical<'_>, constraint: &Constraint) -> bool {
 }
 
 /// Columns that become NOT NULL without a default that says so from the beginning.
-fn proven<'a>(table: &'a Physical<'_>) -> impl Iterator<Item = &'a String> {
+pub(super) fn proven<'a>(table: &'a Physical<'_>) -> impl Iterator<Item = &'a String> {
     let added = table.added.iter().filter(|added| added.default.is_none() && !added.column.nullable);
     added.map(|added| &added.physical).chain(&table.tightened)
 }
@@ -310,6 +310,7 @@ fn build_indexes(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
                 sql: ddl::create_index(&chain.base, &table.name, &name, &index, &table.newer_names, Build::Concurrently),
                 drop: sql!("DROP INDEX CONCURRENTLY IF EXISTS {}", place),
                 bind: bind(chain, (&chain.base, &table.name, &name), table, &index, Build::Concurrently),
+                shape: Some(shape(table, &index)),
                 name: name.clone(),
             }
         };
@@ -354,6 +355,13 @@ pub(in crate::plan) fn partitioned_index(chain: &Chain, table: &Physical<'_>, na
         sql: partitions::index_template(index, &table.newer_names),
         bind: bind(chain, ("", partitions::PARTITION, partitions::PARTITION_INDEX), table, index, Build::OnPartition),
     }
+}
+
+fn shape(table: &Physical<'_>, index: &Index) -> Shape {
+    let physical = |logical: &String| ddl::physical(&table.newer_names, logical).to_owned();
+    let keys = index.columns.iter().map(|key| key.expression.is_none().then(|| physical(&key.column)));
+    let columns = keys.chain(index.include.iter().map(|name| Some(physical(name)))).collect();
+    Shape { table: table.name.clone(), unique: index.unique, partial: index.predicate.is_some(), columns }
 }
 
 /// The transaction that binds the index's texts, where they mention a column that is called otherwise until complete.
