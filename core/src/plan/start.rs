@@ -7,10 +7,10 @@ use crate::path::Path;
 use crate::plan::{Action, Command, Phase, Plan, Reaches, Shape, Steps, exclusive, preflight, share_row_exclusive};
 use crate::schema::{Constraint, Index};
 use crate::shadow::{AddedConstraint, Physical, layout};
-use crate::sql::{Sql, ident, join, literal, operation, qualified, verbatim};
+use crate::sql::{Sql, ident, join, operation, qualified, verbatim};
 use crate::stage::{Moment, Script};
 use crate::sync::{self, Direction};
-use crate::{enums, guard, names, numbers, partitions, rights, sql, views};
+use crate::{enums, guard, names, numbers, partitions, properties, rights, sql, views};
 
 /// The plan of `start` for a chain.
 pub fn start(chain: &Chain) -> Plan {
@@ -113,7 +113,7 @@ fn expand(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
         ));
     }
     let mut statements = texts.around(statements);
-    statements.extend(carry_properties(table, &place));
+    statements.extend(properties::carry_columns(table, &place));
     if table.needs_fill() {
         statements.extend(sync::filling(chain, table).statements(chain));
         statements.push(rights::seal());
@@ -132,42 +132,6 @@ fn expand(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     if shared {
         step.hazard(Hazard::OldWritesMayFail);
     }
-}
-
-/// What hangs on a column and is not in the model goes over to the column that takes its place: rights and statistics target.
-fn carry_properties(table: &Physical<'_>, place: &Sql) -> Option<Sql> {
-    let pairs: Vec<_> = table
-        .added
-        .iter()
-        .filter_map(|added| Some(sql!("({}, {})", literal(&table.lineage.origin(&added.column.name)?), literal(&added.physical))))
-        .collect();
-    if pairs.is_empty() {
-        return None;
-    }
-    let text = sql!(
-        "
-DECLARE
-  place pg_catalog.regclass := {};
-  pair record;
-  right_ record;
-BEGIN
-  FOR pair IN
-    SELECT shadow.name, attribute.attacl, attribute.attstattarget AS target
-    FROM (VALUES {}) AS shadow (origin, name)
-    JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = place AND attribute.attname = shadow.origin
-  LOOP
-    IF pair.target >= 0 THEN
-      EXECUTE pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS %s', place, pair.name, pair.target);
-    END IF;
-  {}
-  END LOOP;
-END
-",
-        literal(place.as_str()),
-        join(pairs, ", "),
-        rights::grant(&Sql::trusted("pair.attacl"), &Sql::trusted("place"), Some(&Sql::trusted("pair.name")), None)
-    );
-    Some(sql!("DO {}", crate::sql::dollar_quoted(&text)))
 }
 
 fn checks<'a>(table: &'a Physical<'_>) -> impl Iterator<Item = &'a AddedConstraint> {
