@@ -20,6 +20,7 @@ pub mod ops;
 pub mod partitions;
 pub mod path;
 pub mod plan;
+mod properties;
 mod rights;
 pub mod schema;
 pub mod settings;

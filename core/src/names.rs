@@ -49,6 +49,11 @@ pub fn object_name(first: &str, second: Option<&str>, label: &str) -> String {
     }
 }
 
+/// The name that PostgreSQL gives the type of a type's arrays.
+pub fn array_type(name: &str) -> String {
+    format!("_{}", clip(name, LONGEST - 1))
+}
+
 /// A stable 64-bit hash (FNV-1a) of a text, for ids and checksums within one release of the tool.
 pub fn hash(text: &str) -> u64 {
     let mut hash = Fnv::new();

@@ -7,6 +7,7 @@ use crate::hazard::Hazard;
 use crate::path::Path;
 use crate::sql::Sql;
 
+mod claims;
 mod clauses;
 pub mod complete;
 mod dependents;
@@ -210,6 +211,9 @@ pub enum Action {
         sql: Sql,
         /// The statement that removes an invalid leftover.
         drop: Sql,
+        /// What it is like: an index of that name that is another one is not taken for it. Absent in plans of before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shape: Option<Shape>,
         /// Where it has texts of the user's own over columns that are called otherwise until complete: a transaction that is rolled
         /// back, whose last statement gives the statement to run, with these texts bound (R6).
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -249,6 +253,19 @@ pub enum Action {
         /// Run behind the front, once per fifth of the table, so that its room is used again.
         vacuum: Sql,
     },
+}
+
+/// By what an index is told from another one of its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shape {
+    /// The table that it is on.
+    pub table: String,
+    /// Whether it is a unique one.
+    pub unique: bool,
+    /// Whether it leaves rows out.
+    pub partial: bool,
+    /// The names of its columns, those that it includes too; none for an expression.
+    pub columns: Vec<Option<String>>,
 }
 
 /// What it means that a check finds something.

@@ -48,6 +48,10 @@ pub struct Physical<'a> {
     pub added_indexes: Vec<(String, String, Index)>,
     /// Indexes that only the older version has.
     pub removed_indexes: Vec<String>,
+    /// Constraints that go, and those that take their place.
+    pub replaced_constraints: Vec<Replaced>,
+    /// Indexes that go, and those that take their place.
+    pub replaced_indexes: Vec<Replaced>,
     /// How many of the start's scripts run before the table is touched: those that its last change, or that of a table which its
     /// foreign keys point at, comes after.
     pub scripts_before: usize,
@@ -84,6 +88,15 @@ pub struct AddedConstraint {
     pub physical: String,
     /// The model.
     pub constraint: Constraint,
+}
+
+/// A constraint or index that goes, and the one that is the same over columns of another form.
+#[derive(Clone, Debug)]
+pub struct Replaced {
+    /// The name of the one that goes.
+    pub so_far: String,
+    /// The name until complete of the one that takes its place.
+    pub physical: String,
 }
 
 impl Physical<'_> {
@@ -204,6 +217,8 @@ fn physical<'a>(chain: &'a Chain, lineage: &'a Lineage, taken: &BTreeSet<String>
         kept_indexes: Vec::new(),
         added_indexes: Vec::new(),
         removed_indexes: Vec::new(),
+        replaced_constraints: Vec::new(),
+        replaced_indexes: Vec::new(),
         scripts_before: lineage.scripts_before,
     };
     match (older, newer) {
@@ -308,10 +323,50 @@ fn pair_constraints(
             None => rest.push((name.clone(), constraint.clone())),
         }
     }
-    result.removed_constraints = unmatched.into_iter().map(|(name, _)| name.clone()).collect();
+    let through = through_origins(result);
+    let mut gone: Vec<_> = unmatched
+        .into_iter()
+        .map(|(name, key)| {
+            let there = &older.constraints[name];
+            let kind = std::mem::discriminant(there);
+            Form { name: name.clone(), columns: (kind, there.columns(older)), key }
+        })
+        .collect();
+    result.removed_constraints = gone.iter().map(|form| form.name.clone()).collect();
     for (name, constraint) in rest {
         let physical = free("key", &name);
+        let columns = constraint.columns(newer).iter().map(|column| crate::ddl::physical(&through, column).to_owned()).collect();
+        let columns = (std::mem::discriminant(&constraint), columns);
+        let form = Form { name: name.clone(), columns, key: key(&constraint, newer, &through) };
+        result
+            .replaced_constraints
+            .extend(form.replaces(&mut gone).map(|so_far| Replaced { so_far, physical: physical.clone() }));
         result.added_constraints.push(AddedConstraint { name, physical, constraint });
+    }
+}
+
+/// The newer version's columns, each with the older one's column that it is, or is another form of.
+fn through_origins(result: &Physical<'_>) -> Names {
+    let below = |logical: &String, physical: &String| {
+        let origin = result.is_added(physical).then(|| result.lineage.origin(logical)).flatten();
+        origin.unwrap_or_else(|| physical.clone())
+    };
+    result.newer_names.iter().map(|(logical, physical)| (logical.clone(), below(logical, physical))).collect()
+}
+
+/// A constraint or index, to be paired with one that takes its place: by its name and columns, or by all that it says.
+struct Form<K, C> {
+    name: String,
+    columns: C,
+    key: K,
+}
+
+impl<K: PartialEq, C: PartialEq> Form<K, C> {
+    /// The name of the one of these that it replaces, which is no longer among them.
+    fn replaces(&self, gone: &mut Vec<Self>) -> Option<String> {
+        let named = gone.iter().position(|there| there.name == self.name && there.columns == self.columns);
+        let at = named.or_else(|| gone.iter().position(|there| there.key == self.key))?;
+        Some(gone.remove(at).name)
     }
 }
 
@@ -342,6 +397,7 @@ fn pair_indexes(result: &mut Physical<'_>, older: &Table, newer: &Table, free: &
     };
     let mut unmatched: Vec<_> =
         older.indexes.iter().map(|(name, there)| (name, key(there, older, &result.older_names))).collect();
+    let mut come = Vec::new();
     for (name, index) in &newer.indexes {
         let wanted = key(index, newer, &result.newer_names);
         let found = unmatched
@@ -350,8 +406,18 @@ fn pair_indexes(result: &mut Physical<'_>, older: &Table, newer: &Table, free: &
             .or_else(|| unmatched.iter().position(|there| there.1 == wanted));
         match found {
             Some(at) => result.kept_indexes.push((unmatched.remove(at).0.clone(), name.clone())),
-            None => result.added_indexes.push((name.clone(), free("index", name), index.clone())),
+            None => come.push((name, index)),
         }
     }
-    result.removed_indexes = unmatched.into_iter().map(|(name, _)| name.clone()).collect();
+    let through = through_origins(result);
+    let form = |(name, key): (&String, _)| Form { name: name.clone(), columns: older.indexes[name].columns(older), key };
+    let mut gone: Vec<_> = unmatched.into_iter().map(form).collect();
+    result.removed_indexes = gone.iter().map(|form| form.name.clone()).collect();
+    for (name, index) in come {
+        let physical = free("index", name);
+        let columns = index.columns(newer).iter().map(|column| crate::ddl::physical(&through, column).to_owned()).collect();
+        let form = Form { name: name.clone(), columns, key: key(index, newer, &through) };
+        result.replaced_indexes.extend(form.replaces(&mut gone).map(|so_far| Replaced { so_far, physical: physical.clone() }));
+        result.added_indexes.push((name.clone(), physical, index.clone()));
+    }
 }

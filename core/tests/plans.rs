@@ -51,6 +51,7 @@ fn metadata_needs_no_shadow() {
     let touched: Vec<&str> = plan
         .steps
         .iter()
+        .filter(|step| step.phase != Phase::Preflight)
         .flat_map(|step| step.action.statements())
         .map(|sql| sql.as_str())
         .filter(|sql| sql.contains("ALTER TABLE"))

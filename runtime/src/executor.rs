@@ -11,9 +11,10 @@ use crate::lease::Lease;
 use crate::session::Server;
 use crate::text::printable;
 use crate::{backfill, partitions};
+use diptych_core::names;
 use diptych_core::path::Path;
-use diptych_core::plan::{Action, Felt, Lock, Phase, Plan, Step, Verdict};
-use diptych_core::sql::{join, literal};
+use diptych_core::plan::{Action, Felt, Lock, Phase, Plan, Shape, Step, Verdict};
+use diptych_core::sql::{ident, join, literal, qualified};
 use diptych_core::{Sql, sql};
 
 /// Told what goes on; every method may be left as it is.
@@ -80,6 +81,16 @@ pub(crate) struct Executor<'a> {
     pub server: Server,
     pub limits: Limits,
     pub token: i64,
+}
+
+/// An index to be built.
+struct Build<'a> {
+    schema: &'a str,
+    name: &'a str,
+    sql: &'a Sql,
+    drop: &'a Sql,
+    bind: &'a [Sql],
+    shape: Option<&'a Shape>,
 }
 
 impl Executor<'_> {
@@ -151,8 +162,9 @@ impl Executor<'_> {
             }
             Action::Transaction { locks, statements } => return self.transaction(plan, step, locks, statements, progress).await,
             Action::Statement { sql } => self.statement(step, sql, self.gentle(), progress).await?,
-            Action::CreateIndex { schema, name, sql, drop, bind } => {
-                self.create_index(step, [schema, name], sql, drop, bind, progress).await?;
+            Action::CreateIndex { schema, name, sql, drop, bind, shape } => {
+                let build = Build { schema, name, sql, drop, bind, shape: shape.as_ref() };
+                self.create_index(step, &build, progress).await?;
             }
             Action::CreatePartitionedIndex { schema, table, name, stem, sql, bind } => {
                 let bound = if bind.is_empty() { sql.clone() } else { self.bind(step, bind, progress).await? };
@@ -269,29 +281,37 @@ impl Executor<'_> {
     }
 
     /// The index is there and valid, or it is built; what an interrupted build left is removed first.
-    async fn create_index(
-        &self,
-        step: &Step,
-        [schema, name]: [&str; 2],
-        sql: &Sql,
-        drop: &Sql,
-        bind: &[Sql],
-        progress: &mut dyn Progress,
-    ) -> Result<()> {
+    async fn create_index(&self, step: &Step, build: &Build<'_>, progress: &mut dyn Progress) -> Result<()> {
+        let place = qualified(build.schema, build.name);
         let found = self
             .client
             .query_opt(
-                "SELECT index.indisvalid FROM pg_catalog.pg_index AS index JOIN pg_catalog.pg_class AS class ON class.oid = index.indexrelid \
+                "SELECT index.indisvalid, own.relname::pg_catalog.text, index.indisunique, index.indpred IS NOT NULL, ARRAY(\
+                 SELECT attribute.attname::pg_catalog.text FROM pg_catalog.unnest(index.indkey::pg_catalog.int2[]) WITH ORDINALITY AS key (number, place) \
+                 LEFT JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = index.indrelid AND attribute.attnum = key.number ORDER BY key.place) \
+                 FROM pg_catalog.pg_index AS index JOIN pg_catalog.pg_class AS class ON class.oid = index.indexrelid JOIN pg_catalog.pg_class AS own ON own.oid = index.indrelid \
                  JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace WHERE space.nspname = $1 AND class.relname = $2",
-                &[&schema, &name],
+                &[&build.schema, &build.name],
             )
             .await?;
+        let there =
+            found.as_ref().map(|row| Shape { table: row.get(1), unique: row.get(2), partial: row.get(3), columns: row.get(4) });
+        if let (Some(wanted), Some(there)) = (build.shape, &there)
+            && wanted != there
+        {
+            return Err(Error::refused(format!("{}: another index `{}` has come meanwhile", step.title, build.name)).hint(
+                format!(
+                    "rename it and run `start` again: ALTER INDEX {place} RENAME TO {}",
+                    ident(&names::shortened(&format!("{}_by_hand", build.name)))
+                ),
+            ));
+        }
         let is_valid = found.map(|row| row.get(0));
         if is_valid == Some(true) {
             return Ok(());
         }
-        let bound = if bind.is_empty() { sql.clone() } else { self.bind(step, bind, progress).await? };
-        self.build_index(step, is_valid, &bound, drop, progress).await
+        let bound = if build.bind.is_empty() { build.sql.clone() } else { self.bind(step, build.bind, progress).await? };
+        self.build_index(step, is_valid, &bound, build.drop, progress).await
     }
 
     /// One `CREATE INDEX CONCURRENTLY`, unless the index is there and valid. No invalid one stays: a unique one would go on refusing

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use diptych_core::{Enum, Schema, Table, types};
 
 /// Every object of a schema as one line each, sorted: tables, columns, constraints, indexes, triggers, policies, sequences,
-/// rights, comments. Equal up to attribute numbers, column order, dropped slots and OIDs.
+/// rights, comments, statistics, storage: all that `pg_dump` prints of a table. Equal up to attribute numbers, column order, dropped slots and OIDs.
 pub async fn catalog(client: &Client, schema: &str) -> Result<Vec<String>> {
     let rows = client.query(QUERY, &[&schema]).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
@@ -37,16 +37,20 @@ const QUERY: &str = r#"
 WITH space AS (SELECT oid, nspname FROM pg_catalog.pg_namespace WHERE nspname = $1::pg_catalog.text),
 relation AS (SELECT class.* FROM pg_catalog.pg_class AS class JOIN space ON space.oid = class.relnamespace),
 line AS (
-  SELECT pg_catalog.format('%s %s owner=%s acl=%s options=%s persistence=%s rls=%s/%s identity=%s comment=%s',
+  SELECT pg_catalog.format('%s %s owner=%s acl=%s options=%s persistence=%s rls=%s/%s identity=%s comment=%s method=%s tablespace=%s toast=%s type=%s inherits=%s bound=%s',
     CASE relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'table partitioned by ' || pg_catalog.pg_get_partkeydef(oid) WHEN 'i' THEN 'index' WHEN 'S' THEN 'sequence' WHEN 'v' THEN 'view' ELSE relkind::text END,
     relname, relowner::pg_catalog.regrole, relacl, reloptions, relpersistence, relrowsecurity, relforcerowsecurity, relreplident,
-    pg_catalog.obj_description(oid, 'pg_class')) AS text
+    pg_catalog.obj_description(oid, 'pg_class'), (SELECT method.amname FROM pg_catalog.pg_am AS method WHERE method.oid = relam),
+    (SELECT place.spcname FROM pg_catalog.pg_tablespace AS place WHERE place.oid = reltablespace),
+    (SELECT toast.reloptions FROM pg_catalog.pg_class AS toast WHERE toast.oid = reltoastrelid), nullif(reloftype, 0)::pg_catalog.regtype,
+    (SELECT pg_catalog.array_agg(family.inhparent::pg_catalog.regclass ORDER BY family.inhseqno) FROM pg_catalog.pg_inherits AS family WHERE family.inhrelid = relation.oid),
+    pg_catalog.pg_get_expr(relpartbound, oid)) AS text
   FROM relation WHERE relkind NOT IN ('i', 'I')
   UNION ALL
-  SELECT pg_catalog.format('column %s.%s %s notnull=%s default=%s identity=%s generated=%s collation=%s statistics=%s storage=%s acl=%s comment=%s',
+  SELECT pg_catalog.format('column %s.%s %s notnull=%s default=%s identity=%s generated=%s collation=%s statistics=%s storage=%s compression=%s options=%s acl=%s comment=%s',
     relation.relname, attribute.attname, pg_catalog.format_type(attribute.atttypid, attribute.atttypmod), attribute.attnotnull,
     pg_catalog.pg_get_expr(def.adbin, def.adrelid), attribute.attidentity, attribute.attgenerated, attribute.attcollation::pg_catalog.regcollation,
-    attribute.attstattarget, attribute.attstorage, attribute.attacl, pg_catalog.col_description(relation.oid, attribute.attnum))
+    attribute.attstattarget, attribute.attstorage, attribute.attcompression, attribute.attoptions, attribute.attacl, pg_catalog.col_description(relation.oid, attribute.attnum))
   FROM relation JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = relation.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped
   LEFT JOIN pg_catalog.pg_attrdef AS def ON def.adrelid = relation.oid AND def.adnum = attribute.attnum
   WHERE relation.relkind IN ('r', 'p', 'v')
@@ -55,16 +59,22 @@ line AS (
     pg_catalog.pg_get_constraintdef(con.oid), con.convalidated, pg_catalog.obj_description(con.oid, 'pg_constraint'))
   FROM pg_catalog.pg_constraint AS con JOIN relation ON relation.oid = con.conrelid WHERE con.contype <> 'n'
   UNION ALL
-  SELECT pg_catalog.format('index %s valid=%s ready=%s replica=%s options=%s tablespace=%s', pg_catalog.pg_get_indexdef(index.indexrelid), index.indisvalid,
-    index.indisready, index.indisreplident, relation.reloptions, space.spcname)
+  SELECT pg_catalog.format('index %s valid=%s ready=%s replica=%s options=%s tablespace=%s clustered=%s columns=%s statistics=%s comment=%s', pg_catalog.pg_get_indexdef(index.indexrelid), index.indisvalid,
+    index.indisready, index.indisreplident, relation.reloptions, space.spcname, index.indisclustered,
+    (SELECT pg_catalog.array_agg(own.attname ORDER BY own.attnum) FROM pg_catalog.pg_attribute AS own WHERE own.attrelid = relation.oid),
+    (SELECT pg_catalog.array_agg(own.attstattarget ORDER BY own.attnum) FROM pg_catalog.pg_attribute AS own WHERE own.attrelid = relation.oid),
+    pg_catalog.obj_description(relation.oid, 'pg_class'))
   FROM pg_catalog.pg_index AS index JOIN relation ON relation.oid = index.indexrelid
   LEFT JOIN pg_catalog.pg_tablespace AS space ON space.oid = relation.reltablespace
   UNION ALL
-  SELECT pg_catalog.format('trigger %s enabled=%s', pg_catalog.pg_get_triggerdef(trigger_.oid), trigger_.tgenabled)
+  SELECT pg_catalog.format('trigger %s enabled=%s comment=%s', pg_catalog.pg_get_triggerdef(trigger_.oid), trigger_.tgenabled,
+    pg_catalog.obj_description(trigger_.oid, 'pg_trigger'))
   FROM pg_catalog.pg_trigger AS trigger_ JOIN relation ON relation.oid = trigger_.tgrelid WHERE NOT trigger_.tgisinternal
   UNION ALL
-  SELECT pg_catalog.format('policy %s on %s %s %s %s', policy.polname, relation.relname, policy.polcmd,
-    pg_catalog.pg_get_expr(policy.polqual, policy.polrelid), pg_catalog.pg_get_expr(policy.polwithcheck, policy.polrelid))
+  SELECT pg_catalog.format('policy %s on %s %s permissive=%s roles=%s %s %s comment=%s', policy.polname, relation.relname, policy.polcmd, policy.polpermissive,
+    policy.polroles::pg_catalog.regrole[],
+    pg_catalog.pg_get_expr(policy.polqual, policy.polrelid), pg_catalog.pg_get_expr(policy.polwithcheck, policy.polrelid),
+    pg_catalog.obj_description(policy.oid, 'pg_policy'))
   FROM pg_catalog.pg_policy AS policy JOIN relation ON relation.oid = policy.polrelid
   UNION ALL
   SELECT pg_catalog.format('sequence %s %s start=%s increment=%s max=%s min=%s cache=%s cycle=%s owned by %s.%s', relation.relname,
@@ -75,6 +85,19 @@ line AS (
     AND depend.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND depend.deptype IN ('a', 'i')
   LEFT JOIN pg_catalog.pg_class AS owner ON owner.oid = depend.refobjid
   LEFT JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = depend.refobjid AND attribute.attnum = depend.refobjsubid
+  UNION ALL
+  SELECT pg_catalog.format('statistics %s target=%s owner=%s comment=%s', pg_catalog.pg_get_statisticsobjdef(statistics.oid), statistics.stxstattarget,
+    statistics.stxowner::pg_catalog.regrole, pg_catalog.obj_description(statistics.oid, 'pg_statistic_ext'))
+  FROM pg_catalog.pg_statistic_ext AS statistics JOIN relation ON relation.oid = statistics.stxrelid
+  UNION ALL
+  SELECT pg_catalog.format('rule %s enabled=%s comment=%s', pg_catalog.pg_get_ruledef(rule.oid), rule.ev_enabled, pg_catalog.obj_description(rule.oid, 'pg_rewrite'))
+  FROM pg_catalog.pg_rewrite AS rule JOIN relation ON relation.oid = rule.ev_class
+  UNION ALL
+  SELECT pg_catalog.format('published %s %s', published.pubname, published.tablename)
+  FROM pg_catalog.pg_publication_tables AS published JOIN space ON space.nspname = published.schemaname
+  UNION ALL
+  SELECT pg_catalog.format('label %s %s %s %s', label.objtype, label.objname, label.provider, label.label)
+  FROM pg_catalog.pg_seclabels AS label JOIN space ON space.oid = label.objnamespace
   UNION ALL
   SELECT pg_catalog.format('function %s(%s) %s', proc.proname, pg_catalog.pg_get_function_identity_arguments(proc.oid), pg_catalog.md5(proc.prosrc))
   FROM pg_catalog.pg_proc AS proc JOIN space ON space.oid = proc.pronamespace

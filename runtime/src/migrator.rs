@@ -325,6 +325,8 @@ impl Migrator {
             if !damage.is_empty() {
                 return Err(made::refusal(&name, &damage));
             }
+            // as long as nothing is entered, there is a way back
+            self.preflight(&plan, progress).await?;
             self.begin(pending, VersionState::Completing, older.map(|version| version.name.as_str()), progress).await?;
         }
         self.run(&plan, token, progress).await?;

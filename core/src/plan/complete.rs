@@ -6,17 +6,18 @@ use crate::chain::Chain;
 use crate::ddl::{self};
 use crate::hazard::Hazard;
 use crate::path::Path;
-use crate::plan::{Action, Command, Phase, Plan, Steps, exclusive};
+use crate::plan::{Action, Command, Phase, Plan, Steps, claims, exclusive};
 use crate::schema::{Constraint, ReplicaIdentity, Table};
 use crate::shadow::{Physical, layout};
 use crate::sql::{Sql, ident, literal, qualified, user, verbatim};
 use crate::stage::Moment;
-use crate::{guard, names, numbers, partitions, rights, sql, sync, views};
+use crate::{guard, names, numbers, partitions, properties, rights, sql, sync, views};
 
 /// The plan of `complete` for a chain.
 pub fn complete(chain: &Chain) -> Plan {
     let tables = layout(chain);
     let mut steps = Steps::new();
+    claims::checks_of_complete(chain, &tables, &mut steps);
     for table in tables.iter().filter(|table| table.is_partitioned() && table.is_kept()) {
         index_new_partitions(chain, table, &mut steps);
     }
@@ -130,12 +131,13 @@ fn drop_foreign_keys(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_
         let parent = tables.iter().find(|there| there.older.is_some() && there.lineage.oldest().table == references.table);
         let parent = qualified(&chain.base, parent.map_or(references.table.as_str(), |there| &there.name));
         let both = if parent == place { vec![place.clone()] } else { vec![place.clone(), parent] };
+        let drop = sql!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}", place, ident(name));
         steps
             .transaction(
                 Phase::Contract,
                 format!("drop foreign key `{name}` of `{}`", table.name),
                 exclusive(&both, &both),
-                vec![sql!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}", place, ident(name))],
+                properties::carry_comment(table, name, &place).into_iter().chain([drop]).collect(),
             )
             .lock(format!("ACCESS EXCLUSIVE on {}, instant", sql::join(both, ", ")))
             .hazard(Hazard::ForeignKeyDrop)
@@ -216,9 +218,12 @@ fn contract(chain: &Chain, table: &Physical<'_>, name: &str) -> Vec<Sql> {
         if table.needs_sync() {
             statements.extend(sync::remove(chain, table));
         }
+        statements.extend(properties::carry_columns_again(table, &place));
+        statements.extend(properties::put_down(chain, table));
         for name in &table.removed_constraints {
             let key = table.older.and_then(|older| older.constraints.get(name));
             if !matches!(key, Some(Constraint::ForeignKey { .. })) {
+                statements.extend(properties::carry_comment(table, name, &place));
                 statements.push(sql!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}", place, ident(name)));
             }
         }
@@ -252,6 +257,8 @@ fn contract(chain: &Chain, table: &Physical<'_>, name: &str) -> Vec<Sql> {
     if table.is_kept() {
         statements.extend(rename_columns(table, &place));
         statements.extend(final_constraints(chain, table, &place));
+        statements.extend(properties::take_up(table));
+        statements.extend(properties::name_index_columns(table, &place));
         statements.extend(final_identity(table, newer, &place));
         statements.extend(Path::newer(chain, &chain.newer.views).around(final_defaults(table, newer, &place)));
         statements.extend(comments(table, newer, &place));
@@ -279,10 +286,15 @@ DECLARE
   newer pg_catalog.regclass := {}::pg_catalog.regclass;
   rights pg_catalog.aclitem[];
   owner pg_catalog.oid;
+  comment pg_catalog.text;
   right_ record;
 BEGIN
   EXECUTE pg_catalog.format('SELECT pg_catalog.setval(%L, last_value, is_called) FROM %s', newer, older);
-  SELECT class.relacl, class.relowner INTO rights, owner FROM pg_catalog.pg_class AS class WHERE class.oid = older;
+  SELECT class.relacl, class.relowner, pg_catalog.obj_description(older, 'pg_class') INTO rights, owner, comment
+    FROM pg_catalog.pg_class AS class WHERE class.oid = older;
+  IF comment IS NOT NULL THEN
+    EXECUTE pg_catalog.format('COMMENT ON SEQUENCE %s IS %L', newer, comment);
+  END IF;
   {}
 END
 ",

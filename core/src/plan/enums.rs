@@ -6,7 +6,7 @@ use crate::shadow::Physical;
 use crate::sql::{Sql, join, literal, qualified};
 use crate::{enums, sql, views};
 
-/// The types of the version before are as they were left, the names of new ones are free, and nothing unknown uses what goes.
+/// The types of the version before are as they were left, new ones are none of the server's own, and nothing unknown uses what goes.
 pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     let list = |labels: &[String]| sql!("ARRAY[{}]::pg_catalog.text[]", join(labels.iter().map(|label| literal(label)), ", "));
     let known = chain.stage.from.enums.iter().map(|(name, model)| sql!("({}, {})", literal(name), list(&model.labels)));
@@ -33,15 +33,14 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     if !created.is_empty() {
         push(
             steps,
-            "the names of the new enums are free",
+            "the names of the new enums are no names of the server's own types",
             sql!(
-                "SELECT there.typname::pg_catalog.text FROM pg_catalog.pg_type AS there JOIN pg_catalog.pg_namespace AS space ON space.oid = there.typnamespace \
-                 WHERE space.nspname IN ({}, 'pg_catalog') AND there.typname IN ({})",
-                literal(&chain.base),
+                "SELECT there.typname::pg_catalog.text FROM pg_catalog.pg_type AS there \
+                 WHERE there.typnamespace = 'pg_catalog'::pg_catalog.regnamespace AND there.typname IN ({})",
                 join(created, ", ")
             ),
-            "there already is a type of that name".to_owned(),
-            "drop it, or choose another name for the new enum",
+            "PostgreSQL has types of that name".to_owned(),
+            "choose another name for the new enum",
         );
     }
     let gone = chain.stage.enums.iter().filter(|form| form.in_from && !form.in_to);

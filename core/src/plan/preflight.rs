@@ -4,7 +4,7 @@ use crate::chain::Chain;
 use crate::enums;
 use crate::path::Path;
 use crate::plan::start::new_indexes;
-use crate::plan::{Action, Phase, Steps, Verdict, clauses, dependents, rows, surroundings};
+use crate::plan::{Action, Phase, Steps, Verdict, claims, clauses, dependents, rows, surroundings};
 use crate::schema::Constraint;
 use crate::shadow::Physical;
 use crate::sql::{Sql, ident, join, literal};
@@ -37,25 +37,6 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
                 ),
                 refusal: format!("schema `{base}` lacks what the version before had"),
                 hint: "the database was changed outside Diptych: put back what is missing".into(),
-                verdict: Verdict::Refuse,
-            },
-        );
-    }
-    let created: Vec<_> =
-        tables.iter().filter(|table| table.older.is_none()).map(|table| sql!("({})", literal(&table.name))).collect();
-    if !created.is_empty() {
-        steps.push(
-            Phase::Preflight,
-            "the names of the new tables are free",
-            Action::Check {
-                sql: sql!(
-                    "SELECT class.relname::pg_catalog.text FROM pg_catalog.pg_class AS class JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace \
-                     JOIN (VALUES {}) AS wanted (table_) ON wanted.table_ = class.relname WHERE space.nspname = {}",
-                    join(created, ", "),
-                    literal(base)
-                ),
-                refusal: format!("schema `{base}` already has a relation of that name"),
-                hint: "rename or drop it, or choose another name for the new table".into(),
                 verdict: Verdict::Refuse,
             },
         );
@@ -97,6 +78,7 @@ pub(super) fn checks_after_script(chain: &Chain, tables: &[Physical<'_>], script
 /// Types, definitions and rows of the tables that come after so many scripts.
 fn of_tables(chain: &Chain, tables: &[Physical<'_>], scripts: usize, steps: &mut Steps) {
     let here: Vec<_> = tables.iter().filter(|table| table.scripts_before == scripts).collect();
+    claims::checks_of_start(chain, &here, steps);
     types_exist(chain, &here, steps);
     definitions(chain, &here, steps);
     foreign_keys_fit(chain, tables, &here, steps);

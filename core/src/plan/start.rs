@@ -4,13 +4,13 @@ use crate::chain::Chain;
 use crate::ddl::{self, Build, Names};
 use crate::hazard::Hazard;
 use crate::path::Path;
-use crate::plan::{Action, Command, Phase, Plan, Reaches, Steps, exclusive, preflight, share_row_exclusive};
+use crate::plan::{Action, Command, Phase, Plan, Reaches, Shape, Steps, exclusive, preflight, share_row_exclusive};
 use crate::schema::{Constraint, Index};
 use crate::shadow::{AddedConstraint, Physical, layout};
-use crate::sql::{Sql, ident, join, literal, operation, qualified, verbatim};
+use crate::sql::{Sql, ident, join, operation, qualified, verbatim};
 use crate::stage::{Moment, Script};
 use crate::sync::{self, Direction};
-use crate::{enums, guard, names, numbers, partitions, rights, sql, views};
+use crate::{enums, guard, names, numbers, partitions, properties, rights, sql, views};
 
 /// The plan of `start` for a chain.
 pub fn start(chain: &Chain) -> Plan {
@@ -120,7 +120,7 @@ fn expand(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
         ));
     }
     let mut statements = texts.around(statements);
-    statements.extend(carry_properties(table, &place));
+    statements.extend(properties::carry_columns(table, &place));
     if table.needs_fill() {
         statements.extend(sync::filling(chain, table).statements(chain));
         statements.push(rights::seal());
@@ -141,42 +141,6 @@ fn expand(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     }
 }
 
-/// What hangs on a column and is not in the model goes over to the column that takes its place: rights and statistics target.
-fn carry_properties(table: &Physical<'_>, place: &Sql) -> Option<Sql> {
-    let pairs: Vec<_> = table
-        .added
-        .iter()
-        .filter_map(|added| Some(sql!("({}, {})", literal(&table.lineage.origin(&added.column.name)?), literal(&added.physical))))
-        .collect();
-    if pairs.is_empty() {
-        return None;
-    }
-    let text = sql!(
-        "
-DECLARE
-  place pg_catalog.regclass := {};
-  pair record;
-  right_ record;
-BEGIN
-  FOR pair IN
-    SELECT shadow.name, attribute.attacl, attribute.attstattarget AS target
-    FROM (VALUES {}) AS shadow (origin, name)
-    JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = place AND attribute.attname = shadow.origin
-  LOOP
-    IF pair.target >= 0 THEN
-      EXECUTE pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS %s', place, pair.name, pair.target);
-    END IF;
-  {}
-  END LOOP;
-END
-",
-        literal(place.as_str()),
-        join(pairs, ", "),
-        rights::grant(&Sql::trusted("pair.attacl"), &Sql::trusted("place"), Some(&Sql::trusted("pair.name")), None)
-    );
-    Some(sql!("DO {}", crate::sql::dollar_quoted(&text)))
-}
-
 fn checks<'a>(table: &'a Physical<'_>) -> impl Iterator<Item = &'a AddedConstraint> {
     table.added_constraints.iter().filter(|added| table.is_kept() && matches!(added.constraint, Constraint::Check { .. }))
 }
@@ -188,7 +152,7 @@ fn is_shared(table: &Physical<'_>, constraint: &Constraint) -> bool {
 }
 
 /// Columns that become NOT NULL without a default that says so from the beginning.
-fn proven<'a>(table: &'a Physical<'_>) -> impl Iterator<Item = &'a String> {
+pub(super) fn proven<'a>(table: &'a Physical<'_>) -> impl Iterator<Item = &'a String> {
     let added = table.added.iter().filter(|added| !added.is_filled_at_once() && !added.column.nullable);
     added.map(|added| &added.physical).chain(&table.tightened)
 }
@@ -317,6 +281,7 @@ fn build_indexes(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
                 sql: ddl::create_index(&chain.base, &table.name, &name, &index, &table.newer_names, Build::Concurrently),
                 drop: sql!("DROP INDEX CONCURRENTLY IF EXISTS {}", place),
                 bind: bind(chain, (&chain.base, &table.name, &name), table, &index, Build::Concurrently),
+                shape: Some(shape(table, &index)),
                 name: name.clone(),
             }
         };
@@ -361,6 +326,13 @@ pub(in crate::plan) fn partitioned_index(chain: &Chain, table: &Physical<'_>, na
         sql: partitions::index_template(index, &table.newer_names),
         bind: bind(chain, ("", partitions::PARTITION, partitions::PARTITION_INDEX), table, index, Build::OnPartition),
     }
+}
+
+fn shape(table: &Physical<'_>, index: &Index) -> Shape {
+    let physical = |logical: &String| ddl::physical(&table.newer_names, logical).to_owned();
+    let keys = index.columns.iter().map(|key| key.expression.is_none().then(|| physical(&key.column)));
+    let columns = keys.chain(index.include.iter().map(|name| Some(physical(name)))).collect();
+    Shape { table: table.name.clone(), unique: index.unique, partial: index.predicate.is_some(), columns }
 }
 
 /// The transaction that binds the index's texts, where they mention a column that is called otherwise until complete.

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod blockers;
+mod catalog;
 pub(crate) mod cli;
 mod crash;
 mod data;
