@@ -7,6 +7,7 @@ use tokio_postgres::Client;
 use crate::connect::Target;
 use crate::error::{Error, Kind, Result};
 use crate::executor::{Executor, Limits, Progress, jittered};
+use crate::folder::{self, Files, Missing, Problem};
 use crate::lease::{self, Lease};
 use crate::session::{self, Server};
 pub use crate::state::VersionState;
@@ -27,6 +28,8 @@ pub struct Options {
     pub timeout: Duration,
     /// What becomes of `complete` and `rollback` while somebody is on the version that they remove (refused at once).
     pub guard: Guard,
+    /// What becomes of a command where a migration that the database has applied is not among the recorded ones (refused).
+    pub missing: Missing,
 }
 
 /// What to do while processes hold a lease on the version that goes.
@@ -45,6 +48,7 @@ impl Default for Options {
             lock_timeout: Duration::from_millis(500),
             timeout: Duration::from_secs(600),
             guard: Guard::Wait(Duration::ZERO),
+            missing: Missing::Refuse,
         }
     }
 }
@@ -56,6 +60,8 @@ pub struct Migrator {
     target: Target,
     options: Options,
     server: Server,
+    /// What `complete` and `rollback` compare with what the database has applied.
+    recorded: Option<(Vec<Migration>, Vec<String>)>,
 }
 
 /// What a command came to.
@@ -78,6 +84,10 @@ pub struct Status {
     pub pending: Option<PendingVersion>,
     /// Recorded migrations that are not started.
     pub unstarted: Vec<String>,
+    /// Migrations of retired versions that are no longer recorded: nothing needs them any more.
+    pub trimmed: Vec<String>,
+    /// What of the recorded migrations does not fit what the database has applied.
+    pub problems: Vec<Problem>,
     /// Who uses which version: the processes that connected through Diptych.
     pub leases: Vec<Lease>,
     /// What applications have created in the schemas of versions, or left there: it goes to the base schema when the version goes,
@@ -107,6 +117,15 @@ enum Goes {
     Newer,
 }
 
+impl Goes {
+    fn command(self) -> Command {
+        match self {
+            Goes::Older => Command::Complete,
+            Goes::Newer => Command::Rollback,
+        }
+    }
+}
+
 impl Migrator {
     /// Connects to what [`parse`](crate::connect::parse) made of a URL, or to a driver's configuration.
     pub async fn connect(target: impl Into<Target>, options: Options) -> Result<Self> {
@@ -116,12 +135,20 @@ impl Migrator {
         if server.major < 14 {
             return Err(Error::refused(format!("the server is PostgreSQL {}", server.major)).hint("use PostgreSQL 14 or newer"));
         }
-        Ok(Migrator { client, target, options, server })
+        Ok(Migrator { client, target, options, server, recorded: None })
     }
 
-    /// How it stands; changes nothing.
-    pub async fn status(&self, migrations: &[Migration]) -> Result<Status> {
+    /// The same, whose `complete` and `rollback` compare these recorded migrations with what the database has applied, as `start` does
+    /// with those that it is given: they are refused where one is missing ([`Options::missing`]). Without, these two compare nothing.
+    #[must_use]
+    pub fn recorded<'a>(self, files: impl Into<Files<'a>>) -> Self {
+        Migrator { recorded: files.into().owned(), ..self }
+    }
+
+    /// How it stands; changes nothing. What of the recorded migrations does not fit is told, and no error.
+    pub async fn status<'a>(&self, files: impl Into<Files<'a>>) -> Result<Status> {
         let state = self.load().await?;
+        let comparison = folder::compare(&self.options.base, &state, files.into());
         let pending = match state.pending() {
             None => None,
             Some(recorded) => {
@@ -145,7 +172,9 @@ impl Migrator {
             schema: self.options.base.clone(),
             live: state.live().map(|recorded| recorded.version.name.clone()),
             pending,
-            unstarted: unstarted(&state, migrations)?.iter().map(|migration| migration.name.clone()).collect(),
+            unstarted: comparison.unstarted.iter().map(|migration| migration.name.clone()).collect(),
+            trimmed: comparison.trimmed.iter().map(|name| (*name).to_owned()).collect(),
+            problems: comparison.problems(),
             leases: lease::list(&self.client, &self.options.base).await?,
             foreign: state::foreign_objects(&self.client, &self.options.base).await?,
         })
@@ -154,6 +183,7 @@ impl Migrator {
     /// The plan that a command would carry out now; none where there is nothing to do. Changes nothing.
     pub async fn plan(&self, command: Command, migrations: &[Migration], to: Option<&str>) -> Result<Option<Plan>> {
         let state = self.load().await?;
+        self.agreed(&state, command, migrations.into())?;
         if let Some(pending) = state.pending() {
             let stored = state::stored_plan(&self.client, &self.options.base, pending, command).await?;
             return match stored {
@@ -167,7 +197,7 @@ impl Migrator {
     }
 
     async fn plan_start(&self, state: &State, migrations: &[Migration], to: Option<&str>) -> Result<Option<Plan>> {
-        let wanted = up_to(state, unstarted(state, migrations)?, to)?;
+        let wanted = up_to(state, self.unstarted(state, migrations)?, to)?;
         let wanted = if state.live().is_none() { &wanted[..wanted.len().min(1)] } else { &wanted[..] };
         Ok(self.extend(state, wanted).await?.map(|chain| start(&chain)))
     }
@@ -199,7 +229,7 @@ impl Migrator {
         let mut done = Vec::new();
         loop {
             let state = self.load().await?;
-            let waiting = up_to(&state, unstarted(&state, migrations)?, to)?;
+            let waiting = up_to(&state, self.unstarted(&state, migrations)?, to)?;
             if let Some(pending) = state.pending() {
                 let name = pending.version.name.clone();
                 match pending.state {
@@ -269,15 +299,11 @@ impl Migrator {
         state::prepare(&self.client).await?;
         let since = Instant::now();
         loop {
-            let outcome = match goes {
-                Goes::Older => {
-                    let token = self.take_run(Command::Complete).await?;
-                    self.complete_locked(token, progress).await
-                }
-                Goes::Newer => {
-                    let token = self.take_run(Command::Rollback).await?;
-                    self.rollback_locked(token, progress).await
-                }
+            let token = self.take_run(goes.command()).await?;
+            let outcome = match (self.as_recorded(goes.command()).await, goes) {
+                (Err(error), _) => Err(error),
+                (Ok(()), Goes::Older) => self.complete_locked(token, progress).await,
+                (Ok(()), Goes::Newer) => self.rollback_locked(token, progress).await,
             };
             // not while the run is held: the other command may come first
             self.release().await;
@@ -434,6 +460,25 @@ impl Migrator {
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
+    /// The recorded migrations that are not started, in order, unless they do not fit what is.
+    fn unstarted(&self, state: &State, migrations: &[Migration]) -> Result<Vec<Migration>> {
+        self.agreed(state, Command::Start, migrations.into())?;
+        let comparison = folder::compare(&self.options.base, state, migrations.into());
+        Ok(comparison.unstarted.into_iter().cloned().collect())
+    }
+
+    /// The recorded migrations let a command be carried out.
+    fn agreed(&self, state: &State, command: Command, files: Files<'_>) -> Result<()> {
+        let comparison = folder::compare(&self.options.base, state, files);
+        comparison.refusal(command, self.options.missing).map_or(Ok(()), |problem| Err(problem.into()))
+    }
+
+    /// The same for those that this migrator knows of, if it does.
+    async fn as_recorded(&self, command: Command) -> Result<()> {
+        let Some((migrations, unreadable)) = &self.recorded else { return Ok(()) };
+        self.agreed(&self.load().await?, command, Files::from(migrations).with_unreadable(unreadable))
+    }
+
     async fn schema_exists(&self) -> Result<()> {
         let base = &self.options.base;
         let row = self.client.query_opt("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1", &[base]).await?;
@@ -467,31 +512,10 @@ impl Migrator {
     }
 }
 
-/// The recorded migrations that are not started, in order; a recorded file that changed since is refused.
-fn unstarted(state: &State, migrations: &[Migration]) -> Result<Vec<Migration>> {
-    let applied = state.applied();
-    for migration in migrations {
-        if let Some(there) = applied.iter().find(|there| there.name == migration.name)
-            && there.checksum() != migration.checksum()
-        {
-            return Err(Error::refused(format!("migration `{}` is not what was started in this database", migration.name))
-                .hint("put the file back as it was, and record the change as a new migration"));
-        }
-    }
-    let last = migrations.iter().rposition(|migration| applied.iter().any(|there| there.name == migration.name));
-    let first = last.map_or(0, |at| at + 1);
-    if let Some(skipped) = migrations[..first].iter().find(|migration| !applied.iter().any(|there| there.name == migration.name))
-    {
-        return Err(Error::refused(format!("migration `{}` was never started, but a later one was", skipped.name))
-            .hint("rename it so that it comes last"));
-    }
-    Ok(migrations[first..].to_vec())
-}
-
 /// Those of the migrations up to a version; none where that version is started already.
 fn up_to(state: &State, migrations: Vec<Migration>, to: Option<&str>) -> Result<Vec<Migration>> {
     let Some(to) = to else { return Ok(migrations) };
-    if state.applied().iter().any(|there| there.name == to) {
+    if state.applied().any(|(there, _)| there.name == to) {
         return Ok(Vec::new());
     }
     match migrations.iter().position(|migration| migration.name == to) {

@@ -151,10 +151,10 @@ impl State {
         self.versions.iter().map(|recorded| &recorded.version).find(|version| version.name == *parent)
     }
 
-    /// The names of the migrations that were started and not rolled back.
-    pub fn applied(&self) -> Vec<&Migration> {
+    /// The migrations that were started and not rolled back, in order, each with its version.
+    pub fn applied(&self) -> impl Iterator<Item = (&Migration, &Recorded)> {
         let kept = self.versions.iter().filter(|recorded| recorded.state != VersionState::RolledBack);
-        kept.flat_map(|recorded| &recorded.migrations).collect()
+        kept.flat_map(|recorded| recorded.migrations.iter().map(move |migration| (migration, recorded)))
     }
 
     /// The chain that further migrations would make.

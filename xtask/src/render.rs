@@ -1,7 +1,7 @@
 //! Plans, outcomes and status as text for people.
 
 use diptych::core::plan::{Action, Plan, Verdict};
-use diptych::{Outcome, Status};
+use diptych::{Outcome, Problem, Status};
 
 /// A plan: which way each change goes and why, then every step with its phase, locks, hazards and SQL.
 pub(crate) fn plan(plan: &Plan) -> String {
@@ -53,11 +53,20 @@ pub(crate) fn status(status: &Status) -> String {
     }
     let waiting = if status.unstarted.is_empty() { "nothing".to_owned() } else { status.unstarted.join(", ") };
     lines.push(format!("waiting  {waiting}"));
+    if !status.trimmed.is_empty() {
+        lines.push(format!("retired  {} (no longer in the folder)", status.trimmed.join(", ")));
+    }
     for lease in &status.leases {
         lines.push(format!("in use   {}: {lease}", lease.version));
     }
     for object in &status.foreign {
         lines.push(format!("foreign  {object}: goes to schema `{}` with its version, if its name is free there", status.schema));
+    }
+    for Problem { message, hint } in &status.problems {
+        lines.push(format!("problem  {}", message.replace('\n', "\n         ")));
+        if !hint.is_empty() {
+            lines.push(format!("         hint: {hint}"));
+        }
     }
     lines.join("\n")
 }

@@ -22,5 +22,6 @@ mod rights;
 mod roles;
 mod secure;
 mod serial;
+mod status;
 mod tidy;
 mod traps;

@@ -2,17 +2,18 @@
 
 use diptych::core::plan::Command;
 
+use crate::Lacking;
 use crate::config::{Context, Failure};
 use crate::{folder, render};
 
-pub(crate) async fn run(context: &Context, command: &str, to: Option<&str>, json: bool) -> Result<(), Failure> {
+pub(crate) async fn run(context: &Context, command: &str, to: Option<&str>, json: bool, lacking: Lacking) -> Result<(), Failure> {
     let command = match command {
         "complete" => Command::Complete,
         "rollback" => Command::Rollback,
         _ => Command::Start,
     };
     let migrations = folder::migrations(&context.dir)?;
-    let plan = context.migrator().await?.plan(command, &migrations, to).await?;
+    let plan = context.migrator_lacking(lacking).await?.plan(command, &migrations, to).await?;
     match plan {
         Some(plan) if json => {
             println!("{}", serde_json::to_string_pretty(&plan).map_err(|error| Failure::new(error.to_string()))?);
