@@ -205,7 +205,7 @@ impl Comparison<'_> {
                 (format!("migration `{name}` is not what was started in this database"), way_back(of).to_owned())
             }
             Finding::Unreadable(name, of) => {
-                (format!("migration `{name}` is {} and its file cannot be read", of.state), way_back(of).to_owned())
+                (format!("migration `{name}` is {} and its file cannot be read", of.state), "put the file back as it was".to_owned())
             }
             Finding::Unordered { name, applied, last, free } => {
                 let to = free.as_ref().map_or_else(|| format!("a name that sorts after `{last}`"), |free| format!("`{free}`"));
@@ -226,9 +226,8 @@ fn is_pending(version: &Recorded) -> bool {
 /// The way out for whoever has changed the file of an applied migration.
 fn way_back(version: &Recorded) -> &'static str {
     match version.state {
-        VersionState::Starting | VersionState::RollingBack => {
-            "run `rollback`, then `start` again; or put the file back as it was"
-        }
+        VersionState::Starting => "run `rollback`, then `start` again; or put the file back as it was and run `start` again",
+        VersionState::RollingBack => "run `rollback`, then `start` again",
         VersionState::Started => "put the file back as it was; or run `rollback`, then `start` again",
         VersionState::Completing => "put the file back as it was, run `complete`, and record the change as a new migration",
         _ => "put the file back as it was, and record the change as a new migration",

@@ -1,21 +1,21 @@
 //! Start, complete, rollback and status over a database.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio_postgres::Client;
 
 use crate::connect::Target;
 use crate::error::{Error, Kind, Result};
 use crate::executor::{Executor, Limits, Progress, jittered};
-use crate::folder::{self, Files, Missing, Problem};
-use crate::lease::{self, Lease};
+use crate::folder::{self, Files, Missing};
+use crate::lease;
 use crate::session::{self, Server};
 pub use crate::state::VersionState;
 use crate::state::{self, Holders, Plans, Recorded, State};
+use crate::status::{self, Status};
 use diptych_core::Migration;
 use diptych_core::chain::Chain;
 use diptych_core::facts::Book;
-use diptych_core::plan::{Command, Plan, Reached, start};
+use diptych_core::plan::{Command, Plan, start};
 
 /// How a run behaves.
 #[derive(Clone, Debug)]
@@ -73,41 +73,6 @@ pub enum Outcome {
     Nothing(String),
 }
 
-/// How a base schema stands.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Status {
-    /// The base schema.
-    pub schema: String,
-    /// The version at rest.
-    pub live: Option<String>,
-    /// The version on its way in or out, with its state.
-    pub pending: Option<PendingVersion>,
-    /// Recorded migrations that are not started.
-    pub unstarted: Vec<String>,
-    /// Migrations of retired versions that are no longer recorded: nothing needs them any more.
-    pub trimmed: Vec<String>,
-    /// What of the recorded migrations does not fit what the database has applied.
-    pub problems: Vec<Problem>,
-    /// Who uses which version: the processes that connected through Diptych.
-    pub leases: Vec<Lease>,
-    /// What applications have created in the schemas of versions, or left there: it goes to the base schema when the version goes,
-    /// where its name is free there.
-    pub foreign: Vec<String>,
-}
-
-/// A version on its way.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct PendingVersion {
-    /// Its name.
-    pub version: String,
-    /// Where it stands.
-    pub state: VersionState,
-    /// Steps done of the command under way.
-    pub steps_done: i64,
-    /// Steps in all.
-    pub steps: usize,
-}
-
 /// The version that a command removes.
 #[derive(Clone, Copy, Debug)]
 enum Goes {
@@ -148,36 +113,7 @@ impl Migrator {
     /// How it stands; changes nothing. What of the recorded migrations does not fit is told, and no error.
     pub async fn status<'a>(&self, files: impl Into<Files<'a>>) -> Result<Status> {
         let state = self.load().await?;
-        let comparison = folder::compare(&self.options.base, &state, files.into());
-        let pending = match state.pending() {
-            None => None,
-            Some(recorded) => {
-                let command = match recorded.state {
-                    VersionState::Completing => Command::Complete,
-                    VersionState::RollingBack => Command::Rollback,
-                    _ => Command::Start,
-                };
-                let base = &self.options.base;
-                let plan = state::read_plan(&self.client, base, recorded, command).await?;
-                let done = self.journal(recorded, command).await?;
-                Some(PendingVersion {
-                    version: recorded.version.name.clone(),
-                    state: recorded.state,
-                    steps_done: i64::try_from(done.len()).unwrap_or_default(),
-                    steps: plan.map_or(0, |plan| plan.steps.len()),
-                })
-            }
-        };
-        Ok(Status {
-            schema: self.options.base.clone(),
-            live: state.live().map(|recorded| recorded.version.name.clone()),
-            pending,
-            unstarted: comparison.unstarted.iter().map(|migration| migration.name.clone()).collect(),
-            trimmed: comparison.trimmed.iter().map(|name| (*name).to_owned()).collect(),
-            problems: comparison.problems(),
-            leases: lease::list(&self.client, &self.options.base).await?,
-            foreign: state::foreign_objects(&self.client, &self.options.base).await?,
-        })
+        status::read(&self.client, &self.options.base, &state, files.into()).await
     }
 
     /// The plan that a command would carry out now; none where there is nothing to do. Changes nothing.
@@ -185,9 +121,12 @@ impl Migrator {
         let state = self.load().await?;
         self.agreed(&state, command, migrations.into())?;
         if let Some(pending) = state.pending() {
+            let pending = &self.as_it_stands(pending).await?;
             let stored = state::stored_plan(&self.client, &self.options.base, pending, command).await?;
             return match stored {
-                Some(plan) if command == Command::Rollback => Ok(Some(plan.after(self.reached(pending).await?))),
+                Some(plan) if command == Command::Rollback => {
+                    Ok(Some(plan.after(state::reached(&self.client, &self.options.base, pending).await?)))
+                }
                 Some(plan) => Ok(Some(plan)),
                 None if command == Command::Start => self.plan_start(&state, migrations, to).await,
                 None => Ok(None),
@@ -248,7 +187,7 @@ impl Migrator {
                             "version `{name}` is started and not completed, and `{}` waits behind it",
                             waiting[0].name
                         ))
-                        .hint("run `complete` (or `rollback`) first"));
+                        .hint("run `complete` first, or `rollback`"));
                     }
                     VersionState::Completing => {
                         return Err(Error::refused(format!("version `{name}` is being completed"))
@@ -279,9 +218,25 @@ impl Migrator {
             done.push(chain.newer.name);
         }
         if done.is_empty() {
-            return Ok(Outcome::Nothing("every recorded migration is started".to_owned()));
+            return Ok(Outcome::Nothing(self.why_nothing(migrations, to).await?));
         }
         Ok(Outcome::Done(done))
+    }
+
+    /// Why there was nothing to start.
+    async fn why_nothing(&self, migrations: &[Migration], to: Option<&str>) -> Result<String> {
+        let state = self.load().await?;
+        let there = to.and_then(|to| state.applied().find(|(migration, _)| migration.name == to));
+        Ok(match there {
+            Some((migration, of)) if migration.name == of.version.name => {
+                format!("version `{}` is {}", migration.name, of.state)
+            }
+            Some((migration, of)) => {
+                format!("migration `{}` is part of version `{}`, which is {}", migration.name, of.version.name, of.state)
+            }
+            None if migrations.is_empty() => "no migration is recorded".to_owned(),
+            None => "every recorded migration is started".to_owned(),
+        })
     }
 
     /// Contracts: what only the older version needed goes.
@@ -348,13 +303,14 @@ impl Migrator {
         let Some(pending) = state.pending() else {
             return Ok(Outcome::Nothing("no version is started".to_owned()));
         };
+        let pending = &self.as_it_stands(pending).await?;
         let name = pending.version.name.clone();
         if pending.state == VersionState::Completing {
             return Err(Error::refused(format!("the completion of version `{name}` has begun, and its older form may be gone"))
                 .hint("run `complete` until it is done"));
         }
         let base = self.options.base.clone();
-        let reached = self.reached(pending).await?;
+        let reached = state::reached(&self.client, &self.options.base, pending).await?;
         let plan = self.stored(pending, Command::Rollback).await?.after(reached);
         if pending.state != VersionState::RollingBack {
             self.begin(pending, VersionState::RollingBack, Some(&name), progress).await?;
@@ -362,6 +318,15 @@ impl Migrator {
         self.run(&plan, token, progress).await?;
         state::end_rollback(&self.client, &base, pending).await?;
         Ok(Outcome::Done(vec![name]))
+    }
+
+    /// A version whose completion was entered and has changed nothing is as it was.
+    async fn as_it_stands(&self, pending: &Recorded) -> Result<Recorded> {
+        let mut pending = pending.clone();
+        if pending.state == VersionState::Completing && state::is_untouched(&self.client, &self.options.base, &pending).await? {
+            pending.state = VersionState::Started;
+        }
+        Ok(pending)
     }
 
     /// The plan that the start has stored for a command.
@@ -446,20 +411,6 @@ impl Migrator {
         state.extend(&self.client, &self.options.base, migrations, self.server.major).await
     }
 
-    /// How far the start of a version got: its journal says so.
-    async fn reached(&self, pending: &Recorded) -> Result<Reached> {
-        let plan = state::read_plan(&self.client, &self.options.base, pending, Command::Start).await?;
-        let done = self.journal(pending, Command::Start).await?;
-        Ok(plan.map_or_else(Reached::default, |plan| plan.reached(|id| done.contains(id))))
-    }
-
-    /// The steps of a command that are done.
-    async fn journal(&self, pending: &Recorded, command: Command) -> Result<BTreeSet<String>> {
-        let sql = "SELECT step FROM diptych.journal WHERE base = $1 AND version = $2 AND command = $3";
-        let rows = self.client.query(sql, &[&self.options.base, &pending.version.name, &command.to_string()]).await?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
-    }
-
     /// The recorded migrations that are not started, in order, unless they do not fit what is.
     fn unstarted(&self, state: &State, migrations: &[Migration]) -> Result<Vec<Migration>> {
         self.agreed(state, Command::Start, migrations.into())?;
@@ -520,9 +471,13 @@ fn up_to(state: &State, migrations: Vec<Migration>, to: Option<&str>) -> Result<
     }
     match migrations.iter().position(|migration| migration.name == to) {
         Some(at) => Ok(migrations.into_iter().take(at + 1).collect()),
-        None => Err(Error::refused(format!("there is no migration `{to}` to start")).hint(format!(
-            "the migrations that are not started are {}",
-            migrations.iter().map(|migration| format!("`{}`", migration.name)).collect::<Vec<_>>().join(", ")
-        ))),
+        None => {
+            let names: Vec<String> = migrations.iter().map(|migration| format!("`{}`", migration.name)).collect();
+            let hint = match names.len() {
+                0 => "every recorded migration is started; `status` shows the versions".to_owned(),
+                _ => format!("the migrations that are not started are {}", names.join(", ")),
+            };
+            Err(Error::refused(format!("there is no migration `{to}` to start")).hint(hint))
+        }
     }
 }

@@ -51,7 +51,10 @@ pub(crate) fn survey(dir: &Path) -> Survey {
     for path in paths {
         let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         if migrations.iter().any(|there| there.name == name) || survey.unreadable.contains(&name) {
+            // nobody can tell which one counts
+            migrations.retain(|there| there.name != name);
             survey.failures.push(Failure::hinted(format!("there are two files for migration `{name}`"), "keep one of them"));
+            survey.unreadable.push(name);
             continue;
         }
         match read(&path, &name) {

@@ -2,9 +2,12 @@
 //!
 //! A project's xtask is one line: `fn main() -> ExitCode { diptych_xtask::main::<app::Shop>() }`.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod commands;
 mod config;
 mod folder;
+mod out;
 mod progress;
 mod render;
 mod scratch;
@@ -175,7 +178,7 @@ fn finish(outcome: Result<ExitCode, Failure>) -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            out::tell(format!("error: {failure}"));
             ExitCode::FAILURE
         }
     }

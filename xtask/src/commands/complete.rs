@@ -3,10 +3,10 @@
 use crate::Leaving;
 use crate::config::{Context, Failure};
 use crate::progress::Teller;
-use crate::render;
+use crate::{out, render};
 
 pub(crate) async fn run(context: &Context, leaving: Leaving) -> Result<(), Failure> {
     let outcome = context.migrator_leaving(leaving).await?.complete(&mut Teller::new()).await?;
-    println!("{}", render::outcome("completed", &outcome));
+    out::say(render::outcome("completed", &outcome))?;
     Ok(())
 }

@@ -3,11 +3,11 @@
 use crate::Lacking;
 use crate::config::{Context, Failure};
 use crate::progress::Teller;
-use crate::{folder, render};
+use crate::{folder, out, render};
 
 pub(crate) async fn run(context: &Context, to: Option<&str>, lacking: Lacking) -> Result<(), Failure> {
     let migrations = folder::migrations(&context.dir)?;
     let outcome = context.migrator_lacking(lacking).await?.start(&migrations, to, &mut Teller::new()).await?;
-    println!("{}", render::outcome("started", &outcome));
+    out::say(render::outcome("started", &outcome))?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use diptych::Problem;
 
 use crate::config::{Context, Failure};
-use crate::{folder, render};
+use crate::{folder, out, render};
 
 pub(crate) async fn run(context: &Context, json: bool) -> Result<ExitCode, Failure> {
     let survey = folder::survey(&context.dir);
@@ -14,9 +14,9 @@ pub(crate) async fn run(context: &Context, json: bool) -> Result<ExitCode, Failu
     let fits = status.problems.is_empty() && survey.failures.is_empty();
     status.problems.splice(0..0, survey.failures.into_iter().map(problem));
     if json {
-        println!("{}", serde_json::to_string(&status).map_err(|error| Failure::new(error.to_string()))?);
+        out::say(serde_json::to_string(&status).map_err(|error| Failure::new(error.to_string()))?)?;
     } else {
-        println!("{}", render::status(&status));
+        out::say(render::status(&status))?;
     }
     Ok(if fits { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
