@@ -145,6 +145,19 @@ impl Plan {
         reached
     }
 
+    /// The steps that a command carries out and writes down: all but those of preflight, which change nothing.
+    pub fn journalled(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|step| step.phase != Phase::Preflight)
+    }
+
+    /// Whether nothing has been changed where the journal has the steps for which `is_done` holds: none is there, and the first one
+    /// is done whole with its journal row or not at all.
+    pub fn is_untouched(&self, is_done: impl Fn(&str) -> bool) -> bool {
+        let mut steps = self.journalled();
+        steps.next().is_none_or(|first| first.action.is_transaction() && !is_done(&first.id))
+            && steps.all(|step| !is_done(&step.id))
+    }
+
     /// The plan without the steps that have nothing to do after a start that got so far.
     #[must_use]
     pub fn after(mut self, reached: Reached) -> Self {

@@ -59,7 +59,7 @@ async fn fill(executor: &Executor<'_>, job: &Job<'_>, progress: &mut dyn Progres
             return Ok(());
         }
         for heap in &heaps {
-            save(executor, job, heap, Place { filenode: 0, block: 0 }).await?;
+            save(executor, job, heap, Place { filenode: 0, block: 0, total: 0 }).await?;
         }
     }
     Err(Error::new(Kind::Failed, format!("backfill of `{}` keeps missing rows", job.table))
@@ -109,16 +109,18 @@ async fn heaps(executor: &Executor<'_>, job: &Job<'_>, whole: Sql) -> Result<Vec
 struct Place {
     filenode: Oid,
     block: i64,
+    /// How many blocks there are to do.
+    total: i64,
 }
 
 async fn walk(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap, progress: &mut dyn Progress) -> Result<()> {
     let client = executor.client;
     let (filenode, total) = executor.watched(measure(executor, heap), progress).await?;
-    let mut place = Place { filenode, block: 0 };
-    if let Some(saved) = saved(executor, job, heap).await?
-        && saved.filenode == filenode
+    let mut place = Place { filenode, block: 0, total };
+    if let Some((file, block)) = saved(executor, job, heap).await?
+        && file == filenode
     {
-        place.block = saved.block;
+        place.block = block;
     }
     // a prepared statement is read anew wherever the path is another one than when it was prepared
     client.batch_execute(job.step.path.set().as_str()).await?;
@@ -272,7 +274,7 @@ async fn old_snapshot(executor: &Executor<'_>) -> Result<bool> {
     Ok(row.get(0))
 }
 
-async fn saved(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap) -> Result<Option<Place>> {
+async fn saved(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap) -> Result<Option<(Oid, i64)>> {
     let row = executor
         .client
         .query_opt(
@@ -280,16 +282,16 @@ async fn saved(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap) -> Result<Op
             &[&job.plan.base, &job.plan.to, &heap.key],
         )
         .await?;
-    Ok(row.map(|row| Place { filenode: row.get(0), block: row.get(1) }))
+    Ok(row.map(|row| (row.get(0), row.get(1))))
 }
 
 async fn save(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap, place: Place) -> Result<()> {
     executor
         .client
         .execute(
-            "INSERT INTO diptych.backfill (base, version, step, filenode, block) VALUES ($1, $2, $3, $4, $5) \
-             ON CONFLICT (base, version, step) DO UPDATE SET filenode = EXCLUDED.filenode, block = EXCLUDED.block",
-            &[&job.plan.base, &job.plan.to, &heap.key, &place.filenode, &place.block],
+            "INSERT INTO diptych.backfill (base, version, step, filenode, block, total) VALUES ($1, $2, $3, $4, $5, $6) \
+             ON CONFLICT (base, version, step) DO UPDATE SET filenode = EXCLUDED.filenode, block = EXCLUDED.block, total = EXCLUDED.total",
+            &[&job.plan.base, &job.plan.to, &heap.key, &place.filenode, &place.block, &place.total],
         )
         .await?;
     Ok(())

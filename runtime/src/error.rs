@@ -59,6 +59,24 @@ impl Error {
         self
     }
 
+    /// The error of a step that failed, with the way on behind the server's hint.
+    #[must_use]
+    pub(crate) fn with_way_on(mut self, way: &str) -> Self {
+        if self.kind != Kind::Failed || self.source.is_none() {
+            return self;
+        }
+        let hint = self.hint.take();
+        self.hint = Some(match hint {
+            // the server's word for dependents is to drop them all, unseen
+            _ if self.code() == Some(&SqlState::DEPENDENT_OBJECTS_STILL_EXIST) => {
+                format!("change or drop what depends on it and {way}")
+            }
+            Some(hint) => format!("{}; then {way}", hint.trim_end_matches('.')),
+            None => format!("nothing of this step was done: correct the cause and {way}"),
+        });
+        self
+    }
+
     /// A server's or driver's error in the course of `doing` something.
     pub(crate) fn during(doing: impl fmt::Display, source: tokio_postgres::Error) -> Self {
         let mut message = format!("{doing}: {}", describe(&source));

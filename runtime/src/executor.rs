@@ -13,7 +13,7 @@ use crate::text::printable;
 use crate::{backfill, partitions};
 use diptych_core::names;
 use diptych_core::path::Path;
-use diptych_core::plan::{Action, Felt, Lock, Phase, Plan, Shape, Step, Verdict};
+use diptych_core::plan::{Action, Command, Felt, Lock, Phase, Plan, Shape, Step, Verdict};
 use diptych_core::sql::{ident, join, literal, qualified};
 use diptych_core::{Sql, sql};
 
@@ -96,13 +96,16 @@ struct Build<'a> {
 impl Executor<'_> {
     /// Runs every step that the journal does not have.
     pub(crate) async fn run(&self, plan: &Plan, progress: &mut dyn Progress) -> Result<()> {
-        let done = self.done(plan).await?;
-        for (at, step) in plan.steps.iter().enumerate() {
-            if done.contains(&step.id) || step.phase == Phase::Preflight {
+        let mut done = self.done(plan).await?;
+        let total = plan.journalled().count();
+        for (at, step) in plan.journalled().enumerate() {
+            if done.contains(&step.id) {
                 continue;
             }
-            progress.step(at + 1, plan.steps.len(), step);
-            self.run_step(plan, step, progress).await?;
+            progress.step(at + 1, total, step);
+            let ran = self.run_step(plan, step, progress).await;
+            ran.map_err(|error| error.with_way_on(&way_on(plan, &done)))?;
+            done.insert(step.id.clone());
         }
         Ok(())
     }
@@ -371,8 +374,7 @@ impl Executor<'_> {
         let text = statements.iter().map(Sql::as_str).collect::<Vec<_>>().join(";\n");
         self.watched(self.client.batch_execute(&text), progress).await.map_err(|error| match error.code().map(SqlState::code) {
             Some("DPT01") => fenced_off(error),
-            _ => Error::during(&step.title, error)
-                .or_hint("nothing of this step was done: correct the cause and run the same command again, or run `rollback`"),
+            _ => Error::during(&step.title, error),
         })
     }
 
@@ -444,6 +446,16 @@ impl Executor<'_> {
         let command = plan.command.to_string();
         let values = [&plan.base, &plan.to, &command, &step.id].map(|text| literal(text));
         sql!("INSERT INTO diptych.journal (base, version, command, step) VALUES ({}) ON CONFLICT DO NOTHING", join(values, ", "))
+    }
+}
+
+/// What there is to do when a step has failed: the command goes on where it stopped, and what has not begun to contract can be undone.
+fn way_on(plan: &Plan, done: &BTreeSet<String>) -> String {
+    let again = format!("run `{}` again", plan.command);
+    match plan.command {
+        Command::Start => format!("{again}, or run `rollback`"),
+        Command::Complete if plan.is_untouched(|id| done.contains(id)) => format!("{again}, or run `rollback`"),
+        _ => again,
     }
 }
 

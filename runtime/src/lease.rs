@@ -63,11 +63,47 @@ pub(crate) enum Answer {
     Many,
 }
 
-/// Keeps a process's lease alive; dropping it ends the lease.
+/// How long the end of a runtime waits for the farewell of a lease that is still held.
+const FAREWELL_WITHIN: Duration = Duration::from_secs(2);
+
+/// Keeps a process's lease alive; dropping it ends the lease, and so does the end of the runtime that it was taken in.
 #[derive(Debug)]
 pub struct LeaseGuard {
     alive: tokio::task::JoinHandle<()>,
-    _end: oneshot::Sender<()>,
+    end: oneshot::Sender<()>,
+}
+
+impl LeaseGuard {
+    /// Ends the lease, and waits until the server knows: for a process that ends by `std::process::exit`.
+    pub async fn end(self) {
+        drop(self.end);
+        let _ = self.alive.await;
+    }
+}
+
+/// A lease that is given back whatever becomes of the task that keeps it: a runtime that ends drops its tasks where they stand.
+struct Kept(Option<Sign>);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let Some(sign) = self.0.take() else { return };
+        let (said, heard) = std::sync::mpsc::channel();
+        // a runtime of its own: the one that ends serves no connection any more
+        let spawned = std::thread::Builder::new().name("diptych lease".to_owned()).spawn(move || {
+            if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                runtime.block_on(sign.end(None));
+            }
+            let _ = said.send(());
+        });
+        if spawned.is_ok() {
+            let _ = heard.recv_timeout(FAREWELL_WITHIN);
+        }
+    }
+}
+
+/// The name of this host.
+pub(crate) fn host() -> String {
+    gethostname::gethostname().to_string_lossy().into_owned()
 }
 
 /// What a lease says, and how its connection is made.
@@ -83,7 +119,7 @@ impl Sign {
     fn new(target: &Target, base: &str, version: &str) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let process = std::process::id();
-        let host = gethostname::gethostname().to_string_lossy().into_owned();
+        let host = host();
         let program = std::env::current_exe().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
         let application = target.config().get_application_name().map(str::to_owned).or(program).unwrap_or_default();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
@@ -120,23 +156,6 @@ impl Sign {
         }
     }
 
-    /// Renews it until the guard is dropped.
-    async fn keep(self, mut end: oneshot::Receiver<()>) {
-        let mut session: Option<Client> = None;
-        while tokio::time::timeout(RENEWED_EVERY, &mut end).await.is_err() {
-            if session.as_ref().is_none_or(Client::is_closed) {
-                session = open(&self.target).await.ok();
-            }
-            if let Some(client) = &session {
-                let renewed = tokio::time::timeout(EXPIRES_AFTER, self.renew(client)).await;
-                if renewed.is_err() {
-                    session = None;
-                }
-            }
-        }
-        self.end(session).await;
-    }
-
     /// Says farewell, over a new session where the one there was is lost.
     async fn end(&self, session: Option<Client>) {
         let farewell = format!("SELECT diptych.lease_end({})", sql::literal(&self.id).as_str());
@@ -152,7 +171,28 @@ impl Sign {
 
     fn kept(self) -> LeaseGuard {
         let (end, ended) = oneshot::channel();
-        LeaseGuard { alive: tokio::spawn(self.keep(ended)), _end: end }
+        LeaseGuard { alive: tokio::spawn(Kept(Some(self)).keep(ended)), end }
+    }
+}
+
+impl Kept {
+    /// Renews it until the guard is dropped.
+    async fn keep(mut self, mut end: oneshot::Receiver<()>) {
+        let Some(sign) = self.0.clone() else { return };
+        let mut session: Option<Client> = None;
+        while tokio::time::timeout(RENEWED_EVERY, &mut end).await.is_err() {
+            if session.as_ref().is_none_or(Client::is_closed) {
+                session = open(&sign.target).await.ok();
+            }
+            if let Some(client) = &session {
+                let renewed = tokio::time::timeout(EXPIRES_AFTER, sign.renew(client)).await;
+                if renewed.is_err() {
+                    session = None;
+                }
+            }
+        }
+        sign.end(session).await;
+        self.0 = None;
     }
 }
 

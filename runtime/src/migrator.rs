@@ -1,21 +1,22 @@
 //! Start, complete, rollback and status over a database.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio_postgres::Client;
 
 use crate::connect::Target;
 use crate::error::{Error, Kind, Result};
 use crate::executor::{Executor, Limits, Progress, jittered};
-use crate::lease::{self, Lease};
+use crate::folder::{self, Files, Missing};
+use crate::lease;
 use crate::made;
 use crate::session::{self, Server};
 pub use crate::state::VersionState;
 use crate::state::{self, Holders, Plans, Recorded, State};
+use crate::status::{self, Status};
 use diptych_core::Migration;
 use diptych_core::chain::Chain;
 use diptych_core::facts::Book;
-use diptych_core::plan::{Command, Plan, Reached, start};
+use diptych_core::plan::{Command, Plan, start};
 
 /// How a run behaves.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub struct Options {
     pub timeout: Duration,
     /// What becomes of `complete` and `rollback` while somebody is on the version that they remove (refused at once).
     pub guard: Guard,
+    /// What becomes of a command where a migration that the database has applied is not among the recorded ones (refused).
+    pub missing: Missing,
 }
 
 /// What to do while processes hold a lease on the version that goes.
@@ -46,6 +49,7 @@ impl Default for Options {
             lock_timeout: Duration::from_millis(500),
             timeout: Duration::from_secs(600),
             guard: Guard::Wait(Duration::ZERO),
+            missing: Missing::Refuse,
         }
     }
 }
@@ -57,6 +61,8 @@ pub struct Migrator {
     target: Target,
     options: Options,
     server: Server,
+    /// What `complete` and `rollback` compare with what the database has applied.
+    recorded: Option<(Vec<Migration>, Vec<String>)>,
 }
 
 /// What a command came to.
@@ -68,39 +74,6 @@ pub enum Outcome {
     Nothing(String),
 }
 
-/// How a base schema stands.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Status {
-    /// The base schema.
-    pub schema: String,
-    /// The version at rest.
-    pub live: Option<String>,
-    /// The version on its way in or out, with its state.
-    pub pending: Option<PendingVersion>,
-    /// Recorded migrations that are not started.
-    pub unstarted: Vec<String>,
-    /// Who uses which version: the processes that connected through Diptych.
-    pub leases: Vec<Lease>,
-    /// What applications have created in the schemas of versions, or left there: it goes to the base schema when the version goes,
-    /// where its name is free there.
-    pub foreign: Vec<String>,
-    /// What is not as the start of the pending version made it.
-    pub damage: Vec<String>,
-}
-
-/// A version on its way.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct PendingVersion {
-    /// Its name.
-    pub version: String,
-    /// Where it stands.
-    pub state: VersionState,
-    /// Steps done of the command under way.
-    pub steps_done: i64,
-    /// Steps in all.
-    pub steps: usize,
-}
-
 /// The version that a command removes.
 #[derive(Clone, Copy, Debug)]
 enum Goes {
@@ -108,6 +81,15 @@ enum Goes {
     Older,
     /// `rollback` does.
     Newer,
+}
+
+impl Goes {
+    fn command(self) -> Command {
+        match self {
+            Goes::Older => Command::Complete,
+            Goes::Newer => Command::Rollback,
+        }
+    }
 }
 
 impl Migrator {
@@ -119,56 +101,33 @@ impl Migrator {
         if server.major < 14 {
             return Err(Error::refused(format!("the server is PostgreSQL {}", server.major)).hint("use PostgreSQL 14 or newer"));
         }
-        Ok(Migrator { client, target, options, server })
+        Ok(Migrator { client, target, options, server, recorded: None })
     }
 
-    /// How it stands; changes nothing.
-    pub async fn status(&self, migrations: &[Migration]) -> Result<Status> {
+    /// The same, whose `complete` and `rollback` compare these recorded migrations with what the database has applied, as `start` does
+    /// with those that it is given: they are refused where one is missing ([`Options::missing`]). Without, these two compare nothing.
+    #[must_use]
+    pub fn recorded<'a>(self, files: impl Into<Files<'a>>) -> Self {
+        Migrator { recorded: files.into().owned(), ..self }
+    }
+
+    /// How it stands; changes nothing. What of the recorded migrations does not fit is told, and no error.
+    pub async fn status<'a>(&self, files: impl Into<Files<'a>>) -> Result<Status> {
         let state = self.load().await?;
-        let pending = match state.pending() {
-            None => None,
-            Some(recorded) => {
-                let command = match recorded.state {
-                    VersionState::Completing => Command::Complete,
-                    VersionState::RollingBack => Command::Rollback,
-                    _ => Command::Start,
-                };
-                let base = &self.options.base;
-                let plan = state::read_plan(&self.client, base, recorded, command).await?;
-                let done = self.journal(recorded, command).await?;
-                Some(PendingVersion {
-                    version: recorded.version.name.clone(),
-                    state: recorded.state,
-                    steps_done: i64::try_from(done.len()).unwrap_or_default(),
-                    steps: plan.map_or(0, |plan| plan.steps.len()),
-                })
-            }
-        };
-        let damage = match state.pending() {
-            Some(pending) if pending.state == VersionState::Started => {
-                made::damage(&self.client, &self.options.base, pending, state.parent(pending)).await?
-            }
-            _ => Vec::new(),
-        };
-        let damage = damage.into_iter().map(|item| item.what).collect();
-        Ok(Status {
-            schema: self.options.base.clone(),
-            live: state.live().map(|recorded| recorded.version.name.clone()),
-            pending,
-            unstarted: unstarted(&state, migrations)?.iter().map(|migration| migration.name.clone()).collect(),
-            leases: lease::list(&self.client, &self.options.base).await?,
-            foreign: state::foreign_objects(&self.client, &self.options.base).await?,
-            damage,
-        })
+        status::read(&self.client, &self.options.base, &state, files.into()).await
     }
 
     /// The plan that a command would carry out now; none where there is nothing to do. Changes nothing.
     pub async fn plan(&self, command: Command, migrations: &[Migration], to: Option<&str>) -> Result<Option<Plan>> {
         let state = self.load().await?;
+        self.agreed(&state, command, migrations.into())?;
         if let Some(pending) = state.pending() {
+            let pending = &self.as_it_stands(pending).await?;
             let stored = state::stored_plan(&self.client, &self.options.base, pending, command).await?;
             return match stored {
-                Some(plan) if command == Command::Rollback => Ok(Some(plan.after(self.reached(pending).await?))),
+                Some(plan) if command == Command::Rollback => {
+                    Ok(Some(plan.after(state::reached(&self.client, &self.options.base, pending).await?)))
+                }
                 Some(plan) => Ok(Some(plan)),
                 None if command == Command::Start => self.plan_start(&state, migrations, to).await,
                 None => Ok(None),
@@ -178,7 +137,7 @@ impl Migrator {
     }
 
     async fn plan_start(&self, state: &State, migrations: &[Migration], to: Option<&str>) -> Result<Option<Plan>> {
-        let wanted = up_to(state, unstarted(state, migrations)?, to)?;
+        let wanted = up_to(state, self.unstarted(state, migrations)?, to)?;
         let wanted = if state.live().is_none() { &wanted[..wanted.len().min(1)] } else { &wanted[..] };
         Ok(self.extend(state, wanted).await?.map(|chain| start(&chain)))
     }
@@ -210,7 +169,7 @@ impl Migrator {
         let mut done = Vec::new();
         loop {
             let state = self.load().await?;
-            let waiting = up_to(&state, unstarted(&state, migrations)?, to)?;
+            let waiting = up_to(&state, self.unstarted(&state, migrations)?, to)?;
             if let Some(pending) = state.pending() {
                 let name = pending.version.name.clone();
                 match pending.state {
@@ -229,7 +188,7 @@ impl Migrator {
                             "version `{name}` is started and not completed, and `{}` waits behind it",
                             waiting[0].name
                         ))
-                        .hint("run `complete` (or `rollback`) first"));
+                        .hint("run `complete` first, or `rollback`"));
                     }
                     VersionState::Completing => {
                         return Err(Error::refused(format!("version `{name}` is being completed"))
@@ -260,9 +219,25 @@ impl Migrator {
             done.push(chain.newer.name);
         }
         if done.is_empty() {
-            return Ok(Outcome::Nothing("every recorded migration is started".to_owned()));
+            return Ok(Outcome::Nothing(self.why_nothing(migrations, to).await?));
         }
         Ok(Outcome::Done(done))
+    }
+
+    /// Why there was nothing to start.
+    async fn why_nothing(&self, migrations: &[Migration], to: Option<&str>) -> Result<String> {
+        let state = self.load().await?;
+        let there = to.and_then(|to| state.applied().find(|(migration, _)| migration.name == to));
+        Ok(match there {
+            Some((migration, of)) if migration.name == of.version.name => {
+                format!("version `{}` is {}", migration.name, of.state)
+            }
+            Some((migration, of)) => {
+                format!("migration `{}` is part of version `{}`, which is {}", migration.name, of.version.name, of.state)
+            }
+            None if migrations.is_empty() => "no migration is recorded".to_owned(),
+            None => "every recorded migration is started".to_owned(),
+        })
     }
 
     /// Contracts: what only the older version needed goes.
@@ -280,15 +255,11 @@ impl Migrator {
         state::prepare(&self.client).await?;
         let since = Instant::now();
         loop {
-            let outcome = match goes {
-                Goes::Older => {
-                    let token = self.take_run(Command::Complete).await?;
-                    self.complete_locked(token, progress).await
-                }
-                Goes::Newer => {
-                    let token = self.take_run(Command::Rollback).await?;
-                    self.rollback_locked(token, progress).await
-                }
+            let token = self.take_run(goes.command()).await?;
+            let outcome = match (self.as_recorded(goes.command()).await, goes) {
+                (Err(error), _) => Err(error),
+                (Ok(()), Goes::Older) => self.complete_locked(token, progress).await,
+                (Ok(()), Goes::Newer) => self.rollback_locked(token, progress).await,
             };
             // not while the run is held: the other command may come first
             self.release().await;
@@ -371,13 +342,14 @@ impl Migrator {
         let Some(pending) = state.pending() else {
             return Ok(Outcome::Nothing("no version is started".to_owned()));
         };
+        let pending = &self.as_it_stands(pending).await?;
         let name = pending.version.name.clone();
         if pending.state == VersionState::Completing {
             return Err(Error::refused(format!("the completion of version `{name}` has begun, and its older form may be gone"))
                 .hint("run `complete` until it is done"));
         }
         let base = self.options.base.clone();
-        let reached = self.reached(pending).await?;
+        let reached = state::reached(&self.client, &self.options.base, pending).await?;
         let plan = self.stored(pending, Command::Rollback).await?.after(reached);
         if pending.state == VersionState::Started {
             let damage = made::damage(&self.client, &base, pending, state.parent(pending)).await?;
@@ -393,6 +365,15 @@ impl Migrator {
         self.run(&plan, token, progress).await?;
         state::end_rollback(&self.client, &base, pending).await?;
         Ok(Outcome::Done(vec![name]))
+    }
+
+    /// A version whose completion was entered and has changed nothing is as it was.
+    async fn as_it_stands(&self, pending: &Recorded) -> Result<Recorded> {
+        let mut pending = pending.clone();
+        if pending.state == VersionState::Completing && state::is_untouched(&self.client, &self.options.base, &pending).await? {
+            pending.state = VersionState::Started;
+        }
+        Ok(pending)
     }
 
     /// The plan that the start has stored for a command.
@@ -477,18 +458,23 @@ impl Migrator {
         state.extend(&self.client, &self.options.base, migrations, self.server.major).await
     }
 
-    /// How far the start of a version got: its journal says so.
-    async fn reached(&self, pending: &Recorded) -> Result<Reached> {
-        let plan = state::read_plan(&self.client, &self.options.base, pending, Command::Start).await?;
-        let done = self.journal(pending, Command::Start).await?;
-        Ok(plan.map_or_else(Reached::default, |plan| plan.reached(|id| done.contains(id))))
+    /// The recorded migrations that are not started, in order, unless they do not fit what is.
+    fn unstarted(&self, state: &State, migrations: &[Migration]) -> Result<Vec<Migration>> {
+        self.agreed(state, Command::Start, migrations.into())?;
+        let comparison = folder::compare(&self.options.base, state, migrations.into());
+        Ok(comparison.unstarted.into_iter().cloned().collect())
     }
 
-    /// The steps of a command that are done.
-    async fn journal(&self, pending: &Recorded, command: Command) -> Result<BTreeSet<String>> {
-        let sql = "SELECT step FROM diptych.journal WHERE base = $1 AND version = $2 AND command = $3";
-        let rows = self.client.query(sql, &[&self.options.base, &pending.version.name, &command.to_string()]).await?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
+    /// The recorded migrations let a command be carried out.
+    fn agreed(&self, state: &State, command: Command, files: Files<'_>) -> Result<()> {
+        let comparison = folder::compare(&self.options.base, state, files);
+        comparison.refusal(command, self.options.missing).map_or(Ok(()), |problem| Err(problem.into()))
+    }
+
+    /// The same for those that this migrator knows of, if it does.
+    async fn as_recorded(&self, command: Command) -> Result<()> {
+        let Some((migrations, unreadable)) = &self.recorded else { return Ok(()) };
+        self.agreed(&self.load().await?, command, Files::from(migrations).with_unreadable(unreadable))
     }
 
     async fn schema_exists(&self) -> Result<()> {
@@ -524,38 +510,21 @@ impl Migrator {
     }
 }
 
-/// The recorded migrations that are not started, in order; a recorded file that changed since is refused.
-fn unstarted(state: &State, migrations: &[Migration]) -> Result<Vec<Migration>> {
-    let applied = state.applied();
-    for migration in migrations {
-        if let Some(there) = applied.iter().find(|there| there.name == migration.name)
-            && there.checksum() != migration.checksum()
-        {
-            return Err(Error::refused(format!("migration `{}` is not what was started in this database", migration.name))
-                .hint("put the file back as it was, and record the change as a new migration"));
-        }
-    }
-    let last = migrations.iter().rposition(|migration| applied.iter().any(|there| there.name == migration.name));
-    let first = last.map_or(0, |at| at + 1);
-    if let Some(skipped) = migrations[..first].iter().find(|migration| !applied.iter().any(|there| there.name == migration.name))
-    {
-        return Err(Error::refused(format!("migration `{}` was never started, but a later one was", skipped.name))
-            .hint("rename it so that it comes last"));
-    }
-    Ok(migrations[first..].to_vec())
-}
-
 /// Those of the migrations up to a version; none where that version is started already.
 fn up_to(state: &State, migrations: Vec<Migration>, to: Option<&str>) -> Result<Vec<Migration>> {
     let Some(to) = to else { return Ok(migrations) };
-    if state.applied().iter().any(|there| there.name == to) {
+    if state.applied().any(|(there, _)| there.name == to) {
         return Ok(Vec::new());
     }
     match migrations.iter().position(|migration| migration.name == to) {
         Some(at) => Ok(migrations.into_iter().take(at + 1).collect()),
-        None => Err(Error::refused(format!("there is no migration `{to}` to start")).hint(format!(
-            "the migrations that are not started are {}",
-            migrations.iter().map(|migration| format!("`{}`", migration.name)).collect::<Vec<_>>().join(", ")
-        ))),
+        None => {
+            let names: Vec<String> = migrations.iter().map(|migration| format!("`{}`", migration.name)).collect();
+            let hint = match names.len() {
+                0 => "every recorded migration is started; `status` shows the versions".to_owned(),
+                _ => format!("the migrations that are not started are {}", names.join(", ")),
+            };
+            Err(Error::refused(format!("there is no migration `{to}` to start")).hint(hint))
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The engine's state in schema `diptych`: versions, plans, the journal of steps, the run lock.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 use tokio_postgres::error::SqlState;
@@ -12,13 +12,13 @@ use crate::error::{Error, Result};
 use crate::executor::Blocker;
 use crate::facts;
 use crate::introspect;
-use crate::lease::{self, Lease};
+use crate::lease::{self, Lease, host};
 use crate::made;
 use diptych_core::adopt::adopt;
 use diptych_core::chain::{Chain, Version};
 use diptych_core::facts::Book;
 use diptych_core::path::Path;
-use diptych_core::plan::{self, Command, Plan};
+use diptych_core::plan::{self, Command, Plan, Reached};
 use diptych_core::sql::literal;
 use diptych_core::{Migration, Schema, names};
 
@@ -152,10 +152,10 @@ impl State {
         self.versions.iter().map(|recorded| &recorded.version).find(|version| version.name == *parent)
     }
 
-    /// The names of the migrations that were started and not rolled back.
-    pub fn applied(&self) -> Vec<&Migration> {
+    /// The migrations that were started and not rolled back, in order, each with its version.
+    pub fn applied(&self) -> impl Iterator<Item = (&Migration, &Recorded)> {
         let kept = self.versions.iter().filter(|recorded| recorded.state != VersionState::RolledBack);
-        kept.flat_map(|recorded| &recorded.migrations).collect()
+        kept.flat_map(|recorded| recorded.migrations.iter().map(move |migration| (migration, recorded)))
     }
 
     /// The chain that further migrations would make.
@@ -281,12 +281,34 @@ pub(crate) async fn unlock(client: &Client, key: i64) -> Result<()> {
 pub(crate) async fn take_token(client: &Client, base: &str, command: Command) -> Result<i64> {
     let row = client
         .query_one(
-            "INSERT INTO diptych.runs AS run (base, token, command, pid) VALUES ($1, 1, $2, pg_catalog.pg_backend_pid()) \
-             ON CONFLICT (base) DO UPDATE SET token = run.token + 1, command = EXCLUDED.command, pid = EXCLUDED.pid RETURNING token",
-            &[&base, &command.to_string()],
+            "INSERT INTO diptych.runs AS run (base, token, command, pid, host, process) VALUES ($1, 1, $2, pg_catalog.pg_backend_pid(), $3, $4) \
+             ON CONFLICT (base) DO UPDATE SET token = run.token + 1, command = EXCLUDED.command, pid = EXCLUDED.pid, \
+             host = EXCLUDED.host, process = EXCLUDED.process, since = EXCLUDED.since RETURNING token",
+            &[&base, &command.to_string(), &host(), &i64::from(std::process::id())],
         )
         .await?;
     Ok(row.get(0))
+}
+
+/// The steps of a command that are done.
+pub(crate) async fn journal(client: &Client, base: &str, pending: &Recorded, command: Command) -> Result<BTreeSet<String>> {
+    let sql = "SELECT step FROM diptych.journal WHERE base = $1 AND version = $2 AND command = $3";
+    let rows = client.query(sql, &[&base, &pending.version.name, &command.to_string()]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// How far the start of a version got: its journal says so.
+pub(crate) async fn reached(client: &Client, base: &str, pending: &Recorded) -> Result<Reached> {
+    let plan = read_plan(client, base, pending, Command::Start).await?;
+    let done = journal(client, base, pending, Command::Start).await?;
+    Ok(plan.map_or_else(Reached::default, |plan| plan.reached(|id| done.contains(id))))
+}
+
+/// Whether the completion of a version has changed nothing yet.
+pub(crate) async fn is_untouched(client: &Client, base: &str, pending: &Recorded) -> Result<bool> {
+    let plan = read_plan(client, base, pending, Command::Complete).await?;
+    let done = journal(client, base, pending, Command::Complete).await?;
+    Ok(plan.is_some_and(|plan| plan.is_untouched(|id| done.contains(id))))
 }
 
 /// What a start decides, for itself and for the commands after it.

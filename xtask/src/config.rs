@@ -4,45 +4,53 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use diptych::{Guard, Migrator, Options};
+use diptych::{Migrator, Missing, Options};
 
-use crate::{Global, Project};
+use crate::folder::{self, Survey};
+use crate::{Global, Lacking, Leaving, Project};
 
 /// A failure as it is printed: a message and, where there is one, a `hint:` line.
 #[derive(Debug)]
-pub(crate) struct Failure(String);
+pub(crate) struct Failure {
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
 
 impl Failure {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Failure(message.into())
+        Failure { message: message.into(), hint: None }
     }
 
     pub(crate) fn hinted(message: impl fmt::Display, hint: impl fmt::Display) -> Self {
-        Failure(format!("{message}\nhint: {hint}"))
+        Failure { message: message.to_string(), hint: Some(hint.to_string()) }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.0)
+        out.write_str(&self.message)?;
+        match &self.hint {
+            Some(hint) => write!(out, "\nhint: {hint}"),
+            None => Ok(()),
+        }
     }
 }
 
 impl From<diptych::Error> for Failure {
     fn from(error: diptych::Error) -> Self {
-        Failure(error.to_string())
+        Failure { message: error.message().to_owned(), hint: error.hint_text().map(str::to_owned) }
     }
 }
 
 impl From<diptych::core::Error> for Failure {
     fn from(error: diptych::core::Error) -> Self {
-        Failure(error.to_string())
+        Failure { message: error.message().to_owned(), hint: error.hint_text().map(str::to_owned) }
     }
 }
 
 impl From<crate::server::ServerError> for Failure {
     fn from(error: crate::server::ServerError) -> Self {
-        Failure(error.to_string())
+        Failure { message: error.message, hint: error.hint }
     }
 }
 
@@ -68,9 +76,20 @@ impl Context {
         self.connect(self.options()).await
     }
 
-    /// The same for a command that removes a version.
-    pub(crate) async fn migrator_with(&self, guard: Guard) -> Result<Migrator, Failure> {
-        self.connect(Options { guard, ..self.options() }).await
+    /// The same for a command that may go on without files that are missing.
+    pub(crate) async fn migrator_lacking(&self, lacking: Lacking) -> Result<Migrator, Failure> {
+        self.connect(Options { missing: lacking.missing(), ..self.options() }).await
+    }
+
+    /// The same for a command that removes a version: held against the folder, unless its files may be missing.
+    pub(crate) async fn migrator_leaving(&self, leaving: Leaving) -> Result<Migrator, Failure> {
+        let missing = leaving.lacking.missing();
+        let mut survey = if missing == Missing::Allow { Survey::default() } else { folder::survey(&self.dir) };
+        if let Some(failure) = survey.unusable() {
+            return Err(failure);
+        }
+        let migrator = self.connect(Options { guard: leaving.guard(), missing, ..self.options() }).await?;
+        Ok(migrator.recorded(survey.files()))
     }
 
     async fn connect(&self, options: Options) -> Result<Migrator, Failure> {

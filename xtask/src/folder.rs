@@ -4,33 +4,82 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use diptych::Files;
 use diptych::core::{Migration, Snapshot};
 
 use crate::config::Failure;
 
-/// Every migration of a folder, in the order of the files' names.
-pub(crate) fn migrations(dir: &Path) -> Result<Vec<Migration>, Failure> {
-    let entries = fs::read_dir(dir).map_err(|error| {
-        Failure::hinted(
-            format!("cannot read the folder of migrations `{}`: {error}", dir.display()),
-            "run `diptych init`, or name the folder with --dir",
-        )
-    })?;
+/// What a folder has, as far as it can be read.
+#[derive(Debug, Default)]
+pub(crate) struct Survey {
+    /// The migrations, in the order of the files' names; none where the folder itself cannot be read.
+    migrations: Option<Vec<Migration>>,
+    /// The names of those that cannot be read.
+    unreadable: Vec<String>,
+    /// What is wrong with which file.
+    pub(crate) failures: Vec<Failure>,
+}
+
+impl Survey {
+    /// Why nothing at all can be said of the folder, where that is so.
+    pub(crate) fn unusable(&mut self) -> Option<Failure> {
+        if self.migrations.is_none() { self.failures.pop() } else { None }
+    }
+
+    /// The same for the engine.
+    pub(crate) fn files(&self) -> Files<'_> {
+        self.migrations.as_ref().map_or_else(Files::unknown, Files::from).with_unreadable(&self.unreadable)
+    }
+}
+
+/// Looks at every file of a folder.
+pub(crate) fn survey(dir: &Path) -> Survey {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) => {
+            let failure = Failure::hinted(
+                format!("cannot read the folder of migrations `{}`: {error}", dir.display()),
+                "run `diptych init`, or name the folder with --dir",
+            );
+            return Survey { failures: vec![failure], ..Survey::default() };
+        }
+    };
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| is_migration(path)).collect();
     paths.sort();
+    let mut survey = Survey::default();
     let mut migrations: Vec<Migration> = Vec::new();
     for path in paths {
         let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let text = fs::read_to_string(&path).map_err(|error| {
-            Failure::hinted(format!("cannot read `{}`: {error}", path.display()), "make it readable, as UTF-8 text")
-        })?;
-        if migrations.iter().any(|there| there.name == name) {
-            return Err(Failure::hinted(format!("there are two files for migration `{name}`"), "keep one of them"));
+        if migrations.iter().any(|there| there.name == name) || survey.unreadable.contains(&name) {
+            // nobody can tell which one counts
+            migrations.retain(|there| there.name != name);
+            survey.failures.push(Failure::hinted(format!("there are two files for migration `{name}`"), "keep one of them"));
+            survey.unreadable.push(name);
+            continue;
         }
-        migrations
-            .push(Migration::parse(&name, &text).map_err(|error| Failure::from(error.within(format!("`{}`", path.display()))))?);
+        match read(&path, &name) {
+            Ok(migration) => migrations.push(migration),
+            Err(failure) => {
+                survey.failures.push(failure);
+                survey.unreadable.push(name);
+            }
+        }
     }
-    Ok(migrations)
+    survey.migrations = Some(migrations);
+    survey
+}
+
+/// Every migration of a folder, in the order of the files' names.
+pub(crate) fn migrations(dir: &Path) -> Result<Vec<Migration>, Failure> {
+    let survey = survey(dir);
+    survey.failures.into_iter().next().map_or(Ok(survey.migrations.unwrap_or_default()), Err)
+}
+
+fn read(path: &Path, name: &str) -> Result<Migration, Failure> {
+    let text = fs::read_to_string(path).map_err(|error| {
+        Failure::hinted(format!("cannot read `{}`: {error}", path.display()), "make it readable, as UTF-8 text")
+    })?;
+    Migration::parse(name, &text).map_err(|error| Failure::from(error.within(format!("`{}`", path.display()))))
 }
 
 /// The folder's snapshot; the empty one where there is no file.

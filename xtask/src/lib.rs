@@ -2,9 +2,12 @@
 //!
 //! A project's xtask is one line: `fn main() -> ExitCode { diptych_xtask::main::<app::Shop>() }`.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod commands;
 mod config;
 mod folder;
+mod out;
 mod progress;
 mod render;
 mod scratch;
@@ -16,7 +19,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use diptych::core::{DeclaredSchema, Snapshot};
-use diptych::{Database, Guard};
+use diptych::{Database, Guard, Missing};
 
 use config::{Context, Failure};
 
@@ -77,6 +80,22 @@ struct Leaving {
     /// Do not ask who is on the version that goes: its statements will fail
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    lacking: Lacking,
+}
+
+/// What to do where the folder lacks what the database has applied.
+#[derive(Args, Clone, Copy, Debug)]
+struct Lacking {
+    /// Go on although migrations that the database has applied are missing from the folder
+    #[arg(long)]
+    allow_missing: bool,
+}
+
+impl Lacking {
+    fn missing(self) -> Missing {
+        if self.allow_missing { Missing::Allow } else { Missing::Refuse }
+    }
 }
 
 impl Leaving {
@@ -107,12 +126,16 @@ enum Command {
         /// Print JSON
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        lacking: Lacking,
     },
     /// Expand: bring the new version up beside the old one
     Start {
         /// Stop at this version
         #[arg(long)]
         to: Option<String>,
+        #[command(flatten)]
+        lacking: Lacking,
     },
     /// Contract: remove what only the old version needed
     Complete(Leaving),
@@ -153,17 +176,17 @@ pub fn binary() -> ExitCode {
     finish(dispatch(arguments.global, arguments.command, None))
 }
 
-fn finish(outcome: Result<(), Failure>) -> ExitCode {
+fn finish(outcome: Result<ExitCode, Failure>) -> ExitCode {
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            out::tell(format!("error: {failure}"));
             ExitCode::FAILURE
         }
     }
 }
 
-fn dispatch(global: Global, command: Command, project: Option<Project>) -> Result<(), Failure> {
+fn dispatch(global: Global, command: Command, project: Option<Project>) -> Result<ExitCode, Failure> {
     let context = Context::new(global, project.as_ref());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -175,13 +198,16 @@ fn dispatch(global: Global, command: Command, project: Option<Project>) -> Resul
             Command::Init => commands::init::run(&context),
             Command::Record { name } => commands::record::run(&context, project.as_ref(), &name).await,
             Command::Check => commands::check::run(&context, project.as_ref()).await,
-            Command::Plan { command, to, json } => commands::plan::run(&context, &command, to.as_deref(), json).await,
-            Command::Start { to } => commands::start::run(&context, to.as_deref()).await,
-            Command::Complete(leaving) => commands::complete::run(&context, leaving.guard()).await,
-            Command::Rollback(leaving) => commands::rollback::run(&context, leaving.guard()).await,
+            Command::Plan { command, to, json, lacking } => {
+                commands::plan::run(&context, &command, to.as_deref(), json, lacking).await
+            }
+            Command::Start { to, lacking } => commands::start::run(&context, to.as_deref(), lacking).await,
+            Command::Complete(leaving) => commands::complete::run(&context, leaving).await,
+            Command::Rollback(leaving) => commands::rollback::run(&context, leaving).await,
             Command::Repair => commands::repair::run(&context).await,
-            Command::Status { json } => commands::status::run(&context, json).await,
+            Command::Status { json } => return commands::status::run(&context, json).await,
         }
+        .map(|()| ExitCode::SUCCESS)
     })
 }
 

@@ -7,6 +7,8 @@ use diptych::core::plan::Step;
 use diptych::{Blocker, Lease, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::out;
+
 /// Progress on standard error.
 pub(crate) struct Teller {
     bar: Option<ProgressBar>,
@@ -27,7 +29,7 @@ impl Teller {
     fn tell(&self, line: String) {
         match &self.bar {
             Some(bar) => bar.set_message(line),
-            None => eprintln!("{line}"),
+            None => out::tell(line),
         }
     }
 
@@ -49,7 +51,7 @@ impl Progress for Teller {
                 bar.set_position(number as u64);
                 bar.set_message(step.title.clone());
             }
-            None => eprintln!("[{number}/{total}] {}: {}", step.phase, step.title),
+            None => out::tell(format!("[{number}/{total}] {}: {}", step.phase, step.title)),
         }
     }
 
@@ -66,7 +68,7 @@ impl Progress for Teller {
     }
 
     fn warning(&mut self, warning: &diptych::Error) {
-        let print = || eprintln!("warning: {warning}");
+        let print = || out::tell(format!("warning: {warning}"));
         match &self.bar {
             Some(bar) => bar.suspend(print),
             None => print(),

@@ -1,7 +1,8 @@
 //! Plans, outcomes and status as text for people.
 
-use diptych::core::plan::{Action, Plan, Verdict};
-use diptych::{Outcome, Status};
+use diptych::core::plan::{Action, Command, Plan, Verdict};
+use diptych::migrator::VersionState;
+use diptych::{Outcome, PendingVersion, Problem, Status};
 
 /// A plan: which way each change goes and why, then every step with its phase, locks, hazards and SQL.
 pub(crate) fn plan(plan: &Plan) -> String {
@@ -51,8 +52,17 @@ pub(crate) fn status(status: &Status) -> String {
         lines
             .push(format!("pending  {} ({}, {} of {} steps)", pending.version, pending.state, pending.steps_done, pending.steps));
     }
+    let step = status.pending.as_ref().and_then(step);
+    if let Some(run) = &status.run {
+        lines.push(format!("running  {run}: {}", step.as_deref().unwrap_or("preflight")));
+    } else if let (Some(step), Some(pending)) = (step, &status.pending) {
+        lines.push(format!("stopped  at {step}; nobody is at it{}", way_on(pending)));
+    }
     let waiting = if status.unstarted.is_empty() { "nothing".to_owned() } else { status.unstarted.join(", ") };
     lines.push(format!("waiting  {waiting}"));
+    if !status.trimmed.is_empty() {
+        lines.push(format!("retired  {} (no longer in the folder)", status.trimmed.join(", ")));
+    }
     for lease in &status.leases {
         lines.push(format!("in use   {}: {lease}", lease.version));
     }
@@ -67,5 +77,29 @@ pub(crate) fn status(status: &Status) -> String {
             "         `repair` puts back triggers, functions and views; `rollback` keeps the older version's rows".to_owned(),
         );
     }
+    for Problem { message, hint } in &status.problems {
+        lines.push(format!("problem  {}", message.replace('\n', "\n         ")));
+        if !hint.is_empty() {
+            lines.push(format!("         hint: {hint}"));
+        }
+    }
     lines.join("\n")
+}
+
+/// The step that is being done or comes next, with how much of it is done.
+fn step(pending: &PendingVersion) -> Option<String> {
+    let step = pending.step.as_ref()?;
+    Some(pending.percent.map_or_else(|| step.clone(), |percent| format!("{step} ({percent} %)")))
+}
+
+/// What to run; again, where that was stopped.
+fn way_on(pending: &PendingVersion) -> String {
+    let stopped = match pending.state {
+        VersionState::Completing => Command::Complete,
+        VersionState::RollingBack => Command::Rollback,
+        _ => Command::Start,
+    };
+    let words = |command: &Command| if *command == stopped { format!("`{command}` again") } else { format!("`{command}`") };
+    let ways: Vec<String> = pending.next.iter().map(words).collect();
+    if ways.is_empty() { String::new() } else { format!(": run {}", ways.join(", or ")) }
 }

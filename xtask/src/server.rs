@@ -34,8 +34,8 @@ pub struct Options {
 /// Why there is no server.
 #[derive(Debug)]
 pub struct ServerError {
-    message: String,
-    hint: Option<String>,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
     source: Option<std::io::Error>,
 }
 

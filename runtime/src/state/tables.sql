@@ -64,22 +64,26 @@ CREATE TABLE diptych.made (
   PRIMARY KEY (base, version, kind, name)
 );
 
--- how far a backfill got, and in which file of the table
+-- how far a backfill got, of how many blocks, and in which file of the table
 CREATE TABLE diptych.backfill (
   base text NOT NULL,
   version text NOT NULL,
   step text NOT NULL,
   filenode oid NOT NULL,
   block bigint NOT NULL,
+  total bigint NOT NULL,
   PRIMARY KEY (base, version, step)
 );
 
--- who runs a command; the token fences off a run that lost its session
+-- who runs a command, and where; the token fences off a run that lost its session
 CREATE TABLE diptych.runs (
   base text PRIMARY KEY,
   token bigint NOT NULL DEFAULT 0,
   command text NOT NULL DEFAULT '',
-  pid integer NOT NULL DEFAULT 0
+  pid integer NOT NULL DEFAULT 0,
+  host text NOT NULL DEFAULT '',
+  process bigint NOT NULL DEFAULT 0,
+  since timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
 -- which process uses which version; a row counts until it expires

@@ -23,5 +23,6 @@ mod rights;
 mod roles;
 mod secure;
 mod serial;
+mod status;
 mod tidy;
 mod traps;

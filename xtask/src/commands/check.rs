@@ -5,7 +5,7 @@ use diptych::core::{Migration, Operation, Schema, diff};
 
 use crate::config::{Context, Failure};
 use crate::scratch::Scratch;
-use crate::{Project, folder, project_snapshot};
+use crate::{Project, folder, out, project_snapshot};
 
 pub(crate) async fn run(context: &Context, project: Option<&Project>) -> Result<(), Failure> {
     let migrations = folder::migrations(&context.dir)?;
@@ -20,10 +20,10 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>) -> Result<
             if !opaque {
                 return Err(error.into());
             }
-            println!(
+            out::say(format!(
                 "note: `{}` builds on what an `sql` operation made; it and what follows were read, not checked",
                 migration.name
-            );
+            ))?;
             break;
         }
         schema = stage.to;
@@ -62,14 +62,14 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>) -> Result<
         }
         for (table, columns) in &snapshot.used {
             for column in columns.keys().filter(|column| !column.is_empty() && !column.starts_with('-')) {
-                println!(
+                out::say(format!(
                     "note: the conversions on `{table}.{column}` were used by `{}` and may be removed",
                     snapshot.version.as_deref().unwrap_or_default()
-                );
+                ))?;
             }
         }
     }
-    println!("{} migrations, all in order", migrations.len());
+    out::say(format!("{} migrations, all in order", migrations.len()))?;
     Ok(())
 }
 

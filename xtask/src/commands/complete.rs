@@ -1,13 +1,12 @@
 //! `complete`: contract.
 
-use diptych::Guard;
-
+use crate::Leaving;
 use crate::config::{Context, Failure};
 use crate::progress::Teller;
-use crate::render;
+use crate::{out, render};
 
-pub(crate) async fn run(context: &Context, guard: Guard) -> Result<(), Failure> {
-    let outcome = context.migrator_with(guard).await?.complete(&mut Teller::new()).await?;
-    println!("{}", render::outcome("completed", &outcome));
+pub(crate) async fn run(context: &Context, leaving: Leaving) -> Result<(), Failure> {
+    let outcome = context.migrator_leaving(leaving).await?.complete(&mut Teller::new()).await?;
+    out::say(render::outcome("completed", &outcome))?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use diptych::{Migrator, Quiet};
 
 use crate::config::{Context, Failure};
 use crate::scratch::Scratch;
-use crate::{Project, folder, project_snapshot};
+use crate::{Project, folder, out, project_snapshot};
 
 pub(crate) async fn run(context: &Context, project: Option<&Project>, name: &str) -> Result<(), Failure> {
     let Some(project) = project else {
@@ -17,7 +17,7 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>, name: &str
     let before = project_snapshot(context)?;
     // structs that have the snapshot's words raise no question
     if diff::diff(&before, &project.declared)?.is_empty() {
-        println!("nothing to record: the structs agree with the snapshot");
+        out::say("nothing to record: the structs agree with the snapshot")?;
         return Ok(());
     }
     let recorded = folder::migrations(&context.dir)?;
@@ -30,7 +30,7 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>, name: &str
     let snapshot = context.dir.join("snapshot.yaml");
     if migration.operations.is_empty() {
         folder::write(&snapshot, &Snapshot { version: before.version, used: before.used, ..after }.to_yaml())?;
-        println!("nothing to record: the structs say the same as the snapshot in other words, and the snapshot has those now");
+        out::say("nothing to record: the structs say the same as the snapshot in other words, and the snapshot has those now")?;
         return Ok(());
     }
     // what the file says is what was recorded, whatever the writer of YAML did to it
@@ -54,14 +54,14 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>, name: &str
         let _ = std::fs::remove_file(&path);
         return Err(failure);
     }
-    println!(
+    out::say(format!(
         "recorded `{}`: {}",
         path.display(),
         migration.operations.iter().map(Operation::name).collect::<Vec<_>>().join(", ")
-    );
-    println!(
-        "proven on a scratch server: start, rollback, start, complete\nnext: review and commit it, then `cargo xtask migrate start`"
-    );
+    ))?;
+    out::say(
+        "proven on a scratch server: start, rollback, start, complete\nnext: review and commit it, then `cargo xtask migrate start`",
+    )?;
     Ok(())
 }
 

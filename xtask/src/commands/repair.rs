@@ -3,11 +3,11 @@
 use diptych::Outcome;
 
 use crate::config::{Context, Failure};
-use crate::render;
+use crate::{out, render};
 
 pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
     let outcome = context.migrator().await?.repair().await?;
-    println!("{}", render::outcome("put back:", &outcome));
+    out::say(render::outcome("put back:", &outcome))?;
     if let Outcome::Done(_) = outcome {
         eprintln!(
             "warning: rows that one version wrote meanwhile may lack the other's form\nhint: compare them, and write those anew that differ; or run `rollback`, which keeps the older version's"

@@ -1,13 +1,12 @@
 //! `rollback`: undo a start.
 
-use diptych::Guard;
-
+use crate::Leaving;
 use crate::config::{Context, Failure};
 use crate::progress::Teller;
-use crate::render;
+use crate::{out, render};
 
-pub(crate) async fn run(context: &Context, guard: Guard) -> Result<(), Failure> {
-    let outcome = context.migrator_with(guard).await?.rollback(&mut Teller::new()).await?;
-    println!("{}", render::outcome("rolled back", &outcome));
+pub(crate) async fn run(context: &Context, leaving: Leaving) -> Result<(), Failure> {
+    let outcome = context.migrator_leaving(leaving).await?.rollback(&mut Teller::new()).await?;
+    out::say(render::outcome("rolled back", &outcome))?;
     Ok(())
 }

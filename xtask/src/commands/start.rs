@@ -1,12 +1,13 @@
 //! `start`: expand and publish.
 
+use crate::Lacking;
 use crate::config::{Context, Failure};
 use crate::progress::Teller;
-use crate::{folder, render};
+use crate::{folder, out, render};
 
-pub(crate) async fn run(context: &Context, to: Option<&str>) -> Result<(), Failure> {
+pub(crate) async fn run(context: &Context, to: Option<&str>, lacking: Lacking) -> Result<(), Failure> {
     let migrations = folder::migrations(&context.dir)?;
-    let outcome = context.migrator().await?.start(&migrations, to, &mut Teller::new()).await?;
-    println!("{}", render::outcome("started", &outcome));
+    let outcome = context.migrator_lacking(lacking).await?.start(&migrations, to, &mut Teller::new()).await?;
+    out::say(render::outcome("started", &outcome))?;
     Ok(())
 }

@@ -1,0 +1,254 @@
+//! The recorded migrations, held against those that a database has applied: nothing is run twice, and nothing is undone unseen.
+
+use std::collections::BTreeSet;
+
+use crate::error::Error;
+use crate::state::{Recorded, State, VersionState};
+use diptych_core::Migration;
+use diptych_core::plan::Command;
+
+/// How many names a message holds.
+const NAMED: usize = 3;
+
+/// The recorded migrations as a command is given them, in order.
+#[derive(Clone, Copy, Debug)]
+pub struct Files<'a> {
+    /// None where nobody could look.
+    readable: Option<&'a [Migration]>,
+    unreadable: &'a [String],
+}
+
+impl<'a, T: AsRef<[Migration]> + ?Sized> From<&'a T> for Files<'a> {
+    fn from(migrations: &'a T) -> Self {
+        Files { readable: Some(migrations.as_ref()), unreadable: &[] }
+    }
+}
+
+impl<'a> Files<'a> {
+    /// A folder that could not be looked into: nothing is compared.
+    pub fn unknown() -> Self {
+        Files { readable: None, unreadable: &[] }
+    }
+
+    /// The same with migrations of these names that are there and cannot be read.
+    #[must_use]
+    pub fn with_unreadable(self, names: &'a [String]) -> Self {
+        Files { unreadable: names, ..self }
+    }
+
+    pub(crate) fn owned(self) -> Option<(Vec<Migration>, Vec<String>)> {
+        self.readable.map(|readable| (readable.to_owned(), self.unreadable.to_owned()))
+    }
+}
+
+/// What becomes of a command where an applied migration is missing from the recorded ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Missing {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It goes on. A `start` of a renamed migration is refused all the same: it would run twice.
+    Allow,
+}
+
+/// What does not fit, with the way out.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Problem {
+    /// What it is.
+    pub message: String,
+    /// The way out.
+    pub hint: String,
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Error::refused(problem.message).hint(problem.hint)
+    }
+}
+
+/// What the recorded migrations have that the database does not, and the other way round.
+pub(crate) struct Comparison<'a> {
+    base: &'a str,
+    findings: Vec<Finding<'a>>,
+    /// Migrations of retired versions, before all others, whose files are gone: nothing needs them any more.
+    pub trimmed: Vec<&'a str>,
+    /// What is not started, in order.
+    pub unstarted: Vec<&'a Migration>,
+}
+
+enum Finding<'a> {
+    /// Nothing that is applied is there.
+    Foreign(Vec<&'a str>),
+    Renamed {
+        from: &'a str,
+        to: &'a str,
+    },
+    Missing(Vec<&'a str>),
+    Changed(&'a str, &'a Recorded),
+    /// As changed as far as anybody can tell; whoever could not read it has a better message.
+    Unreadable(&'a str, &'a Recorded),
+    /// It was never started, but a later one was.
+    Unordered {
+        name: &'a str,
+        applied: &'a str,
+        last: &'a str,
+        free: Option<String>,
+    },
+}
+
+/// Holds recorded migrations against the state of a base schema.
+pub(crate) fn compare<'a>(base: &'a str, state: &'a State, files: Files<'a>) -> Comparison<'a> {
+    let mut comparison = Comparison { base, findings: Vec::new(), trimmed: Vec::new(), unstarted: Vec::new() };
+    let Some(readable) = files.readable else { return comparison };
+    let applied: Vec<(&Migration, &Recorded)> = state.applied().collect();
+    let is_applied = |name: &str| applied.iter().any(|(there, _)| there.name == name);
+    let is_there = |name: &str| readable.iter().any(|file| file.name == name) || files.unreadable.iter().any(|file| file == name);
+
+    let mut missing: Vec<(&Migration, &Recorded)> = applied.iter().copied().filter(|(there, _)| !is_there(&there.name)).collect();
+    let mut renamed = BTreeSet::new();
+    let mut findings = Vec::new();
+    missing.retain(|(there, _)| {
+        let checksum = there.checksum();
+        let found = readable
+            .iter()
+            .find(|file| !is_applied(&file.name) && !renamed.contains(file.name.as_str()) && file.checksum() == checksum);
+        if let Some(file) = found {
+            renamed.insert(file.name.as_str());
+            findings.push(Finding::Renamed { from: &there.name, to: &file.name });
+        }
+        found.is_none()
+    });
+    let names = |of: &[(&'a Migration, &Recorded)]| of.iter().map(|(there, _)| there.name.as_str()).collect::<Vec<_>>();
+    let is_foreign = missing.len() == applied.len() && !applied.is_empty() && !readable.is_empty();
+    if is_foreign {
+        findings.push(Finding::Foreign(names(&missing)));
+    } else {
+        // the oldest files may go, as long as what stands here is there
+        let gone = applied
+            .iter()
+            .zip(&missing)
+            .take_while(|((of, version), (there, _))| of.name == there.name && version.state == VersionState::Retired)
+            .count();
+        let gone = if gone < applied.len() { gone } else { 0 };
+        comparison.trimmed = names(&missing[..gone]);
+        if missing.len() > gone {
+            findings.push(Finding::Missing(names(&missing)));
+            comparison.trimmed.clear();
+        }
+    }
+    for (there, version) in &applied {
+        if readable.iter().any(|file| file.name == there.name && file.checksum() != there.checksum()) {
+            findings.push(Finding::Changed(&there.name, version));
+        } else if files.unreadable.contains(&there.name) {
+            findings.push(Finding::Unreadable(&there.name, version));
+        }
+    }
+    comparison.unstarted =
+        readable.iter().filter(|file| !is_applied(&file.name) && !renamed.contains(file.name.as_str())).collect();
+    if let Some(at) = readable.iter().rposition(|file| is_applied(&file.name)) {
+        let (before, after) = readable.split_at(at);
+        for file in before.iter().filter(|file| comparison.unstarted.iter().any(|there| there.name == file.name)) {
+            findings.push(Finding::Unordered {
+                name: &file.name,
+                applied: &after[0].name,
+                last: after.last().map_or("", |last| &last.name),
+                free: free_name(&file.name, readable),
+            });
+        }
+    }
+    comparison.findings = findings;
+    comparison
+}
+
+impl Comparison<'_> {
+    /// Everything that does not fit.
+    pub(crate) fn problems(&self) -> Vec<Problem> {
+        let told = self.findings.iter().filter(|finding| !matches!(finding, Finding::Unreadable(..)));
+        told.map(|finding| self.problem(finding)).collect()
+    }
+
+    /// What keeps a command from being carried out.
+    pub(crate) fn refusal(&self, command: Command, missing: Missing) -> Option<Problem> {
+        let refuses = |finding: &&Finding<'_>| match (finding, command) {
+            // it would run a second time
+            (Finding::Renamed { .. } | Finding::Changed(..) | Finding::Unordered { .. }, Command::Start) => true,
+            (Finding::Foreign(_) | Finding::Missing(_) | Finding::Renamed { .. }, _) => missing == Missing::Refuse,
+            // what becomes final is what is recorded
+            (Finding::Changed(_, of) | Finding::Unreadable(_, of), Command::Complete) => {
+                missing == Missing::Refuse && is_pending(of)
+            }
+            _ => false,
+        };
+        self.findings.iter().find(refuses).map(|finding| self.problem(finding))
+    }
+
+    fn problem(&self, finding: &Finding<'_>) -> Problem {
+        let base = self.base;
+        let (message, hint) = match finding {
+            Finding::Foreign(names) => (
+                format!("none of the migrations that are applied in schema `{base}` is in the folder, which is another app's: {}", few(names)),
+                "name the right folder with --dir, or give this app a base schema of its own with --schema; --allow-missing goes on all the same"
+                    .to_owned(),
+            ),
+            Finding::Renamed { from, to } => (
+                format!("migration `{from}` is applied in schema `{base}` and was renamed to `{to}` in the folder"),
+                format!("rename `{to}` back to `{from}`"),
+            ),
+            Finding::Missing(names) => {
+                let (noun, verb, it) = if names.len() == 1 { ("migration", "is", "it") } else { ("migrations", "are", "them") };
+                (
+                    format!("{noun} {} {verb} applied in schema `{base}` and missing from the folder", few(names)),
+                    format!("get {it} back from the revision that has {it}, or name the right folder with --dir; --allow-missing goes on without"),
+                )
+            }
+            Finding::Changed(name, of) => {
+                (format!("migration `{name}` is not what was started in this database"), way_back(of).to_owned())
+            }
+            Finding::Unreadable(name, of) => {
+                (format!("migration `{name}` is {} and its file cannot be read", of.state), "put the file back as it was".to_owned())
+            }
+            Finding::Unordered { name, applied, last, free } => {
+                let to = free.as_ref().map_or_else(|| format!("a name that sorts after `{last}`"), |free| format!("`{free}`"));
+                (
+                    format!("migration `{name}` was never started and comes before `{applied}`, which was"),
+                    format!("rename `{name}` to {to}, so that it comes last"),
+                )
+            }
+        };
+        Problem { message, hint }
+    }
+}
+
+fn is_pending(version: &Recorded) -> bool {
+    matches!(version.state, VersionState::Starting | VersionState::Started | VersionState::Completing | VersionState::RollingBack)
+}
+
+/// The way out for whoever has changed the file of an applied migration.
+fn way_back(version: &Recorded) -> &'static str {
+    match version.state {
+        VersionState::Starting => "run `rollback`, then `start` again; or put the file back as it was and run `start` again",
+        VersionState::RollingBack => "run `rollback`, then `start` again",
+        VersionState::Started => "put the file back as it was; or run `rollback`, then `start` again",
+        VersionState::Completing => "put the file back as it was, run `complete`, and record the change as a new migration",
+        _ => "put the file back as it was, and record the change as a new migration",
+    }
+}
+
+/// A few names, and how many more.
+fn few(names: &[&str]) -> String {
+    let few: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
+    match names.len().saturating_sub(NAMED) {
+        0 => few.join(", "),
+        more => format!("{} and {more} more", few.join(", ")),
+    }
+}
+
+/// The name with the number that comes after all others, where names have numbers.
+fn free_name(name: &str, files: &[Migration]) -> Option<String> {
+    let number = |name: &str| name.split('_').next().and_then(|digits| digits.parse::<u32>().ok());
+    let (digits, rest) = name.split_once('_')?;
+    number(name)?;
+    let next = files.iter().filter_map(|file| number(&file.name)).max()?.checked_add(1)?;
+    let free = format!("{next:0width$}_{rest}", width = digits.len());
+    files.iter().all(|file| file.name < free).then_some(free)
+}

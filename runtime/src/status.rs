@@ -1,0 +1,184 @@
+//! How a base schema stands: its versions, the run under way, who uses what, and what of the recorded migrations does not fit.
+
+use serde::Serialize;
+use tokio_postgres::Client;
+
+use crate::error::Result;
+use crate::folder::{self, Files, Missing, Problem};
+use crate::lease::{self, Lease};
+use crate::made;
+use crate::state::{self, Recorded, State, VersionState};
+use crate::text::printable;
+use diptych_core::plan::{Action, Command, Step};
+use diptych_core::sql;
+
+/// How a base schema stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// The base schema.
+    pub schema: String,
+    /// The version at rest.
+    pub live: Option<String>,
+    /// The version on its way in or out, with its state.
+    pub pending: Option<PendingVersion>,
+    /// The command that is being carried out now.
+    pub run: Option<Run>,
+    /// Recorded migrations that are not started.
+    pub unstarted: Vec<String>,
+    /// Migrations of retired versions that are no longer recorded: nothing needs them any more.
+    pub trimmed: Vec<String>,
+    /// What of the recorded migrations does not fit what the database has applied.
+    pub problems: Vec<Problem>,
+    /// Who uses which version: the processes that connected through Diptych.
+    pub leases: Vec<Lease>,
+    /// What applications have created in the schemas of versions, or left there: it goes to the base schema when the version goes,
+    /// where its name is free there.
+    pub foreign: Vec<String>,
+    /// What is not as the start of the pending version made it.
+    pub damage: Vec<String>,
+}
+
+/// A version on its way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PendingVersion {
+    /// Its name.
+    pub version: String,
+    /// Where it stands.
+    pub state: VersionState,
+    /// Steps done of the command under way.
+    pub steps_done: usize,
+    /// Steps in all; preflight is none.
+    pub steps: usize,
+    /// What the step does that comes next, or is being done.
+    pub step: Option<String>,
+    /// How much of it is done, where it is a backfill.
+    pub percent: Option<u8>,
+    /// The commands that lead on from here and do not refuse the recorded migrations as they are.
+    pub next: Vec<Command>,
+}
+
+/// A command that is being carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Run {
+    /// Which.
+    pub command: String,
+    /// The host that the tool runs on.
+    pub host: String,
+    /// The tool's process id on that host.
+    pub process: i64,
+    /// The process id of its session on the server.
+    pub pid: i32,
+    /// Seconds since it began.
+    pub since: i64,
+}
+
+impl std::fmt::Display for Run {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Run { command, host, process, pid, since } = self;
+        let [command, host] = [command, host].map(|text| printable(text));
+        write!(out, "{command} on {host}, process {process}, pid {pid} on the server, for {since} s")
+    }
+}
+
+/// Reads how a base schema stands; changes nothing.
+pub(crate) async fn read(client: &Client, base: &str, state: &State, files: Files<'_>) -> Result<Status> {
+    let comparison = folder::compare(base, state, files);
+    let mut pending = match state.pending() {
+        Some(recorded) => Some(pending(client, base, recorded).await?),
+        None => None,
+    };
+    if let Some(pending) = &mut pending {
+        pending.next.retain(|command| comparison.refusal(*command, Missing::Refuse).is_none());
+    }
+    let damage = match state.pending().filter(|recorded| recorded.state == VersionState::Started) {
+        Some(recorded) => made::damage(client, base, recorded, state.parent(recorded)).await?,
+        None => Vec::new(),
+    };
+    if let Some(pending) = pending.as_mut().filter(|_| !damage.is_empty()) {
+        pending.next.retain(|command| *command != Command::Complete);
+    }
+    Ok(Status {
+        schema: base.to_owned(),
+        live: state.live().map(|recorded| recorded.version.name.clone()),
+        pending,
+        run: run(client, base).await?,
+        unstarted: comparison.unstarted.iter().map(|migration| migration.name.clone()).collect(),
+        trimmed: comparison.trimmed.iter().map(|name| (*name).to_owned()).collect(),
+        problems: comparison.problems(),
+        leases: lease::list(client, base).await?,
+        foreign: state::foreign_objects(client, base).await?,
+        damage: damage.into_iter().map(|item| item.what).collect(),
+    })
+}
+
+async fn pending(client: &Client, base: &str, recorded: &Recorded) -> Result<PendingVersion> {
+    let (command, next) = match recorded.state {
+        VersionState::Completing if state::is_untouched(client, base, recorded).await? => {
+            (Command::Complete, vec![Command::Complete, Command::Rollback])
+        }
+        VersionState::Completing => (Command::Complete, vec![Command::Complete]),
+        VersionState::RollingBack => (Command::Rollback, vec![Command::Rollback]),
+        VersionState::Started => (Command::Start, vec![Command::Complete, Command::Rollback]),
+        _ => (Command::Start, vec![Command::Start, Command::Rollback]),
+    };
+    let done = state::journal(client, base, recorded, command).await?;
+    let mut plan = state::read_plan(client, base, recorded, command).await?;
+    if command == Command::Rollback {
+        let reached = state::reached(client, base, recorded).await?;
+        plan = plan.map(|plan| plan.after(reached));
+    }
+    let steps: Vec<&Step> = plan.iter().flat_map(|plan| plan.journalled()).collect();
+    let current = steps.iter().find(|step| !done.contains(&step.id));
+    let percent = match current {
+        Some(step) => percent(client, base, recorded, step).await?,
+        None => None,
+    };
+    Ok(PendingVersion {
+        version: recorded.version.name.clone(),
+        state: recorded.state,
+        steps_done: steps.iter().filter(|step| done.contains(&step.id)).count(),
+        steps: steps.len(),
+        step: current.map(|step| step.title.clone()),
+        percent,
+        next,
+    })
+}
+
+/// How far a backfill is: blocks done of those that there were when each table's turn came.
+async fn percent(client: &Client, base: &str, recorded: &Recorded, step: &Step) -> Result<Option<u8>> {
+    let Action::Backfill { schema, table, partitioned, .. } = &step.action else { return Ok(None) };
+    let heaps = if *partitioned {
+        "SELECT tree.relid::pg_catalog.oid, pg_catalog.format('%s %s', $3::pg_catalog.text, tree.relid::pg_catalog.oid) \
+         FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass($4)) AS tree WHERE tree.isleaf AND tree.level > 0"
+    } else {
+        "SELECT pg_catalog.to_regclass($4)::pg_catalog.oid, $3::pg_catalog.text"
+    };
+    let row = client
+        .query_one(
+            &format!(
+                "WITH heap (oid, key) AS ({heaps}) SELECT coalesce(sum(saved.block), 0)::pg_catalog.int8, \
+                 coalesce(sum(coalesce(saved.total, pg_catalog.pg_relation_size(heap.oid) / pg_catalog.current_setting('block_size')::pg_catalog.int8)), 0)::pg_catalog.int8 \
+                 FROM heap LEFT JOIN diptych.backfill AS saved ON saved.base = $1 AND saved.version = $2 AND saved.step = heap.key \
+                 AND saved.filenode = pg_catalog.pg_relation_filenode(heap.oid)"
+            ),
+            &[&base, &recorded.version.name, &step.id, &sql::qualified(schema, table).as_str()],
+        )
+        .await?;
+    let (done, total): (i64, i64) = (row.get(0), row.get(1));
+    Ok((total > 0).then(|| u8::try_from((done.saturating_mul(100) / total).clamp(0, 100)).unwrap_or(100)))
+}
+
+/// The run that holds the base schema now.
+async fn run(client: &Client, base: &str) -> Result<Option<Run>> {
+    let Some(pid) = state::lock_holders(client, state::lock_key(base)).await?.first().map(|holder| holder.pid) else {
+        return Ok(None);
+    };
+    let there: bool = client.query_one("SELECT pg_catalog.to_regclass('diptych.runs') IS NOT NULL", &[]).await?.get(0);
+    if !there {
+        return Ok(None);
+    }
+    let sql = "SELECT command, host, process, pid, extract(epoch FROM pg_catalog.clock_timestamp() - since)::pg_catalog.int8 \
+         FROM diptych.runs WHERE base = $1 AND pid = $2";
+    let row = client.query_opt(sql, &[&base, &pid]).await?;
+    Ok(row.map(|row| Run { command: row.get(0), host: row.get(1), process: row.get(2), pid: row.get(3), since: row.get(4) }))
+}
