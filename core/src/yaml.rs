@@ -1,7 +1,8 @@
 //! YAML in and out: the one place that knows which library does it.
 
 use serde::Serialize;
-use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, EnumAccess, MapAccess, SeqAccess, Visitor};
+use serde::de::value::{MapAccessDeserializer, MapDeserializer};
+use serde::de::{self, Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, Visitor};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::marker::PhantomData;
@@ -24,6 +25,60 @@ pub fn list_or_map<'de, T: DeserializeOwned, D: Deserializer<'de>>(
     key: &'static str,
 ) -> std::result::Result<Vec<T>, D::Error> {
     deserializer.deserialize_any(ListOrMap { key, item: PhantomData })
+}
+
+/// Whether something holds: what YAML 1.1 calls a boolean as well (`yes`, `on`), as older files have it.
+pub fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<bool, D::Error> {
+    deserializer.deserialize_any(Flag)
+}
+
+/// The same where it may be left out.
+pub fn maybe_flag<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<bool>, D::Error> {
+    deserializer.deserialize_option(MaybeFlag)
+}
+
+struct Flag;
+
+impl Visitor<'_> for Flag {
+    type Value = bool;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("true or false")
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> std::result::Result<bool, E> {
+        Ok(value)
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> std::result::Result<bool, E> {
+        match value.to_ascii_lowercase().as_str() {
+            "true" | "yes" | "on" | "y" => Ok(true),
+            "false" | "no" | "off" | "n" => Ok(false),
+            _ => Err(E::invalid_value(de::Unexpected::Str(value), &self)),
+        }
+    }
+}
+
+struct MaybeFlag;
+
+impl<'de> Visitor<'de> for MaybeFlag {
+    type Value = Option<bool>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("true or false")
+    }
+
+    fn visit_none<E: de::Error>(self) -> std::result::Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E: de::Error>(self) -> std::result::Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Self::Value, D::Error> {
+        flag(deserializer).map(Some)
+    }
 }
 
 /// A text; none where it is empty, as pgroll writes what was not said.
@@ -50,7 +105,7 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for ListOrMap<T> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<Vec<T>, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = list.next_element()? {
+        while let Some(item) = list.next_element_seed(Item { key: self.key, item: PhantomData })? {
             items.push(item);
         }
         Ok(items)
@@ -64,6 +119,36 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for ListOrMap<T> {
             items.push(serde_json::from_value(fields.into()).map_err(de::Error::custom)?);
         }
         Ok(items)
+    }
+}
+
+/// An item of such a list: its fields, or the value of `key` alone.
+struct Item<T> {
+    key: &'static str,
+    item: PhantomData<T>,
+}
+
+impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for Item<T> {
+    type Value = T;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<T, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, T: DeserializeOwned> Visitor<'de> for Item<T> {
+    type Value = T;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "a map, or the value of `{}` alone", self.key)
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> std::result::Result<T, E> {
+        T::deserialize(MapDeserializer::new([(self.key, value)].into_iter()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map))
     }
 }
 

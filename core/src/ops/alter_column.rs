@@ -28,7 +28,7 @@ pub struct AlterColumn {
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub sql_type: Option<String>,
     /// Whether it may be NULL from now on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "yaml::maybe_flag", skip_serializing_if = "Option::is_none")]
     pub nullable: Option<bool>,
     /// The new collation; `null` leaves it to the type, absence leaves it alone (not in pgroll's dialect).
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]

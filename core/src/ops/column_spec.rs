@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::expression::Expression;
 use crate::schema::{Column, Constraint, Identity, References, Table};
+use crate::yaml;
 use crate::{names, types};
 
 /// A column of `create_table` and `add_column`. `nullable` is false where absent.
@@ -17,13 +18,13 @@ pub struct ColumnSpec {
     #[serde(rename = "type")]
     pub sql_type: String,
     /// Whether it may be NULL.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, deserialize_with = "yaml::flag", skip_serializing_if = "is_false")]
     pub nullable: bool,
     /// A unique constraint of PostgreSQL's naming.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, deserialize_with = "yaml::flag", skip_serializing_if = "is_false")]
     pub unique: bool,
     /// Part of the primary key.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, deserialize_with = "yaml::flag", skip_serializing_if = "is_false")]
     pub pk: bool,
     /// The collation, where it is not the type's own (not in pgroll's dialect).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,7 +55,7 @@ pub struct CheckSpec {
     /// The condition as SQL text.
     pub constraint: String,
     /// `NO INHERIT`.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, deserialize_with = "yaml::flag", skip_serializing_if = "is_false")]
     pub no_inherit: bool,
 }
 
@@ -78,10 +79,10 @@ pub struct ReferenceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub match_type: Option<String>,
     /// `DEFERRABLE`.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, deserialize_with = "yaml::flag", skip_serializing_if = "is_false")]
     pub deferrable: bool,
     /// `INITIALLY DEFERRED`.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, deserialize_with = "yaml::flag", skip_serializing_if = "is_false")]
     pub initially_deferred: bool,
 }
 

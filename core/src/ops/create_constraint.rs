@@ -34,16 +34,16 @@ pub struct CreateConstraint {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<String>,
     /// `NO INHERIT` of a check.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, deserialize_with = "yaml::flag", skip_serializing_if = "is_false")]
     pub no_inherit: bool,
     /// `DEFERRABLE` (not in pgroll's dialect).
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, deserialize_with = "yaml::flag", skip_serializing_if = "is_false")]
     pub deferrable: bool,
     /// `INITIALLY DEFERRED` (not in pgroll's dialect).
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, deserialize_with = "yaml::flag", skip_serializing_if = "is_false")]
     pub initially_deferred: bool,
     /// `NULLS NOT DISTINCT` of a unique constraint (15+, not in pgroll's dialect).
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, deserialize_with = "yaml::flag", skip_serializing_if = "is_false")]
     pub nulls_not_distinct: bool,
     /// The target of a foreign key.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -27,7 +27,7 @@ pub struct CreateIndex {
     #[serde(deserialize_with = "by_column")]
     pub columns: Vec<IndexColumn>,
     /// `UNIQUE`.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, deserialize_with = "yaml::flag", skip_serializing_if = "is_false")]
     pub unique: bool,
     /// `btree` where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,7 +45,7 @@ pub struct CreateIndex {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<String>,
     /// `NULLS NOT DISTINCT` (not in pgroll's dialect).
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, deserialize_with = "yaml::flag", skip_serializing_if = "is_false")]
     pub nulls_not_distinct: bool,
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Operate;
 use super::column_spec::is_false;
+use crate::yaml;
 use crate::error::{Error, Result};
 use crate::stage::{Moment, Script, Stage};
 
@@ -21,7 +22,7 @@ pub struct RawSql {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub down: Option<String>,
     /// Run `up` at complete instead.
-    #[serde(rename = "onComplete", default, skip_serializing_if = "is_false")]
+    #[serde(rename = "onComplete", default, deserialize_with = "yaml::flag", skip_serializing_if = "is_false")]
     pub on_complete: bool,
 }
 

@@ -43,6 +43,7 @@ mod constraints;
 pub(crate) mod enums;
 mod indexes;
 mod partitions;
+mod promises;
 mod refusals;
 mod serial;
 mod several;
@@ -177,6 +178,7 @@ fn all_cases() -> Vec<Case> {
     cases.extend(serial::cases());
     cases.extend(enums::cases());
     cases.extend(sql::cases());
+    cases.extend(promises::cases());
     cases.extend(several::cases());
     cases
 }
