@@ -12,7 +12,7 @@ use crate::session::Server;
 use crate::text::printable;
 use crate::{backfill, partitions};
 use diptych_core::path::Path;
-use diptych_core::plan::{Action, Felt, Lock, Phase, Plan, Step, Verdict};
+use diptych_core::plan::{Action, Felt, Lock, Phase, Plan, Script, Step, Verdict};
 use diptych_core::sql::{join, literal};
 use diptych_core::{Sql, sql};
 
@@ -150,6 +150,7 @@ impl Executor<'_> {
                 found.map_err(undo)?;
             }
             Action::Transaction { locks, statements } => return self.transaction(plan, step, locks, statements, progress).await,
+            Action::Script(script) => return self.script(plan, step, script, progress).await,
             Action::Statement { sql } => self.statement(step, sql, self.gentle(), progress).await?,
             Action::CreateIndex { schema, name, sql, drop, bind } => {
                 self.create_index(step, [schema, name], sql, drop, bind, progress).await?;
@@ -237,6 +238,67 @@ impl Executor<'_> {
         request.extend(statements.iter().cloned());
         request.extend([self.journal_row(plan, step), Sql::trusted("COMMIT")]);
         self.in_transaction(step, &request, progress).await
+    }
+
+    /// Statements of the user's own: the first way, and where that does not do the second, from the beginning.
+    async fn script(&self, plan: &Plan, step: &Step, script: &Script, progress: &mut dyn Progress) -> Result<()> {
+        let first = match self.script_in_scope(plan, step, script, progress).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => None,
+            Err(error) if script.has_two_ways() && may_be_the_scope(&error) => Some(error),
+            Err(error) => return Err(error),
+        };
+        let mut request = self.begin();
+        let budget = self.budget();
+        let (gentle, strong): (Vec<&Lock>, Vec<&Lock>) = script.locks.iter().partition(|lock| lock.felt == Felt::ByMaintenance);
+        request.push(timeouts(self.gentle(), Duration::ZERO));
+        request.extend(gentle.into_iter().map(|lock| lock.sql.clone()));
+        request.push(timeouts(budget, budget));
+        request.extend(strong.into_iter().map(|lock| lock.sql.clone()));
+        request.push(sql!("SET LOCAL statement_timeout = 0; {}", rest_of(budget)));
+        request.extend(script.aside.iter().cloned());
+        request.extend([script.path.clone(), script.text.clone(), Path::own().set_local()]);
+        request.extend(script.back.iter().chain(&script.after).cloned());
+        request.extend([self.journal_row(plan, step), Sql::trusted("COMMIT")]);
+        self.in_transaction(step, &request, progress).await.map_err(|second| match first {
+            // what is wrong has nothing to do with the way
+            Some(first) if first.code() == second.code() => first,
+            _ if second.code() != Some(&SqlState::UNDEFINED_COLUMN) || script.locks.is_empty() => second,
+            _ => second.hint_first(
+                "make two `sql` operations of it: one with the statements that read and write rows, one with those that change what tables are, in which tables that operations above have changed are not written",
+            ),
+        })
+    }
+
+    /// The first way; false where the statements did more to the views in it than they can carry, and nothing is done.
+    async fn script_in_scope(&self, plan: &Plan, step: &Step, script: &Script, progress: &mut dyn Progress) -> Result<bool> {
+        let mut request = self.begin();
+        request.push(sql!("SET LOCAL statement_timeout = 0; {}", rest_of(self.budget())));
+        request.extend(script.scope.iter().cloned());
+        self.in_transaction(step, &request, progress).await?;
+        let before = self.watch(script, progress).await?;
+        let text = [script.path.clone(), script.text.clone(), Path::own().set_local()];
+        self.in_transaction(step, &text, progress).await?;
+        if self.watch(script, progress).await? != before {
+            self.client.batch_execute("ROLLBACK").await?;
+            return Ok(false);
+        }
+        let mut request: Vec<Sql> = script.leave.iter().chain(&script.after).cloned().collect();
+        request.extend([self.journal_row(plan, step), Sql::trusted("COMMIT")]);
+        self.in_transaction(step, &request, progress).await?;
+        Ok(true)
+    }
+
+    async fn watch(&self, script: &Script, progress: &mut dyn Progress) -> Result<Option<String>> {
+        let Some(sql) = &script.watch else { return Ok(None) };
+        progress.statement(sql.as_str());
+        match self.client.query_one(sql.as_str(), &[]).await {
+            Ok(row) => Ok(Some(row.get(0))),
+            Err(error) => {
+                self.client.batch_execute("ROLLBACK").await?;
+                Err(Error::during("cannot watch what a script does", error))
+            }
+        }
     }
 
     /// The beginning of every transaction that changes something: not once another run has taken over (TRAPS H3).
@@ -351,8 +413,12 @@ impl Executor<'_> {
         let text = statements.iter().map(Sql::as_str).collect::<Vec<_>>().join(";\n");
         self.watched(self.client.batch_execute(&text), progress).await.map_err(|error| match error.code().map(SqlState::code) {
             Some("DPT01") => fenced_off(error),
-            _ => Error::during(&step.title, error)
-                .or_hint("nothing of this step was done: correct the cause and run the same command again, or run `rollback`"),
+            _ => Error::during(&step.title, error).or_hint(match step.phase {
+                Phase::Contract | Phase::Undo => {
+                    "nothing of this step was done: correct the cause and run the same command again"
+                }
+                _ => "nothing of this step was done: correct the cause and run the same command again, or run `rollback`",
+            }),
         })
     }
 
@@ -475,6 +541,12 @@ pub(crate) fn is_passing(error: &Error) -> bool {
         ]
         .contains(code)
     })
+}
+
+/// Whether an error of a script may come of the views in the place of tables: names, kinds of objects, dependencies, what is not
+/// supported. What data are like has nothing to do with them.
+fn may_be_the_scope(error: &Error) -> bool {
+    error.code().is_some_and(|code| ["42", "0A", "2B"].iter().any(|class| code.code().starts_with(class)))
 }
 
 /// A pause of half to one and a half times the given one, so that competitors do not meet again.

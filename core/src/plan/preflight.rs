@@ -79,9 +79,6 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     clauses::known(chain, tables, steps);
     super::enums::checks(chain, tables, steps);
     surroundings::checks(chain, tables, steps);
-    for table in &kept {
-        dependents::check(chain, table, steps);
-    }
     of_tables(chain, tables, 0, steps);
 }
 
@@ -97,6 +94,9 @@ pub(super) fn checks_after_script(chain: &Chain, tables: &[Physical<'_>], script
 /// Types, definitions and rows of the tables that come after so many scripts.
 fn of_tables(chain: &Chain, tables: &[Physical<'_>], scripts: usize, steps: &mut Steps) {
     let here: Vec<_> = tables.iter().filter(|table| table.scripts_before == scripts).collect();
+    for table in &here {
+        dependents::check(chain, table, steps);
+    }
     types_exist(chain, &here, steps);
     definitions(chain, &here, steps);
     foreign_keys_fit(chain, tables, &here, steps);
