@@ -11,6 +11,7 @@ mod clauses;
 pub mod complete;
 mod dependents;
 mod enums;
+mod functions;
 mod preflight;
 pub mod rollback;
 mod rows;
@@ -20,6 +21,7 @@ mod surroundings;
 mod ways;
 
 pub use complete::complete;
+pub use functions::changed_names;
 pub use rollback::rollback;
 pub(crate) use scripts::refuse_halves;
 pub use start::start;

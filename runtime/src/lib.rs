@@ -10,6 +10,7 @@ pub mod database;
 mod error;
 mod executor;
 mod facts;
+mod functions;
 pub mod introspect;
 pub mod lease;
 pub mod migrator;

@@ -71,12 +71,16 @@ fn is_other(table: &Physical<'_>) -> bool {
 pub(crate) fn refuse_halves(chain: &Chain) -> Result<()> {
     let tables = layout(chain);
     for (number, script) in chain.stage.scripts_of(Moment::Start).enumerate() {
-        let words: BTreeSet<String> = lexer::words(&script.up).collect();
         let is_half = |table: &&Physical<'_>| {
             table.lineage.first_change.is_some_and(|first| first <= number) && table.scripts_before > number
         };
+        let halves: Vec<&Physical<'_>> = tables.iter().filter(is_half).collect();
+        if halves.is_empty() {
+            continue;
+        }
+        let words: BTreeSet<String> = lexer::words(&script.up).collect();
         let is_named = |table: &&Physical<'_>| table.lineage.layers.iter().any(|layer| words.contains(&layer.table));
-        if let Some(table) = tables.iter().filter(is_half).find(is_named) {
+        if let Some(table) = halves.into_iter().find(is_named) {
             let name = table.final_name().unwrap_or(&table.name);
             return Err(Error::new(format!(
                 "`sql` {} names table `{name}`, which operations above it and below it change",

@@ -26,6 +26,9 @@ pub fn start(chain: &Chain) -> Plan {
         if let Some(before) = number.checked_sub(1) {
             super::scripts::run(chain, &tables, before, scripts[before], &mut steps);
             preflight::checks_after_script(chain, &tables, number, &mut steps);
+            if number == scripts.len() {
+                super::functions::checks(chain, &tables, Phase::Constrain, &mut steps);
+            }
         }
         build(chain, &tables, number, &mut steps);
         // a script writes as the newer version does

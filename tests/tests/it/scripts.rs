@@ -307,3 +307,89 @@ async fn b32_a_constraint_that_is_not_valid_stays_so() {
     assert_eq!(ask(&client, "SELECT convalidated FROM pg_constraint WHERE conname = 'long'").await, "t");
     assert_eq!(ask(&client, &recorded.replace("0002_change", "0004_fourth")).await, "NULL");
 }
+
+/// Keeps what is told.
+#[derive(Default)]
+struct Told(Vec<String>);
+
+impl diptych::Progress for Told {
+    fn warning(&mut self, warning: &Error) {
+        self.0.push(warning.to_string());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b33_a_function_in_sql_is_tried_on_the_new_version() {
+    let attempt = Attempt::new("\n  - rename_column: {table: users, from: name, to: full_name}\n").await;
+    let admin = attempt.database.client().await;
+    let functions = "CREATE FUNCTION named(bigint) RETURNS text LANGUAGE sql AS 'SELECT name FROM users WHERE id = $1'; \
+        CREATE FUNCTION aged(bigint) RETURNS integer LANGUAGE sql AS 'SELECT age FROM users WHERE id = $1'; \
+        CREATE FUNCTION added() RETURNS void LANGUAGE sql AS 'INSERT INTO notes VALUES (7)'; \
+        CREATE FUNCTION pinned() RETURNS text LANGUAGE sql SET search_path = public AS 'SELECT name FROM users'; \
+        CREATE FUNCTION bound() RETURNS SETOF text LANGUAGE sql BEGIN ATOMIC SELECT name FROM users; END";
+    must(&admin, functions).await;
+    let before = attempt.database.catalog().await;
+    let mut told = Told::default();
+    attempt.database.migrator().await.start(&attempt.all, None, &mut told).await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(told.0.len(), 1, "{:?}", told.0);
+    assert!(told.0[0].contains("named(bigint)") && told.0[0].contains("column \"name\" does not exist"), "{:?}", told.0);
+    assert!(told.0[0].contains("ALTER FUNCTION public.named(bigint) SET search_path = "), "{:?}", told.0);
+    attempt.rollback().await;
+    assert_eq!(before, attempt.database.catalog().await);
+    // a trigger's function calls it: writes would fail
+    must(&admin, "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.body := named(1); RETURN NEW; END $$; CREATE TRIGGER note BEFORE INSERT ON notes FOR EACH ROW EXECUTE FUNCTION note()").await;
+    let error = attempt.refusal().await;
+    assert!(
+        error.is_refused()
+            && error.to_string().contains("triggers call these functions")
+            && error.to_string().contains("named(bigint)"),
+        "{error}"
+    );
+    assert_eq!(attempt.database.migrator().await.status(&attempt.all).await.unwrap().pending, None);
+    // what the hint says leads out
+    must(&admin, "ALTER FUNCTION public.named(bigint) SET search_path = public").await;
+    attempt.start().await;
+    assert_eq!(
+        ask(&attempt.database.on("0002_change").await, "INSERT INTO notes (id) VALUES (3) RETURNING body").await,
+        "Ada Lovelace"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b33_taking_a_real_schema_over_names_the_functions_that_need_the_tables() {
+    let database = Database::new().await;
+    let real = "CREATE TABLE parts (id integer PRIMARY KEY, name text); CREATE TABLE uses (part integer REFERENCES parts); \
+        CREATE FUNCTION used() RETURNS TABLE (name text, times bigint) LANGUAGE sql AS 'SELECT p.name, count(*) FROM parts AS p JOIN uses AS u ON u.part = p.id GROUP BY p.id'; \
+        CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM * FROM used(); RETURN NEW; END $$; \
+        CREATE TRIGGER look AFTER INSERT ON uses FOR EACH ROW EXECUTE FUNCTION look()";
+    let text = |more: &str| {
+        format!(
+            "operations:\n  - sql:\n      up: |\n        {real}{more}\n      down: DROP TABLE uses; DROP TABLE parts; DROP FUNCTION look; DROP FUNCTION used\n"
+        )
+    };
+    let first = [migration("0001_real", &text(""))];
+    let Err(error) = database.migrator().await.start(&first, None, &mut Quiet).await else { panic!("it was started") };
+    assert!(error.to_string().contains("used() (column \"p.name\" must appear in the GROUP BY clause"), "{error}");
+    database.migrator().await.rollback(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    // what the hint says
+    let first = [migration("0001_real", &text("; ALTER FUNCTION public.used() SET search_path = public"))];
+    database.migrate(&first).await;
+    let app = database.on("0001_real").await;
+    must(&app, "INSERT INTO parts VALUES (1, 'bolt'); INSERT INTO uses VALUES (1)").await;
+    assert_eq!(ask(&app, "SELECT * FROM used()").await, "bolt|1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b33_names_in_plpgsql_that_change_are_told() {
+    let attempt = Attempt::new(&format!("{ABOVE}  - drop_table: {{name: notes}}\n")).await;
+    let admin = attempt.database.client().await;
+    must(&admin, "CREATE FUNCTION f() RETURNS text LANGUAGE plpgsql AS $$ BEGIN /* mood */ RETURN (SELECT name FROM users WHERE age > 1 AND 'notes' <> 'x' LIMIT 1); END $$; \
+        CREATE FUNCTION g() RETURNS void LANGUAGE plpgsql AS $$ BEGIN DELETE FROM notes; END $$; \
+        CREATE FUNCTION h() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT count(mood) FROM users); END $$; \
+        CREATE FUNCTION p() RETURNS void LANGUAGE plpgsql SET search_path = public AS $$ BEGIN DELETE FROM notes; END $$").await;
+    let mut told = Told::default();
+    attempt.database.migrator().await.start(&attempt.all, None, &mut told).await.unwrap_or_else(|error| panic!("{error}"));
+    let text = told.0.join("\n");
+    assert!(text.contains("public.f() names column `users.age`, which gets another form (text), column `users.name`, which becomes `full_name`; public.g() names table `notes`, which goes"), "{text}");
+    assert!(!text.contains("h()") && !text.contains("p()"), "{text}");
+}
