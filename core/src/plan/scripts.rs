@@ -119,9 +119,11 @@ fn in_scope(chain: &Chain, tables: &[Physical<'_>], number: usize, text: &str) -
     let names: Vec<Sql> = names.map(literal).collect();
     // the schema by whose name on the path the triggers know the newer version: not published yet, it is there for as long as this lasts
     let mut scope = vec![sql!("CREATE SCHEMA IF NOT EXISTS {}", ident(version))];
+    // before publish the newer forms of types are in the one, then in the other
+    let texts = Path::newer(chain, &scratch).behind(version);
     for table in &others {
         if let Some(newer) = table.newer {
-            scope.extend(Path::newer(chain, &scratch).around(views::create_view(chain, TEMPORARY, table, newer)));
+            scope.extend(texts.around(views::create_view(chain, TEMPORARY, table, newer)));
         }
     }
     scope.extend(

@@ -308,6 +308,34 @@ async fn b32_a_constraint_that_is_not_valid_stays_so() {
     assert_eq!(ask(&client, &recorded.replace("0002_change", "0004_fourth")).await, "NULL");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn b32_a_script_has_the_newer_labels_and_creates_in_the_base_schema() {
+    let attempt = Attempt::new("
+  - alter_enum: {name: mood, labels: [sad, happy, glad], down: {glad: happy}}
+  - sql:
+      up: \"UPDATE users SET mood = 'glad'::mood WHERE id = 1; CREATE TABLE extra (id integer PRIMARY KEY); CREATE FUNCTION twice(n integer) RETURNS integer LANGUAGE sql AS 'SELECT 2 * n'; CREATE DOMAIN word AS text\"
+      down: UPDATE users SET mood = 'sad' WHERE id = 1; DROP TABLE extra; DROP FUNCTION twice; DROP DOMAIN word
+").await;
+    attempt.start_twice().await;
+    let (old, new) = (attempt.database.on("0001_before").await, attempt.database.on("0002_change").await);
+    assert_eq!(ask(&new, "SELECT mood FROM users ORDER BY id").await, "glad;sad");
+    assert_eq!(ask(&old, "SELECT mood FROM users ORDER BY id").await, "happy;sad");
+    let homes = "SELECT (SELECT relnamespace::regnamespace FROM pg_class WHERE relname = 'extra' AND relkind = 'r'), (SELECT pronamespace::regnamespace FROM pg_proc WHERE proname = 'twice'), (SELECT typnamespace::regnamespace FROM pg_type WHERE typname = 'word')";
+    assert_eq!(ask(&new, homes).await, "public|public|public");
+    attempt.complete().await;
+    assert_eq!(ask(&new, "SELECT mood, 'glad'::mood FROM users ORDER BY id").await, "glad|glad;sad|glad");
+    nothing_of_ours(&attempt.database).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b32_what_rollback_could_not_take_away_needs_a_down() {
+    let change = "
+  - add_column: {table: users, column: {name: first, type: text, nullable: true}, up: \"split_part(name, ' ', 1)\"}
+  - sql: {up: CREATE VIEW firsts AS SELECT first FROM users}
+";
+    Attempt::new(change).await.refused(&["firsts", "`rollback`", "add `down`"]).await;
+}
+
 /// Keeps what is told.
 #[derive(Default)]
 struct Told(Vec<String>);
