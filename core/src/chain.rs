@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::facts::Book;
 use crate::migration::Migration;
 use crate::names;
+use crate::plan;
 use crate::schema::Schema;
 use crate::stage::Stage;
 
@@ -70,6 +71,8 @@ impl Chain {
         *book = std::mem::take(&mut stage.book);
         applied?;
         let newer = Version::new(base, last, &stage);
-        Ok(Some(Chain { base: base.to_owned(), older, newer, stage, server }))
+        let chain = Chain { base: base.to_owned(), older, newer, stage, server };
+        plan::refuse_halves(&chain).map_err(|error| error.within(format!("migration `{}`", last.name)))?;
+        Ok(Some(chain))
     }
 }

@@ -198,7 +198,7 @@ impl Lexer<'_> {
         } else if first == '"' {
             let (name, length) = quoted(rest);
             self.push(Kind::Word(name), length);
-        } else if rest.to_ascii_lowercase().starts_with("u&\"") {
+        } else if rest.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("u&\"")) {
             let (name, length) = quoted(&rest[2..]);
             self.push(Kind::Word(name), length + 2);
         } else if first.is_ascii_digit() || (first == '.' && second.is_some_and(|c| c.is_ascii_digit())) {

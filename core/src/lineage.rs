@@ -17,6 +17,8 @@ pub struct Lineage {
     pub in_to: bool,
     /// How many of the scripts of a start stand before its last change, which may use what they make.
     pub scripts_before: usize,
+    /// How many of them stand before its first change; none where nothing changes.
+    pub first_change: Option<usize>,
 }
 
 /// The columns in scope at one point, and how they come from the layer below and go back to it.

@@ -12,15 +12,19 @@ mod clauses;
 pub mod complete;
 mod dependents;
 mod enums;
+mod functions;
 mod preflight;
 pub mod rollback;
 mod rows;
+mod scripts;
 pub mod start;
 mod surroundings;
 mod ways;
 
 pub use complete::complete;
+pub use functions::changed_names;
 pub use rollback::rollback;
+pub(crate) use scripts::refuse_halves;
 pub use start::start;
 
 /// A list of steps for one command.
@@ -209,6 +213,8 @@ pub enum Action {
         /// The statements.
         statements: Vec<Sql>,
     },
+    /// Statements of the user's own, in one transaction, journalled within it: see [`Script`].
+    Script(Box<Script>),
     /// One statement of its own that may be run again: `VALIDATE CONSTRAINT`.
     Statement {
         /// The statement.
@@ -281,6 +287,50 @@ pub struct Shape {
     pub columns: Vec<Option<String>>,
 }
 
+/// Statements of the user's own. There are two ways to run them, of which the second is taken where the server refuses the first, or
+/// where the statements did more than the first can carry: the whole transaction is undone and begun anew.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Script {
+    /// The first way: views in the place of the tables that are another thing for the version, gone with the transaction.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scope: Vec<Sql>,
+    /// A query that gives something else once the statements did more to these views than read and write their rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Sql>,
+    /// Where the statements look names up.
+    pub path: Sql,
+    /// The statements.
+    pub text: Sql,
+    /// What ends the first way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leave: Vec<Sql>,
+    /// The second way: the locks that it takes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locks: Vec<Lock>,
+    /// The tables themselves are made what they are for the version, or what holds them is taken away.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aside: Vec<Sql>,
+    /// And back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub back: Vec<Sql>,
+    /// Behind either way: what has to hold, and what follows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<Sql>,
+}
+
+impl Script {
+    /// Whether there is a second way.
+    pub fn has_two_ways(&self) -> bool {
+        !self.aside.is_empty()
+    }
+
+    /// Every statement of the first way, then what the second has in the place of its frame.
+    fn statements(&self) -> Vec<&Sql> {
+        let first = self.scope.iter().chain(&self.watch).chain([&self.path, &self.text]).chain(&self.leave).chain(&self.after);
+        first.chain(self.locks.iter().map(|lock| &lock.sql)).chain(&self.aside).chain(&self.back).collect()
+    }
+}
+
 /// What it means that a check finds something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -326,13 +376,14 @@ impl Action {
                 bind.iter().chain([sql]).collect()
             }
             Action::Transaction { locks, statements } => locks.iter().map(|lock| &lock.sql).chain(statements).collect(),
+            Action::Script(script) => script.statements(),
             Action::Backfill { update, verify, vacuum, .. } => vec![update, vacuum, verify],
         }
     }
 
     /// Whether the action runs in a transaction with its journal row.
     pub fn is_transaction(&self) -> bool {
-        matches!(self, Action::Transaction { .. })
+        matches!(self, Action::Transaction { .. } | Action::Script(_))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result};
 use crate::expression::Expression;
@@ -72,6 +72,8 @@ pub struct Table {
     pub replica_identity: Option<ReplicaIdentity>,
     /// `PARTITION BY …`, `RANGE (created_at)`. The partitions themselves are no part of a version.
     pub partition_by: Option<Expression>,
+    /// Constraints to which the rows that were there were never held: `NOT VALID`, by the migrations' own SQL.
+    pub not_valid: BTreeSet<String>,
 }
 
 /// What a logical decoder is told of a row that was updated or deleted, where it is not the primary key.
@@ -326,6 +328,7 @@ impl Schema {
     pub fn settled(mut self) -> Self {
         for table in self.tables.values_mut() {
             table.texts_mut().into_iter().for_each(|(_, text)| text.settle());
+            table.not_valid.retain(|name| table.constraints.contains_key(name));
         }
         self
     }

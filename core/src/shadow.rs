@@ -122,6 +122,11 @@ impl Physical<'_> {
         self.is_kept() && self.added.iter().any(|added| added.derived || added.numbered)
     }
 
+    /// Whether nothing of the table is another thing for the newer version.
+    pub fn is_same(&self) -> bool {
+        self.older.is_some() && self.older == self.newer && self.final_name() == Some(self.name.as_str())
+    }
+
     /// Identity columns that get another form: the older version's column, and the one that takes its place.
     pub fn identities(&self) -> impl Iterator<Item = (String, &Added)> {
         let kept = self.added.iter().filter(|added| self.is_kept() && added.column.identity.is_some());

@@ -74,7 +74,7 @@ impl Stage {
         stage.from.tables.clone_from(&stage.to.tables);
         for (name, table) in &from.tables {
             let layers = vec![Layer::first(name, stage.scope(table))];
-            stage.lineages.push(Lineage { layers, in_from: true, in_to: true, scripts_before: 0 });
+            stage.lineages.push(Lineage { layers, in_from: true, in_to: true, scripts_before: 0, first_change: None });
         }
         stage
     }
@@ -94,6 +94,7 @@ impl Stage {
         let found = self.lineages.iter_mut().find(|lineage| lineage.in_to && lineage.newest().table == table);
         let lineage = found.ok_or_else(|| Error::new(format!("table `{table}` has no lineage")))?;
         lineage.scripts_before = scripts;
+        lineage.first_change.get_or_insert(scripts);
         Ok(lineage)
     }
 
@@ -114,7 +115,7 @@ impl Stage {
         }
         let layers = vec![Layer::first(name, self.scope(&table))];
         let scripts_before = self.scripts_of(Moment::Start).count();
-        self.lineages.push(Lineage { layers, in_from: false, in_to: true, scripts_before });
+        self.lineages.push(Lineage { layers, in_from: false, in_to: true, scripts_before, first_change: Some(scripts_before) });
         self.to.tables.insert(name.to_owned(), table);
         self.unlearned.insert(name.to_owned());
         Ok(())
@@ -304,6 +305,7 @@ impl Stage {
         target.constraints.retain(|_, constraint| !constraint.columns(&whole).iter().any(|name| name == column));
         target.indexes.retain(|_, index| !index.columns(&whole).iter().any(|name| name == column));
         target.columns.retain(|there| there.name != column);
+        target.not_valid.retain(|name| target.constraints.contains_key(name));
         Ok(())
     }
 
@@ -409,7 +411,18 @@ impl Stage {
             layer.up.insert(name.clone(), Link::Derived(up));
             layer.down.insert(name.clone(), Link::Derived(down));
         });
-        *self.table_mut(table)?.column_mut(table, &name)? = column;
+        let target = self.table_mut(table)?;
+        *target.column_mut(table, &name)? = column;
+        // what is built anew is proven
+        let built = target.constraints.iter().filter(|(_, there)| there.columns(model).contains(&name));
+        let built: Vec<String> = built.map(|(name, _)| name.clone()).collect();
+        target.not_valid.retain(|name| !built.contains(name));
+        for (other, key) in self.inbound(table) {
+            let is_aimed_here = |there: &Constraint| matches!(there, Constraint::ForeignKey { references, .. } if references.columns.contains(&name));
+            if self.to.tables[&other].constraints.get(&key).is_some_and(is_aimed_here) {
+                self.to.table_mut(&other)?.not_valid.remove(&key);
+            }
+        }
         Ok(())
     }
 

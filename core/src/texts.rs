@@ -1,7 +1,7 @@
 //! The texts of the user's own in a table: where they stand, and how they are kept with what they read.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::expression::Expression;
@@ -123,6 +123,8 @@ pub(crate) struct KeptTable {
     replica_identity: Option<ReplicaIdentity>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     partition_by: Option<Expression>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    not_valid: BTreeSet<String>,
     /// What the texts read, by their places.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     facts: BTreeMap<String, Facts>,
@@ -130,8 +132,8 @@ pub(crate) struct KeptTable {
 
 impl From<KeptTable> for Table {
     fn from(kept: KeptTable) -> Self {
-        let KeptTable { comment, columns, constraints, indexes, replica_identity, partition_by, mut facts } = kept;
-        let mut table = Table { comment, columns, constraints, indexes, replica_identity, partition_by };
+        let KeptTable { comment, columns, constraints, indexes, replica_identity, partition_by, not_valid, mut facts } = kept;
+        let mut table = Table { comment, columns, constraints, indexes, replica_identity, partition_by, not_valid };
         for (place, text) in table.texts_mut() {
             if let Some(known) = facts.remove(&place.to_string()) {
                 *text = std::mem::take(text).with(known);
@@ -148,7 +150,7 @@ impl From<Table> for KeptTable {
             Some((place.to_string(), text.known().filter(is_worth_it)?.clone()))
         };
         let facts = table.texts().into_iter().filter_map(known).collect();
-        let Table { comment, columns, constraints, indexes, replica_identity, partition_by } = table;
-        KeptTable { comment, columns, constraints, indexes, replica_identity, partition_by, facts }
+        let Table { comment, columns, constraints, indexes, replica_identity, partition_by, not_valid } = table;
+        KeptTable { comment, columns, constraints, indexes, replica_identity, partition_by, not_valid, facts }
     }
 }

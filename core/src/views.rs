@@ -74,15 +74,26 @@ pub fn create_views(chain: &Chain, tables: &[&Physical<'_>]) -> Vec<Sql> {
     statements
 }
 
-fn create_view(chain: &Chain, scratch: &str, table: &Physical<'_>, newer: &Table) -> Vec<Sql> {
-    let view = qualified(scratch, &table.lineage.newest().table);
-    let columns = newer.columns.iter().map(|column| {
-        let physical = crate::ddl::physical(&table.newer_names, &column.name);
-        sql!("{} AS {}", ident(physical), ident(&column.name))
-    });
+/// The view of a table in a schema. Where the migrations run statements of the user's own, the database is asked what the table has by now.
+pub fn create_view(chain: &Chain, schema: &str, table: &Physical<'_>, newer: &Table) -> Vec<Sql> {
+    let view = qualified(schema, &table.lineage.newest().table);
     let invoker = Sql::trusted(if chain.server >= 15 { " WITH (security_invoker = true)" } else { "" });
     let place = qualified(&chain.base, &table.name);
-    let mut statements = vec![sql!("CREATE VIEW {}{} AS SELECT {} FROM {}", view, invoker, join(columns, ", "), place)];
+    let is_opaque = !chain.stage.scripts.is_empty();
+    let mut statements = vec![if is_opaque {
+        create_from_catalog(&view, &invoker, &place, table, newer)
+    } else {
+        let columns = newer.columns.iter().map(|column| {
+            let physical = crate::ddl::physical(&table.newer_names, &column.name);
+            sql!("{} AS {}", ident(physical), ident(&column.name))
+        });
+        sql!("CREATE VIEW {}{} AS SELECT {} FROM {}", view, invoker, join(columns, ", "), place)
+    }];
+    if is_opaque && table.is_same() {
+        // its columns may have other names by now
+        statements.push(copy_comments(&view, &place));
+        return statements;
+    }
     for column in &newer.columns {
         let physical = crate::ddl::physical(&table.newer_names, &column.name);
         if let Some(default) = view_default(column, &physical_default(table, physical)) {
@@ -96,6 +107,67 @@ fn create_view(chain: &Chain, scratch: &str, table: &Physical<'_>, newer: &Table
         statements.push(crate::ddl::comment(&sql!("VIEW {}", view), newer.comment.as_deref()));
     }
     statements
+}
+
+/// The version's columns in its order, then those that the model does not know. None where the table is gone, or has another name:
+/// then it is among those that the model does not have.
+fn create_from_catalog(view: &Sql, invoker: &Sql, place: &Sql, table: &Physical<'_>, newer: &Table) -> Sql {
+    let wanted = newer.columns.iter().enumerate().map(|(number, column)| {
+        let physical = crate::ddl::physical(&table.newer_names, &column.name);
+        sql!("({}, {}, {})", number, literal(physical), literal(&column.name))
+    });
+    let known = table.older_names.values().chain(table.newer_names.values()).map(|name| literal(name));
+    let text = sql!(
+        "
+DECLARE
+  place pg_catalog.regclass := pg_catalog.to_regclass({});
+  columns pg_catalog.text;
+BEGIN
+  IF place IS NULL THEN
+    RETURN;
+  END IF;
+  SELECT pg_catalog.string_agg(pg_catalog.format('%I AS %I', attribute.attname, coalesce(wanted.name, attribute.attname)), ', ' ORDER BY wanted.number NULLS LAST, attribute.attnum) INTO columns
+  FROM pg_catalog.pg_attribute AS attribute LEFT JOIN (VALUES {}) AS wanted (number, physical, name) ON wanted.physical OPERATOR(pg_catalog.=) attribute.attname::pg_catalog.text
+  WHERE attribute.attrelid OPERATOR(pg_catalog.=) place AND attribute.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2 AND NOT attribute.attisdropped
+    AND (wanted.number IS NOT NULL OR attribute.attname::pg_catalog.text OPERATOR(pg_catalog.<>) ALL (ARRAY[{}]::pg_catalog.text[]));
+  EXECUTE pg_catalog.format('CREATE VIEW %s%s AS SELECT %s FROM %s', {}, {}, columns, place);
+END
+",
+        literal(place.as_str()),
+        join(if newer.columns.is_empty() { vec![Sql::trusted("(0, NULL, NULL)")] } else { wanted.collect() }, ", "),
+        join(known, ", "),
+        literal(view.as_str()),
+        literal(invoker.as_str())
+    );
+    sql!("DO {}", sql::dollar_quoted(&text))
+}
+
+/// A view's comments are its table's.
+fn copy_comments(view: &Sql, place: &Sql) -> Sql {
+    let text = sql!(
+        "
+DECLARE
+  view_ pg_catalog.regclass := pg_catalog.to_regclass({});
+  place pg_catalog.regclass := pg_catalog.to_regclass({});
+  column_ record;
+BEGIN
+  IF view_ IS NULL THEN
+    RETURN;
+  END IF;
+  EXECUTE pg_catalog.format('COMMENT ON VIEW %s IS %L', view_, pg_catalog.obj_description(place, 'pg_class'));
+  FOR column_ IN
+    SELECT attribute.attname AS name, pg_catalog.col_description(place, attribute.attnum::pg_catalog.int4) AS text FROM pg_catalog.pg_attribute AS attribute
+    JOIN pg_catalog.pg_attribute AS shown ON shown.attrelid OPERATOR(pg_catalog.=) view_ AND shown.attname OPERATOR(pg_catalog.=) attribute.attname
+    WHERE attribute.attrelid OPERATOR(pg_catalog.=) place AND attribute.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2
+  LOOP
+    EXECUTE pg_catalog.format('COMMENT ON COLUMN %s.%I IS %L', view_, column_.name, column_.text);
+  END LOOP;
+END
+",
+        literal(view.as_str()),
+        literal(place.as_str())
+    );
+    sql!("DO {}", sql::dollar_quoted(&text))
 }
 
 /// The default that a physical column has until complete.
@@ -169,6 +241,111 @@ END
     let noted =
         sql!("SELECT diptych.note_relations({}, {}, {})", literal(&chain.base), literal(&chain.newer.name), literal(&scratch));
     vec![sql!("DO {}", sql::dollar_quoted(&text)), noted]
+}
+
+/// The newer version's views are what its tables are by now, at the end of complete: new tables and columns are in them. A view that is
+/// gone, or has columns that are gone, is made anew with the rights of its table.
+pub fn refresh(chain: &Chain) -> Vec<Sql> {
+    let (base, views) = (&chain.base, &chain.newer.views);
+    let columns = chain.newer.schema.tables.iter().flat_map(|(name, table)| {
+        table
+            .columns
+            .iter()
+            .enumerate()
+            .map(move |(number, column)| sql!("({}, {}, {})", literal(name), literal(&column.name), number))
+    });
+    let columns: Vec<Sql> = columns.collect();
+    let text = sql!(
+        "
+DECLARE
+  table_ record;
+  column_ record;
+  right_ record;
+BEGIN
+  FOR table_ IN
+    WITH wanted (table_, column_, number) AS (VALUES {}),
+    shown AS (
+      SELECT view_.relname AS name, view_.oid AS oid, attribute.attname AS column_, attribute.attnum AS number
+      FROM pg_catalog.pg_class AS view_ LEFT JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = view_.oid AND attribute.attnum > 0
+      WHERE view_.relkind = 'v' AND view_.relnamespace = pg_catalog.to_regnamespace({})
+    )
+    SELECT class.relname AS name, class.oid, class.relacl, owner.rolname AS owner, (SELECT max(shown.oid) FROM shown WHERE shown.name = class.relname) AS view_,
+      pg_catalog.string_agg(pg_catalog.quote_ident(attribute.attname), ', ' ORDER BY shown.number NULLS LAST, wanted.number NULLS LAST, attribute.attnum) AS columns,
+      pg_catalog.count(*) FILTER (WHERE shown.number IS NULL AND attribute.attname IS NOT NULL) AS new,
+      pg_catalog.count(shown.number) AS kept, (SELECT pg_catalog.count(all_.number) FROM shown AS all_ WHERE all_.name = class.relname) AS so_far
+    FROM pg_catalog.pg_class AS class JOIN pg_catalog.pg_roles AS owner ON owner.oid = class.relowner
+    LEFT JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = class.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped
+    LEFT JOIN shown ON shown.name = class.relname AND shown.column_ = attribute.attname
+    LEFT JOIN wanted ON wanted.table_ = class.relname::pg_catalog.text AND wanted.column_ = attribute.attname::pg_catalog.text
+    WHERE class.relnamespace = pg_catalog.to_regnamespace({}) AND class.relkind IN ('r', 'p') AND NOT class.relispartition
+    GROUP BY class.oid, class.relname, class.relacl, owner.rolname
+  LOOP
+    CONTINUE WHEN table_.view_ IS NOT NULL AND table_.new = 0 AND table_.kept = table_.so_far;
+    IF table_.view_ IS NOT NULL AND table_.kept = table_.so_far THEN
+      EXECUTE pg_catalog.format('CREATE OR REPLACE VIEW %I.%I%s AS SELECT %s FROM %s', {}, table_.name, {}, table_.columns, table_.oid::pg_catalog.regclass);
+      CONTINUE;
+    END IF;
+    IF table_.view_ IS NOT NULL THEN
+      EXECUTE pg_catalog.format('DROP VIEW %I.%I', {}, table_.name);
+    END IF;
+    EXECUTE pg_catalog.format('CREATE VIEW %I.%I%s AS SELECT %s FROM %s', {}, table_.name, {}, table_.columns, table_.oid::pg_catalog.regclass);
+    FOR right_ IN
+      SELECT DISTINCT CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(role.rolname) END AS role
+      FROM pg_catalog.pg_class AS view_ CROSS JOIN LATERAL pg_catalog.aclexplode(view_.relacl) AS acl
+      LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = acl.grantee
+      WHERE view_.oid = pg_catalog.format('%I.%I', {}, table_.name)::pg_catalog.regclass AND acl.grantee <> view_.relowner
+    LOOP
+      EXECUTE pg_catalog.format('REVOKE ALL ON %I.%I FROM %s', {}, table_.name, right_.role);
+    END LOOP;
+    {}
+    FOR column_ IN
+      SELECT attribute.attname AS name, attribute.attacl AS rights, pg_catalog.col_description(table_.oid, attribute.attnum) AS text FROM pg_catalog.pg_attribute AS attribute
+      WHERE attribute.attrelid = table_.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped
+    LOOP
+      EXECUTE pg_catalog.format('COMMENT ON COLUMN %I.%I.%I IS %L', {}, table_.name, column_.name, column_.text);
+      {}
+    END LOOP;
+    EXECUTE pg_catalog.format('COMMENT ON VIEW %I.%I IS %L', {}, table_.name, pg_catalog.obj_description(table_.oid, 'pg_class'));
+    IF table_.owner <> current_user AND pg_catalog.pg_has_role(table_.owner, 'MEMBER') AND pg_catalog.has_schema_privilege(table_.owner, {}, 'CREATE') THEN
+      EXECUTE pg_catalog.format('ALTER VIEW %I.%I OWNER TO %I', {}, table_.name, table_.owner);
+    END IF;
+  END LOOP;
+END
+",
+        join(if columns.is_empty() { vec![Sql::trusted("(NULL::pg_catalog.text, NULL::pg_catalog.text, 0)")] } else { columns }, ", "),
+        literal(ident(views).as_str()),
+        literal(ident(base).as_str()),
+        literal(views),
+        literal(if chain.server >= 15 { " WITH (security_invoker = true)" } else { "" }),
+        literal(views),
+        literal(views),
+        literal(if chain.server >= 15 { " WITH (security_invoker = true)" } else { "" }),
+        literal(views),
+        literal(views),
+        rights::grant(&Sql::trusted("table_.relacl"), &sql!("pg_catalog.format('%I.%I', {}, table_.name)", literal(views)), None, Some(&Sql::trusted("acl.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')"))),
+        literal(views),
+        rights::grant(
+            &Sql::trusted("column_.rights"),
+            &sql!("pg_catalog.format('%I.%I', {}, table_.name)", literal(views)),
+            Some(&Sql::trusted("column_.name")),
+            Some(&Sql::trusted("acl.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE')"))
+        ),
+        literal(views),
+        literal(views),
+        literal(views)
+    );
+    let noted = sql!("SELECT diptych.note_relations({}, {}, {})", literal(base), literal(&chain.newer.name), literal(views));
+    vec![sql!("DO {}", sql::dollar_quoted(&text)), noted]
+}
+
+/// Every view of the newer version, gone for as long as a transaction at complete lasts.
+pub fn withdraw(chain: &Chain) -> Sql {
+    sql!(
+        "SELECT diptych.drop_relations({}, {}, ARRAY[{}], ARRAY[]::pg_catalog.text[])",
+        literal(&chain.base),
+        literal(&chain.newer.name),
+        literal(&chain.newer.views)
+    )
 }
 
 /// Those views, gone, wherever the schema stands by now.

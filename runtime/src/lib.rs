@@ -11,6 +11,7 @@ mod error;
 mod executor;
 mod facts;
 mod folder;
+mod functions;
 pub mod introspect;
 pub mod lease;
 mod made;

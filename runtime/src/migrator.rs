@@ -7,6 +7,7 @@ use crate::connect::Target;
 use crate::error::{Error, Kind, Result};
 use crate::executor::{Executor, Limits, Progress, jittered};
 use crate::folder::{self, Files, Missing};
+use crate::functions;
 use crate::lease;
 use crate::made;
 use crate::session::{self, Server};
@@ -213,6 +214,9 @@ impl Migrator {
             let plans = Plans::of(&chain);
             // nothing is entered for a plan whose preflight refuses
             self.preflight(&plans.start, progress).await?;
+            if let Some(warning) = functions::look(&self.client, &chain).await? {
+                progress.warning(&warning);
+            }
             state::begin_start(&mut self.client, &chain, next, &plans).await?;
             let state = self.load().await?;
             self.resume_start(&state, token, progress).await?;

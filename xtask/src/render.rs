@@ -25,6 +25,10 @@ pub(crate) fn plan(plan: &Plan) -> String {
             }
             Action::Check { refusal, verdict: Verdict::Warn, .. } => text.push_str(&format!("-- rows are told: {refusal}\n")),
             Action::Transaction { .. } => text.push_str("-- in one transaction, with its journal row\n"),
+            Action::Script(script) if script.has_two_ways() => text.push_str(
+                "-- in one transaction, with its journal row: first over views; where that does not do, undone and begun anew with the tables themselves set right for it (the statements behind the checks)\n",
+            ),
+            Action::Script(_) => text.push_str("-- in one transaction, with its journal row\n"),
             Action::Backfill { .. } => text.push_str("-- over ranges of the heap; then the scan that must find nothing\n"),
             _ => {}
         }

@@ -265,6 +265,7 @@ pub fn add_constraint(table_name: &str, table: &mut Table, name: &str, constrain
     if matches!(constraint, Constraint::PrimaryKey { .. }) && !table.primary_key().is_empty() {
         return Err(Error::new(format!("table `{table_name}` would have two primary keys")).hint("keep one of them"));
     }
+    table.not_valid.remove(name);
     if table.constraints.insert(name.to_owned(), constraint).is_some() {
         return Err(Error::new(format!("table `{table_name}` has a constraint `{name}` already")).hint("choose another name"));
     }

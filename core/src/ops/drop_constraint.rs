@@ -43,7 +43,9 @@ impl Operate for DropConstraint {
             let (up, down) = (self.up.clone().unwrap_or_else(|| itself.clone()), self.down.clone().unwrap_or(itself));
             super::alter_column::convert(stage, &self.table, column, &up, &down)?;
         }
-        stage.table_mut(&self.table)?.constraints.remove(&self.name);
+        let table = stage.table_mut(&self.table)?;
+        table.constraints.remove(&self.name);
+        table.not_valid.remove(&self.name);
         Ok(())
     }
 }

@@ -39,6 +39,9 @@ impl Operate for RenameConstraint {
             index.clone_from(&self.to);
         }
         table.constraints.insert(self.to.clone(), constraint);
+        if table.not_valid.remove(&self.from) {
+            table.not_valid.insert(self.to.clone());
+        }
         Ok(())
     }
 }

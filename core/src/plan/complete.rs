@@ -7,9 +7,9 @@ use crate::ddl::{self};
 use crate::hazard::Hazard;
 use crate::path::Path;
 use crate::plan::{Action, Command, Phase, Plan, Steps, claims, exclusive};
-use crate::schema::{Constraint, ReplicaIdentity, Table};
+use crate::schema::{Column, Constraint, ReplicaIdentity, Table};
 use crate::shadow::{Physical, layout};
-use crate::sql::{Sql, ident, literal, qualified, user, verbatim};
+use crate::sql::{Sql, ident, literal, qualified, user};
 use crate::stage::Moment;
 use crate::{guard, names, numbers, partitions, properties, rights, sql, sync, views};
 
@@ -57,14 +57,7 @@ pub fn complete(chain: &Chain) -> Plan {
     rename_tables(chain, &order, &mut steps);
     super::enums::contract(chain, &mut steps);
     for (number, script) in chain.stage.scripts_of(Moment::Complete).enumerate() {
-        steps
-            .transaction(
-                Phase::Contract,
-                format!("run sql {}", number + 1),
-                Vec::new(),
-                Path::base(&chain.base).around([verbatim(&script.up)]),
-            )
-            .hazard(Hazard::OpaqueSql);
+        super::scripts::run_at_complete(chain, number, script, &mut steps);
     }
     leave(chain, &mut steps);
     Plan {
@@ -392,24 +385,27 @@ fn final_identity(table: &Physical<'_>, newer: &Table, place: &Sql) -> Option<Sq
         .then(|| ddl::replica_identity(place, newer.replica_identity.as_ref(), name_of))
 }
 
+/// Whether complete gives a column another default.
+pub(super) fn changes_default(table: &Physical<'_>, column: &Column) -> bool {
+    let physical = ddl::physical(&table.newer_names, &column.name);
+    let so_far = match table.added.iter().find(|added| added.physical == physical) {
+        Some(added) => added.default.clone(),
+        None => table
+            .older
+            .and_then(|older| older.columns.iter().find(|there| there.name == physical))
+            .and_then(|there| there.default.clone()),
+    };
+    so_far != column.default
+}
+
 fn final_defaults(table: &Physical<'_>, newer: &Table, place: &Sql) -> Vec<Sql> {
-    let mut statements = Vec::new();
-    for column in &newer.columns {
-        let physical = ddl::physical(&table.newer_names, &column.name);
-        let so_far = match table.added.iter().find(|added| added.physical == physical) {
-            Some(added) => added.default.clone(),
-            None => table
-                .older
-                .and_then(|older| older.columns.iter().find(|there| there.name == physical))
-                .and_then(|there| there.default.clone()),
-        };
-        if so_far != column.default {
-            let change =
-                column.default.as_deref().map_or_else(|| Sql::trusted("DROP DEFAULT"), |text| sql!("SET DEFAULT {}", user(text)));
-            statements.push(sql!("ALTER TABLE {} ALTER COLUMN {} {}", place, ident(&column.name), change));
-        }
-    }
-    statements
+    let changed = newer.columns.iter().filter(|column| changes_default(table, column));
+    let statements = changed.map(|column| {
+        let change =
+            column.default.as_deref().map_or_else(|| Sql::trusted("DROP DEFAULT"), |text| sql!("SET DEFAULT {}", user(text)));
+        sql!("ALTER TABLE {} ALTER COLUMN {} {}", place, ident(&column.name), change)
+    });
+    statements.collect()
 }
 
 fn comments(table: &Physical<'_>, newer: &Table, place: &Sql) -> Vec<Sql> {

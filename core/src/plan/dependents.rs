@@ -9,18 +9,51 @@ use crate::{sql, views};
 
 /// The check for one table; none where nothing of it goes.
 pub(super) fn check(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
-    let Some(older) = table.older else { return };
-    let (what, gone): (String, Vec<&String>) = match table.newer {
-        None => (format!("table `{}` cannot be dropped", table.name), older.columns.iter().map(|column| &column.name).collect()),
-        Some(_) => (format!("columns of table `{}` cannot be converted or dropped", table.name), table.removed.iter().collect()),
+    let Some(sql) = of_what_goes(chain, table) else { return };
+    let what = match table.newer {
+        None => format!("table `{}` cannot be dropped", table.name),
+        Some(_) => format!("columns of table `{}` cannot be converted or dropped", table.name),
     };
-    if gone.is_empty() {
-        return;
-    }
+    let hint =
+        "drop the objects named above before the migration, or in an `sql` operation above, and create them again after it"
+            .to_owned();
+    let title = format!("nothing unknown to Diptych depends on what goes from `{}`", table.name);
+    steps.push(Phase::Preflight, title, Action::Check { sql, refusal: what, hint, verdict: Verdict::Refuse });
+}
+
+/// The query for what depends on what complete takes from a table.
+pub(super) fn of_what_goes(chain: &Chain, table: &Physical<'_>) -> Option<Sql> {
+    let older = table.older?;
+    let gone: Vec<&String> = match table.newer {
+        None => older.columns.iter().map(|column| &column.name).collect(),
+        Some(_) => table.removed.iter().collect(),
+    };
     let known = older.indexes.keys().chain(older.constraints.keys()).chain(inbound(chain, table));
+    (!gone.is_empty()).then(|| query(chain, table, &gone, known))
+}
+
+/// The query for what depends on what rollback takes from a table, which has been built.
+pub(super) fn of_what_came(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_>) -> Option<Sql> {
+    let newer = table.newer?;
+    let came: Vec<&String> = match table.older {
+        None => newer.columns.iter().map(|column| &column.name).collect(),
+        Some(_) => table.added.iter().map(|added| &added.physical).collect(),
+    };
+    let names = |there: &Physical<'_>| {
+        let added = there.added_constraints.iter().map(|added| added.physical.clone());
+        let indexes = there.added_indexes.iter().map(|(_, physical, _)| physical.clone());
+        let own = there.newer.filter(|_| there.older.is_none());
+        let own = own.into_iter().flat_map(|newer| newer.constraints.keys().chain(newer.indexes.keys()));
+        added.chain(indexes).chain(own.map(|name| there.displaced(name)).collect::<Vec<_>>()).collect::<Vec<_>>()
+    };
+    let known: Vec<String> = tables.iter().flat_map(names).collect();
+    (!came.is_empty()).then(|| query(chain, table, &came, known.iter()))
+}
+
+fn query<'a>(chain: &Chain, table: &Physical<'_>, gone: &[&String], known: impl Iterator<Item = &'a String>) -> Sql {
     let mut views: Vec<Sql> = chain.older.iter().map(|version| literal(&version.views)).collect();
     views.push(literal(&views::scratch(&chain.newer)));
-    let sql = sql!(
+    sql!(
         "WITH gone AS (SELECT attribute.attrelid, attribute.attnum, attribute.attname FROM pg_catalog.pg_attribute AS attribute \
          WHERE attribute.attrelid IN ({}) AND attribute.attname = ANY (ARRAY[{}]::pg_catalog.name[])), \
          depend AS (SELECT depend.*, pg_catalog.pg_describe_object(depend.classid, depend.objid, depend.objsubid) AS description \
@@ -39,10 +72,7 @@ pub(super) fn check(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
             ],
             " UNION ALL "
         )
-    );
-    let hint = "drop the objects named above before the migration, and create them again after it".to_owned();
-    let title = format!("nothing unknown to Diptych depends on what goes from `{}`", table.name);
-    steps.push(Phase::Preflight, title, Action::Check { sql, refusal: what, hint, verdict: Verdict::Refuse });
+    )
 }
 
 /// The table's OID, and those of its partitions.
@@ -92,7 +122,8 @@ fn constraints_and_indexes<'a>(known: impl Iterator<Item = &'a String>) -> Sql {
 const POLICIES_AND_TRIGGERS: &str = "SELECT depend.description FROM depend LEFT JOIN pg_catalog.pg_policy AS policy \
     ON depend.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass AND policy.oid = depend.objid \
     LEFT JOIN pg_catalog.pg_trigger AS trigger_ ON depend.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND trigger_.oid = depend.objid \
-    WHERE (policy.oid IS NOT NULL OR trigger_.oid IS NOT NULL) AND NOT (coalesce(policy.polrelid, trigger_.tgrelid) = depend.refobjid \
+    WHERE (policy.oid IS NOT NULL OR trigger_.oid IS NOT NULL) \
+    AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_proc AS proc WHERE proc.oid = trigger_.tgfoid AND proc.pronamespace = pg_catalog.to_regnamespace('diptych')) AND NOT (coalesce(policy.polrelid, trigger_.tgrelid) = depend.refobjid \
     AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute AS rest WHERE rest.attrelid = depend.refobjid AND rest.attnum > 0 \
     AND NOT rest.attisdropped AND rest.attname <> ALL (SELECT gone.attname FROM gone)))";
 

@@ -4,10 +4,11 @@ use crate::chain::Chain;
 use crate::enums;
 use crate::path::Path;
 use crate::plan::start::new_indexes;
-use crate::plan::{Action, Phase, Steps, Verdict, claims, clauses, dependents, rows, surroundings};
+use crate::plan::{Action, Phase, Steps, Verdict, claims, clauses, dependents, functions, rows, surroundings};
 use crate::schema::Constraint;
 use crate::shadow::Physical;
 use crate::sql::{Sql, ident, join, literal};
+use crate::stage::Moment;
 use crate::{ddl, guard, sql, views};
 
 /// The checks of a start, in the order in which they cost: names first, rows last.
@@ -60,10 +61,10 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     clauses::known(chain, tables, steps);
     super::enums::checks(chain, tables, steps);
     surroundings::checks(chain, tables, steps);
-    for table in &kept {
-        dependents::check(chain, table, steps);
-    }
     of_tables(chain, tables, 0, steps);
+    if chain.older.is_some() && chain.stage.scripts_of(Moment::Start).next().is_none() {
+        functions::checks(chain, tables, Phase::Preflight, steps);
+    }
 }
 
 /// The checks of the tables that may use what the script before has made: they have to wait for it.
@@ -79,6 +80,9 @@ pub(super) fn checks_after_script(chain: &Chain, tables: &[Physical<'_>], script
 fn of_tables(chain: &Chain, tables: &[Physical<'_>], scripts: usize, steps: &mut Steps) {
     let here: Vec<_> = tables.iter().filter(|table| table.scripts_before == scripts).collect();
     claims::checks_of_start(chain, &here, steps);
+    for table in &here {
+        dependents::check(chain, table, steps);
+    }
     types_exist(chain, &here, steps);
     definitions(chain, &here, steps);
     foreign_keys_fit(chain, tables, &here, steps);

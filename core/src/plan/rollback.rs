@@ -2,11 +2,10 @@
 
 use crate::chain::Chain;
 use crate::hazard::Hazard;
-use crate::path::Path;
 use crate::plan::{Action, Command, Felt, Lock, Phase, Plan, Steps, When, exclusive};
 use crate::schema::Constraint;
 use crate::shadow::{Physical, layout};
-use crate::sql::{Sql, ident, join, qualified, verbatim};
+use crate::sql::{Sql, ident, join, qualified};
 use crate::stage::Moment;
 use crate::{ddl, enums, guard, numbers, partitions, sql, sync, views};
 
@@ -25,14 +24,19 @@ pub fn rollback(chain: &Chain) -> Plan {
         let gone = vec![views::drop_unknown(chain)];
         steps.transaction(Phase::Undo, "drop views of tables that the model does not have", Vec::new(), gone);
     }
+    // what a script has added can be taken away again when no view shows it
+    let is_bare = scripts.iter().any(|script| script.down.is_some());
+    for group in chain.newer.relations.chunks(views::GROUP).filter(|_| is_bare) {
+        let gone = group.iter().map(|name| views::drop_view(views, name)).collect();
+        steps.transaction(Phase::Undo, format!("drop views of `{views}`"), Vec::new(), gone).when(When::Published);
+    }
     let mut quiet = Vec::new();
     for number in (0..=scripts.len()).rev() {
-        quiet.extend(undo_tables(chain, &tables, number, &mut steps));
+        quiet.extend(undo_tables(chain, &tables, number, if is_bare { Views::Gone } else { Views::There }, &mut steps));
         if let Some(before) = number.checked_sub(1)
             && let Some(down) = &scripts[before].down
         {
-            let statements = Path::base(&chain.base).around([verbatim(down)]);
-            steps.transaction(Phase::Undo, "run sql `down`", Vec::new(), statements).when(When::Script(before));
+            super::scripts::undo(chain, &tables, before, down, &mut steps);
         }
     }
     for group in quiet.chunks(views::GROUP) {
@@ -69,8 +73,21 @@ fn retire(chain: &Chain, table: &Physical<'_>) -> Option<Sql> {
     Some(views::drop_view(&chain.newer.views, table.final_name()?))
 }
 
+/// Whether the published version's views are there while its tables are undone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Views {
+    There,
+    Gone,
+}
+
 /// Undoes what was built of the tables that come after so many scripts; gives those of which nothing was.
-fn undo_tables<'a>(chain: &Chain, tables: &'a [Physical<'a>], scripts: usize, steps: &mut Steps) -> Vec<&'a Physical<'a>> {
+fn undo_tables<'a>(
+    chain: &Chain,
+    tables: &'a [Physical<'a>],
+    scripts: usize,
+    views: Views,
+    steps: &mut Steps,
+) -> Vec<&'a Physical<'a>> {
     let here = || tables.iter().filter(|table| table.scripts_before == scripts);
     for table in here() {
         drop_foreign_keys(chain, tables, table, steps);
@@ -92,7 +109,7 @@ fn undo_tables<'a>(chain: &Chain, tables: &'a [Physical<'a>], scripts: usize, st
             if is_there {
                 locks = exclusive(std::slice::from_ref(&place), std::slice::from_ref(&place));
                 // view before table, as statements take them; the view may be gone by somebody's hand
-                let view = retire(chain, table).filter(|_| when == When::Published);
+                let view = retire(chain, table).filter(|_| when == When::Published && views == Views::There);
                 locks.splice(1..1, view.map(|sql| Lock { sql, felt: Felt::ByApplications }));
             }
             steps

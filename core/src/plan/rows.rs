@@ -34,6 +34,9 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], here: &[&Physical<'
         for column in &table.tightened {
             missing(chain, table, column, steps);
         }
+        for (name, check) in never_held(table) {
+            broken_check(chain, table, name, check, steps);
+        }
         for added in &table.added_constraints {
             match &added.constraint {
                 Constraint::Check { check, .. } => broken_check(chain, table, &added.name, check, steps),
@@ -47,6 +50,18 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], here: &[&Physical<'
             duplicates(chain, table, &name, &index, steps);
         }
     }
+}
+
+/// Checks that are not valid and stay: a row that breaks one cannot be updated, by the backfill neither.
+fn never_held<'a>(table: &'a Physical<'_>) -> impl Iterator<Item = (&'a String, &'a crate::expression::Expression)> {
+    let newer = table.newer.filter(|_| table.needs_fill());
+    let kept = move |name: &String| table.kept_constraints.iter().any(|(_, to_be)| to_be == name);
+    newer.into_iter().flat_map(|newer| newer.constraints.iter().filter(|(name, _)| newer.not_valid.contains(*name))).filter_map(
+        move |(name, there)| match there {
+            Constraint::Check { check, .. } if kept(name) => Some((name, check)),
+            _ => None,
+        },
+    )
 }
 
 /// Whether the rows of a table are looked at, so that row security must hide none.

@@ -7,8 +7,8 @@ use crate::path::Path;
 use crate::plan::{Action, Command, Phase, Plan, Reaches, Shape, Steps, exclusive, preflight, share_row_exclusive};
 use crate::schema::{Constraint, Index};
 use crate::shadow::{AddedConstraint, Physical, layout};
-use crate::sql::{Sql, ident, join, operation, qualified, verbatim};
-use crate::stage::{Moment, Script};
+use crate::sql::{Sql, ident, join, operation, qualified};
+use crate::stage::Moment;
 use crate::sync::{self, Direction};
 use crate::{enums, guard, names, numbers, partitions, properties, rights, sql, views};
 
@@ -24,16 +24,20 @@ pub fn start(chain: &Chain) -> Plan {
     let scripts: Vec<_> = chain.stage.scripts_of(Moment::Start).collect();
     for number in 0..=scripts.len() {
         if let Some(before) = number.checked_sub(1) {
-            run_script(chain, before, scripts[before], &mut steps);
+            super::scripts::run(chain, &tables, before, scripts[before], &mut steps);
             preflight::checks_after_script(chain, &tables, number, &mut steps);
+            if number == scripts.len() {
+                super::functions::checks(chain, &tables, Phase::Constrain, &mut steps);
+            }
         }
         build(chain, &tables, number, &mut steps);
-    }
-    for table in &tables {
-        go_live(chain, table, &mut steps);
-    }
-    for table in &tables {
-        relate(chain, &tables, table, &mut steps);
+        // a script writes as the newer version does
+        for table in tables.iter().filter(|table| table.scripts_before == number) {
+            go_live(chain, table, &mut steps);
+        }
+        for table in tables.iter().filter(|table| table.scripts_before == number) {
+            relate(chain, &tables, table, &mut steps);
+        }
     }
     publish(chain, &tables, &mut steps);
     Plan {
@@ -44,12 +48,6 @@ pub fn start(chain: &Chain) -> Plan {
         ways: super::ways::ways(chain, &tables),
         steps: steps.done(),
     }
-}
-
-fn run_script(chain: &Chain, number: usize, script: &Script, steps: &mut Steps) {
-    let title = format!("run sql {}", number + 1);
-    let statements = Path::base(&chain.base).around([verbatim(&script.up)]);
-    steps.transaction(Phase::Constrain, title, Vec::new(), statements).reaches(Reaches::Script(number)).hazard(Hazard::OpaqueSql);
 }
 
 /// Everything but sync and views, for the tables that may use what so many scripts have made, and nothing of a later one.

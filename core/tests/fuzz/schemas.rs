@@ -191,7 +191,8 @@ fn table() -> impl Strategy<Value = Table> {
             for column in &mut columns {
                 column.nullable &= column.identity.is_none() && !key.contains(&column.name);
             }
-            let table = Table { comment, columns, constraints, indexes, replica_identity, partition_by: None };
+            let table =
+                Table { comment, columns, constraints, indexes, replica_identity, partition_by: None, ..Table::default() };
             let sound = table.check_replica_identity("a").is_ok();
             Table { replica_identity: table.replica_identity.clone().filter(|_| sound), ..table }
         })

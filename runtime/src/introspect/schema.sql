@@ -154,6 +154,8 @@ SELECT relation.name, pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object
   'columns', coalesce(columns.list, '[]'),
   'constraints', coalesce(constraints.map, '{}'),
   'indexes', coalesce(indexes.map, '{}'),
+  'not_valid', (SELECT pg_catalog.jsonb_agg(con.conname ORDER BY con.conname) FROM pg_catalog.pg_constraint AS con
+    WHERE con.conrelid = relation.oid AND con.contype IN ('c', 'f') AND NOT con.convalidated AND con.conparentid = 0::pg_catalog.oid),
   'replica_identity', CASE relation.relreplident WHEN 'n' THEN '{"type": "NOTHING"}'::pg_catalog.jsonb WHEN 'f' THEN '{"type": "FULL"}'::pg_catalog.jsonb
     WHEN 'i' THEN (SELECT pg_catalog.jsonb_build_object('type', 'INDEX', 'index', class.relname) FROM pg_catalog.pg_index AS index
       JOIN pg_catalog.pg_class AS class ON class.oid = index.indexrelid WHERE index.indrelid = relation.oid AND index.indisreplident) END

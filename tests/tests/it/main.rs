@@ -21,6 +21,7 @@ mod property;
 mod race;
 mod rights;
 mod roles;
+mod scripts;
 mod secure;
 mod serial;
 mod status;

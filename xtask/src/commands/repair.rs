@@ -9,8 +9,8 @@ pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
     let outcome = context.migrator().await?.repair().await?;
     out::say(render::outcome("put back:", &outcome))?;
     if let Outcome::Done(_) = outcome {
-        eprintln!(
-            "warning: rows that one version wrote meanwhile may lack the other's form\nhint: compare them, and write those anew that differ; or run `rollback`, which keeps the older version's"
+        out::tell(
+            "warning: rows that one version wrote meanwhile may lack the other's form\nhint: compare them, and write those anew that differ; or run `rollback`, which keeps the older version's",
         );
     }
     Ok(())

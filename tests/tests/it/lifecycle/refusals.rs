@@ -329,7 +329,7 @@ const REFUSALS: &[Refusal] = &[
     (
         "alter_column: {table: users, column: age}",
         "operation 1 (`alter_column`): nothing of column `users.age` is to be altered",
-        "say what changes: type, nullable, collate, default, comment, unique, check or references",
+        "say what changes: type, nullable, collate, default, comment, unique, check, references, or the values (`up` and `down`)",
     ),
     (
         "alter_column: {table: users, column: age, type: text}",

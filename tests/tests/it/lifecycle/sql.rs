@@ -68,5 +68,39 @@ pub(super) fn cases() -> Vec<Case> {
             ],
             completed: &[("SELECT level, shout FROM users WHERE email = 'u1'", "1|FIRST1 LAST1"), ("UPDATE users SET level = 2 WHERE email = 'u1'", "!23503")],
         },
+        Case {
+            name: "a column that sql adds is in its own version",
+            expectation: "sql",
+            before: USERS,
+            seed: SEED,
+            change: "operations:
+  - add_column: {table: users, column: {name: shout, type: text, nullable: true}, up: upper(name)}
+  - sql: {up: ALTER TABLE notes ADD COLUMN piece_place text, down: ALTER TABLE notes DROP COLUMN piece_place}
+",
+            account: Account { up: &[("shout", "upper(name)")], notes: false, ..SAME },
+            work: WORK,
+            started: &[
+                (New, "INSERT INTO notes (user_id, body, piece_place) VALUES (2, 'b', 'here') RETURNING piece_place", "here"),
+                (Old, "SELECT body FROM notes", "b"),
+            ],
+            completed: &[("INSERT INTO notes (user_id, body, piece_place) VALUES (3, 'b', 'here') RETURNING piece_place", "here")],
+        },
+        Case {
+            name: "what onComplete makes is in its version",
+            expectation: "sql",
+            before: USERS,
+            seed: SEED,
+            change: "operations:
+  - add_column: {table: users, column: {name: shout, type: text, nullable: true}, up: upper(name)}
+  - sql: {up: \"ALTER TABLE notes ADD COLUMN piece_place text; CREATE TABLE piece_late (id integer PRIMARY KEY)\", onComplete: true}
+",
+            account: Account { up: &[("shout", "upper(name)")], notes: false, ..SAME },
+            work: WORK,
+            started: &[(New, "SELECT piece_place FROM notes", "!42703"), (New, "SELECT id FROM piece_late", "!42P01")],
+            completed: &[
+                ("INSERT INTO notes (user_id, body, piece_place) VALUES (2, 'b', 'here') RETURNING piece_place", "here"),
+                ("INSERT INTO piece_late VALUES (1) RETURNING id", "1"),
+            ],
+        },
     ]
 }

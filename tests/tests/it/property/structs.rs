@@ -255,6 +255,7 @@ pub(crate) fn wanted(declared: &DeclaredSchema) -> Schema {
         indexes: table.indexes.iter().map(|(name, there)| (name.clone().expect("a name"), there.clone())).collect(),
         replica_identity: table.replica_identity.clone(),
         partition_by: table.partition_by.clone(),
+        not_valid: std::collections::BTreeSet::new(),
     };
     let labels = |there: &DeclaredEnum| there.labels.iter().map(|variant| variant.label.clone()).collect();
     let model = |there: &DeclaredEnum| Enum { comment: there.comment.clone(), labels: labels(there) };

@@ -1,0 +1,92 @@
+//! The application's own functions: they look names up on their caller's path, and so read the views of a version.
+
+use std::collections::BTreeMap;
+
+use crate::chain::Chain;
+use crate::path::Path;
+use crate::plan::{Action, Phase, Steps, Verdict};
+use crate::shadow::{Physical, layout};
+use crate::sql::{Sql, ident, join, literal};
+use crate::{ddl, enums, lexer, sql};
+
+/// Functions in SQL are tried on the version's tables; those on which writes hang are a reason to refuse. Behind the last script of a
+/// start, which may have put them right.
+pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], phase: Phase, steps: &mut Steps) {
+    let base = Path::base(&chain.base);
+    let models = tables.iter().filter_map(|table| Some((table.final_name()?, table.newer?)));
+    let columns = models.map(|(name, newer)| {
+        let columns = newer.columns.iter().map(|column| {
+            let declared = ddl::typed(&column.sql_type, &column.collation);
+            serde_json::json!([column.name, declared.as_str()])
+        });
+        (name.to_owned(), serde_json::Value::Array(columns.collect()))
+    });
+    let columns = serde_json::Value::Object(columns.collect());
+    let made = enums::made(chain).filter(|(_, form)| form.in_to);
+    let types = serde_json::Value::Object(made.map(|(_, form)| (form.name.clone(), form.model.labels.clone().into())).collect());
+    let known = tables.iter().map(|table| literal(&table.name));
+    let query = |condition: &str| {
+        sql!(
+            "SELECT pg_catalog.format('%s (%s)', broken.name, broken.reason), broken.mend FROM diptych.broken_functions({}, {}, {}::pg_catalog.jsonb, {}::pg_catalog.jsonb, ARRAY[{}]::pg_catalog.text[]) AS broken WHERE {}",
+            literal(&chain.base),
+            literal(join(base.schemas().iter().map(|name| ident(name)), ", ").as_str()),
+            literal(&types.to_string()),
+            literal(&columns.to_string()),
+            join(known.clone(), ", "),
+            Sql::trusted(condition)
+        )
+    };
+    let rules = [
+        (
+            "no function that triggers call breaks on the version's views",
+            "broken.is_fired",
+            "triggers call these functions, which work on the tables and not on the views of the new version",
+            Verdict::Refuse,
+        ),
+        (
+            "no function breaks on the version's views",
+            "NOT broken.is_fired",
+            "these functions work on the tables and not on the views of the new version, on whose path they run",
+            Verdict::Warn,
+        ),
+    ];
+    for (title, condition, refusal, verdict) in rules {
+        let hint = "where names have changed, replace the function by an `sql` operation of this migration; where it is the view (GROUP BY a key), name every column, or pin the function to the tables".to_owned();
+        steps.push(phase, title, Action::Check { sql: query(condition), refusal: refusal.to_owned(), hint, verdict });
+    }
+}
+
+/// What the names in a body of another language would meet in the newer version, a clause each: told, and no more.
+pub fn changed_names(chain: &Chain, body: &str) -> Vec<String> {
+    let words: std::collections::BTreeSet<String> = lexer::words(body).collect();
+    let tables = layout(chain);
+    let mut found = BTreeMap::new();
+    for table in &tables {
+        let Some(older) = table.older.filter(|_| words.contains(&table.name)) else { continue };
+        match table.final_name() {
+            None => {
+                found.insert(table.name.clone(), format!("table `{}`, which goes", table.name));
+                continue;
+            }
+            Some(name) if name != table.name => {
+                found.insert(table.name.clone(), format!("table `{}`, which becomes `{name}`", table.name));
+            }
+            Some(_) => {}
+        }
+        for column in older.columns.iter().filter(|column| words.contains(&column.name)) {
+            let newer = table.newer.into_iter().flat_map(|newer| &newer.columns);
+            let same = newer.clone().find(|there| ddl::physical(&table.newer_names, &there.name) == column.name);
+            let successor = newer.clone().find(|there| table.lineage.origin(&there.name).as_ref() == Some(&column.name));
+            let what = match (same, successor) {
+                (Some(there), _) if there.name == column.name => continue,
+                (Some(there), _) => format!("becomes `{}`", there.name),
+                (None, Some(there)) if there.name == column.name => format!("gets another form ({})", there.sql_type),
+                (None, Some(there)) => format!("becomes `{}` in another form", there.name),
+                (None, None) => "goes".to_owned(),
+            };
+            let place = format!("{}.{}", table.name, column.name);
+            found.insert(place.clone(), format!("column `{place}`, which {what}"));
+        }
+    }
+    found.into_values().collect()
+}
