@@ -39,7 +39,7 @@ relation AS (SELECT class.* FROM pg_catalog.pg_class AS class JOIN space ON spac
 line AS (
   SELECT pg_catalog.format('%s %s owner=%s acl=%s options=%s persistence=%s rls=%s/%s identity=%s comment=%s method=%s tablespace=%s toast=%s type=%s inherits=%s bound=%s',
     CASE relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'table partitioned by ' || pg_catalog.pg_get_partkeydef(oid) WHEN 'i' THEN 'index' WHEN 'S' THEN 'sequence' WHEN 'v' THEN 'view' ELSE relkind::text END,
-    relname, relowner::pg_catalog.regrole, relacl, reloptions, relpersistence, relrowsecurity, relforcerowsecurity, relreplident,
+    relname, relowner::pg_catalog.regrole, CASE WHEN relacl IS NOT NULL THEN ARRAY(SELECT acl.item::pg_catalog.text FROM pg_catalog.unnest(relacl) AS acl (item) ORDER BY 1) END, reloptions, relpersistence, relrowsecurity, relforcerowsecurity, relreplident,
     pg_catalog.obj_description(oid, 'pg_class'), (SELECT method.amname FROM pg_catalog.pg_am AS method WHERE method.oid = relam),
     (SELECT place.spcname FROM pg_catalog.pg_tablespace AS place WHERE place.oid = reltablespace),
     (SELECT toast.reloptions FROM pg_catalog.pg_class AS toast WHERE toast.oid = reltoastrelid), nullif(reloftype, 0)::pg_catalog.regtype,
@@ -50,7 +50,7 @@ line AS (
   SELECT pg_catalog.format('column %s.%s %s notnull=%s default=%s identity=%s generated=%s collation=%s statistics=%s storage=%s compression=%s options=%s acl=%s comment=%s',
     relation.relname, attribute.attname, pg_catalog.format_type(attribute.atttypid, attribute.atttypmod), attribute.attnotnull,
     pg_catalog.pg_get_expr(def.adbin, def.adrelid), attribute.attidentity, attribute.attgenerated, attribute.attcollation::pg_catalog.regcollation,
-    attribute.attstattarget, attribute.attstorage, attribute.attcompression, attribute.attoptions, attribute.attacl, pg_catalog.col_description(relation.oid, attribute.attnum))
+    attribute.attstattarget, attribute.attstorage, attribute.attcompression, attribute.attoptions, CASE WHEN attribute.attacl IS NOT NULL THEN ARRAY(SELECT acl.item::pg_catalog.text FROM pg_catalog.unnest(attribute.attacl) AS acl (item) ORDER BY 1) END, pg_catalog.col_description(relation.oid, attribute.attnum))
   FROM relation JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = relation.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped
   LEFT JOIN pg_catalog.pg_attrdef AS def ON def.adrelid = relation.oid AND def.adnum = attribute.attnum
   WHERE relation.relkind IN ('r', 'p', 'v')
@@ -103,7 +103,7 @@ line AS (
   FROM pg_catalog.pg_proc AS proc JOIN space ON space.oid = proc.pronamespace
   UNION ALL
   SELECT pg_catalog.format('type %s %s owner=%s acl=%s comment=%s labels=%s', type_.typname, type_.typtype, type_.typowner::pg_catalog.regrole,
-    type_.typacl, pg_catalog.obj_description(type_.oid, 'pg_type'),
+    CASE WHEN type_.typacl IS NOT NULL THEN ARRAY(SELECT acl.item::pg_catalog.text FROM pg_catalog.unnest(type_.typacl) AS acl (item) ORDER BY 1) END, pg_catalog.obj_description(type_.oid, 'pg_type'),
     (SELECT pg_catalog.array_agg(label.enumlabel ORDER BY label.enumsortorder) FROM pg_catalog.pg_enum AS label WHERE label.enumtypid = type_.oid))
   FROM pg_catalog.pg_type AS type_ JOIN space ON space.oid = type_.typnamespace WHERE type_.typtype IN ('e', 'd')
 )

@@ -38,3 +38,10 @@ SELECT public.hostile(ARRAY['text', 'name', '"char"'], 'text', ARRAY['=', '<>', 
 
 -- as 15 and newer have it: nobody but the owner puts anything else there
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+
+-- as people have them: what the tool makes is to have no right that it does not give
+ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO pg_monitor;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO pg_monitor;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO pg_monitor;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON TYPES TO pg_monitor;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON SCHEMAS TO pg_monitor;

@@ -4,7 +4,7 @@ use crate::chain::Chain;
 use crate::plan::{Action, Phase, Steps, Verdict};
 use crate::shadow::Physical;
 use crate::sql::{Sql, join, literal, qualified};
-use crate::{enums, sql, views};
+use crate::{enums, rights, sql, views};
 
 /// The types of the version before are as they were left, new ones are none of the server's own, and nothing unknown uses what goes.
 pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
@@ -106,6 +106,7 @@ pub(super) fn expand(chain: &Chain, steps: &mut Steps) {
     if enums::differ(chain) {
         let mut statements = views::create_schema(chain);
         statements.extend(enums::create(chain));
+        statements.push(rights::seal());
         let title = format!("create schema and types for version `{}`", chain.newer.name);
         steps.transaction(Phase::Expand, title, Vec::new(), statements);
     }

@@ -4,6 +4,7 @@ use diptych::core::names::shortened;
 use diptych::core::sql::{ident, qualified};
 use diptych::core::{Migration, Schema};
 use diptych::{Migrator, Quiet, introspect};
+use diptych_tests::dump;
 use diptych_tests::printers::{self, Compared};
 use diptych_tests::{Database, client, difference};
 use fastrand::Rng;
@@ -52,6 +53,20 @@ pub(super) struct Done {
     /// Conversions whose two printers were compared, and their rows.
     pub(super) compared: Compared,
     pub(super) refused: Option<String>,
+    /// Whether a dump was taken and restored while both versions were live.
+    pub(super) restored: usize,
+}
+
+/// A dump that is taken now is whole.
+async fn restored(work: &Database) -> Result<bool, String> {
+    let Some(copy) = dump::restored(work) else { return Ok(false) };
+    let status = copy.migrator().await.status(&[]).await.map_err(|error| format!("restored: {error}"))?;
+    if !status.damage.is_empty() {
+        return Err(format!("what is restored from a dump is not what was dumped: {:?}", status.damage));
+    }
+    copy.migrator().await.complete(&mut Quiet).await.map_err(|error| format!("restored: complete: {error}"))?;
+    copy.remove().await;
+    Ok(true)
 }
 
 /// A case from its beginning to its end, in its own task: a panic is its failure.
@@ -119,6 +134,9 @@ async fn run(case: &Case, work: &Database, fresh: &Database) -> Result<Done, Str
     partitions::create(&session, base, case, &to, Which::New).await?;
     in_vain(&session, async |session| both_sides(session, case, &mut rng.clone(), &old, &new, &writes, &answers).await).await?;
     done.compared = printers::compare(work, &session).await?;
+    if rng.clone().u8(..) < 8 {
+        done.restored = usize::from(restored(work).await?);
+    }
     migrator.rollback(&mut Quiet).await.map_err(|error| format!("rollback: {error}"))?;
     unchanged("rollback").await?;
 

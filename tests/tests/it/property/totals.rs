@@ -18,6 +18,8 @@ pub(super) struct Totals {
     pub(super) in_parts: (usize, usize),
     /// Conversions whose two printers were compared, and their rows.
     pub(super) compared: Compared,
+    /// Dumps that were restored in transition.
+    pub(super) restored: usize,
     pub(super) operations: BTreeMap<&'static str, usize>,
     /// Operations that were refused while the change was put together, by first words.
     pub(super) refused_operations: BTreeMap<String, usize>,
@@ -31,6 +33,7 @@ impl Totals {
     pub(super) fn count(&mut self, done: &Done) {
         self.rows += done.rows;
         self.compared += done.compared;
+        self.restored += done.restored;
         for (mine, rows) in [(&mut self.of_enums, done.of_enums), (&mut self.in_parts, done.in_parts)] {
             *mine = (mine.0 + usize::from(rows > 0), mine.1 + rows);
         }
@@ -42,6 +45,7 @@ impl Totals {
         self.declared += other.declared;
         self.rows += other.rows;
         self.compared += other.compared;
+        self.restored += other.restored;
         for (mine, theirs) in [(&mut self.of_enums, other.of_enums), (&mut self.in_parts, other.in_parts)] {
             *mine = (mine.0 + theirs.0, mine.1 + theirs.1);
         }
@@ -65,7 +69,7 @@ impl std::fmt::Display for Totals {
         let operations: Vec<String> = self.operations.iter().map(|(name, count)| format!("{name} {count}")).collect();
         write!(
             out,
-            "{} cases ({} of structs, {} with {} rows in tables with enum columns, {} with {} rows in partitioned tables), {} rows, {} conversions printed twice on {} rows, operations: {}, refused cases: [{}], refused operations: [{}], {} failures",
+            "{} cases ({} of structs, {} with {} rows in tables with enum columns, {} with {} rows in partitioned tables), {} rows, {} conversions printed twice on {} rows, {} dumps restored, operations: {}, refused cases: [{}], refused operations: [{}], {} failures",
             self.cases,
             self.declared,
             self.of_enums.0,
@@ -75,6 +79,7 @@ impl std::fmt::Display for Totals {
             self.rows,
             self.compared.conversions,
             self.compared.rows,
+            self.restored,
             operations.join(", "),
             list(&self.refused),
             list(&self.refused_operations),

@@ -280,8 +280,12 @@ pub(crate) fn is_constant(default: &str) -> bool {
 
 /// A condition that every value of every type meets.
 pub(crate) fn harmless(column: &str, rng: &mut Rng) -> String {
+    let name = literal(column);
     let column = ident(column);
-    match rng.u8(..3) {
+    match rng.u8(..5) {
+        // its name, where it is no name
+        2 => format!("CAST({column} AS text) IS DISTINCT FROM {name} || '!?'"),
+        3 => format!("CAST({column} AS text) IS DISTINCT FROM 'none' /* {} */", column.as_str().replace("*/", "").replace("/*", "")),
         0 => format!("length(CAST({column} AS text)) < 5000"),
         1 => format!("{column} IS NULL OR CAST({column} AS text) <> 'it''s none'"),
         _ => format!("CAST({column} AS text) IS DISTINCT FROM 'none' -- whatever it is"),
