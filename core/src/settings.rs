@@ -7,7 +7,7 @@ use crate::sql::{Sql, join};
 const PARSED: [(&str, &str); 3] =
     [("standard_conforming_strings", "on"), ("transform_null_equals", "off"), ("backslash_quote", "safe_encoding")];
 /// What functions, casts and the assignment to a column of another type look at.
-const LOOKED_AT: [&str; 12] = [
+const LOOKED_AT: [&str; 14] = [
     "DateStyle",
     "IntervalStyle",
     "TimeZone",
@@ -18,6 +18,8 @@ const LOOKED_AT: [&str; 12] = [
     "lc_monetary",
     "lc_numeric",
     "lc_time",
+    "quote_all_identifiers",
+    "timezone_abbreviations",
     "xmlbinary",
     "xmloption",
 ];

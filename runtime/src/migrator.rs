@@ -364,6 +364,7 @@ impl Migrator {
             }
         }
         if pending.state != VersionState::RollingBack {
+            self.preflight(&plan, progress).await?;
             self.begin(pending, VersionState::RollingBack, Some(&name), progress).await?;
         }
         self.run(&plan, token, progress).await?;

@@ -227,11 +227,14 @@ async fn look(client: &Client) -> Result<Option<String>> {
     Ok(Some(row.get(1)))
 }
 
+const FUNCTIONS: &str = include_str!("state/functions.sql");
+
 /// Makes the state's tables, and brings its functions to this release's. Raced by many at once: one after the other, by a lock that
 /// nobody waits in.
 pub(crate) async fn prepare(client: &Client) -> Result<()> {
-    let own = env!("CARGO_PKG_VERSION");
-    while look(client).await?.as_deref() != Some(own) {
+    // by their text, which may be another one within a release's own time as well
+    let own = &format!("{} {:016x}", env!("CARGO_PKG_VERSION"), names::hash(FUNCTIONS));
+    while look(client).await?.as_ref() != Some(own) {
         if !try_lock(client, lock_key("prepare")).await? {
             tokio::time::sleep(Duration::from_millis(20)).await;
             continue;
@@ -248,9 +251,8 @@ async fn prepare_locked(client: &Client, own: &str) -> Result<()> {
         None => format!("{}; INSERT INTO diptych.format VALUES ({FORMAT}, '')", include_str!("state/tables.sql")),
         Some(_) => String::new(),
     };
-    let functions = include_str!("state/functions.sql");
     let text =
-        format!("BEGIN; {tables}; {functions}; SELECT diptych.seal(); UPDATE diptych.format SET tool = {}; COMMIT", literal(own));
+        format!("BEGIN; {tables}; {FUNCTIONS}; SELECT diptych.seal(); UPDATE diptych.format SET tool = {}; COMMIT", literal(own));
     let made = client.batch_execute(&text).await;
     if made.is_err() {
         let _ = client.batch_execute("ROLLBACK").await;
@@ -331,10 +333,8 @@ pub(crate) async fn begin_start(client: &mut Client, chain: &Chain, migrations: 
         migrations.iter().map(|migration| Kept { name: migration.name.clone(), text: migration.to_yaml() }).collect();
     let (base, name) = (&chain.base, &chain.newer.name);
     let transaction = client.transaction().await?;
-    for (table, column) in
-        [("versions", "name"), ("plans", "version"), ("journal", "version"), ("backfill", "version"), ("made", "version")]
-    {
-        let sql = format!("DELETE FROM diptych.{table} WHERE base = $1 AND {column} = $2");
+    for table in ["plans", "journal", "backfill", "made"] {
+        let sql = format!("DELETE FROM diptych.{table} WHERE base = $1 AND version = $2");
         transaction.execute(&sql, &[base, name]).await?;
     }
     let mut checksums = BTreeMap::new();
@@ -350,7 +350,10 @@ pub(crate) async fn begin_start(client: &mut Client, chain: &Chain, migrations: 
     transaction
         .execute(
             "INSERT INTO diptych.versions (base, name, parent, views, migrations, model, relations, opaque, state, checksums, tool) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'starting', $9, $10)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'starting', $9, $10) \
+             ON CONFLICT (base, name) DO UPDATE SET number = DEFAULT, parent = EXCLUDED.parent, views = EXCLUDED.views, \
+             migrations = EXCLUDED.migrations, model = EXCLUDED.model, relations = EXCLUDED.relations, opaque = EXCLUDED.opaque, \
+             state = EXCLUDED.state, checksums = EXCLUDED.checksums, tool = EXCLUDED.tool, changed_at = pg_catalog.clock_timestamp()",
             &[
                 base,
                 name,
@@ -523,6 +526,9 @@ pub(crate) async fn end_complete(client: &mut Client, base: &str, pending: &Reco
 /// Marks the end of a rollback.
 pub(crate) async fn end_rollback(client: &Client, base: &str, pending: &Recorded) -> Result<()> {
     made::forget(client, base, &pending.version.name).await?;
+    // a lease on what is gone is none on what comes under its name; one that is being renewed is refused at its next turn
+    let leases = "DELETE FROM diptych.leases WHERE id IN (SELECT id FROM diptych.leases WHERE base = $1 AND version = $2 FOR UPDATE SKIP LOCKED)";
+    client.execute(leases, &[&base, &pending.version.name]).await?;
     set_state(client, base, &pending.version.name, VersionState::RolledBack).await
 }
 

@@ -1,9 +1,9 @@
 //! `pg_dump` and what comes back of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::{Database, major, server};
+use crate::{Database, client, major, server};
 
 /// The folder of a `pg_dump` that knows the server: its own, or any on the path.
 fn programs() -> Option<PathBuf> {
@@ -18,21 +18,34 @@ fn programs() -> Option<PathBuf> {
     places.filter(|place| place.join("psql").exists()).find(knows)
 }
 
+/// A database with nothing in it, on the server of another.
+pub async fn empty(beside: &Database) -> Database {
+    let database = Database::named(&beside.server, &beside.base);
+    let create = format!("CREATE DATABASE {} TEMPLATE template0", database.name);
+    client(&beside.server).await.batch_execute(&create).await.expect("a database");
+    database
+}
+
+/// What `pg_dump` prints, in statements that any client can run; none where there is no `pg_dump` for the server.
+pub fn text(database: &Database) -> Option<String> {
+    let text = run(&programs()?, "pg_dump", &["--inserts", "--no-owner", "-d", &server().url(&database.name)]);
+    let text = String::from_utf8(text).expect("text");
+    Some(text.lines().filter(|line| !line.starts_with('\\')).map(|line| format!("{line}\n")).collect())
+}
+
 /// A database that is restored from a dump of this one; none where there is no `pg_dump` for the server.
-pub fn restored(database: &Database) -> Option<Database> {
+pub async fn restored(database: &Database) -> Option<Database> {
     let programs = programs()?;
-    let copy = Database::named(&database.server, &database.base);
-    let url = |name: &str| server().url(name);
-    let run = |program: &str, arguments: &[&str]| {
-        let output = Command::new(programs.join(program)).args(arguments).stdin(Stdio::null()).output().expect("a program");
-        assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
-        output.stdout
-    };
-    let create = format!("CREATE DATABASE {} TEMPLATE template0", copy.name);
-    run("psql", &["-qX", "-v", "ON_ERROR_STOP=1", "-d", &url("postgres"), "-c", &create]);
     let dump = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(dump.path(), run("pg_dump", &["-d", &url(&database.name)])).expect("written");
+    std::fs::write(dump.path(), run(&programs, "pg_dump", &["-d", &server().url(&database.name)])).expect("written");
+    let copy = empty(database).await;
     let place = dump.path().display().to_string();
-    run("psql", &["-qX", "-v", "ON_ERROR_STOP=1", "-d", &url(&copy.name), "-f", &place]);
+    run(&programs, "psql", &["-qX", "-v", "ON_ERROR_STOP=1", "-d", &server().url(&copy.name), "-f", &place]);
     Some(copy)
+}
+
+fn run(programs: &Path, program: &str, arguments: &[&str]) -> Vec<u8> {
+    let output = Command::new(programs.join(program)).args(arguments).stdin(Stdio::null()).output().expect("a program");
+    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
 }

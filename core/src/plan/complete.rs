@@ -6,7 +6,7 @@ use crate::chain::Chain;
 use crate::ddl::{self};
 use crate::hazard::Hazard;
 use crate::path::Path;
-use crate::plan::{Action, Command, Phase, Plan, Steps, claims, exclusive};
+use crate::plan::{Action, Command, Phase, Plan, Steps, claims, dependents, exclusive};
 use crate::schema::{Column, Constraint, ReplicaIdentity, Table};
 use crate::shadow::{Physical, layout};
 use crate::sql::{Sql, ident, literal, qualified, user};
@@ -18,6 +18,7 @@ pub fn complete(chain: &Chain) -> Plan {
     let tables = layout(chain);
     let mut steps = Steps::new();
     claims::checks_of_complete(chain, &tables, &mut steps);
+    dependents::check_of_complete(chain, &tables, &mut steps);
     for table in tables.iter().filter(|table| table.is_partitioned() && table.is_kept()) {
         index_new_partitions(chain, table, &mut steps);
     }

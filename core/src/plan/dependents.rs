@@ -21,6 +21,36 @@ pub(super) fn check(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     steps.push(Phase::Preflight, title, Action::Check { sql, refusal: what, hint, verdict: Verdict::Refuse });
 }
 
+/// The same at complete, before anything goes: a view may have come since, a temporary one of a session too.
+pub(super) fn check_of_complete(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
+    for table in tables {
+        check(chain, table, steps);
+    }
+    if let Some(older) = &chain.older {
+        check_views(&older.views, steps);
+    }
+}
+
+/// Nothing hangs on the views of a version that goes.
+pub(super) fn check_views(schema: &str, steps: &mut Steps) {
+    let sql = sql!(
+        "SELECT DISTINCT CASE WHEN rule.oid IS NULL THEN pg_catalog.pg_describe_object(depend.classid, depend.objid, depend.objsubid) \
+         ELSE 'view ' || rule.ev_class::pg_catalog.regclass::pg_catalog.text END \
+         FROM pg_catalog.pg_class AS view_ JOIN pg_catalog.pg_namespace AS space ON space.oid = view_.relnamespace AND space.nspname = {} \
+         JOIN pg_catalog.pg_type AS row_ ON row_.oid = view_.reltype \
+         JOIN pg_catalog.pg_depend AS depend ON depend.deptype = 'n' AND ((depend.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND depend.refobjid = view_.oid) \
+           OR (depend.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND depend.refobjid IN (row_.oid, row_.typarray))) \
+         LEFT JOIN pg_catalog.pg_rewrite AS rule ON depend.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND rule.oid = depend.objid \
+         LEFT JOIN pg_catalog.pg_class AS other ON other.oid = rule.ev_class \
+         WHERE view_.relkind = 'v' AND (other.oid IS NULL OR other.relnamespace <> space.oid) ORDER BY 1",
+        literal(schema)
+    );
+    let refusal = format!("these objects hang on views of `{schema}`, which go");
+    let hint = "drop them, or make them anew on the tables or the other version; what is in a schema `pg_temp_…` goes with the session that made it".to_owned();
+    let action = Action::Check { sql, refusal, hint, verdict: Verdict::Refuse };
+    steps.push(Phase::Preflight, format!("nothing hangs on the views of `{schema}`"), action);
+}
+
 /// The query for what depends on what complete takes from a table.
 pub(super) fn of_what_goes(chain: &Chain, table: &Physical<'_>) -> Option<Sql> {
     let older = table.older?;
@@ -53,6 +83,7 @@ pub(super) fn of_what_came(chain: &Chain, tables: &[Physical<'_>], table: &Physi
 fn query<'a>(chain: &Chain, table: &Physical<'_>, gone: &[&String], known: impl Iterator<Item = &'a String>) -> Sql {
     let mut views: Vec<Sql> = chain.older.iter().map(|version| literal(&version.views)).collect();
     views.push(literal(&views::scratch(&chain.newer)));
+    views.push(literal(&chain.newer.views));
     sql!(
         "WITH gone AS (SELECT attribute.attrelid, attribute.attnum, attribute.attname FROM pg_catalog.pg_attribute AS attribute \
          WHERE attribute.attrelid IN ({}) AND attribute.attname = ANY (ARRAY[{}]::pg_catalog.name[])), \

@@ -112,6 +112,22 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
         "let it, for a while: GRANT SET ON PARAMETER session_replication_role TO … (PostgreSQL 15 or newer)",
         Verdict::Warn,
     );
+    let fires = sql!(
+        "(trigger_.tgenabled = 'A' OR (trigger_.tgenabled = 'R' AND {}) OR (trigger_.tgenabled = 'O' AND NOT {}))",
+        may_silence(chain),
+        may_silence(chain)
+    );
+    push(
+        steps,
+        "no trigger of another role would run in the backfill",
+        (!filled.is_empty()).then(|| {
+            let condition = sql!("(trigger_.tgtype & 16) <> 0 AND {} AND NOT diptych.trusts(proc.proowner)", fires);
+            triggers(chain, &filled, &condition)
+        }),
+        "the functions of these triggers belong to others, and the backfill would run them with the migration role's rights",
+        "look at the functions and take them over (ALTER FUNCTION … OWNER TO …), let the migration role set session_replication_role, or drop the triggers",
+        Verdict::Refuse,
+    );
     push(
         steps,
         "no trigger of the application fires in spite of session_replication_role",
@@ -156,27 +172,21 @@ fn creators(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     }
     let verdict = if converted().any(sync::has_sub_select) { Verdict::Refuse } else { Verdict::Warn };
     let schemas = join(Path::base(&chain.base).schemas().iter().map(|schema| literal(schema)), ", ");
-    let sql = sql!(
-        "SELECT pg_catalog.format('%s in schema %I', creator.name, creator.place), pg_catalog.format('REVOKE CREATE ON SCHEMA %I FROM %s', creator.place, creator.name) FROM (\
-         SELECT space.nspname AS place, CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(role.rolname) END AS name \
-         FROM pg_catalog.pg_namespace AS space CROSS JOIN LATERAL pg_catalog.aclexplode(space.nspacl) AS acl LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = acl.grantee \
-         WHERE space.nspname IN ({}) AND acl.privilege_type = 'CREATE' AND acl.grantee <> space.nspowner AND (acl.grantee = 0 OR (NOT role.rolsuper AND role.rolname <> current_user))\
-         ) AS creator",
-        schemas
-    );
+    let sql =
+        sql!("SELECT stranger.what, stranger.mend FROM diptych.strangers(ARRAY[{}]::pg_catalog.text[]) AS stranger", schemas);
     push(
         steps,
         "nobody else may create where conversions find their names",
         Some(sql),
         match verdict {
             Verdict::Refuse => {
-                "these roles may put functions and operators where a conversion finds its names, which runs with the migration role's rights since it reads other tables"
+                "others may put, or have put, functions, operators and types where a conversion finds its names, which runs with the migration role's rights since it reads other tables"
             }
             Verdict::Warn => {
-                "these roles may put functions and operators where conversions find their names, which the backfill runs with the migration role's rights"
+                "others may put, or have put, functions, operators and types where conversions find their names, which the backfill runs with the migration role's rights"
             }
         },
-        "take that right from them",
+        "take that right from them, and look at what they have made before you take it over or drop it",
         verdict,
     );
 }

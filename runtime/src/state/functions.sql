@@ -16,8 +16,14 @@ RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_
 DECLARE
   own record;
   renewed boolean;
+  place text := (SELECT there.views FROM diptych.versions AS there WHERE there.base = $2 AND there.name = $3);
   until timestamptz := clock_timestamp() + make_interval(secs => greatest(1, least($7, 3600)));
 BEGIN
+  -- who has no right holds no row
+  IF to_regnamespace(quote_ident(place)) IS NOT NULL
+    AND NOT has_schema_privilege(coalesce(nullif(current_setting('role'), 'none'), session_user), place, 'USAGE') THEN
+    RETURN 'denied';
+  END IF;
   -- a lease that has a while to live is seen by every guard that looks: it is renewed without a lock
   UPDATE diptych.leases AS held SET seen = clock_timestamp(), expires = until
     WHERE held.id = $1 AND held.role = session_user AND held.base = $2 AND held.version = $3
@@ -308,7 +314,8 @@ DECLARE
   statement text;
   found jsonb := '[]';
 BEGIN
-  IF NOT EXISTS (SELECT FROM diptych.own_functions(base, 'sql')) THEN
+  -- to parse a body is to run code: the input functions and checks of the types that its literals are of
+  IF NOT EXISTS (SELECT FROM diptych.own_functions(base, 'sql')) OR EXISTS (SELECT FROM diptych.strangers(ARRAY[base, 'public'])) THEN
     RETURN;
   END IF;
   BEGIN
@@ -370,6 +377,39 @@ BEGIN
       WHERE NOT trigger_.tgisinternal AND class.relnamespace = to_regnamespace(quote_ident(base)) AND fired.proconfig IS NULL AND strpos(lower(fired.prosrc), lower(one.value ->> 'name')) > 0)
   FROM jsonb_array_elements(found) AS one (value);
 END
+$body$;
+
+-- Whether a role is one whose code the current one may run: itself, superusers, and, unless it is a superuser, roles that it is a member of.
+CREATE OR REPLACE FUNCTION diptych.trusts(owner oid) RETURNS boolean LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $body$
+  SELECT EXISTS (SELECT FROM pg_roles AS role, pg_roles AS asking WHERE role.oid = $1 AND asking.rolname = current_user
+    AND (role.oid = asking.oid OR role.rolsuper OR (NOT asking.rolsuper AND pg_has_role(asking.oid, role.oid, 'MEMBER'))))
+$body$;
+
+-- What of these schemas others could have names resolve to: who else may create there, and what is there of others; with the statement that mends it.
+CREATE OR REPLACE FUNCTION diptych.strangers(places text[]) RETURNS TABLE (what text, mend text) LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $body$
+  WITH space AS (SELECT space.* FROM pg_namespace AS space WHERE space.nspname = ANY ($1)),
+  creator AS (
+    SELECT DISTINCT space.nspname AS place, CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(role.rolname) END AS name
+    FROM space CROSS JOIN LATERAL aclexplode(space.nspacl) AS acl LEFT JOIN pg_roles AS role ON role.oid = acl.grantee
+    WHERE acl.privilege_type = 'CREATE' AND acl.grantee <> space.nspowner AND (acl.grantee = 0 OR (NOT role.rolsuper AND role.rolname <> current_user))
+  ),
+  object AS (
+    SELECT space.nspowner AS home, 'pg_proc'::regclass::oid AS class, proc.oid, proc.proowner AS owner, 'ROUTINE ' || proc.oid::regprocedure::text AS name
+    FROM pg_proc AS proc JOIN space ON space.oid = proc.pronamespace WHERE proc.prokind <> 'a'
+    UNION ALL
+    SELECT space.nspowner, 'pg_operator'::regclass, operator_.oid, operator_.oprowner, 'OPERATOR ' || operator_.oid::regoperator::text
+    FROM pg_operator AS operator_ JOIN space ON space.oid = operator_.oprnamespace
+    UNION ALL
+    SELECT space.nspowner, 'pg_type'::regclass, type_.oid, type_.typowner, 'TYPE ' || type_.oid::regtype::text
+    FROM pg_type AS type_ JOIN space ON space.oid = type_.typnamespace LEFT JOIN pg_class AS class ON class.oid = type_.typrelid
+    WHERE (type_.typtype IN ('d', 'e', 'r') OR (type_.typtype = 'b' AND NOT EXISTS (SELECT FROM pg_type AS element WHERE element.typarray = type_.oid)) OR class.relkind = 'c')
+  )
+  SELECT format('%s may create in schema %I', creator.name, creator.place), format('REVOKE CREATE ON SCHEMA %I FROM %s', creator.place, creator.name) FROM creator
+  UNION ALL
+  SELECT format('%s of role %I', lower(left(object.name, strpos(object.name, ' '))) || substr(object.name, strpos(object.name, ' ') + 1), role.rolname),
+    format('ALTER %s OWNER TO %I', object.name, current_user)
+  FROM object JOIN pg_roles AS role ON role.oid = object.owner
+  WHERE object.owner <> object.home AND NOT diptych.trusts(object.owner) AND NOT EXISTS (SELECT FROM pg_depend AS depend WHERE depend.classid = object.class AND depend.objid = object.oid AND depend.deptype = 'e')
 $body$;
 
 -- The functions of a schema in a language that look names up on their caller's path; those of extensions are not ours to judge.

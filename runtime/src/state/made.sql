@@ -30,11 +30,12 @@ UNION ALL
 SELECT 'view', view_.oid::regclass::text,
   concat_ws(' ', pg_get_viewdef(view_.oid), view_.reloptions::text, (SELECT string_agg(format('%I %s', attribute.attname, pg_get_expr(def.adbin, def.adrelid)), ', ' ORDER BY attribute.attnum)
     FROM pg_attrdef AS def JOIN pg_attribute AS attribute ON attribute.attrelid = def.adrelid AND attribute.attnum = def.adnum WHERE def.adrelid = view_.oid)),
-  format('CREATE OR REPLACE VIEW %s%s AS %s', view_.oid::regclass, ' WITH (' || array_to_string(view_.reloptions, ', ') || ')', pg_get_viewdef(view_.oid))
+  format('GRANT CREATE ON SCHEMA %I TO %I; CREATE OR REPLACE VIEW %s%s AS %s', space.nspname, current_user, view_.oid::regclass, ' WITH (' || array_to_string(view_.reloptions, ', ') || ')', pg_get_viewdef(view_.oid))
   || format(' ALTER VIEW %s OWNER TO %I;', view_.oid::regclass, (SELECT role.rolname FROM pg_roles AS role WHERE role.oid = view_.relowner))
   || (SELECT string_agg(format(' ALTER VIEW %s ALTER COLUMN %I %s;', view_.oid::regclass, attribute.attname, coalesce('SET DEFAULT ' || pg_get_expr(def.adbin, def.adrelid), 'DROP DEFAULT')), '' ORDER BY attribute.attnum)
     FROM pg_attribute AS attribute LEFT JOIN pg_attrdef AS def ON def.adrelid = attribute.attrelid AND def.adnum = attribute.attnum WHERE attribute.attrelid = view_.oid AND attribute.attnum > 0)
   || coalesce((SELECT string_agg(format(' GRANT %s ON %s TO %s%s;', acl.privilege_type, view_.oid::regclass, CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(role.rolname) END,
       CASE WHEN acl.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END), '')
     FROM aclexplode(view_.relacl) AS acl LEFT JOIN pg_roles AS role ON role.oid = acl.grantee WHERE acl.grantee <> view_.relowner), '')
+  || format(' SELECT diptych.close_schema(%L);', space.nspname)
 FROM pg_class AS view_ JOIN pg_namespace AS space ON space.oid = view_.relnamespace WHERE space.nspname = ANY ($2::text[]) AND view_.relkind = 'v'

@@ -530,7 +530,7 @@ async fn b9_a_dump_in_transition_is_whole() {
     database.migrate(&all[..1]).await;
     must(&database.client().await, "INSERT INTO items VALUES (1, 1.50, '{\"a\": 1}', 0.5, 'sad', '{x,y}')").await;
     database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
-    let Some(copy) = diptych_tests::dump::restored(&database) else {
+    let Some(copy) = diptych_tests::dump::restored(&database).await else {
         println!("b9: not tried, there is no pg_dump for this server");
         return;
     };

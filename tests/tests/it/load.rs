@@ -491,7 +491,8 @@ async fn compare(stage: &Stage, ledgers: &[Ledger], side: Side) {
 /// Every other client has settings under which texts would be read otherwise, and values printed otherwise.
 async fn settle(client: Client, number: i64) -> Client {
     if number % 2 == 0 {
-        must(&client, "SET standard_conforming_strings = off; SET escape_string_warning = off; SET transform_null_equals = on").await;
+        must(&client, "SET standard_conforming_strings = off; SET escape_string_warning = off; SET transform_null_equals = on")
+            .await;
         must(&client, "SET TimeZone = 'Asia/Tokyo'; SET DateStyle = 'SQL, DMY'; SET bytea_output = 'escape'").await;
         must(&client, "SET extra_float_digits = -10; SET plpgsql.extra_errors = 'all'").await;
     }

@@ -1,6 +1,7 @@
 //! The suite on a real server.
 
 mod adopt;
+mod attacks;
 mod blockers;
 mod catalog;
 pub(crate) mod cli;
@@ -24,6 +25,7 @@ mod roles;
 mod scripts;
 mod secure;
 mod serial;
+mod state;
 mod status;
 mod tidy;
 mod traps;

@@ -32,7 +32,7 @@ fn both() -> [diptych::core::Migration; 2] {
 }
 
 /// A role of this test's own with nothing but what PUBLIC has, and its session.
-async fn stranger(database: &Database, name: &str) -> (String, Client) {
+pub(crate) async fn stranger(database: &Database, name: &str) -> (String, Client) {
     let role = format!("{name}_{}", database.name);
     must(&database.client().await, &format!("CREATE ROLE {role} LOGIN")).await;
     (role.clone(), session(database, &role).await)

@@ -59,7 +59,7 @@ pub(super) struct Done {
 
 /// A dump that is taken now is whole.
 async fn restored(work: &Database) -> Result<bool, String> {
-    let Some(copy) = dump::restored(work) else { return Ok(false) };
+    let Some(copy) = dump::restored(work).await else { return Ok(false) };
     let status = copy.migrator().await.status(&[]).await.map_err(|error| format!("restored: {error}"))?;
     if !status.damage.is_empty() {
         return Err(format!("what is restored from a dump is not what was dumped: {:?}", status.damage));

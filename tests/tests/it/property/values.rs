@@ -285,7 +285,10 @@ pub(crate) fn harmless(column: &str, rng: &mut Rng) -> String {
     match rng.u8(..5) {
         // its name, where it is no name
         2 => format!("CAST({column} AS text) IS DISTINCT FROM {name} || '!?'"),
-        3 => format!("CAST({column} AS text) IS DISTINCT FROM 'none' /* {} */", column.as_str().replace("*/", "").replace("/*", "")),
+        3 => format!(
+            "CAST({column} AS text) IS DISTINCT FROM 'none' /* {} */",
+            column.as_str().replace("*/", "").replace("/*", "")
+        ),
         0 => format!("length(CAST({column} AS text)) < 5000"),
         1 => format!("{column} IS NULL OR CAST({column} AS text) <> 'it''s none'"),
         _ => format!("CAST({column} AS text) IS DISTINCT FROM 'none' -- whatever it is"),
