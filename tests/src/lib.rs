@@ -92,7 +92,9 @@ impl Database {
         let create = format!("CREATE DATABASE {} TEMPLATE {TEMPLATE}", database.name);
         admin.batch_execute(&create).await.expect("a database");
         if base != "public" {
-            database.client().await.batch_execute(&format!("CREATE SCHEMA {}", sql::ident(base))).await.expect("the base schema");
+            // nobody but its owner creates there, as in `public`
+            let create = format!("CREATE SCHEMA {0}; REVOKE CREATE ON SCHEMA {0} FROM pg_monitor", sql::ident(base));
+            database.client().await.batch_execute(&create).await.expect("the base schema");
         }
         database
     }
