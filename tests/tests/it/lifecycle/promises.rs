@@ -76,6 +76,7 @@ pub(super) fn cases() -> Vec<Case> {
             account: Account {
                 table: ("users", "people"),
                 renamed: &[("age", "years"), ("name", "label")],
+                unaccounted: &["twice"],
                 notes: false,
                 ..SAME
             },
