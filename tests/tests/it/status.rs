@@ -312,6 +312,16 @@ async fn b35_status_tells_the_state_whatever_the_files_are_like() {
     assert!(case.done(&["complete"]).contains("completed `0003_notes`"));
 }
 
+/// What stops a command under way and no check sees before.
+fn hinder(table: &str) -> String {
+    format!(
+        "CREATE FUNCTION hinder() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN IF EXISTS (SELECT FROM pg_event_trigger_ddl_commands() WHERE object_identity = 'public.{table}') \
+         THEN RAISE EXCEPTION 'hindrance'; END IF; END $$; CREATE EVENT TRIGGER hindrance ON ddl_command_end EXECUTE FUNCTION hinder()"
+    )
+}
+
+const UNHINDER: &str = "DROP EVENT TRIGGER hindrance; DROP FUNCTION hinder";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn b35_steps_are_counted_as_they_are() {
     let case = Case::new(&[ITEMS], 1).await;
@@ -327,7 +337,7 @@ async fn b35_steps_are_counted_as_they_are() {
     assert!(said.starts_with(&format!("[1/{all}]")) && last.starts_with(&format!("[{all}/{all}]")), "{said}");
     // stopped in the middle: what is done is done, of a rollback of what was reached
     let admin = case.database.client().await;
-    must(&admin, "CREATE VIEW hindrance AS SELECT * FROM public_0002_wider.items").await;
+    must(&admin, &hinder("items")).await;
     let output = case.folder.run(Some(&case.url), &["rollback"]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
     let (_, lines, json) = case.status();
@@ -337,7 +347,7 @@ async fn b35_steps_are_counted_as_they_are() {
     assert!(lines.contains(&format!("(rolling_back, {done} of {all} steps")), "{lines}");
     assert!(last.starts_with(&format!("[{}/{all}]", done + 1)), "{done} of {all}: {said}");
     assert!(lines.contains("nobody is at it: run `rollback` again"), "{lines}");
-    must(&admin, "DROP VIEW hindrance").await;
+    must(&admin, UNHINDER).await;
     case.done(&["rollback"]);
 }
 
@@ -415,13 +425,6 @@ async fn b35_a_completion_that_has_changed_nothing_may_be_rolled_back() {
     let case = Case::new(&[ITEMS], 1).await;
     case.put(WIDER.0, WIDER.1);
     let admin = case.database.client().await;
-    // what no check sees before
-    let hinder = |table: &str| {
-        format!(
-            "CREATE FUNCTION hinder() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN IF EXISTS (SELECT FROM pg_event_trigger_ddl_commands() WHERE object_identity = 'public.{table}') THEN RAISE EXCEPTION 'hindrance'; END IF; END $$; CREATE EVENT TRIGGER hindrance ON ddl_command_end EXECUTE FUNCTION hinder()"
-        )
-    };
-    let unhinder = "DROP EVENT TRIGGER hindrance; DROP FUNCTION hinder";
     for out in ["rollback", "complete"] {
         case.done(&["start"]);
         must(&admin, &hinder("items")).await;
@@ -432,7 +435,7 @@ async fn b35_a_completion_that_has_changed_nothing_may_be_rolled_back() {
             json["pending"]["steps_done"] == 0 && lines.contains("nobody is at it: run `complete` again, or `rollback`"),
             "{lines}"
         );
-        must(&admin, unhinder).await;
+        must(&admin, UNHINDER).await;
         assert!(case.done(&[out]).contains("0002_wider"));
         assert_eq!(case.price().await, if out == "rollback" { "3" } else { "300" });
     }
@@ -451,7 +454,7 @@ async fn b35_a_completion_that_has_changed_nothing_may_be_rolled_back() {
     let (_, lines, json) = case.status();
     assert!(json["pending"]["steps_done"] != 0 && lines.contains("nobody is at it: run `complete` again"), "{lines}");
     assert!(!lines.contains("`rollback`"), "{lines}");
-    must(&admin, unhinder).await;
+    must(&admin, UNHINDER).await;
     assert!(case.done(&["complete"]).contains("completed"));
 }
 
