@@ -38,8 +38,9 @@ pub(super) fn check_views(schema: &str, steps: &mut Steps) {
          ELSE 'view ' || rule.ev_class::pg_catalog.regclass::pg_catalog.text END \
          FROM pg_catalog.pg_class AS view_ JOIN pg_catalog.pg_namespace AS space ON space.oid = view_.relnamespace AND space.nspname = {} \
          JOIN pg_catalog.pg_type AS row_ ON row_.oid = view_.reltype \
-         JOIN pg_catalog.pg_depend AS depend ON depend.deptype = 'n' AND ((depend.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND depend.refobjid = view_.oid) \
-           OR (depend.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND depend.refobjid IN (row_.oid, row_.typarray))) \
+         CROSS JOIN LATERAL (VALUES ('pg_catalog.pg_class'::pg_catalog.regclass, view_.oid), ('pg_catalog.pg_type'::pg_catalog.regclass, row_.oid), \
+           ('pg_catalog.pg_type'::pg_catalog.regclass, row_.typarray)) AS ref (class, oid) \
+         JOIN pg_catalog.pg_depend AS depend ON depend.deptype = 'n' AND depend.refclassid = ref.class AND depend.refobjid = ref.oid \
          LEFT JOIN pg_catalog.pg_rewrite AS rule ON depend.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND rule.oid = depend.objid \
          LEFT JOIN pg_catalog.pg_class AS other ON other.oid = rule.ev_class \
          WHERE view_.relkind = 'v' AND (other.oid IS NULL OR other.relnamespace <> space.oid) ORDER BY 1",
