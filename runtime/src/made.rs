@@ -1,5 +1,7 @@
 //! What a start has made is still there as it was made: triggers, functions, columns, indexes, constraints, views.
 
+use std::collections::BTreeMap;
+
 use tokio_postgres::{Client, GenericClient};
 
 use crate::error::{Error, Result};
@@ -45,21 +47,24 @@ pub(crate) async fn forget(client: &impl GenericClient, base: &str, version: &st
 /// What is not as the start made it. Definitions are compared where the server is of the same major version; `pg_upgrade` and restored
 /// dumps may print them otherwise.
 pub(crate) async fn damage(client: &Client, base: &str, pending: &Recorded, older: Option<&Version>) -> Result<Vec<Damage>> {
-    let sql = format!(
-        "SELECT made.kind, made.name, there.kind IS NOT NULL, made.put_back FROM diptych.made AS made \
-         LEFT JOIN ({INVENTORY}) AS there ON there.kind = made.kind AND there.name = made.name \
-         WHERE made.base = $1 AND made.version = $3 AND (there.kind IS NULL OR (there.definition <> made.definition \
-         AND made.major = pg_catalog.current_setting('server_version_num')::pg_catalog.int4 / 10000)) ORDER BY made.kind = 'trigger', made.kind, made.name"
-    );
-    let rows = client.query(&sql, &[&base, &schemas(base, pending, older), &pending.version.name]).await?;
-    Ok(rows
-        .iter()
-        .map(|row| {
-            let (kind, name, there): (&str, &str, bool) = (row.get(0), row.get(1), row.get(2));
-            let what = format!("{kind} `{name}` {}", if there { "is not as the start made it" } else { "is gone" });
-            Damage { what, put_back: row.get(3) }
-        })
-        .collect())
+    let now = format!("SELECT there.kind, there.name, there.definition FROM ({INVENTORY}) AS there");
+    let now = client.query(&now, &[&base, &schemas(base, pending, older)]).await?;
+    // not joined by the server, which takes both for a handful and looks at all for each
+    let now: BTreeMap<(&str, &str), &str> = now.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect();
+    let made = "SELECT made.kind, made.name, made.definition, made.put_back, \
+         made.major = pg_catalog.current_setting('server_version_num')::pg_catalog.int4 / 10000 FROM diptych.made AS made \
+         WHERE made.base = $1 AND made.version = $2 ORDER BY made.kind = 'trigger', made.kind, made.name";
+    let made = client.query(made, &[&base, &pending.version.name]).await?;
+    let damage = made.iter().filter_map(|row| {
+        let (kind, name, definition, comparable): (&str, &str, &str, bool) = (row.get(0), row.get(1), row.get(2), row.get(4));
+        let how = match now.get(&(kind, name)) {
+            None => "is gone",
+            Some(there) if comparable && *there != definition => "is not as the start made it",
+            Some(_) => return None,
+        };
+        Some(Damage { what: format!("{kind} `{name}` {how}"), put_back: row.get(3) })
+    });
+    Ok(damage.collect())
 }
 
 /// The refusal to go on with it.
