@@ -9,7 +9,7 @@ use crate::connect::Target;
 use crate::error::{Error, Kind, Result};
 use crate::lease::Lease;
 use crate::session::Server;
-use crate::text::printable;
+use crate::text::{few, printable};
 use crate::{backfill, partitions};
 use diptych_core::names;
 use diptych_core::path::Path;
@@ -82,6 +82,9 @@ pub(crate) struct Executor<'a> {
     pub limits: Limits,
     pub token: i64,
 }
+
+/// How much of what a check has found is told.
+const FOUND: usize = 20;
 
 /// An index to be built.
 struct Build<'a> {
@@ -203,8 +206,8 @@ impl Executor<'_> {
         if samples.is_empty() {
             return Ok(());
         }
-        let hint = if mends.is_empty() { hint.clone() } else { format!("{hint}: {}", mends.join("; ")) };
-        let found = Error::refused(format!("{refusal}: {}", samples.join("; "))).hint(hint);
+        let hint = if mends.is_empty() { hint.clone() } else { format!("{hint}: {}", few(&mends, FOUND, "; ")) };
+        let found = Error::refused(format!("{refusal}: {}", few(&samples, FOUND, "; "))).hint(hint);
         if *verdict == Verdict::Warn {
             progress.warning(&found);
             return Ok(());

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::error::Error;
 use crate::state::{Recorded, State, VersionState};
+use crate::text::few;
 use diptych_core::Migration;
 use diptych_core::plan::Command;
 
@@ -186,7 +187,7 @@ impl Comparison<'_> {
         let base = self.base;
         let (message, hint) = match finding {
             Finding::Foreign(names) => (
-                format!("none of the migrations that are applied in schema `{base}` is in the folder, which is another app's: {}", few(names)),
+                format!("none of the migrations that are applied in schema `{base}` is in the folder, which is another app's: {}", named(names)),
                 "name the right folder with --dir, or give this app a base schema of its own with --schema; --allow-missing goes on all the same"
                     .to_owned(),
             ),
@@ -197,7 +198,7 @@ impl Comparison<'_> {
             Finding::Missing(names) => {
                 let (noun, verb, it) = if names.len() == 1 { ("migration", "is", "it") } else { ("migrations", "are", "them") };
                 (
-                    format!("{noun} {} {verb} applied in schema `{base}` and missing from the folder", few(names)),
+                    format!("{noun} {} {verb} applied in schema `{base}` and missing from the folder", named(names)),
                     format!("get {it} back from the revision that has {it}, or name the right folder with --dir; --allow-missing goes on without"),
                 )
             }
@@ -235,12 +236,8 @@ fn way_back(version: &Recorded) -> &'static str {
 }
 
 /// A few names, and how many more.
-fn few(names: &[&str]) -> String {
-    let few: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
-    match names.len().saturating_sub(NAMED) {
-        0 => few.join(", "),
-        more => format!("{} and {more} more", few.join(", ")),
-    }
+fn named(names: &[&str]) -> String {
+    few(&names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>(), NAMED, ", ")
 }
 
 /// The name with the number that comes after all others, where names have numbers.

@@ -6,6 +6,7 @@ use tokio_postgres::{Client, GenericClient};
 
 use crate::error::{Error, Result};
 use crate::state::Recorded;
+use crate::text::few;
 use diptych_core::chain::Version;
 use diptych_core::guard;
 
@@ -69,10 +70,8 @@ pub(crate) async fn damage(client: &Client, base: &str, pending: &Recorded, olde
 
 /// The refusal to go on with it.
 pub(crate) fn refusal(version: &str, damage: &[Damage]) -> Error {
-    let few: Vec<&str> = damage.iter().take(5).map(|item| item.what.as_str()).collect();
-    let more = damage.len().saturating_sub(few.len());
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    Error::refused(format!("what the start of `{version}` made is not as it was: {}{more}", few.join("; "))).hint(
+    let list: Vec<String> = damage.iter().map(|item| item.what.clone()).collect();
+    Error::refused(format!("what the start of `{version}` made is not as it was: {}", few(&list, 5, "; "))).hint(
         if damage.iter().all(|item| item.put_back.is_some()) {
             "run `repair`, which puts it back, and compare the rows that were written meanwhile; or `rollback`, which keeps the older version's rows"
         } else {

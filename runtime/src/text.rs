@@ -12,9 +12,24 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(plain).collect()
 }
 
+/// The first of a list, and how many more there are.
+pub(crate) fn few(items: &[String], most: usize, separator: &str) -> String {
+    let first = items[..items.len().min(most)].join(separator);
+    match items.len().saturating_sub(most) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::printable;
+    use super::{few, printable};
+
+    #[test]
+    fn a_long_list_is_a_few_and_a_count() {
+        let list = ["a", "b", "c"].map(str::to_owned);
+        assert_eq!([few(&list, 3, "; "), few(&list, 2, ", "), few(&[], 2, ", ")], ["a; b; c", "a, b and 1 more", ""]);
+    }
 
     #[test]
     fn nothing_of_a_text_passes_for_a_line_of_ours() {
