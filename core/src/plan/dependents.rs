@@ -9,22 +9,30 @@ use crate::{sql, views};
 
 /// The check for one table; none where nothing of it goes.
 pub(super) fn check(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
+    let hint =
+        "drop the objects named above before the migration, or in an `sql` operation above, and create them again after it";
+    push(chain, table, hint, steps);
+}
+
+fn push(chain: &Chain, table: &Physical<'_>, hint: &str, steps: &mut Steps) {
     let Some(sql) = of_what_goes(chain, table) else { return };
     let what = match table.newer {
         None => format!("table `{}` cannot be dropped", table.name),
         Some(_) => format!("columns of table `{}` cannot be converted or dropped", table.name),
     };
-    let hint =
-        "drop the objects named above before the migration, or in an `sql` operation above, and create them again after it"
-            .to_owned();
     let title = format!("nothing unknown to Diptych depends on what goes from `{}`", table.name);
-    steps.push(Phase::Preflight, title, Action::Check { sql, refusal: what, hint, verdict: Verdict::Refuse });
+    steps.push(Phase::Preflight, title, Action::Check { sql, refusal: what, hint: hint.to_owned(), verdict: Verdict::Refuse });
 }
 
 /// The same at complete, before anything goes: a view may have come since, a temporary one of a session too.
 pub(super) fn check_of_complete(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     for table in tables {
-        check(chain, table, steps);
+        push(
+            chain,
+            table,
+            "drop the objects named above, run `complete` again, and create them again after it; what is in a schema `pg_temp_…` goes with the session that made it",
+            steps,
+        );
     }
     if let Some(older) = &chain.older {
         check_views(&older.views, steps);
