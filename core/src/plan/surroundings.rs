@@ -98,31 +98,24 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
             Verdict::Warn,
         );
     }
+    // which triggers fire in the backfill: ordinary ones that cannot be silenced, and those that do in spite of it
+    let aloud = sql!("trigger_.tgenabled = 'O' AND NOT {}", may_silence(chain));
+    let in_spite = sql!("(trigger_.tgenabled = 'A' OR (trigger_.tgenabled = 'R' AND {}))", may_silence(chain));
     push(
         steps,
         "the application's triggers are silent in the backfill",
-        (!filled.is_empty()).then(|| {
-            let condition = sql!(
-                "(trigger_.tgtype & 3) <> 3 AND (trigger_.tgtype & 16) <> 0 AND trigger_.tgenabled = 'O' AND NOT {}",
-                may_silence(chain)
-            );
-            triggers(chain, &filled, &condition)
-        }),
+        (!filled.is_empty())
+            .then(|| triggers(chain, &filled, &sql!("(trigger_.tgtype & 3) <> 3 AND (trigger_.tgtype & 16) <> 0 AND {}", aloud))),
         "these triggers of the application will run for every row that the backfill touches, since the migration role may not set session_replication_role",
         "let it, for a while: GRANT SET ON PARAMETER session_replication_role TO … (PostgreSQL 15 or newer)",
         Verdict::Warn,
-    );
-    let fires = sql!(
-        "(trigger_.tgenabled = 'A' OR (trigger_.tgenabled = 'R' AND {}) OR (trigger_.tgenabled = 'O' AND NOT {}))",
-        may_silence(chain),
-        may_silence(chain)
     );
     push(
         steps,
         "no trigger of another role would run in the backfill",
         (!filled.is_empty()).then(|| {
-            let condition = sql!("(trigger_.tgtype & 16) <> 0 AND {} AND NOT diptych.trusts(proc.proowner)", fires);
-            triggers(chain, &filled, &condition)
+            let fires = sql!("(trigger_.tgtype & 16) <> 0 AND ({} OR ({}))", in_spite, aloud);
+            triggers(chain, &filled, &sql!("{} AND NOT diptych.trusts(proc.proowner)", fires))
         }),
         "the functions of these triggers belong to others, and the backfill would run them with the migration role's rights",
         "look at the functions and take them over (ALTER FUNCTION … OWNER TO …), let the migration role set session_replication_role, or drop the triggers",
@@ -131,10 +124,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     push(
         steps,
         "no trigger of the application fires in spite of session_replication_role",
-        (!filled.is_empty()).then(|| {
-            let firing = sql!("(trigger_.tgenabled = 'A' OR (trigger_.tgenabled = 'R' AND {}))", may_silence(chain));
-            triggers(chain, &filled, &sql!("(trigger_.tgtype & 16) <> 0 AND {}", firing))
-        }),
+        (!filled.is_empty()).then(|| triggers(chain, &filled, &sql!("(trigger_.tgtype & 16) <> 0 AND {}", in_spite))),
         "these triggers of the application are enabled ALWAYS or for replicas, and will run for every row that the backfill touches; what they change in the row itself is put back, what they do elsewhere stays",
         "let them be ordinary ones for the time of the start: ALTER TABLE … ENABLE TRIGGER …",
         Verdict::Warn,

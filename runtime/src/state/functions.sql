@@ -301,85 +301,8 @@ BEGIN
 END
 $body$;
 
--- Functions of the base schema in SQL that work on its tables, and would not on the views of a version: name, the server's words, the statement
--- that pins one to the tables, and whether a trigger's function names it. Tried on empty twins of the version's tables, of which nothing stays.
--- `tables` has the version's tables (`path` is where their types are looked up), by name, each a list of columns; `known` names all that the model has so far.
-CREATE OR REPLACE FUNCTION diptych.broken_functions(base text, path text, types jsonb, tables jsonb, known text[]) RETURNS TABLE (name text, reason text, mend text, is_fired boolean)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
-DECLARE
-  twin CONSTANT text := '_diptych_tried';
-  proc record;
-  item record;
-  prefix text;
-  statement text;
-  found jsonb := '[]';
-BEGIN
-  -- to parse a body is to run code: the input functions and checks of the types that its literals are of
-  IF NOT EXISTS (SELECT FROM diptych.own_functions(base, 'sql')) OR EXISTS (SELECT FROM diptych.strangers(ARRAY[base, 'public'])) THEN
-    RETURN;
-  END IF;
-  BEGIN
-    EXECUTE format('CREATE SCHEMA %I', twin);
-    FOR item IN SELECT enum.key AS name, (SELECT string_agg(quote_literal(label), ', ' ORDER BY number) FROM jsonb_array_elements_text(enum.value) WITH ORDINALITY AS list (label, number)) AS labels FROM jsonb_each(types) AS enum LOOP
-      EXECUTE format('CREATE TYPE %I.%I AS ENUM (%s)', twin, item.name, item.labels);
-    END LOOP;
-    -- only of tables whose name is in a body anywhere: the others are not asked for
-    FOR item IN
-      SELECT table_.key AS name, format('CREATE TABLE %I.%I (%s)', twin, 'diptych ' || table_.number,
-        (SELECT string_agg(format('%I %s', column_.value ->> 0, column_.value ->> 1), ', ' ORDER BY column_.number) FROM jsonb_array_elements(table_.value) WITH ORDINALITY AS column_ (value, number))) AS statement, table_.number
-      FROM jsonb_each(tables) WITH ORDINALITY AS table_ (key, value, number)
-      UNION ALL
-      SELECT class.relname, format('CREATE TABLE %I.%I (LIKE %s)', twin, 'diptych oid ' || class.oid, class.oid::regclass), NULL
-      FROM pg_class AS class WHERE class.relnamespace = to_regnamespace(quote_ident(base)) AND class.relkind IN ('r', 'p') AND NOT class.relispartition AND class.relname <> ALL (known)
-    LOOP
-      CONTINUE WHEN NOT EXISTS (SELECT FROM diptych.own_functions(base, 'sql') AS own WHERE strpos(lower(own.source), lower(item.name)) > 0);
-      PERFORM set_config('search_path', format('%I, %s', twin, path), true);
-      EXECUTE item.statement;
-      PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
-      EXECUTE format('CREATE VIEW %1$I.%2$I AS SELECT * FROM %1$I.%3$I', twin, item.name,
-        CASE WHEN item.number IS NULL THEN 'diptych oid ' || to_regclass(format('%I.%I', base, item.name))::oid ELSE 'diptych ' || item.number END);
-    END LOOP;
-    PERFORM set_config('check_function_bodies', 'on', true);
-    FOR proc IN SELECT * FROM diptych.own_functions(base, 'sql') LOOP
-      prefix := format('CREATE OR REPLACE %s %I.%I', proc.kind, base, proc.own_name);
-      statement := pg_get_functiondef(proc.oid);
-      CONTINUE WHEN NOT starts_with(statement, prefix);
-      statement := format('CREATE %s %I.%I', proc.kind, twin, proc.own_name) || substr(statement, length(prefix) + 1);
-      BEGIN
-        -- what fails on the tables as well is no matter of views
-        BEGIN
-          PERFORM set_config('search_path', path, true);
-          EXECUTE statement;
-          RAISE EXCEPTION USING ERRCODE = 'DPT00';
-        EXCEPTION WHEN SQLSTATE 'DPT00' THEN
-          PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
-        END;
-      EXCEPTION WHEN OTHERS THEN
-        PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
-        CONTINUE;
-      END;
-      BEGIN
-        PERFORM set_config('search_path', format('%I, %s', twin, path), true);
-        EXECUTE statement;
-      EXCEPTION WHEN OTHERS THEN
-        PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
-        found := found || jsonb_build_object('oid', proc.oid, 'name', proc.own_name, 'kind', proc.kind, 'reason', SQLERRM);
-      END;
-      PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
-    END LOOP;
-    RAISE EXCEPTION USING ERRCODE = 'DPT00';
-  EXCEPTION WHEN SQLSTATE 'DPT00' THEN
-    PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
-  END;
-  RETURN QUERY SELECT (one.value ->> 'oid')::oid::regprocedure::text, one.value ->> 'reason',
-    format('ALTER %s %s SET search_path = %s', one.value ->> 'kind', (one.value ->> 'oid')::oid::regprocedure, path),
-    EXISTS (SELECT FROM pg_trigger AS trigger_ JOIN pg_proc AS fired ON fired.oid = trigger_.tgfoid JOIN pg_class AS class ON class.oid = trigger_.tgrelid
-      WHERE NOT trigger_.tgisinternal AND class.relnamespace = to_regnamespace(quote_ident(base)) AND fired.proconfig IS NULL AND strpos(lower(fired.prosrc), lower(one.value ->> 'name')) > 0)
-  FROM jsonb_array_elements(found) AS one (value);
-END
-$body$;
-
 -- Whether a role is one whose code the current one may run: itself, superusers, and, unless it is a superuser, roles that it is a member of.
+-- `trust.sql` says the same, and asks nobody: it runs before anything of this schema is trusted.
 CREATE OR REPLACE FUNCTION diptych.trusts(owner oid) RETURNS boolean LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $body$
   SELECT EXISTS (SELECT FROM pg_roles AS role, pg_roles AS asking WHERE role.oid = $1 AND asking.rolname = current_user
     AND (role.oid = asking.oid OR role.rolsuper OR (NOT asking.rolsuper AND pg_has_role(asking.oid, role.oid, 'MEMBER'))))
@@ -419,4 +342,87 @@ CREATE OR REPLACE FUNCTION diptych.own_functions(base text, language text) RETUR
   WHERE proc.pronamespace = to_regnamespace(quote_ident($1)) AND spoken.lanname = $2 AND proc.prokind IN ('f', 'p') AND proc.prosqlbody IS NULL
     AND NOT EXISTS (SELECT FROM unnest(proc.proconfig) AS setting (text) WHERE starts_with(setting.text, 'search_path='))
     AND NOT EXISTS (SELECT FROM pg_depend AS depend WHERE depend.classid = 'pg_proc'::regclass AND depend.objid = proc.oid AND depend.deptype = 'e')
+$body$;
+
+-- The functions in SQL that a trigger's function names, or the others.
+CREATE OR REPLACE FUNCTION diptych.tried_functions(base text, is_fired boolean) RETURNS TABLE (oid oid, own_name text, kind text, source text) LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $body$
+  SELECT own.* FROM diptych.own_functions($1, 'sql') AS own
+  WHERE $2 = EXISTS (SELECT FROM pg_trigger AS trigger_ JOIN pg_proc AS fired ON fired.oid = trigger_.tgfoid JOIN pg_class AS class ON class.oid = trigger_.tgrelid
+    WHERE NOT trigger_.tgisinternal AND class.relnamespace = to_regnamespace(quote_ident($1)) AND fired.proconfig IS NULL AND strpos(lower(fired.prosrc), lower(own.own_name)) > 0)
+$body$;
+
+-- Functions of the base schema in SQL that work on its tables, and would not on the views of a version: name, the server's words, the statement
+-- that pins one to the tables; of those that a trigger's function names, or of the others. Tried on empty twins of the version's tables, of which nothing stays.
+-- `tables` has the version's tables (`path` is where their types are looked up), by name, each a list of columns; `known` names all that the model has so far.
+CREATE OR REPLACE FUNCTION diptych.broken_functions(base text, path text, types jsonb, tables jsonb, known text[], is_fired boolean) RETURNS TABLE (name text, reason text, mend text)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+  twin CONSTANT text := '_diptych_tried';
+  proc record;
+  item record;
+  prefix text;
+  statement text;
+  found jsonb := '[]';
+BEGIN
+  -- to parse a body is to run code: the input functions and checks of the types that its literals are of
+  IF NOT EXISTS (SELECT FROM diptych.tried_functions(base, is_fired)) OR EXISTS (SELECT FROM diptych.strangers(ARRAY[base, 'public'])) THEN
+    RETURN;
+  END IF;
+  BEGIN
+    EXECUTE format('CREATE SCHEMA %I', twin);
+    FOR item IN SELECT enum.key AS name, (SELECT string_agg(quote_literal(label), ', ' ORDER BY number) FROM jsonb_array_elements_text(enum.value) WITH ORDINALITY AS list (label, number)) AS labels FROM jsonb_each(types) AS enum LOOP
+      EXECUTE format('CREATE TYPE %I.%I AS ENUM (%s)', twin, item.name, item.labels);
+    END LOOP;
+    -- only of tables whose name is in a body anywhere: the others are not asked for
+    FOR item IN
+      SELECT table_.key AS name, format('CREATE TABLE %I.%I (%s)', twin, 'diptych ' || table_.number,
+        (SELECT string_agg(format('%I %s', column_.value ->> 0, column_.value ->> 1), ', ' ORDER BY column_.number) FROM jsonb_array_elements(table_.value) WITH ORDINALITY AS column_ (value, number))) AS statement, table_.number
+      FROM jsonb_each(tables) WITH ORDINALITY AS table_ (key, value, number)
+      UNION ALL
+      SELECT class.relname, format('CREATE TABLE %I.%I (LIKE %s)', twin, 'diptych oid ' || class.oid, class.oid::regclass), NULL
+      FROM pg_class AS class WHERE class.relnamespace = to_regnamespace(quote_ident(base)) AND class.relkind IN ('r', 'p') AND NOT class.relispartition AND class.relname <> ALL (known)
+    LOOP
+      CONTINUE WHEN NOT EXISTS (SELECT FROM diptych.tried_functions(base, is_fired) AS own WHERE strpos(lower(own.source), lower(item.name)) > 0);
+      PERFORM set_config('search_path', format('%I, %s', twin, path), true);
+      EXECUTE item.statement;
+      PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
+      EXECUTE format('CREATE VIEW %1$I.%2$I AS SELECT * FROM %1$I.%3$I', twin, item.name,
+        CASE WHEN item.number IS NULL THEN 'diptych oid ' || to_regclass(format('%I.%I', base, item.name))::oid ELSE 'diptych ' || item.number END);
+    END LOOP;
+    PERFORM set_config('check_function_bodies', 'on', true);
+    FOR proc IN SELECT * FROM diptych.tried_functions(base, is_fired) LOOP
+      prefix := format('CREATE OR REPLACE %s %I.%I', proc.kind, base, proc.own_name);
+      statement := pg_get_functiondef(proc.oid);
+      CONTINUE WHEN NOT starts_with(statement, prefix);
+      statement := format('CREATE %s %I.%I', proc.kind, twin, proc.own_name) || substr(statement, length(prefix) + 1);
+      BEGIN
+        -- what fails on the tables as well is no matter of views
+        BEGIN
+          PERFORM set_config('search_path', path, true);
+          EXECUTE statement;
+          RAISE EXCEPTION USING ERRCODE = 'DPT00';
+        EXCEPTION WHEN SQLSTATE 'DPT00' THEN
+          PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
+        END;
+      EXCEPTION WHEN OTHERS THEN
+        PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
+        CONTINUE;
+      END;
+      BEGIN
+        PERFORM set_config('search_path', format('%I, %s', twin, path), true);
+        EXECUTE statement;
+      EXCEPTION WHEN OTHERS THEN
+        PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
+        found := found || jsonb_build_object('oid', proc.oid, 'kind', proc.kind, 'reason', SQLERRM);
+      END;
+      PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
+    END LOOP;
+    RAISE EXCEPTION USING ERRCODE = 'DPT00';
+  EXCEPTION WHEN SQLSTATE 'DPT00' THEN
+    PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
+  END;
+  RETURN QUERY SELECT (one.value ->> 'oid')::oid::regprocedure::text, one.value ->> 'reason',
+    format('ALTER %s %s SET search_path = %s', one.value ->> 'kind', (one.value ->> 'oid')::oid::regprocedure, path)
+  FROM jsonb_array_elements(found) AS one (value);
+END
 $body$;
