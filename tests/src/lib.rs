@@ -99,6 +99,27 @@ impl Database {
         database
     }
 
+    /// A new database whose base schema `shop` belongs to a role that is no superuser, and that everything is done as from now on.
+    pub async fn of_owner(name: &str) -> Self {
+        let mut database = Database::new().await;
+        let owner = format!("{name}_{}", database.name);
+        let create = format!(
+            "CREATE ROLE {owner} LOGIN; GRANT CREATE ON DATABASE {} TO {owner}; CREATE SCHEMA shop AUTHORIZATION {owner}",
+            database.name
+        );
+        must(&database.client().await, &create).await;
+        database.server.user(&owner);
+        database.base = "shop".to_owned();
+        database
+    }
+
+    /// A session as a superuser.
+    pub async fn superuser(&self) -> Client {
+        let mut config = self.config();
+        config.user("postgres");
+        client(&config).await
+    }
+
     /// One that is yet to be made.
     fn named(server: &Config, base: &str) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);

@@ -74,20 +74,10 @@ async fn what_others_have_put_there_counts_when_their_right_is_gone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trigger_of_another_role_does_not_run_with_the_owners_rights() {
-    let mut database = Database::new().await;
-    let admin = database.client().await;
-    let owner = format!("owner_{}", database.name);
-    must(
-        &admin,
-        &format!(
-            "CREATE ROLE {owner} LOGIN; GRANT CREATE ON DATABASE {} TO {owner}; CREATE SCHEMA shop AUTHORIZATION {owner}",
-            database.name
-        ),
-    )
-    .await;
-    let (role, _) = stranger(&database, "app").await;
-    database.server.user(&owner);
-    database.base = "shop".to_owned();
+    let database = Database::of_owner("owner").await;
+    let admin = database.superuser().await;
+    let role = format!("app_{}", database.name);
+    must(&admin, &format!("CREATE ROLE {role} LOGIN")).await;
     let all = both(CONVERSION);
     database.migrate(&all[..1]).await;
     let own = database.client().await;

@@ -115,19 +115,7 @@ async fn b31_nobody_falls_through_to_a_table_whatever_becomes_of_the_version() {
 #[tokio::test(flavor = "multi_thread")]
 async fn b36_what_an_application_creates_is_never_lost_and_never_a_block() {
     // the usual role: it owns its tables, and migrates; what it creates by accident would be in its version
-    let mut usual = Database::new().await;
-    let admin = usual.client().await;
-    let owner = format!("b36_{}", usual.name);
-    must(
-        &admin,
-        &format!(
-            "CREATE ROLE {owner} LOGIN; GRANT CREATE ON DATABASE {} TO {owner}; CREATE SCHEMA shop AUTHORIZATION {owner}",
-            usual.name
-        ),
-    )
-    .await;
-    usual.server.user(&owner);
-    usual.base = "shop".to_owned();
+    let usual = Database::of_owner("b36").await;
     usual.migrate(&both()[..1]).await;
     let app = usual.on("0001_before").await;
     for statement in

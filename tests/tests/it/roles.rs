@@ -96,19 +96,8 @@ async fn row_security_holds_in_both_versions_for_roles_with_rights_on_tables_alo
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_are_hidden_from_the_migration_role_are_no_rows_that_were_migrated() {
-    let mut database = Database::new().await;
-    let admin = database.client().await;
-    let owner = format!("forced_{}", database.name);
-    must(
-        &admin,
-        &format!(
-            "CREATE ROLE {owner} LOGIN; GRANT CREATE ON DATABASE {} TO {owner}; CREATE SCHEMA shop AUTHORIZATION {owner}",
-            database.name
-        ),
-    )
-    .await;
-    database.server.user(&owner);
-    database.base = "shop".to_owned();
+    let database = Database::of_owner("forced").await;
+    let admin = database.superuser().await;
     let all = [migration("0001_before", BEFORE), migration("0002_change", CHANGE.replace("shout", "upper").as_str())];
     database.migrate(&all[..1]).await;
     must(&admin, "INSERT INTO shop.accounts (tenant, name) VALUES ('somebody', 'a')").await;
