@@ -309,7 +309,7 @@ impl Migrator {
         Ok(Outcome::Done(vec![name]))
     }
 
-    /// Puts back triggers and functions of a started version that are gone or others than its start made them. Rows that were written
+    /// Puts back triggers, functions and views of a started version that are gone or others than its start made them. Rows that were written
     /// meanwhile by one version may lack the other's form.
     ///
     /// # Errors

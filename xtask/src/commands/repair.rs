@@ -7,11 +7,12 @@ use crate::{out, render};
 
 pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
     let outcome = context.migrator().await?.repair().await?;
-    out::say(render::outcome("put back:", &outcome))?;
-    if let Outcome::Done(_) = outcome {
-        out::tell(
-            "warning: rows that one version wrote meanwhile may lack the other's form\nhint: compare them, and write those anew that differ; or run `rollback`, which keeps the older version's",
-        );
+    let Outcome::Done(damage) = &outcome else { return out::say(render::outcome("put back", &outcome)) };
+    for what in damage {
+        out::say(format!("{what}: put back"))?;
     }
+    out::tell(
+        "warning: rows that one version wrote meanwhile may lack the other's form\nhint: compare them, and write those anew that differ; or run `rollback`, which keeps the older version's",
+    );
     Ok(())
 }
