@@ -337,11 +337,11 @@ impl Schema {
     pub fn says_the_same(&self, other: &Schema) -> bool {
         let alike = |one: &Table, other: &Table| expression::alike(&one.sorted(), &other.sorted(), texts_of, texts_of_mut);
         let mut tables = self.tables.iter().zip(&other.tables);
-        self.differs_in_words(other) && tables.all(|((_, one), (_, other))| alike(one, other))
+        self.same_but_for_texts(other) && tables.all(|((_, one), (_, other))| alike(one, other))
     }
 
     /// Whether it is another's equal but for what texts say, and for the order of columns.
-    pub fn differs_in_words(&self, other: &Schema) -> bool {
+    pub fn same_but_for_texts(&self, other: &Schema) -> bool {
         let mute = |schema: &Schema| {
             let mut schema = schema.clone();
             for table in schema.tables.values_mut() {

@@ -309,7 +309,7 @@ impl Stage {
         Ok(())
     }
 
-    /// A column under another name. Whatever reads it follows, in PostgreSQL's own words.
+    /// A column under another name. Whatever reads it follows, in the author's words where they still say the same.
     pub fn rename_column(&mut self, table: &str, from: &str, to: &str) -> Result<()> {
         let model = self.to.table(table)?;
         model.column(table, from)?;

@@ -270,7 +270,11 @@ impl Worker {
             let phase = stage.phase.read().await;
             let side = match *phase {
                 Phase::End => return,
-                Phase::Old => Old,
+                Phase::Old => {
+                    // a release that is rolled back goes: a later one meets types made anew under the same names
+                    self.new = None;
+                    Old
+                }
                 Phase::New => New,
                 Phase::Both if stage.new.is_none() => Old,
                 Phase::Both => [Old, New][usize::from(self.random.bool())],

@@ -731,8 +731,7 @@ impl Trouble {
             assert_eq!(output.status.code(), Some(0), "{way}: {}", text(&output.stderr));
             return;
         }
-        let words = ["put the file back", "get it back", "correct the cause", "change or drop what depends on it"];
-        if words.iter().any(|word| way.contains(word)) {
+        if way.contains("put the file back") || way.contains("get it back") || asks_for_the_cause(way) {
             self.repair().await;
         }
         if way.starts_with("the migrations that are not started are") {
@@ -746,6 +745,13 @@ impl Trouble {
         let (code, lines, _) = case.status();
         assert!(code == 0 && !lines.contains("stopped"), "{way}: {lines}");
     }
+}
+
+/// Whether a hint asks for the cause in the database to be mended, in one of the ways this is said.
+fn asks_for_the_cause(hint: &str) -> bool {
+    ["correct the cause", "change or drop what depends on it", "drop the objects named above"]
+        .iter()
+        .any(|words| hint.contains(words))
 }
 
 /// The ways that a hint leaves.
@@ -765,7 +771,7 @@ async fn follow_every_hint(numbers: std::ops::Range<usize>) {
             let Some(words) = of_hint.iter().chain(&of_status).nth(way) else { break };
             println!("{number}: {:?}: {words}", trouble.command);
             // `status` knows no cause: whoever runs the command again has read its hint
-            if way >= of_hint.len() && ["correct the cause", "change or drop"].iter().any(|words| hint.contains(words)) {
+            if way >= of_hint.len() && asks_for_the_cause(&hint) {
                 trouble.repair().await;
             }
             trouble.follow(words).await;

@@ -43,7 +43,7 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>) -> Result<
         }
         // what a text is called after a rename can be known by the server alone
         let leads_there = schema.says_the_same(&snapshot.schema)
-            || schema.differs_in_words(&snapshot.schema) && leads_there(context, &migrations, &snapshot.schema).await?;
+            || schema.same_but_for_texts(&snapshot.schema) && leads_there(context, &migrations, &snapshot.schema).await?;
         if !leads_there {
             return Err(Failure::hinted(
                 "the migrations do not lead to the snapshot",
