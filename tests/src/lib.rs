@@ -42,6 +42,9 @@ pub fn major() -> u32 {
 /// The database that all others are copies of.
 const TEMPLATE: &str = "hostile";
 
+/// What it has in `public`.
+pub const HOSTILE: &str = include_str!("hostile.sql");
+
 /// Makes it on a server that has none yet.
 async fn prepare_template(server: &Config, admin: &Client) {
     static READY: tokio::sync::Mutex<Vec<String>> = tokio::sync::Mutex::const_new(Vec::new());
@@ -53,13 +56,18 @@ async fn prepare_template(server: &Config, admin: &Client) {
     admin.batch_execute(&format!("CREATE DATABASE {TEMPLATE}")).await.expect("the template");
     let mut config = server.clone();
     let inside = client(config.dbname(TEMPLATE)).await;
-    inside.batch_execute(include_str!("hostile.sql")).await.expect("what is hostile");
+    inside.batch_execute(HOSTILE).await.expect("what is hostile");
     drop(inside);
     // its session may take a moment to end
     while ask(admin, &format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{TEMPLATE}'")).await != "0" {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     ready.push(place);
+}
+
+/// Whether a line of the catalog is one of the template's own.
+pub fn is_hostile(line: &str) -> bool {
+    line.starts_with("function op ") || line.starts_with("function hostile(")
 }
 
 /// A database of one test's own, and the base schema that the test works in.
@@ -201,7 +209,6 @@ impl Database {
     /// The base schema's objects, without what the template has.
     pub async fn catalog(&self) -> Vec<String> {
         let mut lines = introspect::catalog(&self.client().await, &self.base).await.expect("the catalog");
-        let is_hostile = |line: &String| line.starts_with("function op ") || line.starts_with("function hostile(");
         lines.retain(|line| !is_hostile(line));
         lines
     }

@@ -6,13 +6,14 @@ use diptych::core::{Migration, Schema};
 use diptych::{Migrator, Quiet, introspect};
 use diptych_tests::dump;
 use diptych_tests::printers::{self, Compared};
-use diptych_tests::{Database, client, difference};
+use diptych_tests::{Database, HOSTILE, client, difference, is_hostile};
 use fastrand::Rng;
 use tokio_postgres::Client;
 
 use super::account::derived;
 use super::partitions::{self, Which};
 use super::rows::{self, Side, data, read, rows_of};
+use super::values;
 use super::{BEFORE, CHANGE, Case, anew};
 
 /// Two databases that are used again and again: one for the change, one for what it should come to.
@@ -38,7 +39,11 @@ async fn clear(client: &Client, base: &str) -> Result<(), String> {
     let all = "SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'";
     let schemas = read(client, all).await?;
     let mut text: String = schemas.iter().map(|name| format!("DROP SCHEMA {} CASCADE;", ident(name))).collect();
-    text.push_str(&format!("CREATE SCHEMA {0}; SET search_path = {0}; SET client_min_messages = warning", ident(base)));
+    text.push_str(&format!("CREATE SCHEMA {0}; SET search_path = {0}; SET client_min_messages = warning;", ident(base)));
+    text.push_str(values::DOMAINS);
+    if base == "public" {
+        text.push_str(HOSTILE);
+    }
     client.batch_execute(&text).await.map_err(|error| format!("clearing: {error:?}"))
 }
 
@@ -188,7 +193,9 @@ async fn create_fresh(fresh: &Database, case: &Case, schema: &Schema) -> Result<
 
 async fn objects(session: &Client, base: &str) -> Result<Vec<String>, String> {
     session.batch_execute(&format!("SET search_path = {}", ident(base))).await.map_err(|error| error.to_string())?;
-    introspect::catalog(session, base).await.map_err(|error| error.to_string())
+    let mut lines = introspect::catalog(session, base).await.map_err(|error| error.to_string())?;
+    lines.retain(|line| !is_hostile(line));
+    Ok(lines)
 }
 
 /// Does something in a transaction that is rolled back.

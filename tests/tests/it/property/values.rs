@@ -51,6 +51,11 @@ const NUMBER: Kind = Kind {
 };
 const OTHER: Kind = Kind { computed: &[], methods: &[("hash", None, None)], injective: false, ..NUMBER };
 
+/// Domains of the app's own, which every base schema has.
+pub(crate) const DOMAINS: &str = "CREATE DOMAIN quantity AS integer CHECK (VALUE >= 0);
+CREATE DOMAIN \"Short Text\" AS text COLLATE \"C\" CHECK (length(VALUE) < 5000);
+CREATE DOMAIN price AS numeric(12,2) CONSTRAINT positive CHECK (VALUE > -1) CONSTRAINT small CHECK (VALUE < 1000000);";
+
 /// Every type that is tried.
 pub(crate) const KINDS: &[Kind] = &[
     PLAIN,
@@ -184,6 +189,9 @@ pub(crate) const KINDS: &[Kind] = &[
         methods: &[],
         ..OTHER
     },
+    Kind { sql: "quantity", of_text: "CAST(length({}) AS quantity)", ..OTHER },
+    Kind { sql: "\"Short Text\"", of_text: "CAST({} AS \"Short Text\")", computed: &[], classes: &[], ..PLAIN },
+    Kind { sql: "price", value: |n| format!("{n}.25"), of_text: "CAST(length({}) AS price)", ..OTHER },
 ];
 
 /// The kind of this type.
