@@ -14,6 +14,7 @@ mod dependents;
 mod enums;
 mod functions;
 mod preflight;
+mod rehearsal;
 pub mod rollback;
 mod rows;
 mod scripts;

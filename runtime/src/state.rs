@@ -227,7 +227,7 @@ async fn look(client: &Client) -> Result<Option<String>> {
     Ok(Some(row.get(1)))
 }
 
-const FUNCTIONS: &str = include_str!("state/functions.sql");
+const FUNCTIONS: &str = concat!(include_str!("state/functions.sql"), include_str!("state/rehearsal.sql"));
 
 /// Makes the state's tables, and brings its functions to this release's. Raced by many at once: one after the other, by a lock that
 /// nobody waits in.

@@ -4,7 +4,7 @@ use crate::chain::Chain;
 use crate::enums;
 use crate::path::Path;
 use crate::plan::start::new_indexes;
-use crate::plan::{Action, Phase, Steps, Verdict, claims, clauses, dependents, functions, rows, surroundings};
+use crate::plan::{Action, Phase, Steps, Verdict, claims, clauses, dependents, functions, rehearsal, rows, surroundings};
 use crate::schema::Constraint;
 use crate::shadow::Physical;
 use crate::sql::{Sql, ident, join, literal};
@@ -85,6 +85,7 @@ fn of_tables(chain: &Chain, tables: &[Physical<'_>], scripts: usize, steps: &mut
     }
     types_exist(chain, &here, steps);
     definitions(chain, &here, steps);
+    rehearsal::checks(chain, &here, steps);
     foreign_keys_fit(chain, tables, &here, steps);
     rows::checks(chain, tables, &here, steps);
 }

@@ -85,25 +85,8 @@ fn expand(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     }
     let mut statements = Vec::new();
     statements.extend(numbers::columns(table).map(|added| numbers::create(chain, table, added)));
-    for added in &table.added {
-        let declared = ddl::typed(&added.column.sql_type, &added.column.collation);
-        let mut definition = sql!("ADD COLUMN {} {}", ident(&added.physical), declared);
-        if let Some(default) = added.default.as_ref().filter(|_| added.is_filled_at_once()) {
-            definition = sql!("{} DEFAULT {}", definition, sql::user(default));
-            if !added.column.nullable {
-                definition = sql!("{} NOT NULL", definition);
-            }
-        }
-        statements.push(sql!("ALTER TABLE {} {}", place, definition));
-        if let Some(default) = added.default.as_ref().filter(|_| !added.is_filled_at_once()) {
-            let default = sql::user(default);
-            statements.push(sql!("ALTER TABLE {} ALTER COLUMN {} SET DEFAULT {}", place, ident(&added.physical), default));
-        }
-        if !added.is_filled_at_once() && !added.column.nullable {
-            statements.push(prove_later(chain, table, &added.physical));
-        }
-    }
-    statements.extend(table.tightened.iter().map(|column| prove_later(chain, table, column)));
+    statements.extend(add_columns(&place, table));
+    statements.extend(proven(table).map(|column| prove_later(chain, table, column)));
     for check in checks(table) {
         statements.extend(bound_by_rename(
             &place,
@@ -137,6 +120,27 @@ fn expand(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     if shared {
         step.hazard(Hazard::OldWritesMayFail);
     }
+}
+
+/// The statements that give a table its new columns, at a place of its form.
+pub(super) fn add_columns(place: &Sql, table: &Physical<'_>) -> Vec<Sql> {
+    let mut statements = Vec::new();
+    for added in &table.added {
+        let declared = ddl::typed(&added.column.sql_type, &added.column.collation);
+        let mut definition = sql!("ADD COLUMN {} {}", ident(&added.physical), declared);
+        if let Some(default) = added.default.as_ref().filter(|_| added.is_filled_at_once()) {
+            definition = sql!("{} DEFAULT {}", definition, sql::user(default));
+            if !added.column.nullable {
+                definition = sql!("{} NOT NULL", definition);
+            }
+        }
+        statements.push(sql!("ALTER TABLE {} {}", place, definition));
+        if let Some(default) = added.default.as_ref().filter(|_| !added.is_filled_at_once()) {
+            let default = sql::user(default);
+            statements.push(sql!("ALTER TABLE {} ALTER COLUMN {} SET DEFAULT {}", place, ident(&added.physical), default));
+        }
+    }
+    statements
 }
 
 fn checks<'a>(table: &'a Physical<'_>) -> impl Iterator<Item = &'a AddedConstraint> {

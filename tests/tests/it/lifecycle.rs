@@ -50,6 +50,8 @@ mod several;
 mod sql;
 mod tables;
 
+use std::collections::BTreeMap;
+
 use diptych::Quiet;
 use diptych_tests::{Database, Work, ask, difference, major, migration, printers, schema};
 
@@ -225,6 +227,7 @@ async fn run(case: &Case, base: &'static str) {
         assert_eq!(ask(&old, statement).await, "", "{place}: {statement}");
     }
     let catalog = database.catalog().await;
+    let files = files(&database).await;
     let mut migrator = database.migrator().await;
     let failed = |what: &str, error: diptych::Error| -> diptych::Outcome { panic!("{place}: {what}: {error}") };
 
@@ -249,6 +252,12 @@ async fn run(case: &Case, base: &'static str) {
     let compared = printers::compare(&database, &database.client().await).await.unwrap_or_else(|text| panic!("{place}: {text}"));
     println!("  {place}: {} conversions printed twice, {} rows alike", compared.conversions, compared.rows);
     migrator.complete(&mut Quiet).await.unwrap_or_else(|error| failed("complete", error));
+    let rewritten: Vec<_> = self::files(&database)
+        .await
+        .into_iter()
+        .filter(|(oid, file)| files.get(oid).is_some_and(|before| before != file))
+        .collect();
+    assert!(rewritten.is_empty(), "{place}: tables were written anew: {rewritten:?}");
     for (statement, answer) in case.completed {
         assert_eq!(ask(&new, statement).await, *answer, "{place}: after complete: {statement}");
     }
@@ -256,6 +265,14 @@ async fn run(case: &Case, base: &'static str) {
     let (completed, fresh) = (database.catalog().await, database.fresh_catalog(&schema(&all)).await);
     let known = self::known(completed);
     assert_eq!(known, fresh, "{place}: complete\n{}", difference(&fresh, &known));
+}
+
+/// Each table of the base schema by its number, with the file that it is in.
+async fn files(database: &Database) -> BTreeMap<u32, u32> {
+    let sql = "SELECT class.oid, pg_relation_filenode(class.oid) FROM pg_class AS class WHERE class.relnamespace = $1::text::regnamespace AND class.relkind = 'r'";
+    let rows =
+        database.client().await.query(sql, &[&diptych::core::sql::ident(&database.base).as_str()]).await.expect("the tables");
+    rows.iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 
 /// What a version knows of a catalog: neither functions that `sql` made, nor partitions.

@@ -20,6 +20,7 @@ mod pgroll;
 mod preflight;
 mod property;
 mod race;
+mod rehearsal;
 mod rights;
 mod roles;
 mod scripts;

@@ -1,0 +1,127 @@
+//! What a change does to a table is tried on a twin of it before anything is changed: `runtime/src/state/rehearsal.sql` has how.
+
+use crate::chain::Chain;
+use crate::enums;
+use crate::path::Path;
+use crate::plan::{Action, Phase, Steps, Verdict, start};
+use crate::shadow::Physical;
+use crate::sql;
+use crate::sql::{Sql, join, literal, qualified};
+
+/// Where the twins are.
+const TWINS: &str = "_diptych_tried";
+
+/// What PostgreSQL writes anew within the lock budget: about a tenth of a second, with its indexes.
+const SMALL: u64 = 8 << 20;
+
+/// A trigger's function that may write its row as a whole: for a warning, where it could not be tried.
+const WHOLE_ROW: &str = "(select|values\\s*\\(|,)\\s*(new|old)\\.\\*";
+
+/// The checks of the tables that come after so many scripts.
+pub(super) fn checks(chain: &Chain, here: &[&Physical<'_>], steps: &mut Steps) {
+    let widened: Vec<_> = here.iter().filter(|table| table.is_kept() && !table.added.is_empty()).collect();
+    if widened.is_empty() {
+        of_row_types(chain, here, steps);
+        return;
+    }
+    let changes = widened.iter().map(|table| {
+        let statements = start::add_columns(&qualified(TWINS, &table.name), table);
+        let statements = statements.iter().map(|sql| sql.as_str().into()).collect();
+        (table.name.clone(), serde_json::Value::Array(statements))
+    });
+    let changes = literal(&serde_json::Value::Object(changes.collect()).to_string());
+    let mut prepare = enums::attempt(chain);
+    if prepare.is_empty() {
+        prepare.push(Path::base(&chain.base).set_local());
+    }
+    let prepare = join(prepare.iter().map(|sql| literal(sql.as_str())), ", ");
+    let base = literal(&chain.base);
+    steps.push(
+        Phase::Preflight,
+        "no table is written anew under its lock",
+        Action::Check {
+            sql: sql!(
+                "SELECT pg_catalog.concat_ws(': ', pg_catalog.format('%s (%s)', found.name, pg_catalog.pg_size_pretty(found.size)), found.reason) \
+                 FROM diptych.rewritten({}, ARRAY[{}]::pg_catalog.text[], {}::pg_catalog.jsonb) AS found WHERE found.reason IS NOT NULL OR found.size > {}",
+                base,
+                prepare,
+                changes,
+                SMALL
+            ),
+            refusal: "PostgreSQL would write these tables anew while everybody waits, or does not take the new columns: so it does with columns of domains that have rules, and with what it cannot give old rows at once".into(),
+            hint: "give the column the type that the domain stands on, with a `check` of its own in place of the domain's".into(),
+            verdict: Verdict::Refuse,
+        },
+    );
+    let path = chain.older.as_ref().map_or_else(Path::own, |older| Path::base(&chain.base).behind(&older.views));
+    let path = literal(path.value().as_str());
+    let triggers = |condition: &str| {
+        sql!(
+            "SELECT pg_catalog.concat_ws(': ', found.name, found.reason) FROM diptych.broken_triggers({}, ARRAY[{}]::pg_catalog.text[], {}, {}::pg_catalog.jsonb) AS found WHERE {}",
+            base,
+            prepare,
+            path,
+            changes,
+            Sql::trusted(condition)
+        )
+    };
+    let hint = "name the columns in the trigger's function: INSERT INTO history (a, b) VALUES (NEW.a, NEW.b)";
+    steps.push(
+        Phase::Preflight,
+        "the application's triggers go on a table with another column",
+        Action::Check {
+            sql: triggers("found.is_tried"),
+            refusal: "these triggers, tried on an empty table with one more column, fail; so would every write".into(),
+            hint: hint.into(),
+            verdict: Verdict::Refuse,
+        },
+    );
+    steps.push(
+        Phase::Preflight,
+        "triggers that could not be tried look as if they went",
+        Action::Check {
+            sql: triggers(&format!("NOT found.is_tried AND found.source ~* {}", literal(WHOLE_ROW))),
+            refusal: "these triggers could not be tried (they fail on an empty table, or are of a role whose code is not to be run), and seem to write whole rows, which have one more column from now on".into(),
+            hint: hint.into(),
+            verdict: Verdict::Warn,
+        },
+    );
+    of_row_types(chain, here, steps);
+}
+
+fn of_row_types(chain: &Chain, here: &[&Physical<'_>], steps: &mut Steps) {
+    let changed = here.iter().filter(|table| table.is_kept() && !(table.added.is_empty() && table.removed.is_empty()));
+    let names: Vec<Sql> = changed.map(|table| literal(&table.name)).collect();
+    if names.is_empty() {
+        return;
+    }
+    let names = join(names, ", ");
+    let found = |condition: &str| {
+        sql!(
+            "SELECT found.what FROM diptych.of_row_types({}, ARRAY[{}]::pg_catalog.text[]) AS found WHERE {}",
+            literal(&chain.base),
+            names,
+            Sql::trusted(condition)
+        )
+    };
+    steps.push(
+        Phase::Preflight,
+        "nothing has rows of a table that gets others",
+        Action::Check {
+            sql: found("NOT found.is_taken"),
+            refusal: "these have the row of a table for their type, which changes while the versions' views differ from it".into(),
+            hint: "let a function return a table of its own (RETURNS TABLE …), or pin it to the tables (ALTER FUNCTION … SET search_path = …), whose columns it has to name then; give a column a type of its own".into(),
+            verdict: Verdict::Refuse,
+        },
+    );
+    steps.push(
+        Phase::Preflight,
+        "nothing takes rows of a table that gets others",
+        Action::Check {
+            sql: found("found.is_taken"),
+            refusal: "these take the row of a table, which has other columns from now on".into(),
+            hint: "see that they name the columns that they use, and do not write the row as a whole".into(),
+            verdict: Verdict::Warn,
+        },
+    );
+}

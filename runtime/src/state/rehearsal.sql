@@ -1,0 +1,154 @@
+-- What a change of a table would do, tried on a twin of it that nobody else sees: the table's columns, and one of its rows where it has
+-- one. `prepare` ends with the path on which the statements find their names; `changes` has the statements for each table's twin, which is
+-- called as the table is, in schema `_diptych_tried`. Of all this nothing stays.
+
+-- The tables that the server would write anew under the lock, or whose rows it would not take, with the reason then.
+CREATE OR REPLACE FUNCTION diptych.rewritten(base text, prepare text[], changes jsonb) RETURNS TABLE (name text, reason text, size bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+  twin CONSTANT text := '_diptych_tried';
+  change record;
+  statement text;
+  path text;
+  file oid;
+  found jsonb := '[]';
+BEGIN
+  BEGIN
+    EXECUTE format('CREATE SCHEMA %I', twin);
+    FOREACH statement IN ARRAY prepare LOOP
+      EXECUTE statement;
+    END LOOP;
+    path := current_setting('search_path');
+    PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
+    FOR change IN
+      SELECT class.oid, format('%I.%I', twin, given.key) AS place, given.value AS statements
+      FROM jsonb_each(changes) AS given (key, value) JOIN pg_class AS class ON class.relname = given.key AND class.relnamespace = to_regnamespace(quote_ident(base))
+    LOOP
+      BEGIN
+        EXECUTE format('CREATE TABLE %s AS SELECT * FROM %s LIMIT 1', change.place, change.oid::regclass);
+        file := pg_relation_filenode(change.place::regclass);
+        PERFORM set_config('search_path', path, true);
+        FOR statement IN SELECT value FROM jsonb_array_elements_text(change.statements) LOOP
+          EXECUTE statement;
+        END LOOP;
+        PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
+        IF pg_relation_filenode(change.place::regclass) <> file THEN
+          found := found || jsonb_build_object('oid', change.oid);
+        END IF;
+      EXCEPTION
+        WHEN lock_not_available OR deadlock_detected OR insufficient_resources OR operator_intervention THEN RAISE;
+        WHEN OTHERS THEN found := found || jsonb_build_object('oid', change.oid, 'reason', SQLERRM);
+      END;
+    END LOOP;
+    RAISE EXCEPTION USING ERRCODE = 'DPT00';
+  EXCEPTION WHEN SQLSTATE 'DPT00' THEN
+    PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
+  END;
+  RETURN QUERY SELECT class.relname::text, one.value ->> 'reason',
+    (SELECT sum(pg_total_relation_size(place.oid))::bigint FROM (SELECT class.oid UNION SELECT tree.relid FROM pg_partition_tree(class.oid) AS tree) AS place (oid))
+  FROM jsonb_array_elements(found) AS one (value) JOIN pg_class AS class ON class.oid = (one.value ->> 'oid')::oid;
+END
+$body$;
+
+-- The application's triggers on these tables that go now and would fail on the changed table, each with the server's words. Where one fails
+-- as it is, or is somebody's whose code is not to be run, it is not tried. `path` is that of the application.
+CREATE OR REPLACE FUNCTION diptych.broken_triggers(base text, prepare text[], path text, changes jsonb)
+RETURNS TABLE (name text, is_tried boolean, reason text, source text) LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+  twin CONSTANT text := '_diptych_tried';
+  are_strangers CONSTANT boolean := EXISTS (SELECT FROM diptych.strangers(ARRAY[base, 'public']));
+  item record;
+  statement text;
+  texts text;
+  row_ CONSTANT text := '_diptych_tried."diptych row"';
+  reasons text[];
+  found jsonb := '[]';
+BEGIN
+  FOR item IN
+    SELECT trigger_.oid, root.oid AS root, format('%I.%I', twin, root.relname) AS place, given.value AS statements, trigger_.tgtype::integer AS kind,
+      NOT are_strangers AND diptych.trusts(proc.proowner) AS is_tried,
+      (SELECT string_agg(quote_ident(attribute.attname), ', ' ORDER BY attribute.attnum) FROM pg_attribute AS attribute WHERE attribute.attrelid = root.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped) AS columns,
+      (SELECT string_agg(format('%1$I = %1$I', attribute.attname), ', ' ORDER BY attribute.attnum) FROM pg_attribute AS attribute WHERE attribute.attrelid = root.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped) AS same,
+      format('CREATE TRIGGER %I %s %s ON %I.%I %s FOR EACH %s EXECUTE FUNCTION %I.%I(%s)', trigger_.tgname,
+        CASE WHEN trigger_.tgtype & 2 > 0 THEN 'BEFORE' ELSE 'AFTER' END,
+        concat_ws(' OR ', CASE WHEN trigger_.tgtype & 4 > 0 THEN 'INSERT' END, CASE WHEN trigger_.tgtype & 8 > 0 THEN 'DELETE' END,
+          CASE WHEN trigger_.tgtype & 16 > 0 THEN 'UPDATE' END, CASE WHEN trigger_.tgtype & 32 > 0 THEN 'TRUNCATE' END),
+        twin, root.relname,
+        CASE WHEN trigger_.tgoldtable IS NOT NULL OR trigger_.tgnewtable IS NOT NULL THEN
+          concat_ws(' ', 'REFERENCING', 'OLD TABLE AS ' || quote_ident(trigger_.tgoldtable), 'NEW TABLE AS ' || quote_ident(trigger_.tgnewtable)) END,
+        CASE WHEN trigger_.tgtype & 1 > 0 THEN 'ROW' ELSE 'STATEMENT' END, home.nspname, proc.proname,
+        -- arguments are kept one after the other, each with a zero byte behind it
+        (SELECT string_agg(quote_literal(convert_from(decode(replace(argument.hex, ' ', ''), 'hex'), getdatabaseencoding())), ', ' ORDER BY argument.number)
+          FROM string_to_table(regexp_replace(encode(trigger_.tgargs, 'hex'), '(..)', '\1 ', 'g'), '00 ') WITH ORDINALITY AS argument (hex, number) WHERE argument.number <= trigger_.tgnargs)
+      ) AS definition
+    FROM jsonb_each(changes) AS given (key, value)
+    JOIN pg_class AS root ON root.relname = given.key AND root.relnamespace = to_regnamespace(quote_ident(base))
+    CROSS JOIN LATERAL (SELECT root.oid UNION SELECT tree.relid FROM pg_partition_tree(root.oid) AS tree) AS table_ (oid)
+    JOIN pg_trigger AS trigger_ ON trigger_.tgrelid = table_.oid
+    JOIN pg_proc AS proc ON proc.oid = trigger_.tgfoid JOIN pg_namespace AS home ON home.oid = proc.pronamespace
+    WHERE NOT trigger_.tgisinternal AND trigger_.tgparentid = 0 AND trigger_.tgenabled <> 'D' AND home.nspname <> 'diptych'
+  LOOP
+    reasons := ARRAY[NULL, NULL];
+    -- as it is, then changed
+    FOR shape IN 1..2 LOOP
+      EXIT WHEN NOT item.is_tried OR reasons[1] IS NOT NULL;
+      BEGIN
+        EXECUTE format('CREATE SCHEMA %I', twin);
+        EXECUTE format('CREATE TABLE %s AS SELECT * FROM %s LIMIT 1', row_, item.root::regclass);
+        EXECUTE format('INSERT INTO %1$s SELECT WHERE NOT EXISTS (SELECT FROM %1$s)', row_);
+        EXECUTE format('CREATE TABLE %s AS SELECT * FROM %s WITH NO DATA', item.place, row_);
+        IF shape = 2 THEN
+          FOREACH statement IN ARRAY prepare LOOP
+            EXECUTE statement;
+          END LOOP;
+          FOR statement IN SELECT value FROM jsonb_array_elements_text(item.statements) LOOP
+            EXECUTE statement;
+          END LOOP;
+          PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
+        END IF;
+        IF item.kind & 24 > 0 THEN
+          EXECUTE format('INSERT INTO %1$s (%2$s) SELECT %2$s FROM %3$s', item.place, item.columns, row_);
+        END IF;
+        EXECUTE item.definition;
+        texts := concat_ws('; ', CASE WHEN item.kind & 4 > 0 THEN format('INSERT INTO %1$s (%2$s) SELECT %2$s FROM %3$s', item.place, item.columns, row_) END,
+          CASE WHEN item.kind & 16 > 0 THEN format('UPDATE %s SET %s', item.place, item.same) END,
+          CASE WHEN item.kind & 8 > 0 THEN format('DELETE FROM %s', item.place) END);
+        PERFORM set_config('search_path', path, true);
+        EXECUTE texts;
+        RAISE EXCEPTION USING ERRCODE = 'DPT00';
+      EXCEPTION
+        WHEN SQLSTATE 'DPT00' THEN NULL;
+        WHEN OTHERS THEN reasons[shape] := SQLERRM;
+      END;
+      PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
+    END LOOP;
+    IF NOT item.is_tried OR reasons[1] IS NOT NULL OR reasons[2] IS NOT NULL THEN
+      found := found || jsonb_build_object('oid', item.oid, 'is_tried', item.is_tried AND reasons[1] IS NULL, 'reason', reasons[2]);
+    END IF;
+  END LOOP;
+  RETURN QUERY SELECT format('%s on %s', trigger_.tgname, class.relname), (one.value ->> 'is_tried')::boolean, one.value ->> 'reason', proc.prosrc
+  FROM jsonb_array_elements(found) AS one (value) JOIN pg_trigger AS trigger_ ON trigger_.oid = (one.value ->> 'oid')::oid
+  JOIN pg_class AS class ON class.oid = trigger_.tgrelid JOIN pg_proc AS proc ON proc.oid = trigger_.tgfoid;
+END
+$body$;
+
+-- What has a table's row for a type, and would meet another row: columns of other tables, and functions that give one back (they find
+-- a version's view on their path, which has other columns than the table), each with what to do; those that take one are marked.
+CREATE OR REPLACE FUNCTION diptych.of_row_types(base text, names text[]) RETURNS TABLE (what text, is_taken boolean) LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $body$
+  WITH RECURSIVE row_type (oid) AS (
+    SELECT class.reltype FROM pg_class AS class WHERE class.relnamespace = to_regnamespace(quote_ident($1)) AND class.relname = ANY ($2)
+    UNION
+    SELECT type_.oid FROM row_type JOIN pg_type AS type_ ON type_.typelem = row_type.oid OR type_.typbasetype = row_type.oid WHERE row_type.oid <> 0
+  ),
+  routine AS (
+    SELECT proc.*, proc.prorettype IN (SELECT row_type.oid FROM row_type) AS is_given FROM pg_proc AS proc JOIN pg_language AS spoken ON spoken.oid = proc.prolang
+    WHERE (proc.prorettype IN (SELECT row_type.oid FROM row_type) OR coalesce(proc.proallargtypes, proc.proargtypes::oid[]) && ARRAY(SELECT row_type.oid FROM row_type))
+      AND NOT EXISTS (SELECT FROM unnest(proc.proconfig) AS setting (text) WHERE starts_with(setting.text, 'search_path='))
+      AND NOT EXISTS (SELECT FROM pg_depend AS depend WHERE depend.classid = 'pg_proc'::regclass AND depend.objid = proc.oid AND depend.deptype = 'e')
+  )
+  SELECT format('column %I of %s', attribute.attname, class.oid::regclass), false
+  FROM pg_attribute AS attribute JOIN pg_class AS class ON class.oid = attribute.attrelid AND class.relkind IN ('r', 'p', 'm', 'c')
+  WHERE attribute.atttypid IN (SELECT row_type.oid FROM row_type) AND attribute.attnum > 0 AND NOT attribute.attisdropped
+  UNION ALL
+  SELECT format('%s %s', CASE routine.prokind WHEN 'p' THEN 'procedure' ELSE 'function' END, routine.oid::regprocedure), NOT routine.is_given FROM routine
+$body$;
