@@ -29,6 +29,8 @@ pub enum Hazard {
     PreparedOnBase,
     /// A table without a replica identity that is published.
     ReplicaIdentity,
+    /// Partitions that leave a table in transition, or come to it ready-made.
+    Partitions,
 }
 
 impl Hazard {
@@ -59,6 +61,9 @@ impl Hazard {
             }
             Hazard::ReplicaIdentity => {
                 "subscribers of logical replication are told other columns of old rows from here on; with NOTHING a published table takes no UPDATE or DELETE"
+            }
+            Hazard::Partitions => {
+                "until complete or rollback a partition that is detached keeps the new columns with their rules, and takes no new rows then; one that was made ready before cannot be attached, for it lacks them: make it with PARTITION OF, or LIKE … INCLUDING ALL after the start"
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::names;
 use crate::schema::{Constraint, Table};
 use crate::shadow::Physical;
 use crate::sql;
-use crate::sql::{Sql, dollar_quoted, ident, literal, operation};
+use crate::sql::{Sql, dollar_quoted, ident, join, literal, operation};
 use crate::stage::Stage;
 
 /// Stands for a partition in a statement that is run on each of them.
@@ -124,6 +124,20 @@ pub fn rename_constraints(place: &Sql, so_far: &str, to_be: &str) -> Sql {
         literal(to_be)
     );
     each_below(place, &body)
+}
+
+/// Former partitions, and tables that were made like one, give back the columns that were added: they have no triggers that fill them.
+pub fn clean_former(chain: &Chain, table: &Physical<'_>) -> Option<Sql> {
+    let columns = table.added.iter().map(|added| literal(&added.physical));
+    let is_there = table.is_partitioned() && table.is_kept() && !table.added.is_empty();
+    is_there.then(|| {
+        sql!(
+            "SELECT diptych.clean_former({}, {}, ARRAY[{}]::pg_catalog.text[])",
+            literal(&chain.base),
+            literal(&table.name),
+            join(columns, ", ")
+        )
+    })
 }
 
 /// Indexes on partitions get names as PostgreSQL gives them: the partition's in place of the table's.

@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+use crate::chain::Chain;
 use crate::hazard::Hazard;
 use crate::path::Path;
+use crate::shadow::Physical;
 use crate::sql::Sql;
 
 mod claims;
@@ -490,6 +492,16 @@ pub(crate) fn exclusive(gentle: &[Sql], strong: &[Sql]) -> Vec<Lock> {
     let tables = crate::sql::join(strong.iter().cloned(), ", ");
     locks.push(Lock { sql: crate::sql!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", tables), felt: Felt::ByApplications });
     locks
+}
+
+/// What has left a partitioned table gives back what was ours.
+fn clean_former(chain: &Chain, tables: &[Physical<'_>], phase: Phase, steps: &mut Steps) {
+    for table in tables {
+        if let Some(sql) = crate::partitions::clean_former(chain, table) {
+            let title = format!("former partitions of `{}` lose the columns that were added", table.name);
+            steps.transaction(phase, title, Vec::new(), vec![sql]).lock("ACCESS EXCLUSIVE on each of them");
+        }
+    }
 }
 
 /// The lock that CREATE TRIGGER takes, asked for up front.

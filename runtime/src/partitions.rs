@@ -69,14 +69,22 @@ pub(crate) async fn create_index(
 ) -> Result<()> {
     let whole = sql::qualified(index.schema, index.table);
     for _ in 0..5 {
-        build(executor, step, index, &tree(executor, &whole).await?, progress).await?;
+        let nodes = tree(executor, &whole).await?;
+        if let Err(error) = build(executor, step, index, &nodes, progress).await {
+            // a partition that has gone meanwhile needs none
+            let now = tree(executor, &whole).await?;
+            if nodes.iter().all(|node| now.iter().any(|there| there.oid == node.oid && there.place == node.place)) {
+                return Err(error);
+            }
+            continue;
+        }
         let Some(name) = index.name else { return Ok(()) };
         let valid = "SELECT indisvalid FROM pg_catalog.pg_index WHERE indexrelid = $1::pg_catalog.text::pg_catalog.regclass";
         if executor.client.query_one(valid, &[&sql::qualified(index.schema, name).as_str()]).await?.get(0) {
             return Ok(());
         }
     }
-    Err(Error::new(Kind::Failed, format!("{}: partitions come faster than they can be indexed", step.title))
+    Err(Error::new(Kind::Failed, format!("{}: partitions come and go faster than they can be indexed", step.title))
         .hint("run the same command again"))
 }
 

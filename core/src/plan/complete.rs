@@ -19,6 +19,7 @@ pub fn complete(chain: &Chain) -> Plan {
     let mut steps = Steps::new();
     claims::checks_of_complete(chain, &tables, &mut steps);
     dependents::check_of_complete(chain, &tables, &mut steps);
+    super::enums::checks_of_complete(chain, &tables, &mut steps);
     for table in tables.iter().filter(|table| table.is_partitioned() && table.is_kept()) {
         index_new_partitions(chain, table, &mut steps);
     }
@@ -55,6 +56,7 @@ pub fn complete(chain: &Chain) -> Plan {
         }
     }
     rename_indexes(chain, &tables, &mut steps);
+    super::clean_former(chain, &tables, Phase::Contract, &mut steps);
     rename_tables(chain, &order, &mut steps);
     super::enums::contract(chain, &mut steps);
     for (number, script) in chain.stage.scripts_of(Moment::Complete).enumerate() {

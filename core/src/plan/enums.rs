@@ -43,16 +43,22 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
             "choose another name for the new enum",
         );
     }
+    let hint = "drop the objects named above before the migration, and create them again after it; give a column another type until then";
+    nothing_depends(chain, tables, hint, steps);
+}
+
+/// The same again at complete: a partition may have been detached since, a table or function may have come.
+pub(super) fn checks_of_complete(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
+    let hint = "drop the objects named above, or give a column another type, run `complete` again, and put them back after it";
+    nothing_depends(chain, tables, hint, steps);
+}
+
+fn nothing_depends(chain: &Chain, tables: &[Physical<'_>], hint: &str, steps: &mut Steps) {
     let gone = chain.stage.enums.iter().filter(|form| form.in_from && !form.in_to);
     let gone: Vec<_> = gone.map(|form| literal(&form.name)).collect();
     if !gone.is_empty() {
-        push(
-            steps,
-            "nothing unknown to Diptych depends on the enums that change or go",
-            dependents(chain, tables, &gone),
-            "enums cannot be changed or dropped".to_owned(),
-            "drop the objects named above before the migration, and create them again after it",
-        );
+        let title = "nothing unknown to Diptych depends on the enums that change or go";
+        push(steps, title, dependents(chain, tables, &gone), "enums cannot be changed or dropped".to_owned(), hint);
     }
 }
 
@@ -76,17 +82,20 @@ fn dependents(chain: &Chain, tables: &[Physical<'_>], gone: &[Sql]) -> Sql {
     let columns =
         if columns.is_empty() { vec![Sql::trusted("(0::pg_catalog.regclass, NULL::pg_catalog.name)")] } else { columns };
     let mut versions: Vec<Sql> = chain.older.iter().map(|version| literal(&version.views)).collect();
-    versions.push(literal(&views::scratch(&chain.newer)));
+    versions.extend([literal(&views::scratch(&chain.newer)), literal(&chain.newer.views), literal(crate::sync::OWN_SCHEMA)]);
     sql!(
         "WITH type_ AS (SELECT there.oid, there.typarray FROM pg_catalog.pg_type AS there JOIN pg_catalog.pg_namespace AS space ON space.oid = there.typnamespace \
          WHERE space.nspname = {} AND there.typname IN ({})), \
          gone AS (SELECT attribute.attrelid, attribute.attnum FROM (VALUES {}) AS column_ (relation, name) \
          CROSS JOIN LATERAL (SELECT column_.relation UNION SELECT tree.relid FROM pg_catalog.pg_partition_tree(column_.relation) AS tree) AS place (relation) \
          JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = place.relation AND attribute.attname = column_.name), \
-         depend AS (SELECT depend.* FROM pg_catalog.pg_depend AS depend JOIN type_ ON depend.refobjid IN (type_.oid, type_.typarray) \
+         depend AS (SELECT depend.*, depend.refobjid = type_.typarray AS is_array FROM pg_catalog.pg_depend AS depend JOIN type_ ON depend.refobjid IN (type_.oid, type_.typarray) \
          WHERE depend.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND depend.deptype IN ('n', 'a') \
          AND NOT (depend.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND depend.objid = type_.typarray)) \
-         SELECT DISTINCT pg_catalog.pg_describe_object(depend.classid, depend.objid, depend.objsubid) FROM depend WHERE NOT EXISTS (\
+         SELECT DISTINCT pg_catalog.pg_describe_object(depend.classid, depend.objid, depend.objsubid), \
+         CASE WHEN used.attname IS NOT NULL THEN pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I TYPE text%s', owner.oid::pg_catalog.regclass, used.attname, CASE WHEN depend.is_array THEN '[]' END) END \
+         FROM depend LEFT JOIN pg_catalog.pg_class AS owner ON depend.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND owner.oid = depend.objid AND owner.relkind IN ('r', 'p') AND NOT owner.relispartition \
+         LEFT JOIN pg_catalog.pg_attribute AS used ON used.attrelid = owner.oid AND used.attnum = depend.objsubid AND used.attnum > 0 WHERE NOT EXISTS (\
          SELECT FROM gone WHERE depend.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND depend.objid = gone.attrelid AND depend.objsubid = gone.attnum) \
          AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS other JOIN gone ON other.refobjid = gone.attrelid AND other.refobjsubid = gone.attnum \
          WHERE other.classid = depend.classid AND other.objid = depend.objid AND other.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass) \

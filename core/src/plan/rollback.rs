@@ -44,6 +44,7 @@ pub fn rollback(chain: &Chain) -> Plan {
         let gone = group.iter().filter_map(|table| retire(chain, table)).collect();
         steps.transaction(Phase::Undo, format!("drop views of `{views}`"), Vec::new(), gone).when(When::Published);
     }
+    super::clean_former(chain, &tables, Phase::Undo, &mut steps);
     super::enums::undo(chain, &mut steps);
     for (schema, when) in [(views, When::Published), (&scratch, When::Unpublished)] {
         let mut statements = enums::drop_made(chain, schema);

@@ -116,6 +116,9 @@ fn expand(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     step.lock(format!("ACCESS EXCLUSIVE on {place}, instant")).hazard(Hazard::Standby);
     if !table.added.is_empty() {
         step.hazard(Hazard::PreparedOnBase);
+        if table.is_partitioned() {
+            step.hazard(Hazard::Partitions);
+        }
     }
     if shared {
         step.hazard(Hazard::OldWritesMayFail);

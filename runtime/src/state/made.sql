@@ -2,6 +2,8 @@
 -- that put it back where it is gone or another. $1 is the base schema, $2 the schemas of views.
 WITH table_ AS (
   SELECT class.oid, class.relname FROM pg_class AS class WHERE class.relnamespace = (SELECT space.oid FROM pg_namespace AS space WHERE space.nspname = $1::text) AND class.relkind IN ('r', 'p')
+    -- partitions come and go: what they have, they have from the whole
+    AND NOT class.relispartition
 ),
 trigger_ AS (
   SELECT own.* FROM pg_trigger AS own JOIN pg_proc AS proc ON proc.oid = own.tgfoid JOIN pg_namespace AS home ON home.oid = proc.pronamespace

@@ -17,6 +17,7 @@ mod load;
 mod outage;
 mod peers;
 mod pgroll;
+mod pieces;
 mod preflight;
 mod property;
 mod race;

@@ -1,0 +1,129 @@
+//! Partitions come and go while a version is in transition (b39).
+
+use diptych::Quiet;
+use diptych::core::Migration;
+use diptych_tests::{Database, ask, difference, migration, must};
+
+const BEFORE: &str = "operations:
+  - create_enum: {name: mood, labels: [sad, happy]}
+  - create_table:
+      name: events
+      partition_by: LIST (kind)
+      columns: [{name: id, type: bigint}, {name: kind, type: integer}, {name: amount, type: integer}, {name: mood, type: mood}]
+";
+const CHANGE: &str = "operations:
+  - alter_column: {table: events, column: amount, type: bigint, up: amount * 100, down: amount / 100}
+  - alter_enum: {name: mood, labels: [sad, happy, ecstatic], down: {ecstatic: happy}}
+  - create_index: {name: events_amount_idx, table: events, columns: [amount]}
+";
+
+async fn begun() -> (Database, [Migration; 2]) {
+    let database = Database::new().await;
+    let all = [migration("0001_before", BEFORE), migration("0002_change", CHANGE)];
+    database.migrate(&all[..1]).await;
+    let admin = database.client().await;
+    for kind in 1..=4 {
+        must(&admin, &format!("CREATE TABLE piece_{kind} PARTITION OF events FOR VALUES IN ({kind})")).await;
+        must(&admin, &format!("INSERT INTO events SELECT n, {kind}, n, 'sad' FROM generate_series(1, 2000) AS n")).await;
+    }
+    (database, all)
+}
+
+/// The columns of a table that is none of the model's.
+async fn columns(database: &Database, table: &str) -> String {
+    let sql = format!(
+        "SELECT string_agg(attname || ' ' || format_type(atttypid, NULL), ', ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = '{table}'::regclass AND attnum > 0 AND NOT attisdropped"
+    );
+    ask(&database.client().await, &sql).await
+}
+
+const OLDER: &str = "id bigint, kind integer, amount integer, mood mood";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b39_what_was_detached_is_cleaned_by_complete_and_by_rollback() {
+    for completes in [true, false] {
+        let (database, all) = begun().await;
+        let admin = database.client().await;
+        // tables of another base schema may have columns of the same names
+        must(&admin, "CREATE SCHEMA other; CREATE TABLE other.mine (id integer)").await;
+        let catalog = database.catalog().await;
+        let mut migrator = database.migrator().await;
+        migrator.start(&all, None, &mut Quiet).await.unwrap();
+        must(&admin, "CREATE TABLE piece_5 PARTITION OF events FOR VALUES IN (5)").await;
+        must(&admin, "CREATE TABLE like_events (LIKE events INCLUDING ALL)").await;
+        must(&database.on("0002_change").await, "INSERT INTO events VALUES (1, 5, 12345, 'ecstatic')").await;
+        must(
+            &admin,
+            "ALTER TABLE events DETACH PARTITION piece_1; ALTER TABLE events DETACH PARTITION piece_5; DROP TABLE piece_2",
+        )
+        .await;
+        must(&database.on("0001_before").await, "INSERT INTO events VALUES (1, 3, 7, 'sad')").await;
+        if completes {
+            // whose columns are of an enum that goes is told before anything is changed, with the statement
+            let error = migrator.complete(&mut Quiet).await.unwrap_err();
+            assert!(error.is_refused(), "{error}");
+            for table in ["piece_1", "piece_5", "like_events"] {
+                let statement = format!("ALTER TABLE public.{table} ALTER COLUMN mood TYPE text");
+                assert!(error.to_string().contains(&statement), "{error}");
+                must(&admin, &statement).await;
+            }
+            migrator.complete(&mut Quiet).await.unwrap();
+            assert_eq!(
+                ask(&admin, "SELECT count(*), sum(amount) FROM events WHERE id > 0").await,
+                format!("4001|{}", 2 * 200_100_000 + 700)
+            );
+        } else {
+            migrator.rollback(&mut Quiet).await.unwrap();
+            let kept: Vec<String> = catalog.iter().filter(|line| !line.contains("piece_")).cloned().collect();
+            let now: Vec<String> = database
+                .catalog()
+                .await
+                .into_iter()
+                .filter(|line| !line.contains("piece_") && !line.contains("like_events"))
+                .collect();
+            assert_eq!(kept, now, "{}", difference(&kept, &now));
+        }
+        let older = if completes { OLDER.replace("mood mood", "mood text") } else { OLDER.to_owned() };
+        for table in ["piece_1", "piece_5"] {
+            assert_eq!(columns(&database, table).await, older, "{table}");
+            must(&admin, &format!("INSERT INTO {table} VALUES (9, 9, 9, 'sad')")).await;
+        }
+        assert_eq!(columns(&database, "like_events").await, older);
+        assert_eq!(ask(&admin, "SELECT id, kind, amount, mood FROM piece_5 WHERE id = 1").await, "1|5|123|happy");
+        if !completes {
+            must(&admin, "ALTER TABLE events ATTACH PARTITION piece_1 FOR VALUES IN (1, 9)").await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b39_partitions_may_go_while_they_are_filled_and_indexed() {
+    for statement in [
+        "DROP TABLE piece_{n}",
+        "ALTER TABLE events DETACH PARTITION piece_{n}",
+        "ALTER TABLE events DETACH PARTITION piece_{n}; DROP TABLE piece_{n}",
+    ] {
+        for delay in [0, 40, 80, 120, 160] {
+            let (database, mut all) = begun().await;
+            // a table that has left before the start would keep the enum as it is
+            all[1].operations.remove(1);
+            let (admin, statement) = (database.client().await, statement.to_owned());
+            let manager = tokio::spawn(async move {
+                tokio::time::sleep(std::time::Duration::from_millis(delay)).await;
+                let mut answers = Vec::new();
+                for number in [4, 3, 1] {
+                    must(&admin, "SET deadlock_timeout = '10s'").await;
+                    answers.push(ask(&admin, &statement.replace("{n}", &number.to_string())).await);
+                    tokio::time::sleep(std::time::Duration::from_millis(60)).await;
+                }
+                answers
+            });
+            let mut migrator = database.migrator().await;
+            migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("start after {delay} ms: {error}"));
+            let answers = manager.await.expect("the manager");
+            assert!(answers.iter().all(|answer| !answer.starts_with("!40")), "{answers:?}");
+            migrator.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("complete after {delay} ms: {error}"));
+            assert_eq!(ask(&database.on("0002_change").await, "SELECT min(amount) FROM events").await, "100");
+        }
+    }
+}
