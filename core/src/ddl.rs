@@ -250,6 +250,16 @@ pub fn try_table(before: Vec<Sql>, logical: &str, table: &Table) -> Sql {
     attempt(before.into_iter().chain(tried))
 }
 
+/// A block that tries whether columns take their defaults, after these statements, and leaves nothing.
+pub fn try_defaults(before: Vec<Sql>, columns: &[&Column]) -> Sql {
+    let columns = columns.iter().map(|column| {
+        let declared = typed(&column.sql_type, &column.collation);
+        let default = column.default.as_ref().map_or_else(|| Sql::trusted("NULL"), |default| sql::user(default));
+        sql!("{} {} DEFAULT {}", ident(&column.name), declared, default)
+    });
+    attempt(before.into_iter().chain([sql!("CREATE TABLE {} ({})", qualified(OWN_SCHEMA, TWIN), join(columns, ", "))]))
+}
+
 fn twin(table: &Table) -> Sql {
     let columns =
         table.columns.iter().map(|column| sql!("{} {}", ident(&column.name), typed(&column.sql_type, &column.collation)));

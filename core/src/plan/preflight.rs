@@ -5,7 +5,7 @@ use crate::enums;
 use crate::path::Path;
 use crate::plan::start::new_indexes;
 use crate::plan::{Action, Phase, Steps, Verdict, claims, clauses, dependents, functions, rehearsal, rows, surroundings};
-use crate::schema::Constraint;
+use crate::schema::{Column, Constraint};
 use crate::shadow::Physical;
 use crate::sql::{Sql, ident, join, literal};
 use crate::stage::Moment;
@@ -128,6 +128,17 @@ fn definitions(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
     for table in tables {
         let (Some(newer), Some(name)) = (table.newer, table.final_name()) else { continue };
         if table.is_kept() {
+            let older = |name: &String| table.older.and_then(|older| older.columns.iter().find(|column| column.name == *name));
+            let is_other = |column: &&Column| {
+                let before = table.lineage.same_below(&column.name).as_ref().and_then(older);
+                column.default.is_some() && before.is_none_or(|before| before.default != column.default)
+            };
+            let changed: Vec<&Column> = newer.columns.iter().filter(is_other).collect();
+            if !changed.is_empty() {
+                let refusal = format!("a column of table `{name}` does not take its default");
+                let sql = ddl::try_defaults(enums::attempt(chain), &changed);
+                attempt(format!("the columns of `{name}` take their defaults"), sql, refusal);
+            }
             for (index, _, model) in new_indexes(table) {
                 let refusal = format!("index `{index}` of table `{name}` cannot be built");
                 attempt(

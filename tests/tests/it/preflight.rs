@@ -442,3 +442,35 @@ async fn what_postgresql_14_does_not_know_is_refused_there_and_taken_elsewhere()
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b28_what_was_found_only_after_the_work_is_found_before() {
+    let database = database().await;
+    let admin = database.client().await;
+    // the name of the version's schema
+    let simple = "{add_column: {table: users, column: {name: more, type: text, nullable: true}}}";
+    must(&admin, "CREATE SCHEMA public_0002_change").await;
+    refused(&database, simple, &["already is a schema", "public_0002_change"]).await;
+    must(&admin, "DROP SCHEMA public_0002_change").await;
+    // a default that does not fit: a new type's, a kept column's, a new column's, a new table's
+    for change in [
+        "{alter_column: {table: users, column: n, type: integer, default: \"'none'\", up: length(n), down: n::text}}",
+        "{alter_column: {table: users, column: team, default: \"'none'\"}}",
+        "{add_column: {table: users, column: {name: more, type: integer, nullable: true, default: \"'none'\"}}}",
+        "{add_column: {table: users, column: {name: more, type: integer, nullable: true, default: \"length('x') || 'y'\"}}}",
+        "{create_table: {name: others, columns: [{name: id, type: integer, pk: true, default: \"'none'\"}]}}",
+    ] {
+        refused(&database, change, &[if change.contains("none") { "none" } else { "more" }]).await;
+    }
+    // somebody's view over the views of the version that goes
+    let all = [migration("0001_before", BEFORE), migration("0002_change", &format!("operations: [{simple}]"))];
+    let mut migrator = database.migrator().await;
+    migrator.start(&all, None, &mut Quiet).await.unwrap();
+    must(&admin, "CREATE VIEW report AS SELECT id FROM public_0001_before.users").await;
+    let before = database.catalog().await;
+    let error = migrator.complete(&mut Quiet).await.unwrap_err();
+    assert!(error.is_refused() && error.to_string().contains("view public.report"), "{error}");
+    assert_eq!(database.catalog().await, before);
+    must(&admin, "DROP VIEW report").await;
+    migrator.complete(&mut Quiet).await.unwrap();
+}
