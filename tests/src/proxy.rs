@@ -1,8 +1,10 @@
-//! A proxy before the server that makes one chosen request of a run fail, as a server, a network or a full disk would.
+//! A proxy before the server that makes one chosen request of a run fail, as a server, a network or a full disk would; or a network
+//! that is slow.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -52,16 +54,27 @@ struct State {
     blow: Option<(usize, Fault)>,
     requests: Mutex<Vec<String>>,
     struck: AtomicBool,
+    /// How long a request is on its way, and as long its answer.
+    way: Duration,
 }
 
 impl Proxy {
     /// Listens before the server that `config` leads to.
     pub fn new(config: &Config, blow: Option<(usize, Fault)>) -> Self {
+        Proxy::listen(config, blow, Duration::ZERO)
+    }
+
+    /// The same with a network between, on which a request and its answer take so long together.
+    pub fn distant(config: &Config, round_trip: Duration) -> Self {
+        Proxy::listen(config, None, round_trip / 2)
+    }
+
+    fn listen(config: &Config, blow: Option<(usize, Fault)>, way: Duration) -> Self {
         let folder = tempfile::Builder::new().prefix("dp-").tempdir_in("/tmp").expect("a folder");
         let listener = UnixListener::bind(folder.path().join(".s.PGSQL.5432")).expect("a socket");
         let Some(Host::Unix(server)) = config.get_hosts().first() else { panic!("a local server") };
         let server = server.join(".s.PGSQL.5432");
-        let state = Arc::new(State { blow, requests: Mutex::new(Vec::new()), struck: AtomicBool::new(false) });
+        let state = Arc::new(State { blow, requests: Mutex::new(Vec::new()), struck: AtomicBool::new(false), way });
         let shared = Arc::clone(&state);
         let task = tokio::spawn(async move {
             while let Ok((app, _)) = listener.accept().await {
@@ -114,10 +127,11 @@ async fn relay(app: UnixStream, server: UnixStream, state: Arc<State>) {
     let (from_app, to_app) = app.into_split();
     let (from_server, to_server) = server.into_split();
     let cut = Arc::new(AtomicUsize::new(usize::MAX));
+    let way = state.way;
     // whichever side ends, both connections are closed
     tokio::select! {
         _ = requests(from_app, to_server, state, Arc::clone(&cut)) => {}
-        _ = answers(from_server, to_app, cut) => {}
+        _ = answers(from_server, to_app, cut, way) => {}
     }
 }
 
@@ -197,13 +211,14 @@ async fn requests(
             }
         }
         sent += 1;
+        tokio::time::sleep(state.way).await;
         to.write_all(&request).await?;
         request.clear();
     }
 }
 
 /// Forwards answers, each as a whole, until the one that is cut off.
-async fn answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, cut: Arc<AtomicUsize>) -> std::io::Result<()> {
+async fn answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, cut: Arc<AtomicUsize>, way: Duration) -> std::io::Result<()> {
     let (mut answer, mut complete) = (Vec::new(), 0);
     loop {
         let part = match message(&mut from).await {
@@ -217,6 +232,7 @@ async fn answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, cut: Arc<Atomi
             if complete == cut.load(Ordering::SeqCst) {
                 return Ok(());
             }
+            tokio::time::sleep(way).await;
             to.write_all(&answer).await?;
             answer.clear();
         }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use diptych::Quiet;
 use diptych::core::schema::{Constraint, Table};
 use diptych::core::{Schema, types};
+use diptych_tests::proxy::Proxy;
 use diptych_tests::{Database, migration, must, schema, seed};
 use tokio::sync::{Mutex, RwLock};
 use tokio_postgres::{Client, Statement};
@@ -546,13 +547,27 @@ async fn bystander(stop: Arc<std::sync::atomic::AtomicBool>) -> Duration {
     longest
 }
 
+/// With `NETWORK=50` between the tool and the server, in milliseconds there and back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_operation_under_load() {
-    let mut random = seed("load");
-    let cases: &'static [Case] = cases().leak();
+    let network = std::env::var("NETWORK").ok().map(|text| Duration::from_millis(text.parse().expect("NETWORK: milliseconds")));
     let only = std::env::var("CASE").ok();
-    let chosen: Vec<&'static Case> =
-        cases.iter().filter(|case| only.as_deref().is_none_or(|only| case.name.contains(only))).collect();
+    all_under_load("load", network.unwrap_or_default(), |name| only.as_deref().is_none_or(|only| name.contains(only))).await;
+}
+
+/// What waits behind the tool's locks waits no longer where the network is slow.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b21_the_lock_budget_holds_over_a_slow_network() {
+    let some =
+        ["alter_column of a key that others reference", "alter_column type", "partitioned table: its key, and rows that move"];
+    all_under_load("b21", Duration::from_millis(50), |name| some.contains(&name)).await;
+}
+
+async fn all_under_load(what: &str, network: Duration, is_wanted: impl Fn(&str) -> bool) {
+    let mut random = seed(what);
+    let cases: &'static [Case] = cases().leak();
+    let chosen: Vec<&'static Case> = cases.iter().filter(|case| is_wanted(case.name)).collect();
+    assert!(!chosen.is_empty(), "no case of that name");
     // `SOAK=3600` goes on for an hour
     let soak = std::env::var("SOAK").ok().map(|seconds| Duration::from_secs(seconds.parse().expect("SOAK: seconds")));
     let began = Instant::now();
@@ -562,7 +577,7 @@ async fn every_operation_under_load() {
     loop {
         for &case in &chosen {
             let quota = STATEMENTS / cases.len() as u64;
-            let tally = under_load(case, quota, random.fork()).await;
+            let tally = under_load(case, quota, network, random.fork()).await;
             statements += tally.statements.load(Ordering::Relaxed);
             longest = longest.max(tally.longest.load(Ordering::Relaxed));
             let of = |list: std::sync::Mutex<Vec<String>>| {
@@ -579,7 +594,7 @@ async fn every_operation_under_load() {
     let noise = standing_by.await.expect("the bystander");
     let longest = Duration::from_micros(longest);
     println!(
-        "load: {statements} statements over {} cases, {} failures, {} differences, longest wait {} ms (a bystander's: {} ms)",
+        "{what}: {statements} statements over {} cases, {} failures, {} differences, longest wait {} ms (a bystander's: {} ms)",
         chosen.len(),
         failures.len(),
         differences.len(),
@@ -592,7 +607,7 @@ async fn every_operation_under_load() {
     assert!(longest < Duration::from_millis(750) + 2 * noise, "a statement waited {longest:?}");
 }
 
-async fn under_load(case: &'static Case, quota: u64, mut random: fastrand::Rng) -> Tally {
+async fn under_load(case: &'static Case, quota: u64, network: Duration, mut random: fastrand::Rng) -> Tally {
     let all = [migration("0001_before", case.before), migration("0002_change", case.change)];
     let database = Database::new().await;
     database.migrate(&all[..1]).await;
@@ -630,7 +645,12 @@ async fn under_load(case: &'static Case, quota: u64, mut random: fastrand::Rng) 
         workers.push(tokio::spawn(worker.work()));
     }
     let oracle = Oracle { client: stage.database.client().await };
-    let mut migrator = stage.database.migrator().await;
+    let way = Proxy::distant(&stage.database.config(), network);
+    let mut migrator = if network.is_zero() {
+        stage.database.migrator().await
+    } else {
+        stage.database.migrator_over(&way.config(&stage.database.config())).await
+    };
     let reach = async |share: u64| {
         let since = Instant::now();
         while stage.tally.statements.load(Ordering::Relaxed) < quota * share / 10 && since.elapsed() < Duration::from_secs(60) {
