@@ -1,12 +1,15 @@
 //! What a change does to a table is tried on a twin of it before anything is changed: `runtime/src/state/rehearsal.sql` has how.
 
+use serde_json::json;
+
 use crate::chain::Chain;
-use crate::enums;
 use crate::path::Path;
 use crate::plan::{Action, Phase, Steps, Verdict, start};
+use crate::schema::Constraint;
 use crate::shadow::Physical;
 use crate::sql;
 use crate::sql::{Sql, join, literal, qualified};
+use crate::{ddl, enums};
 
 /// Where the twins are.
 const TWINS: &str = "_diptych_tried";
@@ -19,6 +22,7 @@ const WHOLE_ROW: &str = "(select|values\\s*\\(|,)\\s*(new|old)\\.\\*";
 
 /// The checks of the tables that come after so many scripts.
 pub(super) fn checks(chain: &Chain, here: &[&Physical<'_>], steps: &mut Steps) {
+    drift(chain, here, steps);
     let widened: Vec<_> = here.iter().filter(|table| table.is_kept() && !table.added.is_empty()).collect();
     if widened.is_empty() {
         of_row_types(chain, here, steps);
@@ -124,4 +128,62 @@ fn of_row_types(chain: &Chain, here: &[&Physical<'_>], steps: &mut Steps) {
             verdict: Verdict::Warn,
         },
     );
+}
+
+/// What was changed by hand of what gets another form, and would be lost with the older one.
+fn drift(chain: &Chain, here: &[&Physical<'_>], steps: &mut Steps) {
+    let tables = here.iter().filter_map(|table| {
+        let (older, newer) = table.older.zip(table.newer)?;
+        let has_successor =
+            |column: &&String| newer.columns.iter().any(|there| table.lineage.origin(&there.name).as_ref() == Some(*column));
+        let columns: Vec<&String> = table.removed.iter().filter(has_successor).collect();
+        let again = |name: &&String| newer.constraints.contains_key(*name);
+        let constraints: Vec<&String> = table.removed_constraints.iter().filter(again).collect();
+        if columns.is_empty() && constraints.is_empty() {
+            return None;
+        }
+        let keys: Vec<_> = constraints.iter().filter_map(|name| key_as_recorded(name, older.constraints.get(*name)?)).collect();
+        let statements = ddl::create_table(TWINS, &table.name, &table.name, older, str::to_owned);
+        let statements: Vec<&str> = statements.iter().map(Sql::as_str).collect();
+        Some((
+            table.name.clone(),
+            json!({"statements": statements, "columns": columns, "constraints": constraints, "keys": keys}),
+        ))
+    });
+    let tables: serde_json::Map<_, _> = tables.collect();
+    if tables.is_empty() {
+        return;
+    }
+    steps.push(
+        Phase::Preflight,
+        "what gets another form is as the migrations have it",
+        Action::Check {
+            sql: sql!(
+                "SELECT found.what, found.mend FROM diptych.drift({}, {}, {}::pg_catalog.jsonb) AS found",
+                literal(&chain.base),
+                literal(Path::base(&chain.base).value().as_str()),
+                literal(&serde_json::Value::Object(tables).to_string())
+            ),
+            refusal: "what was changed outside Diptych would be lost with the older form".into(),
+            hint: "put it back, or let a migration of its own say it, which is started and completed first".into(),
+            verdict: Verdict::Refuse,
+        },
+    );
+}
+
+/// A foreign key's rules as the catalog has them; nothing for other constraints.
+fn key_as_recorded(name: &str, constraint: &Constraint) -> Option<serde_json::Value> {
+    let Constraint::ForeignKey { references, deferrable, initially_deferred, .. } = constraint else { return None };
+    let action = |action: &Option<String>| match action.as_deref() {
+        Some("RESTRICT") => "r",
+        Some("CASCADE") => "c",
+        Some("SET NULL") => "n",
+        Some("SET DEFAULT") => "d",
+        _ => "a",
+    };
+    let matches = if references.match_type.as_deref() == Some("FULL") { "f" } else { "s" };
+    let (updates, deletes) = (action(&references.on_update), action(&references.on_delete));
+    Some(
+        json!({"name": name, "updates": updates, "deletes": deletes, "matches": matches, "is_deferrable": deferrable, "is_deferred": initially_deferred}),
+    )
 }

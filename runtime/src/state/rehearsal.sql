@@ -152,3 +152,62 @@ CREATE OR REPLACE FUNCTION diptych.of_row_types(base text, names text[]) RETURNS
   UNION ALL
   SELECT format('%s %s', CASE routine.prokind WHEN 'p' THEN 'procedure' ELSE 'function' END, routine.oid::regprocedure), NOT routine.is_given FROM routine
 $body$;
+
+-- What was changed by hand of columns that get another form, and of the constraints over them: their new form would be the model's, so that
+-- the change would be lost. `tables` has for each the statements that make it anew as the model has it, the columns and the constraints.
+CREATE OR REPLACE FUNCTION diptych.drift(base text, path text, tables jsonb) RETURNS TABLE (what text, mend text) LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+  twin CONSTANT text := '_diptych_tried';
+  item record;
+  statement text;
+  found jsonb := '[]';
+BEGIN
+  FOR item IN
+    SELECT class.oid, class.oid::regclass AS place, format('%I.%I', twin, given.key) AS twin, given.value FROM jsonb_each(tables) AS given (key, value)
+    JOIN pg_class AS class ON class.relname = given.key AND class.relnamespace = to_regnamespace(quote_ident(base))
+  LOOP
+    BEGIN
+      EXECUTE format('CREATE SCHEMA %I', twin);
+      PERFORM set_config('search_path', path, true);
+      FOR statement IN SELECT value FROM jsonb_array_elements_text(item.value -> 'statements') LOOP
+        EXECUTE statement;
+      END LOOP;
+      PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
+      SELECT found || coalesce(jsonb_agg(jsonb_build_object('what', one.what, 'mend', one.mend)), '[]') INTO found FROM (
+        WITH column_ AS (
+          SELECT attribute.attrelid = item.oid AS is_own, attribute.attname AS name, attribute.attnotnull AS not_null, pg_get_expr(def.adbin, def.adrelid) AS default_,
+            col_description(attribute.attrelid, attribute.attnum) AS comment
+          FROM pg_attribute AS attribute LEFT JOIN pg_attrdef AS def ON def.adrelid = attribute.attrelid AND def.adnum = attribute.attnum
+          WHERE attribute.attrelid IN (item.oid, item.twin::regclass) AND attribute.attname IN (SELECT value FROM jsonb_array_elements_text(item.value -> 'columns'))
+        )
+        SELECT format('column %s.%I has %s', item.place, own.name, coalesce('the default ' || own.default_, 'no default')) AS what,
+          format('ALTER TABLE %s ALTER COLUMN %I %s', item.place, own.name, coalesce('SET DEFAULT ' || model.default_, 'DROP DEFAULT')) AS mend
+        FROM column_ AS own JOIN column_ AS model USING (name) WHERE own.is_own AND NOT model.is_own AND own.default_ IS DISTINCT FROM model.default_
+        UNION ALL
+        SELECT format('column %s.%I %s', item.place, own.name, CASE WHEN own.not_null THEN 'is NOT NULL' ELSE 'may be NULL' END),
+          format('ALTER TABLE %s ALTER COLUMN %I %s NOT NULL', item.place, own.name, CASE WHEN own.not_null THEN 'DROP' ELSE 'SET' END)
+        FROM column_ AS own JOIN column_ AS model USING (name) WHERE own.is_own AND NOT model.is_own AND own.not_null <> model.not_null
+        UNION ALL
+        SELECT format('column %s.%I has %s', item.place, own.name, coalesce('the comment ' || quote_literal(own.comment), 'no comment')),
+          format('COMMENT ON COLUMN %s.%I IS %L', item.place, own.name, model.comment)
+        FROM column_ AS own JOIN column_ AS model USING (name) WHERE own.is_own AND NOT model.is_own AND own.comment IS DISTINCT FROM model.comment
+        UNION ALL
+        SELECT format('constraint %I of %s is %s', own.conname, item.place, pg_get_constraintdef(own.oid)),
+          format('ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %I %s', item.place, own.conname, own.conname, pg_get_constraintdef(model.oid))
+        FROM pg_constraint AS own JOIN pg_constraint AS model ON model.conname = own.conname AND model.conrelid = item.twin::regclass
+        WHERE own.conrelid = item.oid AND own.conname IN (SELECT value FROM jsonb_array_elements_text(item.value -> 'constraints'))
+          AND replace(pg_get_constraintdef(own.oid), ' NOT VALID', '') <> pg_get_constraintdef(model.oid)
+        UNION ALL
+        SELECT format('constraint %I of %s is %s', own.conname, item.place, pg_get_constraintdef(own.oid)), NULL
+        FROM jsonb_to_recordset(item.value -> 'keys') AS model (name text, updates "char", deletes "char", matches "char", is_deferrable boolean, is_deferred boolean)
+        JOIN pg_constraint AS own ON own.conname = model.name AND own.conrelid = item.oid
+        WHERE (own.confupdtype, own.confdeltype, own.confmatchtype, own.condeferrable, own.condeferred) IS DISTINCT FROM (model.updates, model.deletes, model.matches, model.is_deferrable, model.is_deferred)
+      ) AS one;
+      RAISE EXCEPTION USING ERRCODE = 'DPT00';
+    EXCEPTION WHEN SQLSTATE 'DPT00' THEN
+      PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
+    END;
+  END LOOP;
+  RETURN QUERY SELECT one.value ->> 'what', one.value ->> 'mend' FROM jsonb_array_elements(found) AS one (value);
+END
+$body$;

@@ -158,3 +158,64 @@ async fn b20_what_has_a_tables_row_for_a_type_is_named_before() {
     let (database, all) = both(CONVERSION, 5, sql).await;
     database.migrate_on(&all).await;
 }
+
+const RULES: &str = "operations:
+  - create_table: {name: teams, columns: [{name: id, type: integer, pk: true}]}
+  - create_table:
+      name: users
+      columns:
+        - {name: id, type: bigint, pk: true}
+        - {name: age, type: integer, nullable: true, default: '18', comment: in years, check: {name: old, constraint: age > 0}}
+        - {name: team, type: integer, nullable: true, references: {name: users_team, table: teams, column: id, on_delete: CASCADE}}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_changed_by_hand_is_not_lost_with_the_older_form() {
+    let change = "operations:
+  - alter_column: {table: users, column: age, type: bigint, up: age, down: age}
+  - alter_column: {table: users, column: team, type: bigint, up: team, down: team}
+";
+    let all = [migration("0001_before", RULES), migration("0002_change", change)];
+    for (by_hand, named, mend) in [
+        (
+            "ALTER TABLE users ALTER COLUMN age SET DEFAULT 21",
+            "the default 21",
+            "ALTER TABLE public.users ALTER COLUMN age SET DEFAULT 18",
+        ),
+        (
+            "ALTER TABLE users ALTER COLUMN age DROP DEFAULT",
+            "no default",
+            "ALTER TABLE public.users ALTER COLUMN age SET DEFAULT 18",
+        ),
+        (
+            "ALTER TABLE users ALTER COLUMN age SET NOT NULL",
+            "is NOT NULL",
+            "ALTER TABLE public.users ALTER COLUMN age DROP NOT NULL",
+        ),
+        (
+            "COMMENT ON COLUMN users.age IS 'it''s in months'",
+            "'it''s in months'",
+            "COMMENT ON COLUMN public.users.age IS 'in years'",
+        ),
+        (
+            "ALTER TABLE users DROP CONSTRAINT old, ADD CONSTRAINT old CHECK (age > 17)",
+            "constraint old of public.users is CHECK ((age > 17))",
+            "ALTER TABLE public.users DROP CONSTRAINT old, ADD CONSTRAINT old CHECK ((age > 0))",
+        ),
+        (
+            "ALTER TABLE users DROP CONSTRAINT users_team, ADD CONSTRAINT users_team FOREIGN KEY (team) REFERENCES teams (id) ON DELETE SET NULL",
+            "ON DELETE SET NULL",
+            "",
+        ),
+    ] {
+        let database = Database::new().await;
+        database.migrate(&all[..1]).await;
+        let admin = database.client().await;
+        must(&admin, by_hand).await;
+        refused(&database, &all, &[named, mend]).await;
+        if !mend.is_empty() {
+            must(&admin, mend).await;
+            database.migrate_on(&all).await;
+        }
+    }
+}
