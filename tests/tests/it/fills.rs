@@ -1,11 +1,16 @@
 //! Holes of the backfill and of files: rows that take long or are large, locks that are short, and what must not grow without bound.
 
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use diptych::core::Migration;
-use diptych::core::plan::{Phase, Step};
+use diptych::core::chain::Chain;
+use diptych::core::facts::Book;
+use diptych::core::plan::{self, Phase, Step};
 use diptych::{Error, Migrator, Options, Outcome, Progress, Quiet};
 use diptych_tests::{Database, Work, ask, client, migration, must};
+
+use crate::cli::{Folder, GOOD, binary, refused, text};
 
 const USERS: &str = "operations:
   - create_table:
@@ -164,4 +169,87 @@ async fn b38_large_documents_are_filled_and_the_table_grows_by_them_alone() {
         drop(old);
         database.remove().await;
     }
+}
+
+/// What the binary says of a folder where a file is something else, within moments.
+fn check_folder(file: &str, put: impl Fn(&Path)) -> String {
+    let folder = Folder::new(&[("0001_users.yaml", GOOD), ("snapshot.yaml", "")]);
+    let path = folder.path().join(file);
+    std::fs::remove_file(&path).unwrap();
+    put(&path);
+    let dir = folder.path().to_str().unwrap();
+    let output = std::process::Command::new("timeout").args(["10", binary().to_str().unwrap(), "--dir", dir, "check"]).output();
+    let output = output.expect("the binary runs");
+    refused(&output, &[&format!("cannot read `{}`", path.display()), "hint: make it a readable file"]);
+    text(&output.stderr)
+}
+
+#[test]
+fn b29_what_is_no_regular_file_of_bounded_length_is_refused() {
+    for file in ["0001_users.yaml", "snapshot.yaml"] {
+        let pipe = |path: &Path| assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+        let device = |path: &Path| std::os::unix::fs::symlink("/dev/zero", path).unwrap();
+        let folder = |path: &Path| std::fs::create_dir(path).unwrap();
+        let long = |path: &Path| std::fs::write(path, "#".repeat((16 << 20) + 1)).unwrap();
+        for said in [check_folder(file, pipe), check_folder(file, device), check_folder(file, folder)] {
+            assert!(said.contains("it is no regular file"), "{said}");
+        }
+        assert!(check_folder(file, long).contains("it is longer than 16 MB"));
+    }
+}
+
+/// A file that makes so many tables, each with an index.
+fn many(tables: u32) -> Migration {
+    let table = |n| {
+        format!(
+            "- create_table: {{name: t{n}, columns: [{{name: id, type: bigint, pk: true}}, {{name: a, type: text}}]}}\n\
+             - create_index: {{name: t{n}_a, table: t{n}, columns: {{a: {{}}}}}}\n"
+        )
+    };
+    migration("0001_many", &format!("operations:\n{}", (1..=tables).map(table).collect::<String>()))
+}
+
+/// How often the second takes as long as the first, the shortest of three times each.
+fn ratio(mut first: impl FnMut(), mut second: impl FnMut()) -> f64 {
+    let shortest = |run: &mut dyn FnMut()| {
+        let times = (0..3).map(|_| {
+            let began = Instant::now();
+            run();
+            began.elapsed()
+        });
+        times.min().unwrap_or_default().as_secs_f64()
+    };
+    shortest(&mut second) / shortest(&mut first)
+}
+
+#[test]
+fn b29_planning_takes_a_time_that_grows_with_the_file() {
+    let [few, many] = [many(500), many(2000)];
+    let plan = |file: &Migration| {
+        let chain = Chain::extend("public", None, std::slice::from_ref(file), 15, &mut Book::default()).unwrap().unwrap();
+        let steps = [plan::start(&chain), plan::complete(&chain), plan::rollback(&chain)].map(|plan| plan.steps.len());
+        assert!(steps[0] > file.operations.len(), "{steps:?}");
+    };
+    let times = ratio(|| plan(&few), || plan(&many));
+    println!("b29: four times the tables take {times:.1} times as long to plan");
+    // a square would be 16
+    assert!(times < 9.0, "{times}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b29_complete_of_many_tables_takes_a_time_that_grows_with_their_number() {
+    let mut times = Vec::new();
+    for tables in [300, 1500] {
+        let database = Database::new().await;
+        let mut migrator = database.migrator().await;
+        let began = Instant::now();
+        migrator.start(&[many(tables)], None, &mut Quiet).await.unwrap();
+        let started = began.elapsed();
+        let began = Instant::now();
+        migrator.complete(&mut Quiet).await.unwrap();
+        println!("b29: {tables} tables: start {} ms, complete {} ms", started.as_millis(), began.elapsed().as_millis());
+        times.push(began.elapsed());
+    }
+    // a square would be 25
+    assert!(times[1] < 15 * times[0].max(Duration::from_millis(50)), "{times:?}");
 }
