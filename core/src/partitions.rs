@@ -75,9 +75,12 @@ pub fn check_targets(stage: &Stage) -> Result<()> {
     for (name, table) in &stage.to.tables {
         for (foreign, constraint) in &table.constraints {
             let Constraint::ForeignKey { references, .. } = constraint else { continue };
-            let lineage = stage.lineage(&references.table)?;
             let target = stage.to.table(&references.table)?;
-            if !lineage.in_from || target.partition_by.is_none() {
+            if target.partition_by.is_none() {
+                continue;
+            }
+            let lineage = stage.lineage(&references.table)?;
+            if !lineage.in_from {
                 continue;
             }
             let older = stage.from.table(&lineage.oldest().table)?;

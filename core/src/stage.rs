@@ -17,7 +17,9 @@ use crate::texts::Place;
 use crate::{lexer, sql, types};
 
 mod learn;
+mod relations;
 pub(crate) use learn::put;
+use relations::Relations;
 
 /// What lies between an older and a newer version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +38,7 @@ pub struct Stage {
     pub book: Book,
     /// Tables with texts of which nothing is known.
     unlearned: BTreeSet<String>,
+    relations: Relations,
 }
 
 /// Raw SQL of an `sql` operation.
@@ -73,6 +76,7 @@ impl Stage {
         stage.learn();
         stage.from.tables.clone_from(&stage.to.tables);
         for (name, table) in &from.tables {
+            stage.relations.change(name);
             let layers = vec![Layer::first(name, stage.scope(table))];
             stage.lineages.push(Lineage { layers, in_from: true, in_to: true, scripts_before: 0, first_change: None });
         }
@@ -93,6 +97,7 @@ impl Stage {
         let scripts = self.scripts_of(Moment::Start).count();
         let found = self.lineages.iter_mut().find(|lineage| lineage.in_to && lineage.newest().table == table);
         let lineage = found.ok_or_else(|| Error::new(format!("table `{table}` has no lineage")))?;
+        self.relations.change(table);
         lineage.scripts_before = scripts;
         lineage.first_change.get_or_insert(scripts);
         Ok(lineage)
@@ -118,7 +123,13 @@ impl Stage {
         self.lineages.push(Lineage { layers, in_from: false, in_to: true, scripts_before, first_change: Some(scripts_before) });
         self.to.tables.insert(name.to_owned(), table);
         self.unlearned.insert(name.to_owned());
+        self.relations.change(name);
         Ok(())
+    }
+
+    /// Whether a table, index, key or sequence of the newer version has this name.
+    pub(crate) fn has_relation(&mut self, name: &str) -> bool {
+        self.relations.has(&self.to, name)
     }
 
     /// A new enum.
@@ -228,6 +239,7 @@ impl Stage {
         let mut table = self.to.tables.remove(from).expect("checked by lineage_mut");
         keep_sequences(&mut table, from);
         self.to.tables.insert(to.to_owned(), table);
+        self.relations.change(to);
         for table in self.to.tables.values_mut() {
             for constraint in table.constraints.values_mut() {
                 if let Constraint::ForeignKey { references, .. } = constraint

@@ -5,6 +5,7 @@ use serde::de::value::{MapAccessDeserializer, MapDeserializer};
 use serde::de::{self, Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, Visitor};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::io::{self, Read};
 use std::marker::PhantomData;
 
 use crate::error::{Error, Result};
@@ -17,6 +18,19 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Result<T> {
     serde_yaml::from_str::<Sound>(text).and_then(|_| serde_yaml::from_str(text)).map_err(|error| {
         Error::new(format!("not readable: {error}")).hint("correct the place named above; indentation counts in YAML")
     })
+}
+
+/// The longest text that is read, in bytes.
+pub const LONGEST: u64 = 16 << 20;
+
+/// A text, of which no more is read than of the longest one.
+pub fn text(source: impl Read) -> io::Result<String> {
+    let mut text = String::new();
+    source.take(LONGEST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LONGEST {
+        return Err(io::Error::other(format!("it is longer than {} MB", LONGEST >> 20)));
+    }
+    Ok(text)
 }
 
 /// A list, or a map whose keys are the items' `key`: older files have columns so.

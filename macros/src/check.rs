@@ -57,8 +57,13 @@ pub(crate) fn snapshot(migrations: &str) -> Result<Option<Snapshot>, String> {
     if let Some(known) = cache.get(&key) {
         return Ok(Some(known.clone()));
     }
-    let text = std::fs::read_to_string(&path).unwrap_or_default();
-    let snapshot = Snapshot::parse(&text).map_err(|error| errors::broken_snapshot(&path.display().to_string(), &error))?;
+    let text = match meta.is_file() {
+        true => std::fs::File::open(&path).and_then(diptych_core::yaml::text).map_err(|error| error.to_string()),
+        false => Err("it is no regular file".to_owned()),
+    };
+    let text = text.map_err(|error| diptych_core::Error::new(format!("cannot be read: {error}")));
+    let snapshot = text.and_then(|text| Snapshot::parse(&text));
+    let snapshot = snapshot.map_err(|error| errors::broken_snapshot(&path.display().to_string(), &error))?;
     cache.insert(key, snapshot.clone());
     Ok(Some(snapshot))
 }

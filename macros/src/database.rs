@@ -101,6 +101,10 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
             diptych_core::Snapshot::default()
         }
     };
+    let (files, others): (Vec<_>, Vec<_>) = files(&place).into_iter().partition(|(_, path)| std::path::Path::new(path).is_file());
+    for (_, path) in &others {
+        input.mistakes.note(Error::new(input.migrations.span(), errors::no_file(path)));
+    }
     let compared = if drift == Drift::Allow { TokenStream::new() } else { compare(&input, &known) };
     let Input { attributes, visibility, ident, schema, enums, tables, dropped, path, mistakes, .. } = &input;
     let mistakes = mistakes.to_tokens();
@@ -108,7 +112,6 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
         Some(version) => quote! { ::core::option::Option::Some(#version) },
         None => quote! { ::core::option::Option::None },
     };
-    let files = files(&place);
     let embedded = files.iter().map(|(stem, path)| quote! { (#stem, ::core::include_str!(#path)) });
     // the compiler tracks what is included: a new snapshot rebuilds
     let text = if file.is_file() {

@@ -269,6 +269,11 @@ pub(crate) fn no_snapshot(path: &str) -> String {
     )
 }
 
+/// A migration that cannot be read.
+pub(crate) fn no_file(path: &str) -> String {
+    format!("migration `{path}` is no regular file\nhint: put the file itself there")
+}
+
 /// A snapshot that is not readable.
 pub(crate) fn broken_snapshot(path: &str, error: &diptych_core::Error) -> String {
     format!(

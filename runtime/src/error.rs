@@ -146,7 +146,8 @@ impl Error {
         self.kind == Kind::InUse
     }
 
-    /// A lock could not be had in time; everything is as it was before the step.
+    /// A lock could not be had, or a row not be filled, in time; everything is as it was before the step, and of a backfill what was
+    /// filled stays.
     pub fn is_timeout(&self) -> bool {
         self.kind == Kind::Timeout
     }

@@ -151,7 +151,7 @@ impl Executor<'_> {
         }
     }
 
-    async fn gave_up(&self, doing: &str) -> Error {
+    pub(crate) async fn gave_up(&self, doing: &str) -> Error {
         let (seconds, blockers) = (self.limits.timeout.as_secs(), self.last_blockers().await);
         Error::new(Kind::Timeout, format!("{doing}: no lock within {seconds} s{blockers}"))
             .hint("end what holds it up and run the same command again; it goes on where it stopped")
@@ -320,7 +320,7 @@ impl Executor<'_> {
     }
 
     /// The beginning of every transaction that changes something: not once another run has taken over (TRAPS H3).
-    fn begin(&self) -> Vec<Sql> {
+    pub(crate) fn begin(&self) -> Vec<Sql> {
         vec![Sql::trusted("BEGIN"), sql!("SELECT diptych.fence({}, {})", literal(self.base), self.token)]
     }
 
@@ -471,6 +471,21 @@ impl Executor<'_> {
         }
     }
 
+    /// Waits for an answer that has to come within moments; whoever holds it up meanwhile takes the place of those seen before.
+    pub(crate) async fn observed<T>(&self, observer: &Client, answer: impl Future<Output = T>, holders: &mut Vec<Blocker>) -> T {
+        tokio::pin!(answer);
+        loop {
+            tokio::select! {
+                answer = &mut answer => return answer,
+                () = tokio::time::sleep(Duration::from_millis(10)) => {}
+            }
+            match self.blockers(observer).await {
+                Ok(blockers) if !blockers.is_empty() => *holders = blockers,
+                _ => {}
+            }
+        }
+    }
+
     /// Who holds up the run's session.
     async fn blockers(&self, observer: &Client) -> Result<Vec<Blocker>> {
         let sql = format!(
@@ -498,11 +513,6 @@ impl Executor<'_> {
         if blockers.is_empty() { String::new() } else { format!("; open transactions: {}", blockers.join(", ")) }
     }
 
-    /// The run still is the one that may change things: its row is held until the transaction ends (TRAPS H3).
-    pub(crate) async fn fence(&self) -> Result<()> {
-        self.client.batch_execute(self.begin()[1].as_str()).await.map_err(fenced_off)
-    }
-
     async fn journal(&self, plan: &Plan, step: &Step) -> Result<()> {
         Ok(self.client.batch_execute(self.journal_row(plan, step).as_str()).await?)
     }
@@ -525,7 +535,7 @@ fn way_on(plan: &Plan, done: &BTreeSet<String>) -> String {
 }
 
 /// How long a lock, and a statement, may take from here on; not bounded where zero.
-fn timeouts(lock: Duration, statement: Duration) -> Sql {
+pub(crate) fn timeouts(lock: Duration, statement: Duration) -> Sql {
     let (lock, statement) = (milliseconds(lock), milliseconds(statement));
     sql!("SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {}", lock, statement)
 }
@@ -542,7 +552,7 @@ fn milliseconds(duration: Duration) -> u64 {
 }
 
 /// The server's word for a run that another one has taken over.
-fn fenced_off(error: tokio_postgres::Error) -> Error {
+pub(crate) fn fenced_off(error: tokio_postgres::Error) -> Error {
     if error.code().is_some_and(|code| code.code() == "DPT01") {
         return Error::refused("another run took over").hint("run `status` to see how it stands");
     }

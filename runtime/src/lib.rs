@@ -16,6 +16,7 @@ pub mod introspect;
 pub mod lease;
 mod made;
 pub mod migrator;
+mod pace;
 mod partitions;
 mod session;
 pub mod state;
@@ -23,6 +24,7 @@ mod status;
 mod text;
 pub mod tls;
 pub mod types;
+mod walk;
 
 pub use connect::Target;
 pub use database::{Database, EnumType, Table};

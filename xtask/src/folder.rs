@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use diptych::Files;
-use diptych::core::{Migration, Snapshot};
+use diptych::core::{Migration, Snapshot, yaml};
 
 use crate::config::Failure;
 
@@ -76,10 +76,19 @@ pub(crate) fn migrations(dir: &Path) -> Result<Vec<Migration>, Failure> {
 }
 
 fn read(path: &Path, name: &str) -> Result<Migration, Failure> {
-    let text = fs::read_to_string(path).map_err(|error| {
-        Failure::hinted(format!("cannot read `{}`: {error}", path.display()), "make it readable, as UTF-8 text")
-    })?;
-    Migration::parse(name, &text).map_err(|error| Failure::from(error.within(format!("`{}`", path.display()))))
+    Migration::parse(name, &text(path)?).map_err(|error| Failure::from(error.within(format!("`{}`", path.display()))))
+}
+
+/// The text of a file, whose kind is looked at before it is opened: a pipe waits for its writer.
+fn text(path: &Path) -> Result<String, Failure> {
+    let read = || match fs::metadata(path)?.is_file() {
+        true => yaml::text(fs::File::open(path)?),
+        false => Err(std::io::Error::other("it is no regular file")),
+    };
+    read().map_err(|error| {
+        let hint = format!("make it a readable file of UTF-8 text, of {} MB at most", yaml::LONGEST >> 20);
+        Failure::hinted(format!("cannot read `{}`: {error}", path.display()), hint)
+    })
 }
 
 /// The folder's snapshot; the empty one where there is no file.
@@ -88,10 +97,7 @@ pub(crate) fn snapshot(dir: &Path) -> Result<Snapshot, Failure> {
     if !path.exists() {
         return Ok(Snapshot::default());
     }
-    let text = fs::read_to_string(&path).map_err(|error| {
-        Failure::hinted(format!("cannot read `{}`: {error}", path.display()), "make it readable, as UTF-8 text")
-    })?;
-    Snapshot::parse(&text).map_err(|error| Failure::from(error.within(format!("`{}`", path.display()))))
+    Snapshot::parse(&text(&path)?).map_err(|error| Failure::from(error.within(format!("`{}`", path.display()))))
 }
 
 /// Writes a file whole or not at all.

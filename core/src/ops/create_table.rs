@@ -4,14 +4,13 @@
 //! SHARE ROW EXCLUSIVE on the referenced table for an instant, in a step of its own.
 
 use serde::{Deserialize, Deserializer, Serialize};
-use std::collections::BTreeSet;
 
 use super::Operate;
 use super::column_spec::{ColumnSpec, add_constraint, check_name, is_false, normal_action};
 use crate::error::{Error, Result};
 use crate::expression::Expression;
 use crate::names;
-use crate::schema::{Constraint, Exclusion, IndexParameters, References, Schema, Table};
+use crate::schema::{Constraint, Exclusion, IndexParameters, References, Table};
 use crate::stage::Stage;
 use crate::yaml;
 
@@ -76,7 +75,7 @@ pub struct TableConstraint {
 impl Operate for CreateTable {
     fn apply(&self, stage: &mut Stage) -> Result<()> {
         let mut table = self.table()?;
-        self.number_taken_names(&stage.to, &mut table);
+        self.number_taken_names(stage, &mut table);
         for (name, constraint) in &table.constraints {
             if let Constraint::ForeignKey { references, .. } = constraint {
                 let target = if references.table == self.name { &table } else { stage.to.table(&references.table)? };
@@ -121,26 +120,27 @@ impl CreateTable {
     }
 
     /// Names that PostgreSQL would choose, and that a table has which was renamed, get a number, as PostgreSQL does.
-    fn number_taken_names(&self, schema: &Schema, table: &mut Table) {
-        let there = schema.tables.iter().flat_map(|(name, table)| table.relations(name).map(|(name, _)| name));
-        let mut taken: BTreeSet<String> = there.collect();
-        taken.extend(self.constraints.iter().map(|constraint| constraint.name.clone()));
-        let free = |name: &str| {
-            (1..).map(|n| names::shortened(&format!("{name}{n}"))).find(|name| !taken.contains(name)).unwrap_or_default()
+    fn number_taken_names(&self, stage: &mut Stage, table: &mut Table) {
+        let given = |name: &str| self.constraints.iter().any(|constraint| constraint.name == name);
+        let free = |stage: &mut Stage, name: &str| {
+            let mut numbered = (1..).map(|n| names::shortened(&format!("{name}{n}")));
+            numbered.find(|name| !given(name) && !stage.has_relation(name)).unwrap_or_default()
         };
-        let given = |name: &String| self.constraints.iter().any(|constraint| constraint.name == *name);
-        let keys = table.constraints.iter().filter(|(name, there)| there.owns_index() && taken.contains(*name) && !given(name));
+        let keys = table.constraints.iter().filter(|(name, there)| there.owns_index() && !given(name));
         for name in keys.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+            if !stage.has_relation(&name) {
+                continue;
+            }
             if let Some(key) = table.constraints.remove(&name) {
-                table.constraints.insert(free(&name), key);
+                table.constraints.insert(free(stage, &name), key);
             }
         }
         for column in &mut table.columns {
-            let name = column.sequence_name(&self.name).filter(|name| taken.contains(name));
+            let name = column.sequence_name(&self.name).filter(|name| given(name) || stage.has_relation(name));
             if let (Some(name), Some(identity)) = (name, &mut column.identity)
                 && identity.sequence.is_none()
             {
-                identity.sequence = Some(free(&name));
+                identity.sequence = Some(free(stage, &name));
             }
         }
     }

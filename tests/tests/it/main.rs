@@ -10,6 +10,7 @@ mod data;
 mod derive;
 mod enums;
 mod facts;
+mod fills;
 mod holes;
 mod leases;
 mod lifecycle;
