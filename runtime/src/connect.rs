@@ -270,6 +270,10 @@ fn no_lease(answer: Answer, base: &str, version: &str) -> Error {
             Error::new(Kind::NotPublished, format!("version `{version}` is retired in this database, or about to be"))
                 .hint("deploy the release that was built for the newer version")
         }
+        Answer::Failed(why) => Error::refused(format!(
+            "there is no lease to be had on version `{version}`, without which `complete` would cut this process off: {why}"
+        ))
+        .hint("see that the role may connect once more, and may use schema `diptych` (`start` gives PUBLIC what it needs there)"),
         Answer::Many => Error::refused(format!("this role has 10,000 leases already, and gets none for version `{version}`"))
             .hint("let each process take one lease, or give the applications roles of their own"),
     }

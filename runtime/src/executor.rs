@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Row, SimpleQueryMessage};
+use tokio_postgres::{Client, SimpleQueryMessage};
 
-use crate::connect::Target;
 use crate::error::{Error, Kind, Result};
 use crate::lease::Lease;
+use crate::observer::{self, Blocker, Observer};
 use crate::session::Server;
 use crate::text::{few, printable};
 use crate::{backfill, partitions};
@@ -41,29 +41,6 @@ pub struct Quiet;
 
 impl Progress for Quiet {}
 
-/// A session that holds a lock which the tool needs.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Blocker {
-    /// Its process id on the server.
-    pub pid: i32,
-    /// Its application name.
-    pub application: String,
-    /// Its database role; empty for the server's own processes.
-    pub role: String,
-    /// Its state: `active`, `idle in transaction`, …
-    pub state: String,
-    /// Age of its transaction, in seconds.
-    pub seconds: i64,
-}
-
-impl std::fmt::Display for Blocker {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [application, role, state] = [&self.application, &self.role, &self.state].map(|text| printable(text));
-        let role = if role.is_empty() { role } else { format!(" of role `{role}`") };
-        write!(out, "pid {} (application `{application}`{role}, {state}, for {} s)", self.pid, self.seconds)
-    }
-}
-
 /// How patient a run is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -76,12 +53,15 @@ pub(crate) struct Limits {
 /// A run under way: its session, its token, its limits.
 pub(crate) struct Executor<'a> {
     pub client: &'a Client,
-    pub target: &'a Target,
+    pub observer: &'a Observer,
     pub base: &'a str,
     pub server: Server,
     pub limits: Limits,
     pub token: i64,
 }
+
+/// How long the leftover of an index build may hold up its end.
+const LEFTOVER_WITHIN: Duration = Duration::from_secs(5);
 
 /// How much of what a check has found is told.
 const FOUND: usize = 20;
@@ -193,7 +173,11 @@ impl Executor<'_> {
         let text = if step.path.is_own() { sql.clone() } else { sql!("{}; {}", step.path.set_local(), sql) };
         let asked = self.watched(self.client.simple_query(text.as_str()), progress).await;
         let rows = match asked {
-            Err(error) if error.code() == Some(&SqlState::QUERY_CANCELED) => return Err(self.gave_up("preflight").await),
+            Err(error)
+                if [SqlState::QUERY_CANCELED, SqlState::LOCK_NOT_AVAILABLE].iter().any(|code| error.code() == Some(code)) =>
+            {
+                return Err(self.gave_up("preflight").await);
+            }
             asked => asked.map_err(|error| Error::during(refusal, error).or_hint(hint).of_check())?,
         };
         let (mut samples, mut mends) = (Vec::new(), Vec::new());
@@ -213,6 +197,12 @@ impl Executor<'_> {
             return Ok(());
         }
         Err(found)
+    }
+
+    /// How long a session of the run waits for a lock where nothing else is said: the clock runs whoever holds it, and without a second
+    /// session too.
+    pub(crate) fn patience(&self) -> String {
+        patience(self.limits.timeout)
     }
 
     /// Waits that nobody feels: above `deadlock_timeout`, so that an autovacuum yields (TRAPS F7).
@@ -344,7 +334,7 @@ impl Executor<'_> {
     async fn statement(&self, step: &Step, sql: &Sql, lock_timeout: Duration, progress: &mut dyn Progress) -> Result<()> {
         self.client.batch_execute(&format!("SET lock_timeout = {}; {}", lock_timeout.as_millis(), step.path.set())).await?;
         let outcome = self.send(step, sql, progress).await;
-        self.client.batch_execute(&format!("SET lock_timeout = 0; {}", Path::own().set())).await?;
+        self.client.batch_execute(&format!("{}; {}", self.patience(), Path::own().set())).await?;
         outcome
     }
 
@@ -401,7 +391,12 @@ impl Executor<'_> {
         let built = self.send(step, sql, progress).await;
         self.client.batch_execute(Path::own().set().as_str()).await?;
         if built.is_err() {
-            self.client.batch_execute(drop.as_str()).await?;
+            // what held up the build may hold this up as well: then it is left to the next `start` or `rollback`
+            let bound = self.limits.timeout.min(LEFTOVER_WITHIN);
+            let drop = format!("{}; {drop}; {}", patience(bound), self.patience());
+            if self.client.batch_execute(&drop).await.is_err() {
+                self.client.batch_execute(&self.patience()).await?;
+            }
         }
         built
     }
@@ -456,60 +451,36 @@ impl Executor<'_> {
             }
             wait = (wait * 2).min(Duration::from_secs(1));
             // asked on a session of its own: this one is busy
-            let Ok(observer) = crate::session::connect(self.target).await else { continue };
-            match self.blockers(&observer).await {
-                Ok(blockers) if !blockers.is_empty() => progress.waiting(&blockers),
-                _ => {
-                    held_up = None;
-                    continue;
-                }
+            let blockers = self.observer.blockers().await;
+            if blockers.is_empty() {
+                held_up = None;
+                continue;
             }
+            progress.waiting(&blockers);
             if held_up.get_or_insert_with(Instant::now).elapsed() >= self.limits.timeout {
-                let cancel = "SELECT pg_catalog.pg_cancel_backend(pid) FROM diptych.runs WHERE base = $1";
-                let _ = observer.execute(cancel, &[&self.base]).await;
+                self.observer.cancel().await;
             }
         }
     }
 
     /// Waits for an answer that has to come within moments; whoever holds it up meanwhile takes the place of those seen before.
-    pub(crate) async fn observed<T>(&self, observer: &Client, answer: impl Future<Output = T>, holders: &mut Vec<Blocker>) -> T {
+    pub(crate) async fn observed<T>(&self, answer: impl Future<Output = T>, holders: &mut Vec<Blocker>) -> T {
         tokio::pin!(answer);
         loop {
             tokio::select! {
                 answer = &mut answer => return answer,
                 () = tokio::time::sleep(Duration::from_millis(10)) => {}
             }
-            match self.blockers(observer).await {
-                Ok(blockers) if !blockers.is_empty() => *holders = blockers,
-                _ => {}
+            let blockers = self.observer.blockers().await;
+            if !blockers.is_empty() {
+                *holders = blockers;
             }
         }
     }
 
-    /// Who holds up the run's session.
-    async fn blockers(&self, observer: &Client) -> Result<Vec<Blocker>> {
-        let sql = format!(
-            "SELECT {} FROM diptych.runs AS run, pg_catalog.pg_stat_activity AS activity \
-             WHERE run.base = $1 AND activity.pid = ANY (pg_catalog.pg_blocking_pids(run.pid))",
-            Blocker::COLUMNS
-        );
-        Ok(observer.query(&sql, &[&self.base]).await?.iter().map(Blocker::read).collect())
-    }
-
-    /// Long transactions: whoever waits for a row cannot be told whose it is, but these are the ones to look at.
-    pub(crate) async fn open_transactions(&self) -> Vec<Blocker> {
-        let sql = format!(
-            "SELECT {} FROM pg_catalog.pg_stat_activity AS activity WHERE activity.datname = pg_catalog.current_database() \
-             AND activity.pid <> pg_catalog.pg_backend_pid() AND activity.xact_start < pg_catalog.clock_timestamp() - interval '1 second' \
-             ORDER BY activity.xact_start LIMIT 3",
-            Blocker::COLUMNS
-        );
-        self.client.query(&sql, &[]).await.unwrap_or_default().iter().map(Blocker::read).collect()
-    }
-
-    /// The same for the message with which a wait is given up.
+    /// Long transactions, for the message with which a wait is given up.
     pub(crate) async fn last_blockers(&self) -> String {
-        let blockers: Vec<String> = self.open_transactions().await.iter().map(ToString::to_string).collect();
+        let blockers: Vec<String> = observer::open_transactions(self.client).await.iter().map(ToString::to_string).collect();
         if blockers.is_empty() { String::new() } else { format!("; open transactions: {}", blockers.join(", ")) }
     }
 
@@ -532,6 +503,11 @@ fn way_on(plan: &Plan, done: &BTreeSet<String>) -> String {
         Command::Complete if plan.is_untouched(|id| done.contains(id)) => format!("{again}, or run `rollback`"),
         _ => again,
     }
+}
+
+/// The setting of a session that waits for locks as long as a run is patient.
+pub(crate) fn patience(timeout: Duration) -> String {
+    format!("SET lock_timeout = {}", milliseconds(timeout).clamp(1, u64::from(i32::MAX.unsigned_abs())))
 }
 
 /// How long a lock, and a statement, may take from here on; not bounded where zero.
@@ -557,18 +533,6 @@ pub(crate) fn fenced_off(error: tokio_postgres::Error) -> Error {
         return Error::refused("another run took over").hint("run `status` to see how it stands");
     }
     error.into()
-}
-
-impl Blocker {
-    /// What [`Blocker::read`] reads of `pg_stat_activity AS activity`.
-    pub(crate) const COLUMNS: &str = "activity.pid, coalesce(nullif(activity.application_name, ''), activity.backend_type, ''), \
-         coalesce(activity.usename::pg_catalog.text, ''), coalesce(activity.state, activity.backend_type, ''), \
-         coalesce(extract(epoch FROM pg_catalog.clock_timestamp() - activity.xact_start), 0)::pg_catalog.int8";
-
-    /// A row of [`Blocker::COLUMNS`].
-    pub(crate) fn read(row: &Row) -> Self {
-        Blocker { pid: row.get(0), application: row.get(1), role: row.get(2), state: row.get(3), seconds: row.get(4) }
-    }
 }
 
 /// Whether the same statement may well succeed a moment later.

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, GenericClient, SimpleQueryMessage};
 
 use crate::connect::{Target, open};
@@ -49,10 +50,12 @@ impl std::fmt::Display for Lease {
 }
 
 /// What became of a request for a lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// The process has it; or the database knows no leases, or lets nobody write, and refuses nobody.
+    /// The process has it; or the database knows no leases, or is a standby, where nobody can write.
     Held,
+    /// It could not be asked for: why.
+    Failed(String),
     /// The version is retired, or about to be.
     Retired,
     /// The version is not published.
@@ -61,6 +64,17 @@ pub(crate) enum Answer {
     Denied,
     /// The role has too many.
     Many,
+}
+
+impl Answer {
+    /// What an error means: no state of Diptych's in this database, a standby, or a reason not to go on.
+    fn of(error: &tokio_postgres::Error) -> Self {
+        let unknown = [SqlState::INVALID_SCHEMA_NAME, SqlState::UNDEFINED_FUNCTION, SqlState::READ_ONLY_SQL_TRANSACTION];
+        match error.code() {
+            Some(code) if unknown.contains(code) => Answer::Held,
+            _ => Answer::Failed(error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())),
+        }
+    }
 }
 
 /// How long the end of a runtime waits for the farewell of a lease that is still held.
@@ -139,9 +153,12 @@ impl Sign {
     }
 
     async fn ask(&self, client: &Client, end: &str) -> Answer {
-        let Ok(rows) = client.simple_query(&format!("{}; {end}", self.call)).await else {
-            let _ = client.simple_query("ROLLBACK").await;
-            return Answer::Held;
+        let rows = match client.simple_query(&format!("{}; {end}", self.call)).await {
+            Ok(rows) => rows,
+            Err(error) => {
+                let _ = client.simple_query("ROLLBACK").await;
+                return Answer::of(&error);
+            }
         };
         let word = rows.iter().find_map(|row| match row {
             SimpleQueryMessage::Row(row) => row.get(0),

@@ -5,11 +5,12 @@ use tokio_postgres::Client;
 
 use crate::connect::Target;
 use crate::error::{Error, Kind, Result};
-use crate::executor::{Executor, Limits, Progress, jittered};
+use crate::executor::{Executor, Limits, Progress, Quiet, jittered, patience};
 use crate::folder::{self, Files, Missing};
 use crate::functions;
 use crate::lease;
 use crate::made;
+use crate::observer::Observer;
 use crate::session::{self, Server};
 pub use crate::state::VersionState;
 use crate::state::{self, Holders, Plans, Recorded, State};
@@ -59,7 +60,7 @@ impl Default for Options {
 #[derive(Debug)]
 pub struct Migrator {
     client: Client,
-    target: Target,
+    observer: Observer,
     options: Options,
     server: Server,
     /// What `complete` and `rollback` compare with what the database has applied.
@@ -102,7 +103,8 @@ impl Migrator {
         if server.major < 14 {
             return Err(Error::refused(format!("the server is PostgreSQL {}", server.major)).hint("use PostgreSQL 14 or newer"));
         }
-        Ok(Migrator { client, target, options, server, recorded: None })
+        let observer = Observer::new(&target, &options.base);
+        Ok(Migrator { client, observer, options, server, recorded: None })
     }
 
     /// The same, whose `complete` and `rollback` compare these recorded migrations with what the database has applied, as `start` does
@@ -154,7 +156,7 @@ impl Migrator {
     /// Where no version is live yet, nobody can use one: all but the last are completed on the way.
     pub async fn start(&mut self, migrations: &[Migration], to: Option<&str>, progress: &mut dyn Progress) -> Result<Outcome> {
         state::prepare(&self.client).await?;
-        let token = self.take_run(Command::Start).await?;
+        let token = self.take_run(Command::Start, progress).await?;
         let outcome = self.start_locked(migrations, to, token, progress).await;
         self.release().await;
         outcome
@@ -259,7 +261,7 @@ impl Migrator {
         state::prepare(&self.client).await?;
         let since = Instant::now();
         loop {
-            let token = self.take_run(goes.command()).await?;
+            let token = self.take_run(goes.command(), progress).await?;
             let outcome = match (self.as_recorded(goes.command()).await, goes) {
                 (Err(error), _) => Err(error),
                 (Ok(()), Goes::Older) => self.complete_locked(token, progress).await,
@@ -317,7 +319,7 @@ impl Migrator {
     /// Where something is not as it was that cannot be put back: `rollback` is the way out.
     pub async fn repair(&mut self) -> Result<Outcome> {
         state::prepare(&self.client).await?;
-        self.take_run(Command::Start).await?;
+        self.take_run(Command::Start, &mut Quiet).await?;
         let outcome = self.repair_locked().await;
         self.release().await;
         outcome
@@ -447,7 +449,7 @@ impl Migrator {
     fn executor(&self, token: i64) -> Executor<'_> {
         Executor {
             client: &self.client,
-            target: &self.target,
+            observer: &self.observer,
             base: &self.options.base,
             server: self.server,
             limits: Limits { lock_timeout: self.options.lock_timeout, timeout: self.options.timeout },
@@ -494,7 +496,8 @@ impl Migrator {
 
     /// Becomes the one run of this base schema: polled, since a session that is blocked in a lock and a concurrent index
     /// build wait for each other.
-    async fn take_run(&self, command: Command) -> Result<i64> {
+    async fn take_run(&self, command: Command, progress: &mut dyn Progress) -> Result<i64> {
+        self.client.batch_execute(&patience(self.options.timeout)).await?;
         let key = state::lock_key(&self.options.base);
         let since = Instant::now();
         while !state::try_lock(&self.client, key).await? {
@@ -506,7 +509,11 @@ impl Migrator {
             }
             tokio::time::sleep(jittered(Duration::from_millis(100))).await;
         }
-        state::take_token(&self.client, &self.options.base, command).await
+        let token = state::take_token(&self.client, &self.options.base, command).await?;
+        if let Err(lack) = self.observer.open().await {
+            progress.warning(&lack);
+        }
+        Ok(token)
     }
 
     async fn release(&self) {

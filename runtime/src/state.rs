@@ -9,11 +9,11 @@ use tokio_postgres::types::Json;
 use tokio_postgres::{Client, GenericClient};
 
 use crate::error::{Error, Result};
-use crate::executor::Blocker;
 use crate::facts;
 use crate::introspect;
 use crate::lease::{self, Lease, host};
 use crate::made;
+use crate::observer::Blocker;
 use diptych_core::adopt::adopt;
 use diptych_core::chain::{Chain, Version};
 use diptych_core::facts::Book;
@@ -216,7 +216,15 @@ async fn look(client: &Client) -> Result<Option<String>> {
         )
         .hint("finish with that release; then remove its state and start anew: DROP SCHEMA diptych CASCADE"));
     }
-    let row = client.query_one("SELECT number, tool FROM diptych.format", &[]).await?;
+    // without the rights that everybody needs here the functions are not as they should be
+    let row = client
+        .query_one(
+            "SELECT number, CASE WHEN pg_catalog.has_schema_privilege('public', 'diptych', 'USAGE') AND NOT EXISTS (\
+             SELECT FROM pg_catalog.pg_proc WHERE pronamespace = 'diptych'::pg_catalog.regnamespace AND proname IN ('lease', 'lease_end', 'gone') \
+             AND NOT pg_catalog.has_function_privilege('public', oid, 'EXECUTE')) THEN tool ELSE '' END FROM diptych.format",
+            &[],
+        )
+        .await?;
     let format: i32 = row.get(0);
     if format > FORMAT {
         return Err(Error::refused(format!(
@@ -439,7 +447,7 @@ async fn holders(client: &Client, condition: &str) -> Result<Vec<Blocker>> {
     let sql = format!(
         "SELECT {} FROM pg_catalog.pg_locks AS held JOIN pg_catalog.pg_stat_activity AS activity ON activity.pid = held.pid \
          WHERE {condition} AND held.granted AND held.pid <> pg_catalog.pg_backend_pid() ORDER BY activity.xact_start",
-        Blocker::COLUMNS
+        Blocker::OF_SESSION
     );
     Ok(client.query(&sql, &[]).await?.iter().map(Blocker::read).collect())
 }

@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
+use tokio_postgres::Statement;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Oid;
-use tokio_postgres::{Client, Statement};
 
 use crate::backfill::{Heap, Job};
 use crate::error::{Error, Kind, Result};
-use crate::executor::{Blocker, Executor, Progress, fenced_off, is_passing, jittered, timeouts};
+use crate::executor::{Executor, Progress, fenced_off, is_passing, jittered, timeouts};
+use crate::observer::Blocker;
 use crate::pace::{Pace, Unit};
 use crate::text::few;
 use diptych_core::path::Path;
@@ -110,7 +111,6 @@ struct Range {
 /// A place that is tried again and again.
 struct Stuck {
     since: Instant,
-    observer: Option<Client>,
     /// Who was last seen to hold it up.
     holders: Vec<Blocker>,
 }
@@ -152,7 +152,7 @@ impl Walk<'_> {
                 client.batch_execute(&format!("SET lock_timeout = {}", self.lock.as_millis())).await?;
                 // an autovacuum at the same work, or a lock in its way, is no reason to stop
                 let _ = client.batch_execute(self.heap.vacuum.as_str()).await;
-                client.batch_execute("SET lock_timeout = 0").await?;
+                client.batch_execute(&self.executor.patience()).await?;
             }
         }
         Ok(Pass::Done(count))
@@ -248,7 +248,7 @@ impl Walk<'_> {
         let (client, heap) = (self.executor.client, self.heap);
         let update = async { client.execute(&self.update, &[&range.first, &range.end, &stripe, &range.stripes]).await };
         let updated = match stuck {
-            Some(Stuck { observer: Some(observer), holders, .. }) => self.executor.observed(observer, update, holders).await,
+            Some(Stuck { holders, .. }) => self.executor.observed(update, holders).await,
             _ => update.await,
         };
         let rows = updated.map_err(|error| Error::during(&self.job.step.title, error))?;
@@ -293,16 +293,13 @@ impl Walk<'_> {
             ));
         }
         self.pace.blocked();
-        let stuck = stuck.get_or_insert_with(|| Stuck { since: Instant::now(), observer: None, holders: Vec::new() });
+        let stuck = stuck.get_or_insert_with(|| Stuck { since: Instant::now(), holders: Vec::new() });
         if stuck.since.elapsed() >= limits.timeout {
             let what = if error.code() == Some(&SqlState::T_R_DEADLOCK_DETECTED) { "ends in a deadlock" } else { "stays locked" };
             let holders: Vec<String> = stuck.holders.iter().map(ToString::to_string).collect();
             let by = if holders.is_empty() { String::new() } else { format!(" by {}", few(&holders, 3, ", ")) };
             return Err(Error::new(Kind::Timeout, format!("{title}: {} {what}{by}{grown}", range.title))
                 .hint("end the transaction that holds it and run the same command again; it goes on where it stopped"));
-        }
-        if stuck.observer.is_none() {
-            stuck.observer = crate::session::connect(self.executor.target).await.ok();
         }
         if stuck.since.elapsed() > Duration::from_secs(1) && !stuck.holders.is_empty() {
             progress.waiting(&stuck.holders);

@@ -16,6 +16,7 @@ mod leases;
 mod lifecycle;
 mod load;
 mod outage;
+mod outages;
 mod peers;
 mod pgroll;
 mod pieces;
