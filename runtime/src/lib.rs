@@ -32,7 +32,7 @@ pub use error::{Error, Result};
 pub use executor::{Blocker, Progress, Quiet};
 pub use folder::{Files, Missing, Problem};
 pub use lease::{Lease, LeaseGuard};
-pub use migrator::{Guard, Migrator, Options, Outcome};
+pub use migrator::{Guard, Migrator, Options, Outcome, PublishedState};
 pub use status::{PendingVersion, Run, Status};
 pub use tokio_postgres;
 pub use tokio_postgres_rustls;

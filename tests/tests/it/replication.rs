@@ -1,8 +1,16 @@
 //! Replication is part of production: publications and native subscribers, physical standbys that are read and promoted, `pg_upgrade`.
 
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
 use diptych::core::Migration;
-use diptych::{Progress, Quiet};
-use diptych_tests::{Database, ask, migration, must};
+use diptych::{Migrator, Options, Progress, PublishedState, Quiet};
+use diptych_tests::{Database, ask, migration, must, server};
+use diptych_xtask::server::{self as private, Server};
+use tokio_postgres::Client;
+use tokio_postgres::config::Host;
+
+use crate::cli::{Folder, refused, text};
 
 /// What was told.
 #[derive(Default)]
@@ -101,4 +109,193 @@ async fn a_publication_of_partitions_is_told_with_the_subscribers_statements() {
     database.migrator().await.start(&all, None, &mut told).await.unwrap_or_else(|error| panic!("{error}"));
     let told = statements(told.of("native subscriber"));
     assert!(told.starts_with("ALTER TABLE public.events_1 ADD COLUMN \"_diptych_new_events_price_0002_change_"), "{told}");
+}
+
+/// A database that publishes, and one on another server that subscribes.
+struct Pair {
+    publisher: Database,
+    subscriber: Database,
+}
+
+impl Pair {
+    async fn new() -> Self {
+        static SERVERS: OnceLock<[Server; 2]> = OnceLock::new();
+        let [publisher, subscriber] = SERVERS.get_or_init(|| [logical(), logical()]);
+        Pair {
+            publisher: Database::at(&publisher.config("postgres"), "public").await,
+            subscriber: Database::at(&subscriber.config("postgres"), "public").await,
+        }
+    }
+
+    /// Subscribes to the publication `news`; its slot and its worker are called as the publisher's database.
+    async fn subscribe(&self) {
+        let name = &self.publisher.name;
+        let [Host::Unix(folder)] = self.publisher.server.get_hosts() else { panic!("a socket") };
+        let connection = format!("host={} user=postgres dbname={name}", folder.display());
+        let sql = format!("CREATE SUBSCRIPTION {name} CONNECTION '{connection}' PUBLICATION news");
+        must(&self.subscriber.client().await, &sql).await;
+        let ready = "SELECT count(*) > 0 AND bool_and(srsubstate = 'r') FROM pg_subscription_rel";
+        eventually(&self.subscriber.client().await, ready, "the first copy").await;
+        self.caught_up().await;
+    }
+
+    /// Waits until the subscriber has applied all that the publisher has done so far.
+    async fn caught_up(&self) {
+        let admin = self.publisher.client().await;
+        let now = ask(&admin, "SELECT pg_current_wal_insert_lsn()").await;
+        let sql = format!(
+            "SELECT count(*) = 1 AND bool_and(replay_lsn >= '{now}') FROM pg_stat_replication WHERE application_name = '{}'",
+            self.publisher.name
+        );
+        eventually(&admin, &sql, &format!("the subscriber of {} goes on", self.publisher.name)).await;
+    }
+
+    /// The rows of a query on both sides are the same: how many.
+    async fn compare(&self, sql: &str) -> usize {
+        self.caught_up().await;
+        let [ours, theirs] = [ask(&self.publisher.client().await, sql).await, ask(&self.subscriber.client().await, sql).await];
+        assert!(!ours.starts_with('!'), "{ours}: {sql}");
+        assert_eq!(ours, theirs, "{sql}");
+        ours.split(';').filter(|row| !row.is_empty()).count()
+    }
+
+    /// Ends the subscription, so that the publisher's database can go.
+    async fn end(self) {
+        must(&self.subscriber.client().await, &format!("DROP SUBSCRIPTION {}", self.publisher.name)).await;
+    }
+}
+
+/// A server that publishes or subscribes.
+fn logical() -> Server {
+    let settings = [
+        ("wal_level", "logical"),
+        ("max_replication_slots", "40"),
+        ("max_wal_senders", "40"),
+        ("max_worker_processes", "60"),
+        ("max_logical_replication_workers", "40"),
+        // how long a subscriber rests that has stopped
+        ("wal_retrieve_retry_interval", "100ms"),
+    ];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    Server::start(&private::Options { settings, ..private::Options::default() }).expect("a private server")
+}
+
+async fn eventually(client: &Client, sql: &str, what: &str) {
+    let since = Instant::now();
+    while ask(client, sql).await != "t" {
+        assert!(since.elapsed() < Duration::from_secs(30), "{what}: {sql}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+const USERS: &str = "operations:
+  - create_table:
+      name: users
+      columns: [{name: id, type: bigint, pk: true}, {name: name, type: text}, {name: price, type: integer, nullable: true}]
+";
+const USERS_CHANGE: &str = "operations:
+  - alter_column: {table: users, column: price, type: bigint, up: price * 100, down: price / 100}
+  - rename_column: {table: users, from: name, to: title}
+  - add_column: {table: users, column: {name: kind, type: text, default: \"'plain'\"}}
+  - create_table: {name: notes, columns: [{name: id, type: bigint, pk: true}, {name: note, type: text}]}
+";
+
+/// Writes through both versions.
+async fn write(database: &Database, round: u32) {
+    let (old, new) = (database.on("0001_before").await, database.on("0002_change").await);
+    let at = round * 100;
+    must(&old, &format!("INSERT INTO users SELECT {at} + n, 'old' || n, n FROM generate_series(1, 20) AS n")).await;
+    must(
+        &new,
+        &format!(
+            "INSERT INTO users (id, title, price) SELECT {at} + 50 + n, 'new' || n, n * 150 FROM generate_series(1, 20) AS n"
+        ),
+    )
+    .await;
+    must(&old, &format!("UPDATE users SET price = price + 1 WHERE id > {at} AND id % 3 = 0")).await;
+    must(&new, &format!("UPDATE users SET price = price + 50, title = title || '!' WHERE id > {at} AND id % 5 = 0")).await;
+    must(&new, &format!("DELETE FROM users WHERE id > {at} AND id % 7 = 0; INSERT INTO notes VALUES ({at}, 'x')")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b41_a_publication_of_all_tables_is_told_before_the_state_is_made() {
+    let pair = Pair::new().await;
+    let (publisher, subscriber) = (pair.publisher.client().await, pair.subscriber.client().await);
+    for admin in [&publisher, &subscriber] {
+        must(admin, "CREATE TABLE orders (id bigint PRIMARY KEY)").await;
+    }
+    must(&publisher, "INSERT INTO orders VALUES (1); CREATE PUBLICATION news FOR ALL TABLES").await;
+    pair.subscribe().await;
+    let all = both(USERS, USERS_CHANGE);
+
+    // every command that would make the state is refused
+    let error = pair.publisher.migrator().await.start(&all[..1], None, &mut Quiet).await.unwrap_err();
+    assert!(error.is_refused() && error.message().contains("publication news"), "{error}");
+    assert!(pair.publisher.migrator().await.complete(&mut Quiet).await.unwrap_err().is_refused());
+    assert_eq!(ask(&publisher, "SELECT to_regnamespace('diptych') IS NULL").await, "t", "nothing is made");
+    must(&publisher, "INSERT INTO orders VALUES (2)").await;
+    let mut rows = pair.compare("SELECT * FROM orders ORDER BY 1").await;
+
+    // followed
+    must(&subscriber, &statements(&error.to_string())).await;
+    let options = Options { published_state: PublishedState::Allow, ..Options::default() };
+    let mut migrator = Migrator::connect(&pair.publisher.config(), options).await.unwrap();
+    let mut told = Told::default();
+    migrator.start(&all[..1], None, &mut told).await.unwrap_or_else(|error| panic!("{error}"));
+    must(&subscriber, &statements(told.of("new tables"))).await;
+    migrator.complete(&mut Quiet).await.unwrap();
+    must(&pair.publisher.on("0001_before").await, "INSERT INTO users SELECT n, 'a', n FROM generate_series(1, 50) AS n").await;
+    let refresh = format!("ALTER SUBSCRIPTION {} REFRESH PUBLICATION WITH (copy_data = false)", pair.publisher.name);
+    must(&subscriber, &refresh).await;
+    pair.caught_up().await;
+
+    // once it is there, nobody is asked again; a rollback, then the whole way
+    for (round, completes) in [(1, false), (2, true)] {
+        let mut told = Told::default();
+        let mut migrator = pair.publisher.migrator().await;
+        migrator.start(&all, None, &mut told).await.unwrap_or_else(|error| panic!("{error}"));
+        must(&subscriber, &statements(told.of("at the first row with a column"))).await;
+        must(&subscriber, &statements(told.of("new tables"))).await;
+        must(&subscriber, &refresh).await;
+        write(&pair.publisher, round).await;
+        rows += pair.compare("SELECT * FROM users ORDER BY 1").await;
+        rows += pair.compare("SELECT * FROM notes ORDER BY 1").await;
+        let mut told = Told::default();
+        if completes {
+            migrator.complete(&mut told).await.unwrap_or_else(|error| panic!("{error}"));
+            pair.caught_up().await;
+            must(&subscriber, &statements(told.of("under other names from `complete` on"))).await;
+        } else {
+            migrator.rollback(&mut told).await.unwrap_or_else(|error| panic!("{error}"));
+            must(
+                &pair.publisher.on("0001_before").await,
+                "UPDATE users SET price = price + 1; INSERT INTO users VALUES (999, 'z', 1)",
+            )
+            .await;
+            pair.caught_up().await;
+            must(&subscriber, &statements(told.of("new columns no more"))).await;
+            must(&subscriber, &statements(told.of("new tables no more"))).await;
+            rows += pair.compare("SELECT * FROM users ORDER BY 1").await;
+        }
+    }
+    must(&pair.publisher.on("0002_change").await, "UPDATE users SET price = price + 7 WHERE id % 2 = 0; INSERT INTO users (id, title, price) VALUES (9999, 'z', 10000000000); INSERT INTO notes VALUES (1, 'y')").await;
+    rows += pair.compare("SELECT id, title, price, kind FROM users ORDER BY 1").await;
+    rows += pair.compare("SELECT * FROM notes ORDER BY 1").await;
+    println!("b41: a publication of all tables through start, rollback, start and complete: {rows} rows compared, 0 different");
+    pair.end().await;
+}
+
+#[test]
+fn b41_the_command_line_takes_the_hint() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let database = runtime.block_on(async {
+        let database = Database::new().await;
+        must(&database.client().await, "CREATE PUBLICATION news FOR ALL TABLES").await;
+        database
+    });
+    let (folder, url) = (Folder::new(&[("0001_before.yaml", USERS)]), server().url(&database.name));
+    refused(&folder.run(Some(&url), &["start"]), &["publication news", "--allow-published-state", "CREATE TABLE diptych.runs"]);
+    let output = folder.run(Some(&url), &["start", "--allow-published-state"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(folder.run(Some(&url), &["complete"]).status.success(), "nobody is asked again");
 }
