@@ -216,6 +216,7 @@ fn contract(chain: &Chain, table: &Physical<'_>, name: &str) -> Vec<Sql> {
             statements.extend(sync::remove(chain, table));
         }
         statements.extend(properties::carry_columns_again(table, &place));
+        statements.extend(super::replication::carry(chain, table));
         statements.extend(properties::put_down(chain, table));
         for name in &table.removed_constraints {
             let key = table.older.and_then(|older| older.constraints.get(name));

@@ -175,6 +175,7 @@ fn undo(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
     if table.needs_sync() {
         statements.extend(sync::remove(chain, table));
     }
+    statements.extend(replication::carry_back(chain, table));
     if table.is_partitioned() {
         for name in built(table) {
             statements.push(sql!("DROP INDEX IF EXISTS {}", qualified(&chain.base, name)));

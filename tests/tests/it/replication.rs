@@ -299,3 +299,179 @@ fn b41_the_command_line_takes_the_hint() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(folder.run(Some(&url), &["complete"]).status.success(), "nobody is asked again");
 }
+
+const LISTED: &str = "operations:
+  - create_table:
+      name: users
+      columns:
+        - {name: id, type: integer, pk: true}
+        - {name: name, type: text}
+        - {name: price, type: integer, nullable: true}
+        - {name: note, type: text, nullable: true}
+";
+const LISTED_CHANGE: &str = "operations:
+  - alter_column: {table: users, column: price, type: bigint, up: price * 100, down: price / 100}
+  - rename_column: {table: users, from: name, to: title}
+  - drop_column: {table: users, column: note, down: \"'-'\"}
+";
+const KEY_CHANGE: &str = "  - alter_column: {table: users, column: id, type: bigint, up: id, down: id}\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b42_a_list_of_columns_is_carried_over_by_complete_and_back_by_rollback() {
+    if diptych_tests::major() < 15 {
+        println!("b42: PostgreSQL 14 has no lists of columns");
+        return;
+    }
+    // the whole row of a list with a filter on the key; of one whose key is converted, so that no filter may read it
+    list_is_carried(LISTED_CHANGE, " WHERE (id <> 0)").await;
+    list_is_carried(&format!("{LISTED_CHANGE}{KEY_CHANGE}"), "").await;
+    println!("b42: two lists of columns, each through two rollbacks and a complete");
+}
+
+async fn list_is_carried(change: &str, filter: &str) {
+    let database = Database::of_owner("b42").await;
+    let owner = database.server.get_user().unwrap_or_default().to_owned();
+    let root = database.superuser().await;
+    must(&root, "SET search_path = shop").await;
+    let lists = async || {
+        let columns = "SELECT string_agg(attname, ',' ORDER BY attname) FROM pg_attribute JOIN pg_publication_rel ON attrelid = prrelid AND attnum = ANY (prattrs)";
+        let filter = "SELECT pg_get_expr(prqual, prrelid) FROM pg_publication_rel";
+        format!("{} {}", ask(&root, columns).await, ask(&root, filter).await)
+    };
+    let all = both(LISTED, change);
+    database.migrate(&all[..1]).await;
+    let old = database.on("0001_before").await;
+    must(&old, "INSERT INTO users SELECT n, 'a', n, 'b' FROM generate_series(1, 9) AS n").await;
+    must(&root, &format!("CREATE PUBLICATION news FOR TABLE users (id, name, price, note){filter}")).await;
+    let before = lists().await;
+
+    // the publication of another role is refused, and the hint leads out
+    let catalog = database.catalog().await;
+    let error = database.migrator().await.start(&all, None, &mut Quiet).await.unwrap_err();
+    assert!(error.is_refused() && error.message().contains("news (shop.users), which belongs to another role"), "{error}");
+    assert_eq!(statements(&error.to_string()), format!("ALTER PUBLICATION news OWNER TO {owner}"));
+    assert_eq!(catalog, database.catalog().await);
+    must(&root, &statements(&error.to_string())).await;
+
+    // rollback, of a list as it was and of one that had the new columns already
+    for lists_new in [false, true] {
+        let mut migrator = database.migrator().await;
+        migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(lists().await, before, "until complete the list is as it was");
+        if lists_new {
+            let shadow = ask(&root, "SELECT attname FROM pg_attribute WHERE attrelid = 'shop.users'::regclass AND attname LIKE '~_diptych~_new~_users~_price%' ESCAPE '~'").await;
+            must(&root, &format!("ALTER PUBLICATION news SET TABLE users (id, name, {shadow}, note){filter}")).await;
+        }
+        migrator.rollback(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(lists().await, before);
+        must(
+            &old,
+            "UPDATE users SET price = price + 1; DELETE FROM users WHERE id = 9; INSERT INTO users VALUES (9, 'a', 9, 'b')",
+        )
+        .await;
+    }
+
+    // complete: the key stays covered, the filter is what it was
+    let mut migrator = database.migrator().await;
+    migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    let mut told = Told::default();
+    migrator.complete(&mut told).await.unwrap_or_else(|error| panic!("{error}"));
+    assert!(told.of("lists of columns").contains("news (shop.users)"), "{:?}", told.0);
+    assert_eq!(lists().await, before.replace("id,name,note,price", "id,price,title"));
+    must(&database.on("0002_change").await, "UPDATE users SET price = price + 1; DELETE FROM users WHERE id = 1").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b42_a_filter_that_reads_what_goes_and_a_list_without_anything_else_are_refused() {
+    if diptych_tests::major() < 15 {
+        return;
+    }
+    for (publication, why) in [
+        (
+            "ALTER TABLE users REPLICA IDENTITY FULL; CREATE PUBLICATION news FOR TABLE users WHERE (price > 0)",
+            "whose filter reads it",
+        ),
+        (
+            "CREATE PUBLICATION news FOR TABLE users (id, price) WHERE (price > 0) WITH (publish = 'insert')",
+            "whose filter reads it",
+        ),
+        ("CREATE PUBLICATION news FOR TABLE users (note) WITH (publish = 'insert')", "which has no other column"),
+        ("CREATE PUBLICATION news FOR TABLE users (name)", "whose list of columns lacks some of it"),
+        (
+            "ALTER TABLE users REPLICA IDENTITY DEFAULT; CREATE PUBLICATION news FOR TABLE users WHERE (name <> '')",
+            "whose filter reads more than it",
+        ),
+        ("ALTER TABLE users REPLICA IDENTITY FULL; CREATE PUBLICATION news FOR TABLE users (id, name, price, note)", "is FULL"),
+    ] {
+        let database = Database::new().await;
+        let all = both(LISTED, LISTED_CHANGE);
+        database.migrate(&all[..1]).await;
+        let admin = database.client().await;
+        for statement in publication.split("; ") {
+            must(&admin, statement).await;
+        }
+        let catalog = database.catalog().await;
+        let error = database.migrator().await.start(&all, None, &mut Quiet).await.unwrap_err();
+        assert!(error.is_refused() && error.message().contains(why), "{publication}: {error}");
+        assert_eq!(catalog, database.catalog().await);
+        must(&admin, &statements(&error.to_string())).await;
+        database.migrate_on(&all).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b42_a_converted_table_that_subscribes_is_told_and_never_stops_at_complete() {
+    let pair = Pair::new().await;
+    let publisher = pair.publisher.client().await;
+    must(
+        &publisher,
+        "CREATE TABLE users (id bigint PRIMARY KEY, name text NOT NULL, price integer); CREATE PUBLICATION news FOR TABLE users",
+    )
+    .await;
+    must(&publisher, "INSERT INTO users SELECT n, 'a', n FROM generate_series(1, 20) AS n").await;
+    let all = both(USERS, USERS_CHANGE);
+    pair.subscriber.migrate(&all[..1]).await;
+    pair.subscribe().await;
+    let mut told = Told::default();
+    let mut migrator = pair.subscriber.migrator().await;
+    migrator.start(&all, None, &mut told).await.unwrap_or_else(|error| panic!("{error}"));
+    assert!(told.of("these subscriptions write").contains(&format!("{} (public.users)", pair.publisher.name)), "{:?}", told.0);
+    // until complete, what is applied is converted
+    must(&publisher, "INSERT INTO users VALUES (21, 'z', 21); UPDATE users SET price = price + 1 WHERE id < 5").await;
+    let rows = pair.compare("SELECT id, name, price FROM users ORDER BY 1").await;
+    let new = pair.subscriber.on("0002_change").await;
+    let wanted = ask(&publisher, "SELECT id, name, price * 100 FROM users ORDER BY 1").await;
+    assert_eq!(ask(&new, "SELECT id, title, price FROM users ORDER BY 1").await, wanted);
+    let error = migrator.complete(&mut Quiet).await.unwrap_err();
+    assert!(error.is_refused() && error.message().contains("these subscriptions write"), "{error}");
+    must(&publisher, "INSERT INTO users VALUES (22, 'z', 22)").await;
+    assert_eq!(pair.compare("SELECT id, name, price FROM users ORDER BY 1").await, 22, "it goes on");
+    let admin = pair.subscriber.client().await;
+    must(&admin, &statements(&error.to_string())).await;
+    migrator.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    // the publisher follows, and the subscription goes on
+    must(
+        &publisher,
+        "ALTER TABLE users ALTER COLUMN price TYPE bigint USING price * 100; ALTER TABLE users RENAME COLUMN name TO title",
+    )
+    .await;
+    must(&admin, &format!("ALTER SUBSCRIPTION {} ENABLE", pair.publisher.name)).await;
+    must(&publisher, "INSERT INTO users VALUES (23, 'z', 2300); UPDATE users SET price = price + 1 WHERE id > 15").await;
+    let rows = rows + pair.compare("SELECT id, title, price FROM users ORDER BY 1").await;
+    println!("b42: a converted table that subscribes: {rows} rows compared, 0 different");
+    pair.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b42_slots_of_other_plugins_are_told() {
+    let pair = Pair::new().await;
+    let all = both(USERS, USERS_CHANGE);
+    pair.publisher.migrate(&all[..1]).await;
+    let admin = pair.publisher.client().await;
+    let name = format!("slot_{}", pair.publisher.name);
+    must(&admin, &format!("SELECT pg_create_logical_replication_slot('{name}', 'test_decoding')")).await;
+    let mut told = Told::default();
+    pair.publisher.migrator().await.start(&all, None, &mut told).await.unwrap_or_else(|error| panic!("{error}"));
+    assert!(told.of("these slots decode every table").contains(&format!("{name} (test_decoding)")), "{:?}", told.0);
+    must(&admin, &format!("SELECT pg_drop_replication_slot('{name}')")).await;
+}
