@@ -17,6 +17,7 @@ mod enums;
 mod functions;
 mod preflight;
 mod rehearsal;
+mod replication;
 pub mod rollback;
 mod rows;
 mod scripts;

@@ -35,7 +35,7 @@ pub use error::{Error, Result};
 pub use executor::{Progress, Quiet};
 pub use folder::{Files, Missing, Problem};
 pub use lease::{Lease, LeaseGuard};
-pub use migrator::{Guard, Migrator, Options, Outcome};
+pub use migrator::{Guard, Migrator, Options, Outcome, PublishedState};
 pub use observer::Blocker;
 pub use status::{PendingVersion, Run, Status};
 pub use tokio_postgres;

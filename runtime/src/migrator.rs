@@ -12,8 +12,8 @@ use crate::lease;
 use crate::made;
 use crate::observer::Observer;
 use crate::session::{self, Server};
-pub use crate::state::VersionState;
 use crate::state::{self, Holders, Plans, Recorded, State};
+pub use crate::state::{PublishedState, VersionState};
 use crate::status::{self, Status};
 use diptych_core::Migration;
 use diptych_core::chain::Chain;
@@ -33,6 +33,8 @@ pub struct Options {
     pub guard: Guard,
     /// What becomes of a command where a migration that the database has applied is not among the recorded ones (refused).
     pub missing: Missing,
+    /// What becomes of the first command where a publication of all tables would publish the state (refused).
+    pub published_state: PublishedState,
 }
 
 /// What to do while processes hold a lease on the version that goes.
@@ -52,6 +54,7 @@ impl Default for Options {
             timeout: Duration::from_secs(600),
             guard: Guard::Wait(Duration::ZERO),
             missing: Missing::Refuse,
+            published_state: PublishedState::Refuse,
         }
     }
 }
@@ -155,7 +158,7 @@ impl Migrator {
     ///
     /// Where no version is live yet, nobody can use one: all but the last are completed on the way.
     pub async fn start(&mut self, migrations: &[Migration], to: Option<&str>, progress: &mut dyn Progress) -> Result<Outcome> {
-        state::prepare(&self.client).await?;
+        state::prepare(&self.client, self.options.published_state).await?;
         let token = self.take_run(Command::Start, progress).await?;
         let outcome = self.start_locked(migrations, to, token, progress).await;
         self.release().await;
@@ -258,7 +261,7 @@ impl Migrator {
 
     /// Removes a version, as soon as nobody is on it if the guard waits for that.
     async fn remove(&mut self, goes: Goes, progress: &mut dyn Progress) -> Result<Outcome> {
-        state::prepare(&self.client).await?;
+        state::prepare(&self.client, self.options.published_state).await?;
         let since = Instant::now();
         loop {
             let token = self.take_run(goes.command(), progress).await?;
@@ -318,7 +321,7 @@ impl Migrator {
     ///
     /// Where something is not as it was that cannot be put back: `rollback` is the way out.
     pub async fn repair(&mut self) -> Result<Outcome> {
-        state::prepare(&self.client).await?;
+        state::prepare(&self.client, self.options.published_state).await?;
         self.take_run(Command::Start, &mut Quiet).await?;
         let outcome = self.repair_locked().await;
         self.release().await;

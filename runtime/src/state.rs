@@ -14,6 +14,7 @@ use crate::introspect;
 use crate::lease::{self, Lease, host};
 use crate::made;
 use crate::observer::Blocker;
+use crate::text::printable;
 use diptych_core::adopt::adopt;
 use diptych_core::chain::{Chain, Version};
 use diptych_core::facts::Book;
@@ -217,14 +218,13 @@ async fn look(client: &Client) -> Result<Option<String>> {
         .hint("finish with that release; then remove its state and start anew: DROP SCHEMA diptych CASCADE"));
     }
     // without the rights that everybody needs here the functions are not as they should be
-    let row = client
-        .query_one(
-            "SELECT number, CASE WHEN pg_catalog.has_schema_privilege('public', 'diptych', 'USAGE') AND NOT EXISTS (\
-             SELECT FROM pg_catalog.pg_proc WHERE pronamespace = 'diptych'::pg_catalog.regnamespace AND proname IN ('lease', 'lease_end', 'gone') \
-             AND NOT pg_catalog.has_function_privilege('public', oid, 'EXECUTE')) THEN tool ELSE '' END FROM diptych.format",
-            &[],
-        )
-        .await?;
+    let format = "SELECT number, CASE WHEN pg_catalog.has_schema_privilege('public', 'diptych', 'USAGE') AND NOT EXISTS (\
+         SELECT FROM pg_catalog.pg_proc WHERE pronamespace = 'diptych'::pg_catalog.regnamespace AND proname IN ('lease', 'lease_end', 'gone') \
+         AND NOT pg_catalog.has_function_privilege('public', oid, 'EXECUTE')) THEN tool ELSE '' END FROM diptych.format";
+    let Some(row) = client.query_opt(format, &[]).await? else {
+        return Err(Error::refused("the state in schema `diptych` is empty: its tables were made for a subscriber")
+            .hint("migrate the publisher's database; if this one is no subscriber any more: DROP SCHEMA diptych CASCADE"));
+    };
     let format: i32 = row.get(0);
     if format > FORMAT {
         return Err(Error::refused(format!(
@@ -235,14 +235,32 @@ async fn look(client: &Client) -> Result<Option<String>> {
     Ok(Some(row.get(1)))
 }
 
+/// What becomes of the first command where a publication of all tables would publish the state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PublishedState {
+    /// It is refused: a native subscriber stops at the first row of a table that it lacks.
+    #[default]
+    Refuse,
+    /// It goes on: the subscribers have the tables.
+    Allow,
+}
+
+const TABLES: &str = include_str!("state/tables.sql");
 const FUNCTIONS: &str = concat!(include_str!("state/functions.sql"), include_str!("state/rehearsal.sql"));
 
 /// Makes the state's tables, and brings its functions to this release's. Raced by many at once: one after the other, by a lock that
 /// nobody waits in.
-pub(crate) async fn prepare(client: &Client) -> Result<()> {
+pub(crate) async fn prepare(client: &Client, published: PublishedState) -> Result<()> {
     // by their text, which may be another one within a release's own time as well
     let own = &format!("{} {:016x}", env!("CARGO_PKG_VERSION"), names::hash(FUNCTIONS));
-    while look(client).await?.as_ref() != Some(own) {
+    loop {
+        let there = look(client).await?;
+        if there.as_ref() == Some(own) {
+            return Ok(());
+        }
+        if there.is_none() && published == PublishedState::Refuse {
+            refuse_published(client).await?;
+        }
         if !try_lock(client, lock_key("prepare")).await? {
             tokio::time::sleep(Duration::from_millis(20)).await;
             continue;
@@ -251,16 +269,38 @@ pub(crate) async fn prepare(client: &Client) -> Result<()> {
         unlock(client, lock_key("prepare")).await?;
         made?;
     }
-    Ok(())
+}
+
+/// Nobody is sent the state unasked. It cannot be kept from a publication of all tables: only what is UNLOGGED is not published, and
+/// that is lost in a crash.
+async fn refuse_published(client: &Client) -> Result<()> {
+    let sql = "SELECT pg_catalog.format('%I', pubname) FROM pg_catalog.pg_publication WHERE puballtables ORDER BY pubname";
+    let names: Vec<String> = client.query(sql, &[]).await?.iter().map(|row| printable(row.get(0))).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let lines = TABLES.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("--"));
+    let tables = lines.collect::<Vec<_>>().join(" ");
+    Err(Error::refused(format!(
+        "all tables are published (publication {}), those in which the state is kept in schema `diptych` as well, and a native subscriber stops at the first row of a table that it lacks",
+        names.join(", ")
+    ))
+    .hint(format!(
+        "publish tables by their names, or make the state's tables on each subscriber and run `start --allow-published-state`; on the subscriber: {tables}"
+    )))
 }
 
 async fn prepare_locked(client: &Client, own: &str) -> Result<()> {
     let tables = match look(client).await? {
-        None => format!("{}; INSERT INTO diptych.format VALUES ({FORMAT}, '')", include_str!("state/tables.sql")),
+        None => format!("{TABLES}; INSERT INTO diptych.format VALUES ({FORMAT}, '')"),
         Some(_) => String::new(),
     };
-    let text =
-        format!("BEGIN; {tables}; {FUNCTIONS}; SELECT diptych.seal(); UPDATE diptych.format SET tool = {}; COMMIT", literal(own));
+    // where updates are published, a table without a key takes none but by its identity
+    let text = format!(
+        "BEGIN; {tables}; {FUNCTIONS}; SELECT diptych.seal(); ALTER TABLE diptych.format REPLICA IDENTITY FULL; \
+         UPDATE diptych.format SET tool = {}; COMMIT",
+        literal(own)
+    );
     let made = client.batch_execute(&text).await;
     if made.is_err() {
         let _ = client.batch_execute("ROLLBACK").await;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use diptych::{Migrator, Missing, Options};
+use diptych::{Migrator, Missing, Options, PublishedState};
 
 use crate::folder::{self, Survey};
 use crate::{Global, Lacking, Leaving, Project};
@@ -79,6 +79,11 @@ impl Context {
     /// The same for a command that may go on without files that are missing.
     pub(crate) async fn migrator_lacking(&self, lacking: Lacking) -> Result<Migrator, Failure> {
         self.connect(Options { missing: lacking.missing(), ..self.options() }).await
+    }
+
+    /// The same for a start.
+    pub(crate) async fn migrator_starting(&self, published_state: PublishedState, lacking: Lacking) -> Result<Migrator, Failure> {
+        self.connect(Options { published_state, missing: lacking.missing(), ..self.options() }).await
     }
 
     /// The same for a command that removes a version: held against the folder, unless its files may be missing.

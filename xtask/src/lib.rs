@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use diptych::core::{DeclaredSchema, Snapshot};
-use diptych::{Database, Guard, Missing};
+use diptych::{Database, Guard, Missing, PublishedState};
 
 use config::{Context, Failure};
 
@@ -134,6 +134,9 @@ enum Command {
         /// Stop at this version
         #[arg(long)]
         to: Option<String>,
+        /// Go on although a publication of all tables will publish the state: its subscribers have the tables of schema `diptych`
+        #[arg(long)]
+        allow_published_state: bool,
         #[command(flatten)]
         lacking: Lacking,
     },
@@ -201,7 +204,10 @@ fn dispatch(global: Global, command: Command, project: Option<Project>) -> Resul
             Command::Plan { command, to, json, lacking } => {
                 commands::plan::run(&context, &command, to.as_deref(), json, lacking).await
             }
-            Command::Start { to, lacking } => commands::start::run(&context, to.as_deref(), lacking).await,
+            Command::Start { to, allow_published_state, lacking } => {
+                let published_state = if allow_published_state { PublishedState::Allow } else { PublishedState::Refuse };
+                commands::start::run(&context, to.as_deref(), published_state, lacking).await
+            }
             Command::Complete(leaving) => commands::complete::run(&context, leaving).await,
             Command::Rollback(leaving) => commands::rollback::run(&context, leaving).await,
             Command::Repair => commands::repair::run(&context).await,

@@ -29,7 +29,13 @@ pub struct Options {
     pub bin_dir: Option<PathBuf>,
     /// Further settings for `postgresql.conf`.
     pub settings: Vec<(String, String)>,
+    /// What makes the data folder in the place of `initdb`, such as a copy of another server: a script for `sh`, which is run as the
+    /// server's user with the folder of programs in `$1`, the data folder that it makes in `$2`.
+    pub made_by: Option<String>,
 }
+
+/// What makes a data folder where nothing else is given.
+pub const INITDB: &str = r#""$1/initdb" --auth=trust --username=postgres --encoding=UTF8 --locale=C --no-sync -D "$2""#;
 
 /// Why there is no server.
 #[derive(Debug)]
@@ -64,12 +70,13 @@ impl std::error::Error for ServerError {
 }
 
 /// Makes the data folder, runs the server and outlives us: when our end of its input closes, however we end, it stops the server
-/// and removes everything. `$1` is the folder of programs, `$2` the data folder, `$3` the log, `$4` what to remove, `$5` settings.
+/// and removes everything. `$1` is the folder of programs, `$2` the data folder, `$3` the log, `$4` what to remove, `$5` settings,
+/// `$6` what makes the data folder.
 const WATCHDOG: &str = r#"
 trap '' INT HUP TERM
 cd "$4" || exit 1
 server=
-if [ -f "$2/PG_VERSION" ] || { "$1/initdb" --auth=trust --username=postgres --encoding=UTF8 --locale=C --no-sync -D "$2" </dev/null >>"$3" 2>&1 \
+if [ -f "$2/PG_VERSION" ] || { sh -c "$6" diptych-data "$1" "$2" </dev/null >>"$3" 2>&1 \
   && printf '%s' "$5" >>"$2/postgresql.conf"; }; then
   (trap - INT HUP TERM; exec "$1/postgres" -D "$2") </dev/null >>"$3" 2>&1 &
   server=$!
@@ -116,7 +123,7 @@ impl Server {
         for (name, value) in &options.settings {
             settings.push_str(&format!("{name} = '{}'\n", value.replace('\'', "''")));
         }
-        let mut watchdog = watch(folder, bin, owner, &settings)?;
+        let mut watchdog = watch(folder, bin, owner, &settings, options.made_by.as_deref().unwrap_or(INITDB))?;
         let lifeline = watchdog.stdin.take();
         let mut server = Server {
             folder: folder.to_owned(),
@@ -146,7 +153,7 @@ impl Server {
         fs::remove_file(self.data.join("postmaster.pid")).map_err(failed)?;
         let _ = fs::remove_file(self.folder.join(".s.PGSQL.5432.lock"));
         let _ = fs::remove_file(&self.log);
-        self.watchdog = watch(&self.folder, &self.bin, self.owner, "")?;
+        self.watchdog = watch(&self.folder, &self.bin, self.owner, "", INITDB)?;
         self.lifeline = self.watchdog.stdin.take();
         self.pid = self.wait_until_ready()?;
         Ok(())
@@ -231,7 +238,7 @@ impl Drop for Server {
 }
 
 /// Spawns the watchdog, as the server's user.
-fn watch(folder: &Path, bin: &Path, owner: Option<(u32, u32)>, settings: &str) -> Result<Child, ServerError> {
+fn watch(folder: &Path, bin: &Path, owner: Option<(u32, u32)>, settings: &str, made_by: &str) -> Result<Child, ServerError> {
     let mut command = Command::new("/bin/sh");
     command.current_dir(folder).env("LC_ALL", "C").env_remove("PGDATA");
     if let Some((uid, gid)) = owner {
@@ -240,7 +247,7 @@ fn watch(folder: &Path, bin: &Path, owner: Option<(u32, u32)>, settings: &str) -
     command
         .args(["-c", WATCHDOG, "diptych-watchdog"])
         .args([bin, &folder.join("data"), &folder.join("log"), folder])
-        .arg(settings)
+        .args([settings, made_by])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -20,6 +20,7 @@ pub fn complete(chain: &Chain) -> Plan {
     claims::checks_of_complete(chain, &tables, &mut steps);
     dependents::check_of_complete(chain, &tables, &mut steps);
     super::enums::checks_of_complete(chain, &tables, &mut steps);
+    super::replication::checks_of_complete(chain, &tables, &mut steps);
     for table in tables.iter().filter(|table| table.is_partitioned() && table.is_kept()) {
         index_new_partitions(chain, table, &mut steps);
     }
@@ -215,6 +216,7 @@ fn contract(chain: &Chain, table: &Physical<'_>, name: &str) -> Vec<Sql> {
             statements.extend(sync::remove(chain, table));
         }
         statements.extend(properties::carry_columns_again(table, &place));
+        statements.extend(super::replication::carry(chain, table));
         statements.extend(properties::put_down(chain, table));
         for name in &table.removed_constraints {
             let key = table.older.and_then(|older| older.constraints.get(name));
@@ -314,7 +316,7 @@ END
 }
 
 /// Columns get their final names; first aside where a name is still in use.
-fn rename_columns(table: &Physical<'_>, place: &Sql) -> Vec<Sql> {
+pub(super) fn rename_columns(table: &Physical<'_>, place: &Sql) -> Vec<Sql> {
     let rename = |from: &str, to: &str| sql!("ALTER TABLE {} RENAME COLUMN {} TO {}", place, ident(from), ident(to));
     let moved: Vec<(&String, &String)> = table.newer_names.iter().filter(|(logical, physical)| logical != physical).collect();
     let in_use = |name: &str| moved.iter().any(|(_, physical)| *physical == name);

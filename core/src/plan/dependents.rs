@@ -174,6 +174,7 @@ const GENERATED_COLUMNS: &str = "SELECT 'generated column ' || other.attname FRO
     WHERE (rule.oid IS NOT NULL OR (depend.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND depend.objid = depend.refobjid)) \
     AND other.attgenerated <> '' AND other.attname <> ALL (SELECT gone.attname FROM gone)";
 
-/// Whatever else there may be: publications with a list of columns, functions with a parsed body, statistics on several columns.
+/// Whatever else there may be: functions with a parsed body, statistics on several columns. What is in publications is carried, see
+/// `replication`.
 const OTHERS: &str = "SELECT depend.description FROM depend WHERE depend.classid <> ALL (ARRAY['pg_catalog.pg_rewrite', 'pg_catalog.pg_constraint', \
-    'pg_catalog.pg_class', 'pg_catalog.pg_policy', 'pg_catalog.pg_trigger', 'pg_catalog.pg_attrdef']::pg_catalog.regclass[])";
+    'pg_catalog.pg_class', 'pg_catalog.pg_policy', 'pg_catalog.pg_trigger', 'pg_catalog.pg_attrdef', 'pg_catalog.pg_publication_rel']::pg_catalog.regclass[])";

@@ -4,7 +4,9 @@ use crate::chain::Chain;
 use crate::enums;
 use crate::path::Path;
 use crate::plan::start::new_indexes;
-use crate::plan::{Action, Phase, Steps, Verdict, claims, clauses, dependents, functions, rehearsal, rows, surroundings};
+use crate::plan::{
+    Action, Phase, Steps, Verdict, claims, clauses, dependents, functions, rehearsal, replication, rows, surroundings,
+};
 use crate::schema::{Column, Constraint};
 use crate::shadow::Physical;
 use crate::sql::{Sql, ident, join, literal};
@@ -61,6 +63,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     clauses::known(chain, tables, steps);
     super::enums::checks(chain, tables, steps);
     surroundings::checks(chain, tables, steps);
+    replication::checks(chain, tables, steps);
     of_tables(chain, tables, 0, steps);
     if chain.older.is_some() && chain.stage.scripts_of(Moment::Start).next().is_none() {
         functions::checks(chain, tables, Phase::Preflight, steps);

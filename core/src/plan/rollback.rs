@@ -2,7 +2,7 @@
 
 use crate::chain::Chain;
 use crate::hazard::Hazard;
-use crate::plan::{Action, Command, Felt, Lock, Phase, Plan, Steps, When, dependents, exclusive};
+use crate::plan::{Action, Command, Felt, Lock, Phase, Plan, Steps, When, dependents, exclusive, replication};
 use crate::schema::Constraint;
 use crate::shadow::{Physical, layout};
 use crate::sql::{Sql, ident, join, qualified};
@@ -15,6 +15,7 @@ pub fn rollback(chain: &Chain) -> Plan {
     let mut steps = Steps::new();
     let (views, scratch) = (&chain.newer.views, views::scratch(&chain.newer));
     dependents::check_views(views, &mut steps);
+    replication::checks_of_rollback(chain, &tables, &mut steps);
     let scripts: Vec<_> = chain.stage.scripts_of(Moment::Start).collect();
     let title = format!("drop the unfinished schema of `{}`", chain.newer.name);
     for group in chain.newer.relations.chunks(views::GROUP) {
@@ -174,6 +175,7 @@ fn undo(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
     if table.needs_sync() {
         statements.extend(sync::remove(chain, table));
     }
+    statements.extend(replication::carry_back(chain, table));
     if table.is_partitioned() {
         for name in built(table) {
             statements.push(sql!("DROP INDEX IF EXISTS {}", qualified(&chain.base, name)));

@@ -1,4 +1,4 @@
-//! What stands around a table and is not in the model: row security, partitions, publications, the application's triggers.
+//! What stands around a table and is not in the model: row security, partitions, the application's triggers.
 
 use crate::chain::Chain;
 use crate::path::Path;
@@ -134,14 +134,6 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
         "rename them, so that they begin with a letter from a to z: ALTER TRIGGER … ON … RENAME TO …",
         Verdict::Refuse,
     );
-    push(
-        steps,
-        "no subscriber is surprised by a new column",
-        (!widened.is_empty()).then(|| publications(chain, &widened)),
-        "these publications have the tables, and a native subscriber stops at the first row with a column that it lacks",
-        "add the new columns to the subscriber's tables first, by the names that `plan` shows, or give the publication a list of columns",
-        Verdict::Warn,
-    );
 }
 
 /// Who else may create in the schemas where conversions find their names. What somebody puts there may fit better than what was meant:
@@ -192,11 +184,11 @@ fn is_changed(table: &Physical<'_>) -> bool {
             && table.removed_indexes.is_empty())
 }
 
-fn names(tables: &[Physical<'_>], wanted: impl Fn(&Physical<'_>) -> bool) -> Vec<Sql> {
+pub(super) fn names(tables: &[Physical<'_>], wanted: impl Fn(&Physical<'_>) -> bool) -> Vec<Sql> {
     tables.iter().filter(|table| wanted(table)).map(|table| literal(&table.name)).collect()
 }
 
-fn push(steps: &mut Steps, title: &str, query: Option<Sql>, refusal: &str, hint: &str, verdict: Verdict) {
+pub(super) fn push(steps: &mut Steps, title: &str, query: Option<Sql>, refusal: &str, hint: &str, verdict: Verdict) {
     if let Some(sql) = query {
         let action = Action::Check { sql, refusal: refusal.to_owned(), hint: hint.to_owned(), verdict };
         steps.push(Phase::Preflight, title, action);
@@ -249,13 +241,4 @@ fn may_silence(chain: &Chain) -> Sql {
     } else {
         "(SELECT role.rolsuper FROM pg_catalog.pg_roles AS role WHERE role.rolname = current_user)"
     })
-}
-
-fn publications(chain: &Chain, names: &[Sql]) -> Sql {
-    sql!(
-        "SELECT pg_catalog.format('%s (%s)', published.pubname, published.tablename) FROM pg_catalog.pg_publication_tables AS published \
-         WHERE published.schemaname = {} AND published.tablename IN ({})",
-        literal(&chain.base),
-        join(names.iter().cloned(), ", ")
-    )
 }

@@ -24,6 +24,7 @@ mod preflight;
 mod property;
 mod race;
 mod rehearsal;
+mod replication;
 mod rights;
 mod roles;
 mod scripts;
