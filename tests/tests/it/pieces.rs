@@ -127,3 +127,41 @@ async fn b39_partitions_may_go_while_they_are_filled_and_indexed() {
         }
     }
 }
+
+/// Notes what is warned of.
+#[derive(Default)]
+struct Warned(Vec<String>);
+
+impl diptych::Progress for Warned {
+    fn warning(&mut self, warning: &diptych::Error) {
+        self.0.push(warning.to_string());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b22_many_partitions_are_told_with_the_time_that_they_take() {
+    for (partitions, is_told) in [(40, false), (1000, true)] {
+        let database = Database::new().await;
+        let all = [migration("0001_before", BEFORE), migration("0002_change", CHANGE)];
+        database.migrate(&all[..1]).await;
+        let admin = database.client().await;
+        let create = format!(
+            "DO 'BEGIN FOR n IN 1..{partitions} LOOP EXECUTE format(''CREATE TABLE piece_%s PARTITION OF events FOR VALUES IN (%s)'', n, n); END LOOP; END'"
+        );
+        must(&admin, &create).await;
+        let mut warned = Warned::default();
+        // looked at alone: the change itself would take its time
+        let mut migrator = database.migrator().await;
+        let plan = migrator.plan(diptych::core::plan::Command::Start, &all, None).await.unwrap().expect("a plan");
+        assert!(plan.steps.iter().any(|step| step.title == "partitioned tables change within the lock budget"));
+        must(&admin, "BEGIN; LOCK TABLE events IN ACCESS SHARE MODE").await;
+        let options = diptych::Options { timeout: std::time::Duration::from_secs(1), ..diptych::Options::default() };
+        let mut patient = diptych::Migrator::connect(&database.config(), options).await.unwrap();
+        let error = patient.start(&all, None, &mut warned).await.unwrap_err();
+        assert!(error.is_timeout(), "{error}");
+        let words = format!("events ({} partitions, about ", partitions + 1);
+        assert_eq!(warned.0.iter().any(|text| text.contains(&words)), is_told, "{:?}", warned.0);
+        must(&admin, "ROLLBACK").await;
+        migrator.rollback(&mut Quiet).await.unwrap();
+    }
+}
