@@ -244,3 +244,76 @@ async fn b40_the_time_holds_when_something_fails_and_without_a_second_session() 
         must(&other, &format!("ALTER ROLE {role} CONNECTION LIMIT -1")).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn eight_hundred_columns_of_which_forty_are_converted() {
+    let columns: Vec<String> = (0..800).map(|n| format!("{{name: c{n}, type: integer, nullable: true}}")).collect();
+    let before = format!(
+        "operations: [{{create_table: {{name: wide, columns: [{{name: id, type: bigint, pk: true}}, {}]}}}}]",
+        columns.join(", ")
+    );
+    let change: Vec<String> = (0..40)
+        .map(|n| format!("{{alter_column: {{table: wide, column: c{n}, type: bigint, up: c{n} * 2, down: c{n} / 2}}}}"))
+        .collect();
+    let all = [migration("0001_before", &before), migration("0002_change", &format!("operations: [{}]", change.join(", ")))];
+    let database = Database::new().await;
+    database.migrate(&all[..1]).await;
+    let old = database.on("0001_before").await;
+    must(&old, "INSERT INTO wide (id, c0, c39, c799) SELECT n, n, n, n FROM generate_series(1, 2000) AS n").await;
+    let since = Instant::now();
+    database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
+    let started = since.elapsed();
+    let new = database.on("0002_change").await;
+    must(&new, "INSERT INTO wide (id, c0, c39, c799) VALUES (9000, 8, 8, 8)").await;
+    must(&old, "UPDATE wide SET c39 = 5 WHERE id = 1").await;
+    assert_eq!(ask(&new, "SELECT c0, c39, c799 FROM wide WHERE id = 1").await, "2|10|1");
+    assert_eq!(ask(&old, "SELECT c0, c39, c799 FROM wide WHERE id = 9000").await, "4|4|8");
+    let since = Instant::now();
+    database.migrator().await.complete(&mut Quiet).await.unwrap();
+    println!("800 columns, 40 converted: start {} ms, complete {} ms", started.as_millis(), since.elapsed().as_millis());
+    assert_eq!(ask(&new, "SELECT sum(c0), sum(c39) FROM wide").await, "4002008|4002016");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_of_connections_stops_no_run() {
+    let settings = [("max_connections".to_owned(), "20".to_owned())].to_vec();
+    let own = Server::start(&own::Options { settings, ..own::Options::default() }).expect("a private server");
+    let database = Database::at(&own.config("postgres"), "public").await;
+    let all = both(
+        "{alter_column: {table: users, column: age, type: bigint, up: 'CASE WHEN pg_sleep(0.001) IS NULL THEN 0 ELSE age END', down: age}}",
+    );
+    database.migrate(&all[..1]).await;
+    let admin = database.client().await;
+    must(&admin, "INSERT INTO users SELECT n, 'n', n FROM generate_series(1, 2000) AS n").await;
+    let run = {
+        let (database, all) = (database.clone(), all.clone());
+        tokio::spawn(async move {
+            let outcome = started(&database, &all, 60).await;
+            (outcome, database.migrator().await)
+        })
+    };
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let (mut sessions, mut refused) = (Vec::new(), 0);
+    while !run.is_finished() {
+        match database.config().connect(diptych::tokio_postgres::NoTls).await {
+            Ok((client, connection)) => {
+                tokio::spawn(connection);
+                sessions.push(client);
+            }
+            Err(_) => {
+                refused += 1;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                // one leaves, so that the tool finds a place when it comes again
+                if refused % 10 == 0 {
+                    sessions.pop();
+                }
+            }
+        }
+    }
+    println!("storm: {} sessions of applications, {refused} refused", sessions.len());
+    drop(sessions);
+    let Ok(((outcome, told, _), mut migrator)) = run.await else { panic!("no place for the next command") };
+    outcome.unwrap();
+    assert!(told.warnings.is_empty() && refused > 0, "{refused}: {:?}", told.warnings);
+    migrator.complete(&mut Quiet).await.unwrap();
+}
