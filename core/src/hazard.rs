@@ -55,7 +55,9 @@ impl Hazard {
             Hazard::ForeignKeyDrop => {
                 "the foreign key's two tables are locked in one moment: under long transactions that moment may not come within --timeout, and the command has to be run again"
             }
-            Hazard::Standby => "a query on a hot standby that uses this table may be cancelled when the lock is replayed there",
+            Hazard::Standby => {
+                "a query on a hot standby may be cancelled when this is replayed there: by the lock, by rows that are cleaned up behind its snapshot, or by a page that it is at (40001; seen: about ten short queries in a whole migration, longest wait 4.9 s); hot_standby_feedback and max_standby_streaming_delay decide how many"
+            }
             Hazard::PreparedOnBase => {
                 "a prepared `SELECT *` on the base table itself fails once (cached plan must not change result type); through a version's view it goes on"
             }

@@ -80,9 +80,22 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     }
 }
 
+/// Servers that follow this one as a whole.
+const STANDBYS: &str = "SELECT pg_catalog.concat(sender.application_name, ' ' || pg_catalog.host(sender.client_addr)) FROM pg_catalog.pg_stat_replication AS sender \
+    WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_replication_slots AS slot WHERE slot.active_pid = sender.pid AND slot.slot_type = 'logical') \
+    AND sender.state IN ('streaming', 'catchup') ORDER BY 1";
+
 /// Looked at before complete gives columns and tables their names.
 pub(super) fn checks_of_complete(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     let renamed: Vec<_> = tables.iter().filter(|table| table.is_kept() && !after_complete(table).is_empty()).collect();
+    push(
+        steps,
+        "nobody who only reads a standby is forgotten",
+        chain.older.is_some().then(|| Sql::trusted(STANDBYS)),
+        "standbys follow this server, and who only reads there has no lease: the version that goes is gone for them as well",
+        "see that nothing which reads a standby is on it any more",
+        Verdict::Warn,
+    );
     push(
         steps,
         "the subscribers' tables follow",
