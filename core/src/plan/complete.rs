@@ -255,6 +255,10 @@ fn contract(chain: &Chain, table: &Physical<'_>, name: &str) -> Vec<Sql> {
     if table.is_kept() {
         statements.extend(rename_columns(table, &place));
         statements.extend(final_constraints(chain, table, &place));
+        if chain.server >= 18 {
+            let given = table.added.iter().filter(|added| !added.column.nullable);
+            statements.extend(given.map(|added| name_not_null(table, &place, &added.column.name)));
+        }
         statements.extend(properties::take_up(table));
         statements.extend(properties::name_index_columns(table, &place));
         statements.extend(final_identity(table, newer, &place));
@@ -262,6 +266,12 @@ fn contract(chain: &Chain, table: &Physical<'_>, name: &str) -> Vec<Sql> {
         statements.extend(comments(table, newer, &place));
     }
     statements
+}
+
+/// The name that PostgreSQL would give a column's NOT NULL where the table is created.
+fn name_not_null(table: &Physical<'_>, place: &Sql, column: &str) -> Sql {
+    let wanted = names::object_name(table.final_name().unwrap_or(&table.name), Some(column), "not_null");
+    sql!("SELECT diptych.name_not_null({}, {}, {})", literal(place.as_str()), literal(column), literal(&wanted))
 }
 
 /// How an identity's sequence is handed over.

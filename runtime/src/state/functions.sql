@@ -444,3 +444,15 @@ BEGIN
   END LOOP;
 END
 $body$;
+
+-- A NOT NULL has a name from PostgreSQL 18 on, which it got when its column was called otherwise.
+CREATE OR REPLACE FUNCTION diptych.name_not_null(place text, name text, wanted text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE so_far text;
+BEGIN
+  SELECT con.conname INTO so_far FROM pg_constraint AS con JOIN pg_attribute AS attribute ON attribute.attrelid = con.conrelid AND attribute.attnum = con.conkey[1]
+  WHERE con.conrelid = place::regclass AND con.contype = 'n' AND attribute.attname = $2;
+  IF so_far <> wanted AND NOT EXISTS (SELECT FROM pg_constraint AS con WHERE con.conrelid = place::regclass AND con.conname = wanted) THEN
+    EXECUTE format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', place::regclass, so_far, wanted);
+  END IF;
+END
+$body$;

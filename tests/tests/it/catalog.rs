@@ -451,3 +451,20 @@ async fn b16_what_is_made_anew_gets_nothing_of_what_it_replaces() {
     database.migrate_on(&all).await;
     assert_as_fresh(&database, &all, "COMMENT ON CONSTRAINT one_mail ON users IS 'one mail'", "made anew").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_of_not_nulls_are_those_of_a_table_that_is_created() {
+    let change = "{alter_column: {table: users, column: name, type: varchar(90), nullable: false, up: name, down: name}}, \
+        {add_column: {table: users, column: {name: nick, type: text, default: \"'x'\"}}}, {add_column: {table: users, column: {name: age_next, type: integer}, up: age + 1}}, \
+        {alter_column: {table: events, column: amount, type: bigint, up: amount, down: amount}}";
+    let all = both(change);
+    let (database, admin) = database().await;
+    database.migrate_on(&all).await;
+    let ours = "SELECT count(*) FROM pg_constraint WHERE conname LIKE '%diptych%'";
+    assert_eq!(ask(&admin, ours).await, "0");
+    // 18 and newer have names for them
+    if diptych_tests::major() >= 18 {
+        let names = "SELECT string_agg(conname, ', ' ORDER BY conname) FROM pg_constraint WHERE contype = 'n' AND conrelid = 'users'::regclass";
+        assert!(ask(&admin, names).await.contains("users_age_next_not_null"), "{}", ask(&admin, names).await);
+    }
+}
