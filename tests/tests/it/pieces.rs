@@ -139,6 +139,35 @@ impl diptych::Progress for Warned {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn b39_partitions_may_go_in_the_middle_of_their_own_backfill() {
+    for statement in ["DROP TABLE piece_{n}", "ALTER TABLE events DETACH PARTITION piece_{n}"] {
+        let (database, mut all) = begun().await;
+        let slow = CHANGE.replace("up: amount * 100", "up: 'CASE WHEN pg_sleep(0.0002) IS NULL THEN 0 ELSE amount * 100 END'");
+        all[1] = migration("0002_change", &slow);
+        all[1].operations.remove(1);
+        let run = {
+            let (database, all) = (database.clone(), all.clone());
+            tokio::spawn(async move { database.migrator().await.start(&all, None, &mut Quiet).await.map(drop) })
+        };
+        let admin = database.client().await;
+        must(&admin, "SET deadlock_timeout = '10s'").await;
+        // each one as soon as it is the one that is filled
+        let at =
+            "SELECT coalesce((SELECT block > 0 FROM diptych.backfill WHERE step LIKE '% ' || 'piece_{n}'::regclass::oid), false)";
+        for number in [2, 3] {
+            while !run.is_finished() && ask(&admin, &at.replace("{n}", &number.to_string())).await != "t" {
+                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            }
+            assert!(!run.is_finished(), "it was too fast");
+            assert_eq!(ask(&admin, &statement.replace("{n}", &number.to_string())).await, "");
+        }
+        run.await.expect("the run").unwrap_or_else(|error| panic!("{statement}: {error}"));
+        database.migrator().await.complete(&mut Quiet).await.unwrap();
+        assert_eq!(ask(&database.on("0002_change").await, "SELECT count(*), min(amount) FROM events").await, "4000|100");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn b22_many_partitions_are_told_with_the_time_that_they_take() {
     for (partitions, is_told) in [(40, false), (1000, true)] {
         let database = Database::new().await;
