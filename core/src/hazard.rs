@@ -23,7 +23,7 @@ pub enum Hazard {
     SyncCost,
     /// A foreign key's drop needs both of its tables at one moment.
     ForeignKeyDrop,
-    /// Readers on a hot standby may be cancelled when it replays the lock.
+    /// Readers on a hot standby may be cancelled when it replays a lock or a cleanup.
     Standby,
     /// Prepared statements that name the base table rather than a version's view.
     PreparedOnBase,
@@ -55,7 +55,9 @@ impl Hazard {
             Hazard::ForeignKeyDrop => {
                 "the foreign key's two tables are locked in one moment: under long transactions that moment may not come within --timeout, and the command has to be run again"
             }
-            Hazard::Standby => "a query on a hot standby that uses this table may be cancelled when the lock is replayed there",
+            Hazard::Standby => {
+                "a query on a hot standby that uses this table may be cancelled, or its session ended, when the standby replays the lock, or what was cleaned up behind rows that the query may still see: it has to be retried"
+            }
             Hazard::PreparedOnBase => {
                 "a prepared `SELECT *` on the base table itself fails once (cached plan must not change result type); through a version's view it goes on"
             }
