@@ -23,7 +23,7 @@ pub enum Hazard {
     SyncCost,
     /// A foreign key's drop needs both of its tables at one moment.
     ForeignKeyDrop,
-    /// Readers on a hot standby may be cancelled when it replays the lock.
+    /// Readers on a hot standby may be cancelled when it replays a lock or a cleanup.
     Standby,
     /// Prepared statements that name the base table rather than a version's view.
     PreparedOnBase,
@@ -56,7 +56,7 @@ impl Hazard {
                 "the foreign key's two tables are locked in one moment: under long transactions that moment may not come within --timeout, and the command has to be run again"
             }
             Hazard::Standby => {
-                "a query on a hot standby may be cancelled when this is replayed there: by the lock, by rows that are cleaned up behind its snapshot, or by a page that it is at (40001; seen: about ten short queries in a whole migration, longest wait 4.9 s); hot_standby_feedback and max_standby_streaming_delay decide how many"
+                "a query on a hot standby that uses this table may be cancelled, or its session ended, when the standby replays the lock, or what was cleaned up behind rows that the query may still see: it has to be retried"
             }
             Hazard::PreparedOnBase => {
                 "a prepared `SELECT *` on the base table itself fails once (cached plan must not change result type); through a version's view it goes on"

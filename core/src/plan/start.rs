@@ -263,7 +263,10 @@ fn backfill(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
             vacuum: sql!("VACUUM (INDEX_CLEANUP off, TRUNCATE off) {}", place),
         },
     );
-    step.path(sync::path(chain, Direction::Up)).lock("row locks, at most 250 ms each").hazard(Hazard::RepeatableRead);
+    step.path(sync::path(chain, Direction::Up))
+        .lock("row locks, at most 250 ms each")
+        .hazard(Hazard::RepeatableRead)
+        .hazard(Hazard::Standby);
     if sync::has_sub_select(table) {
         step.hazard(Hazard::SubSelect);
     }

@@ -1,11 +1,15 @@
 //! Replication is part of production: publications and native subscribers, physical standbys that are read and promoted, `pg_upgrade`.
 
+mod lists;
+mod standby;
+
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use diptych::core::Migration;
 use diptych::{Migrator, Options, Progress, PublishedState, Quiet};
-use diptych_tests::{Database, ask, migration, must, server};
+use diptych_tests::{Database, Work, ask, migration, must, server};
 use diptych_xtask::server::{self as private, Server};
 use tokio_postgres::Client;
 use tokio_postgres::config::Host;
@@ -31,6 +35,27 @@ impl Told {
     }
 }
 
+/// The folders of server programs that can be had here, those of the suite's own server first, then the newest.
+fn folders() -> Vec<PathBuf> {
+    let cache = std::env::var_os("DIPTYCH_PG_CACHE").map_or_else(|| PathBuf::from("/var/tmp/diptych-postgres"), PathBuf::from);
+    let mut found: Vec<PathBuf> = [(PathBuf::from("/usr/lib/postgresql"), "bin"), (cache, "native/bin")]
+        .iter()
+        .flat_map(|(parent, rest)| {
+            std::fs::read_dir(parent).into_iter().flatten().flatten().map(move |entry| entry.path().join(rest))
+        })
+        .collect();
+    found.sort_by_key(|folder| std::cmp::Reverse(major_of(folder)));
+    found.insert(0, server().bin_dir().to_owned());
+    found
+}
+
+/// The major version of the server in a folder of programs.
+fn major_of(folder: &std::path::Path) -> u32 {
+    let output = std::process::Command::new(folder.join("postgres")).arg("--version").output();
+    let text = output.map(|output| text(&output.stdout)).unwrap_or_default();
+    text.split(|c: char| !c.is_ascii_digit()).find_map(|part| part.parse().ok()).unwrap_or_default()
+}
+
 /// The statements that a hint ends with.
 fn statements(told: &str) -> String {
     let hint = told.split_once("\nhint: ").unwrap_or_else(|| panic!("no hint: {told}")).1;
@@ -39,76 +64,6 @@ fn statements(told: &str) -> String {
 
 fn both(before: &str, change: &str) -> [Migration; 2] {
     [migration("0001_before", before), migration("0002_change", change)]
-}
-
-const LOOSE: &str = "operations:
-  - create_table: {name: words, columns: [{name: word, type: text}, {name: price, type: integer}]}
-  - create_table: {name: events, partition_by: LIST (kind), columns: [{name: id, type: bigint}, {name: kind, type: integer}, {name: price, type: integer}]}
-";
-const LOOSE_CHANGE: &str = "operations:
-  - alter_column: {table: words, column: price, type: bigint, up: price * 100, down: price / 100}
-  - alter_column: {table: events, column: price, type: bigint, up: price * 100, down: price / 100}
-";
-
-#[tokio::test(flavor = "multi_thread")]
-async fn b28_a_published_table_without_replica_identity_is_refused_before_it_is_filled() {
-    let publications = [
-        ("CREATE PUBLICATION news FOR TABLE words, events", "events_1 events_2 words"),
-        ("CREATE PUBLICATION news FOR TABLE words, events WITH (publish_via_partition_root)", "events_1 events_2 words"),
-        ("CREATE PUBLICATION news FOR TABLE events_1", "events_1"),
-        ("CREATE PUBLICATION news FOR TABLE words WITH (publish = 'insert')", ""),
-    ];
-    for (publication, named) in publications {
-        let database = Database::new().await;
-        let all = both(LOOSE, LOOSE_CHANGE);
-        database.migrate(&all[..1]).await;
-        let admin = database.client().await;
-        must(&admin, "CREATE TABLE events_1 PARTITION OF events FOR VALUES IN (1); CREATE TABLE events_2 PARTITION OF events FOR VALUES IN (2)").await;
-        must(&admin, "INSERT INTO words VALUES ('a', 1); INSERT INTO events VALUES (1, 1, 1), (2, 2, 2)").await;
-        must(&admin, publication).await;
-        let before = database.catalog().await;
-        let mut migrator = database.migrator().await;
-        if !named.is_empty() {
-            let error = migrator.start(&all, None, &mut Quiet).await.unwrap_err();
-            assert!(error.is_refused() && error.message().contains("replica identity"), "{error}");
-            assert_eq!(before, database.catalog().await, "nothing is changed");
-            let mends = statements(&error.to_string());
-            let wanted: Vec<String> =
-                named.split(' ').map(|table| format!("ALTER TABLE public.{table} REPLICA IDENTITY FULL")).collect();
-            assert_eq!(mends, wanted.join("; "));
-            must(&admin, &mends).await;
-        }
-        migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{publication}: {error}"));
-        migrator.complete(&mut Quiet).await.unwrap();
-        assert_eq!(ask(&admin, "SELECT price FROM words UNION SELECT price FROM events ORDER BY 1").await, "100;200");
-    }
-    // a key counts, until it is no identity any more
-    let database = Database::new().await;
-    let all = both(
-        "operations: [{create_table: {name: words, columns: [{name: id, type: bigint, pk: true}, {name: price, type: integer}]}}]",
-        "operations: [{alter_column: {table: words, column: price, type: bigint, up: price * 100, down: price / 100}}]",
-    );
-    database.migrate(&all[..1]).await;
-    let admin = database.client().await;
-    must(&admin, "INSERT INTO words VALUES (1, 1); CREATE PUBLICATION news FOR ALL TABLES").await;
-    must(&admin, "ALTER TABLE words REPLICA IDENTITY NOTHING").await;
-    let mut migrator = database.migrator().await;
-    assert!(migrator.start(&all, None, &mut Quiet).await.unwrap_err().is_refused());
-    must(&admin, "ALTER TABLE words REPLICA IDENTITY DEFAULT").await;
-    migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_publication_of_partitions_is_told_with_the_subscribers_statements() {
-    let database = Database::new().await;
-    let all = both(LOOSE, LOOSE_CHANGE);
-    database.migrate(&all[..1]).await;
-    let admin = database.client().await;
-    must(&admin, "CREATE TABLE events_1 PARTITION OF events FOR VALUES IN (1); ALTER TABLE events_1 REPLICA IDENTITY FULL; CREATE PUBLICATION news FOR TABLE events_1").await;
-    let mut told = Told::default();
-    database.migrator().await.start(&all, None, &mut told).await.unwrap_or_else(|error| panic!("{error}"));
-    let told = statements(told.of("native subscriber"));
-    assert!(told.starts_with("ALTER TABLE public.events_1 ADD COLUMN \"_diptych_new_events_price_0002_change_"), "{told}");
 }
 
 /// A database that publishes, and one on another server that subscribes.
@@ -134,6 +89,16 @@ impl Pair {
         let connection = format!("host={} user=postgres dbname={name}", folder.display());
         let sql = format!("CREATE SUBSCRIPTION {name} CONNECTION '{connection}' PUBLICATION news");
         must(&self.subscriber.client().await, &sql).await;
+        self.copied().await;
+    }
+
+    /// Lets the subscriber take the tables that have come to the publication since.
+    async fn refresh(&self) {
+        must(&self.subscriber.client().await, &format!("ALTER SUBSCRIPTION {} REFRESH PUBLICATION", self.publisher.name)).await;
+        self.copied().await;
+    }
+
+    async fn copied(&self) {
         let ready = "SELECT count(*) > 0 AND bool_and(srsubstate = 'r') FROM pg_subscription_rel";
         eventually(&self.subscriber.client().await, ready, "the first copy").await;
         self.caught_up().await;
@@ -142,7 +107,7 @@ impl Pair {
     /// Waits until the subscriber has applied all that the publisher has done so far.
     async fn caught_up(&self) {
         let admin = self.publisher.client().await;
-        let now = ask(&admin, "SELECT pg_current_wal_insert_lsn()").await;
+        let now = position(&admin).await;
         let sql = format!(
             "SELECT count(*) = 1 AND bool_and(replay_lsn >= '{now}') FROM pg_stat_replication WHERE application_name = '{}'",
             self.publisher.name
@@ -165,6 +130,13 @@ impl Pair {
     }
 }
 
+/// Where the log ends with all that was done so far, on disk.
+async fn position(admin: &Client) -> String {
+    must(admin, "SET synchronous_commit = on").await;
+    must(admin, "SELECT pg_logical_emit_message(true, 'here', '')").await;
+    ask(admin, "SELECT pg_current_wal_flush_lsn()").await
+}
+
 /// A server that publishes or subscribes.
 fn logical() -> Server {
     let settings = [
@@ -183,7 +155,7 @@ fn logical() -> Server {
 async fn eventually(client: &Client, sql: &str, what: &str) {
     let since = Instant::now();
     while ask(client, sql).await != "t" {
-        assert!(since.elapsed() < Duration::from_secs(30), "{what}: {sql}");
+        assert!(since.elapsed() < Duration::from_secs(30), "{what}: {sql}: {}", ask(client, sql).await);
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -245,9 +217,7 @@ async fn b41_a_publication_of_all_tables_is_told_before_the_state_is_made() {
     must(&subscriber, &statements(told.of("new tables"))).await;
     migrator.complete(&mut Quiet).await.unwrap();
     must(&pair.publisher.on("0001_before").await, "INSERT INTO users SELECT n, 'a', n FROM generate_series(1, 50) AS n").await;
-    let refresh = format!("ALTER SUBSCRIPTION {} REFRESH PUBLICATION WITH (copy_data = false)", pair.publisher.name);
-    must(&subscriber, &refresh).await;
-    pair.caught_up().await;
+    pair.refresh().await;
 
     // once it is there, nobody is asked again; a rollback, then the whole way
     for (round, completes) in [(1, false), (2, true)] {
@@ -256,7 +226,7 @@ async fn b41_a_publication_of_all_tables_is_told_before_the_state_is_made() {
         migrator.start(&all, None, &mut told).await.unwrap_or_else(|error| panic!("{error}"));
         must(&subscriber, &statements(told.of("at the first row with a column"))).await;
         must(&subscriber, &statements(told.of("new tables"))).await;
-        must(&subscriber, &refresh).await;
+        pair.refresh().await;
         write(&pair.publisher, round).await;
         rows += pair.compare("SELECT * FROM users ORDER BY 1").await;
         rows += pair.compare("SELECT * FROM notes ORDER BY 1").await;
@@ -298,125 +268,6 @@ fn b41_the_command_line_takes_the_hint() {
     let output = folder.run(Some(&url), &["start", "--allow-published-state"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(folder.run(Some(&url), &["complete"]).status.success(), "nobody is asked again");
-}
-
-const LISTED: &str = "operations:
-  - create_table:
-      name: users
-      columns:
-        - {name: id, type: integer, pk: true}
-        - {name: name, type: text}
-        - {name: price, type: integer, nullable: true}
-        - {name: note, type: text, nullable: true}
-";
-const LISTED_CHANGE: &str = "operations:
-  - alter_column: {table: users, column: price, type: bigint, up: price * 100, down: price / 100}
-  - rename_column: {table: users, from: name, to: title}
-  - drop_column: {table: users, column: note, down: \"'-'\"}
-";
-const KEY_CHANGE: &str = "  - alter_column: {table: users, column: id, type: bigint, up: id, down: id}\n";
-
-#[tokio::test(flavor = "multi_thread")]
-async fn b42_a_list_of_columns_is_carried_over_by_complete_and_back_by_rollback() {
-    if diptych_tests::major() < 15 {
-        println!("b42: PostgreSQL 14 has no lists of columns");
-        return;
-    }
-    // the whole row of a list with a filter on the key; of one whose key is converted, so that no filter may read it
-    list_is_carried(LISTED_CHANGE, " WHERE (id <> 0)").await;
-    list_is_carried(&format!("{LISTED_CHANGE}{KEY_CHANGE}"), "").await;
-    println!("b42: two lists of columns, each through two rollbacks and a complete");
-}
-
-async fn list_is_carried(change: &str, filter: &str) {
-    let database = Database::of_owner("b42").await;
-    let owner = database.server.get_user().unwrap_or_default().to_owned();
-    let root = database.superuser().await;
-    must(&root, "SET search_path = shop").await;
-    let lists = async || {
-        let columns = "SELECT string_agg(attname, ',' ORDER BY attname) FROM pg_attribute JOIN pg_publication_rel ON attrelid = prrelid AND attnum = ANY (prattrs)";
-        let filter = "SELECT pg_get_expr(prqual, prrelid) FROM pg_publication_rel";
-        format!("{} {}", ask(&root, columns).await, ask(&root, filter).await)
-    };
-    let all = both(LISTED, change);
-    database.migrate(&all[..1]).await;
-    let old = database.on("0001_before").await;
-    must(&old, "INSERT INTO users SELECT n, 'a', n, 'b' FROM generate_series(1, 9) AS n").await;
-    must(&root, &format!("CREATE PUBLICATION news FOR TABLE users (id, name, price, note){filter}")).await;
-    let before = lists().await;
-
-    // the publication of another role is refused, and the hint leads out
-    let catalog = database.catalog().await;
-    let error = database.migrator().await.start(&all, None, &mut Quiet).await.unwrap_err();
-    assert!(error.is_refused() && error.message().contains("news (shop.users), which belongs to another role"), "{error}");
-    assert_eq!(statements(&error.to_string()), format!("ALTER PUBLICATION news OWNER TO {owner}"));
-    assert_eq!(catalog, database.catalog().await);
-    must(&root, &statements(&error.to_string())).await;
-
-    // rollback, of a list as it was and of one that had the new columns already
-    for lists_new in [false, true] {
-        let mut migrator = database.migrator().await;
-        migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(lists().await, before, "until complete the list is as it was");
-        if lists_new {
-            let shadow = ask(&root, "SELECT attname FROM pg_attribute WHERE attrelid = 'shop.users'::regclass AND attname LIKE '~_diptych~_new~_users~_price%' ESCAPE '~'").await;
-            must(&root, &format!("ALTER PUBLICATION news SET TABLE users (id, name, {shadow}, note){filter}")).await;
-        }
-        migrator.rollback(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(lists().await, before);
-        must(
-            &old,
-            "UPDATE users SET price = price + 1; DELETE FROM users WHERE id = 9; INSERT INTO users VALUES (9, 'a', 9, 'b')",
-        )
-        .await;
-    }
-
-    // complete: the key stays covered, the filter is what it was
-    let mut migrator = database.migrator().await;
-    migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
-    let mut told = Told::default();
-    migrator.complete(&mut told).await.unwrap_or_else(|error| panic!("{error}"));
-    assert!(told.of("lists of columns").contains("news (shop.users)"), "{:?}", told.0);
-    assert_eq!(lists().await, before.replace("id,name,note,price", "id,price,title"));
-    must(&database.on("0002_change").await, "UPDATE users SET price = price + 1; DELETE FROM users WHERE id = 1").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn b42_a_filter_that_reads_what_goes_and_a_list_without_anything_else_are_refused() {
-    if diptych_tests::major() < 15 {
-        return;
-    }
-    for (publication, why) in [
-        (
-            "ALTER TABLE users REPLICA IDENTITY FULL; CREATE PUBLICATION news FOR TABLE users WHERE (price > 0)",
-            "whose filter reads it",
-        ),
-        (
-            "CREATE PUBLICATION news FOR TABLE users (id, price) WHERE (price > 0) WITH (publish = 'insert')",
-            "whose filter reads it",
-        ),
-        ("CREATE PUBLICATION news FOR TABLE users (note) WITH (publish = 'insert')", "which has no other column"),
-        ("CREATE PUBLICATION news FOR TABLE users (name)", "whose list of columns lacks some of it"),
-        (
-            "ALTER TABLE users REPLICA IDENTITY DEFAULT; CREATE PUBLICATION news FOR TABLE users WHERE (name <> '')",
-            "whose filter reads more than it",
-        ),
-        ("ALTER TABLE users REPLICA IDENTITY FULL; CREATE PUBLICATION news FOR TABLE users (id, name, price, note)", "is FULL"),
-    ] {
-        let database = Database::new().await;
-        let all = both(LISTED, LISTED_CHANGE);
-        database.migrate(&all[..1]).await;
-        let admin = database.client().await;
-        for statement in publication.split("; ") {
-            must(&admin, statement).await;
-        }
-        let catalog = database.catalog().await;
-        let error = database.migrator().await.start(&all, None, &mut Quiet).await.unwrap_err();
-        assert!(error.is_refused() && error.message().contains(why), "{publication}: {error}");
-        assert_eq!(catalog, database.catalog().await);
-        must(&admin, &statements(&error.to_string())).await;
-        database.migrate_on(&all).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -474,4 +325,92 @@ async fn b42_slots_of_other_plugins_are_told() {
     pair.publisher.migrator().await.start(&all, None, &mut told).await.unwrap_or_else(|error| panic!("{error}"));
     assert!(told.of("these slots decode every table").contains(&format!("{name} (test_decoding)")), "{:?}", told.0);
     must(&admin, &format!("SELECT pg_drop_replication_slot('{name}')")).await;
+}
+
+const SHOP: &str = "operations:
+  - create_table:
+      name: users
+      columns: [{name: id, type: bigint, pk: true}, {name: name, type: text}, {name: price, type: integer, nullable: true}]
+  - create_table:
+      name: orders
+      columns: [{name: id, type: bigint, pk: true}, {name: users, type: bigint, references: {name: orders_users, table: users, column: id}}, {name: price, type: integer}]
+";
+const SHOP_CHANGE: &str = "operations:
+  - alter_column: {table: users, column: price, type: bigint, up: price * 100, down: price / 100}
+  - rename_column: {table: users, from: name, to: title}
+  - add_column: {table: users, column: {name: kind, type: text, default: \"'plain'\"}}
+  - alter_column: {table: orders, column: price, type: bigint, up: price * 100, down: price / 100}
+  - rename_table: {from: orders, to: sales}
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_publication_of_tables_with_filters_goes_through_a_whole_transition() {
+    // 14 has neither filters nor lists
+    let newer = diptych_tests::major() >= 15;
+    let filter = if newer { " WHERE (id % 2 = 0)" } else { "" };
+    let of_users = if newer { "WHERE id % 2 = 0" } else { "" };
+    let pair = Pair::new().await;
+    let all = both(SHOP, SHOP_CHANGE);
+    pair.publisher.migrate(&all[..1]).await;
+    let (publisher, subscriber) = (pair.publisher.client().await, pair.subscriber.client().await);
+    must(&subscriber, "CREATE TABLE users (id bigint PRIMARY KEY, name text NOT NULL, price integer); CREATE TABLE orders (id bigint PRIMARY KEY, users bigint, price integer)").await;
+    must(&publisher, "INSERT INTO users SELECT n, 'a', n FROM generate_series(1, 4000) AS n; INSERT INTO orders SELECT n, n, n FROM generate_series(1, 2000) AS n").await;
+    must(&publisher, &format!("CREATE PUBLICATION news FOR TABLE users{filter}, orders")).await;
+    pair.subscribe().await;
+    let (mut rows, mut written) = (0, 0);
+    for completes in [false, true] {
+        let old = Work::start(
+            &pair.publisher,
+            "0001_before",
+            2,
+            &[
+                "INSERT INTO users VALUES ({n}, 'b', 5)",
+                "UPDATE users SET price = price + 1 WHERE id % 500 = {n} % 500",
+                "INSERT INTO orders VALUES ({n}, 7, 7)",
+                "DELETE FROM users WHERE id = {n} - 40",
+            ],
+        )
+        .await;
+        let mut told = Told::default();
+        let mut migrator = pair.publisher.migrator().await;
+        migrator.start(&all, None, &mut told).await.unwrap_or_else(|error| panic!("{error}"));
+        // the subscriber has stopped, or has not, and goes on
+        must(&subscriber, &statements(told.of("at the first row with a column"))).await;
+        let new = Work::start(
+            &pair.publisher,
+            "0002_change",
+            2,
+            &[
+                "INSERT INTO users (id, title, price) VALUES ({n}, 'c', 550)",
+                "UPDATE users SET price = price + 50, kind = 'fancy' WHERE id % 300 = {n} % 300",
+                "UPDATE sales SET price = price + 3 WHERE id % 700 = {n} % 700",
+            ],
+        )
+        .await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        for work in [old, new] {
+            let report = work.stop().await;
+            assert_eq!(report.failed, Vec::<String>::new());
+            written += report.statements;
+        }
+        rows += pair.compare(&format!("SELECT * FROM users {of_users} ORDER BY 1")).await;
+        rows += pair.compare("SELECT * FROM orders ORDER BY 1").await;
+        let mut told = Told::default();
+        let after = if completes {
+            migrator.complete(&mut told).await.unwrap_or_else(|error| panic!("{error}"));
+            "under other names from `complete` on"
+        } else {
+            migrator.rollback(&mut told).await.unwrap_or_else(|error| panic!("{error}"));
+            "new columns no more"
+        };
+        pair.caught_up().await;
+        must(&subscriber, &statements(told.of(after))).await;
+    }
+    must(&pair.publisher.on("0002_change").await, "UPDATE users SET price = price + 1 WHERE id % 3 = 0; DELETE FROM sales WHERE id % 5 = 0; INSERT INTO sales VALUES (-1, 6, 10000000000)").await;
+    rows += pair.compare(&format!("SELECT id, title, price, kind FROM users {of_users} ORDER BY 1")).await;
+    rows += pair.compare("SELECT id, users, price FROM sales ORDER BY 1").await;
+    println!(
+        "publication of tables: {written} statements through start, rollback, start and complete, {rows} rows compared, 0 different"
+    );
+    pair.end().await;
 }
