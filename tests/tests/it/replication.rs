@@ -2,6 +2,7 @@
 
 mod lists;
 mod standby;
+mod upgrade;
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
