@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use diptych::core::Migration;
 use diptych::core::plan::{Action, Command};
+use diptych::core::{Migration, names};
 use diptych::migrator::VersionState;
 use diptych::{Migrator, Options, Outcome, Progress, Quiet};
 use diptych_tests::proxy::{Fault, Proxy};
-use diptych_tests::{Database, ask, difference, migration, schema};
+use diptych_tests::{Database, ask, difference, migration, schema, seed};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -27,10 +27,12 @@ enum Blow {
 
 /// Statements that were blown at already, each with the one before it, so that what is the same for every operation is not tried
 /// with every operation; and how often that was so.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Seen {
     statements: Arc<Mutex<BTreeSet<String>>>,
     left_out: Arc<AtomicUsize>,
+    /// Draws the half that is tried.
+    seed: u64,
 }
 
 /// Notes the statements of a run.
@@ -135,9 +137,13 @@ async fn killed_before_every_statement() {
     every_case("crash", &[Blow::Kill { again: everything() }]).await;
 }
 
-/// Every point with every operation, where FAULTS=all asks for it.
+/// Half of the points, another half each time; with `FAULTS=once` each of them, with `FAULTS=all` each with every operation.
+fn faults(wanted: &str) -> bool {
+    std::env::var("FAULTS").is_ok_and(|value| value == wanted)
+}
+
 fn everything() -> bool {
-    std::env::var("FAULTS").is_ok_and(|value| value == "all")
+    faults("all")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -155,7 +161,7 @@ async fn every_case(name: &str, blows: &[Blow]) {
     let (mut points, mut failed) = (0, Vec::new());
     // most of a point is waiting: several cases at a time
     let room = Arc::new(Semaphore::new(6));
-    let seen = Seen::default();
+    let seen = Seen { statements: Arc::default(), left_out: Arc::default(), seed: seed(name).u64(..) };
     let mut tasks = JoinSet::new();
     let chosen: Vec<(usize, &'static Case)> =
         cases.iter().enumerate().filter(|(_, case)| only.as_deref().is_none_or(|only| case.name.contains(only))).collect();
@@ -179,7 +185,7 @@ async fn every_case(name: &str, blows: &[Blow]) {
         }
     }
     println!(
-        "{name}: {points} points tried over {} cases, {} failures ({} more were the same statement after the same one, or one look of preflight after another)",
+        "{name}: {points} points tried over {} cases, {} failures ({} more were the same statement after the same one, one look of preflight after another, or of the other half)",
         chosen.len(),
         failed.len(),
         seen.left_out.load(Ordering::Relaxed)
@@ -231,7 +237,8 @@ impl Points {
         let before = at.checked_sub(1).map_or("", |before| requests[before].as_str());
         let key = format!("{} {} {}", self.command, alike(before), alike(request));
         let looking = self.looks.contains(request) && self.looks.contains(before);
-        let fresh = !looking && self.seen.statements.lock().expect("no panic while held").insert(key);
+        let drawn = faults("once") || names::hash(&format!("{} {key}", self.seen.seed)).is_multiple_of(2);
+        let fresh = !looking && self.seen.statements.lock().expect("no panic while held").insert(key) && drawn;
         if !fresh {
             self.seen.left_out.fetch_add(1, Ordering::Relaxed);
         }
