@@ -1,6 +1,6 @@
 //! What a start has made is still there as it was made: triggers, functions, columns, indexes, constraints, views.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::{Client, GenericClient};
 
@@ -56,6 +56,13 @@ pub(crate) async fn damage(client: &Client, base: &str, pending: &Recorded, olde
          made.major = pg_catalog.current_setting('server_version_num')::pg_catalog.int4 / 10000 FROM diptych.made AS made \
          WHERE made.base = $1 AND made.version = $2 ORDER BY made.kind = 'trigger', made.kind, made.name";
     let made = client.query(made, &[&base, &pending.version.name]).await?;
+    let known: BTreeSet<&str> = made.iter().filter(|row| row.get::<_, &str>(0) == "trigger").map(|row| row.get(1)).collect();
+    // one of the start's that was renamed, say: with the one that is put back, there would be two
+    let strange = now.keys().filter(|(kind, name)| *kind == "trigger" && !made.is_empty() && !known.contains(name));
+    let strange = strange.map(|(_, name)| Damage {
+        what: format!("trigger `{name}` is none of the start's"),
+        put_back: Some(format!("DROP TRIGGER {name}")),
+    });
     let damage = made.iter().filter_map(|row| {
         let (kind, name, definition, comparable): (&str, &str, &str, bool) = (row.get(0), row.get(1), row.get(2), row.get(4));
         let how = match now.get(&(kind, name)) {
@@ -65,7 +72,7 @@ pub(crate) async fn damage(client: &Client, base: &str, pending: &Recorded, olde
         };
         Some(Damage { what: format!("{kind} `{name}` {how}"), put_back: row.get(3) })
     });
-    Ok(damage.collect())
+    Ok(strange.chain(damage).collect())
 }
 
 /// The refusal to go on with it.

@@ -558,6 +558,8 @@ async fn b9_what_start_made_is_there_or_named_and_put_back() {
         ("DROP TRIGGER \"~diptych_up_insert\" ON items".to_owned(), "is gone"),
         ("ALTER TABLE items DISABLE TRIGGER \"!diptych_down_update\"".to_owned(), "is not as"),
         ("ALTER TABLE items DISABLE TRIGGER ALL".to_owned(), "is not as"),
+        // the one that is put back is not to be a second one
+        ("ALTER TRIGGER \"~diptych_up_insert\" ON items RENAME TO mine".to_owned(), "trigger `"),
         (replaced, "is not as"),
         (format!("DROP FUNCTION {function}() CASCADE"), "is gone"),
         ("DROP VIEW public_0001_before.items".to_owned(), "is gone"),
