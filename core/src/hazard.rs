@@ -9,6 +9,8 @@ use std::fmt;
 pub enum Hazard {
     /// A REPEATABLE READ transaction that updates a row which the backfill has touched gets 40001.
     RepeatableRead,
+    /// What does not wait for a row lock meets those of the backfill.
+    RowLocks,
     /// `INSERT … ON CONFLICT` on a converted unique key may meet the other version's index: 23505.
     UpsertOnConvertedKey,
     /// The older version's writes are held to a new constraint as well.
@@ -17,6 +19,8 @@ pub enum Hazard {
     OpaqueSql,
     /// Data of the older version goes.
     DataGoes,
+    /// A default of a converted column that stays as it is.
+    DefaultStays,
     /// A conversion reads other tables.
     SubSelect,
     /// What the triggers cost while two versions are live.
@@ -40,17 +44,23 @@ impl Hazard {
             Hazard::RepeatableRead => {
                 "a REPEATABLE READ transaction that updates a backfilled row is refused with 40001 and has to be retried"
             }
+            Hazard::RowLocks => {
+                "a row that the backfill is at is locked for some 25 ms (--batch; one that is large or converted slowly for as long as it takes to write): meanwhile NOWAIT and a shorter lock_timeout are refused with 55P03, SKIP LOCKED passes it over"
+            }
             Hazard::UpsertOnConvertedKey => {
                 "INSERT … ON CONFLICT on this key may be refused by the other version's unique index (23505) while both are live"
             }
             Hazard::OldWritesMayFail => "writes of the older version that break the new constraint are refused",
             Hazard::OpaqueSql => "statements of your own: what they lock, and for how long, is not known to Diptych",
             Hazard::DataGoes => "the data of the older version's columns and tables is gone after this step",
+            Hazard::DefaultStays => {
+                "the default of a converted column stays as it is, and does not go through `up`; say `default` in the operation to give another one"
+            }
             Hazard::SubSelect => {
                 "a conversion reads other tables: with the rights of the migration role, since the writer may have none on them; it is not run again when those tables change"
             }
             Hazard::SyncCost => {
-                "while both versions are live a row trigger stands before every UPDATE of this table, also an unrelated one: about 55 bytes of WAL and 1 µs per row"
+                "while both versions are live a row trigger stands before every UPDATE of this table, also an unrelated one: about 55 bytes of WAL and 25 µs for a statement of one row; values of converted columns that are stored out of line are read and compared, which takes milliseconds where they are large"
             }
             Hazard::ForeignKeyDrop => {
                 "the foreign key's two tables are locked in one moment: under long transactions that moment may not come within --timeout, and the command has to be run again"

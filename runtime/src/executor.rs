@@ -48,6 +48,8 @@ pub(crate) struct Limits {
     pub lock_timeout: Duration,
     /// How long a step may be retried.
     pub timeout: Duration,
+    /// How long one transaction of a backfill should hold its rows.
+    pub batch: Duration,
 }
 
 /// A run under way: its session, its token, its limits.

@@ -43,6 +43,9 @@ pub use tokio_postgres_rustls;
 pub use types::{Element, SqlType};
 
 #[doc(hidden)]
+pub use text::{PROCESSES, few};
+
+#[doc(hidden)]
 pub mod __private {
     pub use crate::database::*;
     pub use crate::types::*;

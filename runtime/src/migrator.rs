@@ -15,6 +15,7 @@ use crate::session::{self, Server};
 use crate::state::{self, Holders, Plans, Recorded, State};
 pub use crate::state::{PublishedState, VersionState};
 use crate::status::{self, Status};
+use crate::text::{PROCESSES, few};
 use diptych_core::Migration;
 use diptych_core::chain::Chain;
 use diptych_core::facts::Book;
@@ -29,6 +30,8 @@ pub struct Options {
     pub lock_timeout: Duration,
     /// How long a step is retried before the command gives up with everything as it was (10 minutes).
     pub timeout: Duration,
+    /// How long one transaction of a backfill aims to hold its rows (25 ms): shorter ones are felt less, and take longer in all.
+    pub batch: Duration,
     /// What becomes of `complete` and `rollback` while somebody is on the version that they remove (refused at once).
     pub guard: Guard,
     /// What becomes of a command where a migration that the database has applied is not among the recorded ones (refused).
@@ -52,6 +55,7 @@ impl Default for Options {
             base: "public".to_owned(),
             lock_timeout: Duration::from_millis(500),
             timeout: Duration::from_secs(600),
+            batch: Duration::from_millis(25),
             guard: Guard::Wait(Duration::ZERO),
             missing: Missing::Refuse,
             published_state: PublishedState::Refuse,
@@ -420,7 +424,7 @@ impl Migrator {
                     leases.iter().map(ToString::to_string).collect()
                 }
             };
-            return Err(Error::new(Kind::InUse, format!("version `{}` is in use: {}", goes.unwrap_or_default(), list.join("; ")))
+            return Err(Error::new(Kind::InUse, format!("version `{}` is in use: {}", goes.unwrap_or_default(), few(&list, PROCESSES, "; ")))
                 .hint(format!(
                     "stop these processes (a killed one counts for {} s more), or give --wait DURATION to wait for them; --force cuts them off",
                     lease::EXPIRES_AFTER.as_secs()
@@ -455,7 +459,7 @@ impl Migrator {
             observer: &self.observer,
             base: &self.options.base,
             server: self.server,
-            limits: Limits { lock_timeout: self.options.lock_timeout, timeout: self.options.timeout },
+            limits: Limits { lock_timeout: self.options.lock_timeout, timeout: self.options.timeout, batch: self.options.batch },
             token,
         }
     }

@@ -46,9 +46,7 @@ impl Pace {
         self.unit = match self.unit {
             Unit::LongRow if each > bound / 2 => Unit::LongRow,
             Unit::LongRow => Unit::Rows(1),
-            unit if each < self.target / 2 => larger(unit),
-            unit if each > self.target => smaller(unit, 2),
-            unit => unit,
+            unit => scaled(unit, self.target.as_secs_f64() / each.as_secs_f64().max(1e-6)),
         }
     }
 
@@ -66,12 +64,15 @@ impl Pace {
     }
 }
 
-fn larger(unit: Unit) -> Unit {
+/// So many times as much, from half to twice.
+fn scaled(unit: Unit, factor: f64) -> Unit {
+    let percent = (factor.clamp(0.5, 2.0) * 100.0) as u32;
     match unit {
-        Unit::Blocks(blocks) => Unit::Blocks((blocks * 2).min(MOST_BLOCKS)),
-        Unit::Rows(MOST_ROWS..) => Unit::Blocks(1),
-        Unit::Rows(rows) => Unit::Rows(rows * 2),
-        Unit::LongRow => Unit::Rows(1),
+        Unit::Blocks(1) if percent == 50 => Unit::Rows(MOST_ROWS),
+        Unit::Blocks(blocks) => Unit::Blocks((blocks * i64::from(percent) / 100).clamp(1, MOST_BLOCKS)),
+        Unit::Rows(MOST_ROWS..) if percent == 200 => Unit::Blocks(1),
+        Unit::Rows(rows) => Unit::Rows((rows * percent as usize / 100).clamp(1, MOST_ROWS)),
+        Unit::LongRow => Unit::LongRow,
     }
 }
 

@@ -12,8 +12,11 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(plain).collect()
 }
 
+/// How many processes or sessions are told by name.
+pub const PROCESSES: usize = 10;
+
 /// The first of a list, and how many more there are.
-pub(crate) fn few(items: &[String], most: usize, separator: &str) -> String {
+pub fn few(items: &[String], most: usize, separator: &str) -> String {
     let first = items[..items.len().min(most)].join(separator);
     match items.len().saturating_sub(most) {
         0 => first,

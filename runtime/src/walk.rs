@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
-use tokio_postgres::Statement;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Oid;
+use tokio_postgres::{SimpleQueryMessage, Statement};
 
 use crate::backfill::{Heap, Job};
 use crate::error::{Error, Kind, Result};
@@ -13,14 +13,12 @@ use crate::observer::Blocker;
 use crate::pace::{Pace, Unit};
 use crate::text::few;
 use diptych_core::path::Path;
-use diptych_core::sql::join;
+use diptych_core::sql::{join, literal};
 use diptych_core::{Sql, sql};
 
 /// Passes over a range, each over its share of every block's rows: pruning frees room between them, so that most updates are
 /// HOT. One while an old snapshot keeps pruning from it (TRAPS F18).
 const STRIPES: i32 = 4;
-/// How long a transaction should hold its rows.
-const TARGET: Duration = Duration::from_millis(80);
 /// Blocks below which a table is not worth a VACUUM on the way.
 const VACUUM_FROM: i64 = 1000;
 /// Bytes that tries which were given up may leave before VACUUM makes them room for the next, and before the walk ends.
@@ -32,7 +30,7 @@ pub(crate) async fn walk(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap, pr
     let bound = Duration::from_millis((executor.server.deadlock_timeout / 3).clamp(10, 250));
     let lock = bound.min(Duration::from_millis(50));
     loop {
-        let file = executor.watched(measure(executor, heap), progress).await?;
+        let file = File::read(&executor.watched(executor.client.simple_query(measure(heap).as_str()), progress).await?);
         let done = saved(executor, job, heap).await?.filter(|(filenode, _)| *filenode == file.filenode);
         let update = prepare(executor, job, heap, progress).await?;
         let walk = Walk {
@@ -44,7 +42,7 @@ pub(crate) async fn walk(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap, pr
             lock,
             block: done.map_or(0, |(_, block)| block),
             rows: VecDeque::new(),
-            pace: Pace::first(file.blocks, file.bytes, TARGET),
+            pace: Pace::first(file.blocks, file.bytes, executor.limits.batch),
             snapshot: Snapshot::default(),
             left: Left { since_vacuum: 0, ever: 0, bytes: file.bytes },
             file,
@@ -231,13 +229,11 @@ impl Walk<'_> {
                 Err(error) => Err(fenced_off(error)),
             };
             match outcome {
-                Ok(Pass::Done(rows)) => {
-                    client.batch_execute("COMMIT").await?;
-                    count += rows;
-                }
-                other => {
+                Ok(Pass::Done(rows)) => count += rows,
+                Ok(Pass::Rewritten) => return Ok(Pass::Rewritten),
+                Err(error) => {
                     client.batch_execute("ROLLBACK").await?;
-                    return other;
+                    return Err(error);
                 }
             }
         }
@@ -252,16 +248,15 @@ impl Walk<'_> {
             _ => update.await,
         };
         let rows = updated.map_err(|error| Error::during(&self.job.step.title, error))?;
-        // under the update's own lock nobody rewrites the table
-        let now = measure(self.executor, heap).await?;
-        if now.filenode != self.file.filenode {
-            return Ok(Pass::Rewritten);
-        }
+        // rows are locked until here: what is left is one request
+        let is_last = stripe + 1 == range.stripes && range.block != self.block;
+        let save = is_last.then(|| save(self.job, heap, &self.file, range.block));
+        let end = join([measure(heap)].into_iter().chain(save).chain([Sql::trusted("COMMIT")]), "; ");
+        let now = File::read(&client.simple_query(end.as_str()).await?);
         self.left.bytes = now.bytes;
-        if stripe + 1 == range.stripes && range.block != self.block {
-            save(self.executor, self.job, heap, self.file.filenode, range.block, self.file.blocks).await?;
-        }
-        Ok(Pass::Done(rows))
+        // under the update's own lock nobody rewrites the table; what it did in another file is no less right, and the position there
+        // counts for nothing
+        Ok(if now.filenode == self.file.filenode { Pass::Done(rows) } else { Pass::Rewritten })
     }
 
     /// After a pass that was given up: less at a time, or an error with the true reason.
@@ -273,8 +268,8 @@ impl Walk<'_> {
         progress: &mut dyn Progress,
     ) -> Result<()> {
         let (title, limits) = (&self.job.step.title, self.executor.limits);
-        if let Ok(now) = measure(self.executor, self.heap).await {
-            self.left.add(now.bytes);
+        if let Ok(answer) = self.executor.client.simple_query(measure(self.heap).as_str()).await {
+            self.left.add(File::read(&answer).bytes);
         }
         let grown = self.left.told();
         if self.left.ever > LEFT_BEHIND.max(self.file.bytes / 2) {
@@ -362,17 +357,23 @@ impl Snapshot {
     }
 }
 
-async fn measure(executor: &Executor<'_>, heap: &Heap) -> Result<File> {
-    let row = executor
-        .client
-        .query_one(
-            "SELECT pg_catalog.pg_relation_filenode(place), \
-             pg_catalog.pg_relation_size(place) OPERATOR(pg_catalog./) pg_catalog.current_setting('block_size')::pg_catalog.int8, \
-             pg_catalog.pg_table_size(place) FROM (SELECT $1::pg_catalog.text::pg_catalog.regclass) AS heap (place)",
-            &[&heap.place.as_str()],
-        )
-        .await?;
-    Ok(File { filenode: row.get(0), blocks: row.get(1), bytes: row.get(2) })
+/// What [`File::read`] reads.
+fn measure(heap: &Heap) -> Sql {
+    sql!(
+        "SELECT pg_catalog.pg_relation_filenode(place), \
+         pg_catalog.pg_relation_size(place) OPERATOR(pg_catalog./) pg_catalog.current_setting('block_size')::pg_catalog.int8, \
+         pg_catalog.pg_table_size(place) FROM (SELECT {}::pg_catalog.regclass) AS heap (place)",
+        literal(heap.place.as_str())
+    )
+}
+
+impl File {
+    /// The first row of an answer; nothing where the table is gone.
+    fn read(answer: &[SimpleQueryMessage]) -> Self {
+        let row = answer.iter().find_map(|message| if let SimpleQueryMessage::Row(row) = message { Some(row) } else { None });
+        let number = |at| row.and_then(|row| row.get(at)).and_then(|text| text.parse::<i64>().ok()).unwrap_or_default();
+        File { filenode: Oid::try_from(number(0)).unwrap_or_default(), blocks: number(1), bytes: number(2) }
+    }
 }
 
 async fn saved(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap) -> Result<Option<(Oid, i64)>> {
@@ -388,17 +389,18 @@ async fn saved(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap) -> Result<Op
 
 /// The heap is to be filled from the beginning.
 pub(crate) async fn forget(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap) -> Result<()> {
-    save(executor, job, heap, 0, 0, 0).await
+    let nothing = File { filenode: 0, blocks: 0, bytes: 0 };
+    Ok(executor.client.batch_execute(save(job, heap, &nothing, 0).as_str()).await?)
 }
 
-async fn save(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap, filenode: Oid, block: i64, total: i64) -> Result<()> {
-    executor
-        .client
-        .execute(
-            "INSERT INTO diptych.backfill (base, version, step, filenode, block, total) VALUES ($1, $2, $3, $4, $5, $6) \
-             ON CONFLICT (base, version, step) DO UPDATE SET filenode = EXCLUDED.filenode, block = EXCLUDED.block, total = EXCLUDED.total",
-            &[&job.plan.base, &job.plan.to, &heap.key, &filenode, &block, &total],
-        )
-        .await?;
-    Ok(())
+fn save(job: &Job<'_>, heap: &Heap, file: &File, block: i64) -> Sql {
+    let key = [&job.plan.base, &job.plan.to, &heap.key].map(|text| literal(text));
+    sql!(
+        "INSERT INTO diptych.backfill (base, version, step, filenode, block, total) VALUES ({}, {}, {}, {}) \
+         ON CONFLICT (base, version, step) DO UPDATE SET filenode = EXCLUDED.filenode, block = EXCLUDED.block, total = EXCLUDED.total",
+        join(key, ", "),
+        file.filenode,
+        block,
+        file.blocks
+    )
 }

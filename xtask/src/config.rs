@@ -61,6 +61,7 @@ pub(crate) struct Context {
     pub(crate) base: String,
     lock_timeout: Duration,
     timeout: Duration,
+    batch: Duration,
 }
 
 impl Context {
@@ -68,7 +69,7 @@ impl Context {
         let dir =
             global.dir.or_else(|| project.map(|project| project.folder.clone())).unwrap_or_else(|| PathBuf::from("migrations"));
         let base = global.schema.unwrap_or_else(|| project.map_or("public", |project| project.base).to_owned());
-        Context { url: global.url, dir, base, lock_timeout: global.lock_timeout, timeout: global.timeout }
+        Context { url: global.url, dir, base, lock_timeout: global.lock_timeout, timeout: global.timeout, batch: global.batch }
     }
 
     /// The engine on the given database.
@@ -109,7 +110,13 @@ impl Context {
     }
 
     pub(crate) fn options(&self) -> Options {
-        Options { base: self.base.clone(), lock_timeout: self.lock_timeout, timeout: self.timeout, ..Options::default() }
+        Options {
+            base: self.base.clone(),
+            lock_timeout: self.lock_timeout,
+            timeout: self.timeout,
+            batch: self.batch,
+            ..Options::default()
+        }
     }
 }
 

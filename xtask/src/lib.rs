@@ -69,6 +69,9 @@ struct Global {
     /// How long a step is retried before the command gives up, with everything as it was before the step
     #[arg(long, global = true, default_value = "10m", value_parser = config::duration)]
     timeout: std::time::Duration,
+    /// How long one transaction of a backfill aims to hold its rows
+    #[arg(long, global = true, default_value = "25ms", value_parser = config::duration)]
+    batch: std::time::Duration,
 }
 
 /// What to do while somebody is on the version that goes.

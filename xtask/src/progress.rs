@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use diptych::core::plan::Step;
-use diptych::{Blocker, Lease, Progress};
+use diptych::{Blocker, Lease, PROCESSES, Progress, few};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::out;
@@ -64,7 +64,7 @@ impl Progress for Teller {
 
     fn waiting(&mut self, blockers: &[Blocker]) {
         let list: Vec<String> = blockers.iter().map(ToString::to_string).collect();
-        self.tell(format!("waiting for a lock held by {}", list.join(", ")));
+        self.tell(format!("waiting for a lock held by {}", few(&list, PROCESSES, ", ")));
     }
 
     fn warning(&mut self, warning: &diptych::Error) {
@@ -78,7 +78,7 @@ impl Progress for Teller {
     fn in_use(&mut self, leases: &[Lease]) {
         if self.is_due() {
             let list: Vec<String> = leases.iter().map(ToString::to_string).collect();
-            self.tell(format!("waiting for processes to leave: {}", list.join("; ")));
+            self.tell(format!("waiting for processes to leave: {}", few(&list, PROCESSES, "; ")));
         }
     }
 

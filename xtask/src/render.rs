@@ -2,7 +2,7 @@
 
 use diptych::core::plan::{Action, Command, Plan, Verdict};
 use diptych::migrator::VersionState;
-use diptych::{Outcome, PendingVersion, Problem, Status};
+use diptych::{Outcome, PROCESSES, PendingVersion, Problem, Status};
 
 /// A plan: which way each change goes and why, then every step with its phase, locks, hazards and SQL.
 pub(crate) fn plan(plan: &Plan) -> String {
@@ -67,8 +67,9 @@ pub(crate) fn status(status: &Status) -> String {
     if !status.trimmed.is_empty() {
         lines.push(format!("retired  {} (no longer in the folder)", status.trimmed.join(", ")));
     }
-    for lease in &status.leases {
-        lines.push(format!("in use   {}: {lease}", lease.version));
+    lines.extend(status.leases.iter().take(PROCESSES).map(|lease| format!("in use   {}: {lease}", lease.version)));
+    if let Some(more) = status.leases.len().checked_sub(PROCESSES).filter(|more| *more > 0) {
+        lines.push(format!("in use   and by {more} more (--json lists them all)"));
     }
     for object in &status.foreign {
         lines.push(format!("foreign  {object}: goes to schema `{}` with its version, if its name is free there", status.schema));

@@ -264,9 +264,13 @@ fn backfill(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
         },
     );
     step.path(sync::path(chain, Direction::Up))
-        .lock("row locks, at most 250 ms each")
+        .lock("row locks, some 25 ms each, at most 250 ms; a single row for as long as it takes to write")
         .hazard(Hazard::RepeatableRead)
+        .hazard(Hazard::RowLocks)
         .hazard(Hazard::Standby);
+    if super::ways::has_default_that_stays(table) {
+        step.hazard(Hazard::DefaultStays);
+    }
     if sync::has_sub_select(table) {
         step.hazard(Hazard::SubSelect);
     }

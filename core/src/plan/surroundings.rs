@@ -125,6 +125,14 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     let synced = names(tables, |table| table.needs_sync());
     push(
         steps,
+        "no unrelated UPDATE reads large values",
+        large(chain, tables),
+        "while both versions are live, every UPDATE of a row of these tables reads and compares the values of converted columns, also those that are stored out of line",
+        "expect an UPDATE to take longer, by milliseconds where such a column is a large document; complete soon",
+        Verdict::Warn,
+    );
+    push(
+        steps,
         "the application's triggers come between those of the sync",
         (!synced.is_empty()).then(|| {
             let (after, before) = sync::BETWEEN;
@@ -291,4 +299,24 @@ fn may_silence(chain: &Chain) -> Sql {
     } else {
         "(SELECT role.rolsuper FROM pg_catalog.pg_roles AS role WHERE role.rolname = current_user)"
     })
+}
+
+/// Tables with converted columns that may be stored out of line, where a row has more than 64 kB there on average.
+fn large(chain: &Chain, tables: &[Physical<'_>]) -> Option<Sql> {
+    let columns = tables.iter().filter(|table| table.needs_sync()).flat_map(|table| {
+        let column = |name: &String| sql!("({}, {})", literal(&table.name), literal(name));
+        table.removed.iter().map(column)
+    });
+    let columns: Vec<Sql> = columns.collect();
+    let find = sql!(
+        "SELECT pg_catalog.format('%s, with %s of %s rows out of line', class.relname, \
+         pg_catalog.pg_size_pretty(pg_catalog.pg_relation_size(class.reltoastrelid)), class.reltuples::pg_catalog.int8) \
+         FROM pg_catalog.pg_class AS class JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace \
+         WHERE space.nspname = {} AND class.reltoastrelid <> 0 AND class.reltuples > 0 \
+         AND pg_catalog.pg_relation_size(class.reltoastrelid) > 65536 * class.reltuples AND EXISTS (SELECT FROM pg_catalog.pg_attribute AS there \
+         WHERE there.attrelid = class.oid AND there.attstorage <> 'p' AND (class.relname, there.attname) IN (VALUES {}))",
+        literal(&chain.base),
+        join(columns.iter().cloned(), ", ")
+    );
+    (!columns.is_empty()).then_some(find)
 }

@@ -2,6 +2,8 @@
 
 use crate::chain::Chain;
 use crate::ddl;
+use crate::expression::Expression;
+use crate::lineage::Link;
 use crate::schema::{Column, Constraint, Table};
 use crate::shadow::{Added, Physical};
 use crate::types;
@@ -50,7 +52,10 @@ fn of_column(chain: &Chain, table: &Physical<'_>, older: &Table, column: &Column
     if let Some(added) = table.added.iter().find(|added| added.physical == physical) {
         let place = format!("column `{}.{}`", table.name, column.name);
         let before = origin(table, added).and_then(|origin| older.columns.iter().find(|there| there.name == origin));
-        return vec![match before {
+        let stays = default_that_stays(table, added).map(|default| {
+            format!("{place}: keeps its default {default}, which does not go through `up`; `default` in the operation gives another one")
+        });
+        let way = match before {
             Some(before) => {
                 format!("{place}: a second column until complete, filled beside writers, since {}", reason(chain, before, column))
             }
@@ -60,7 +65,8 @@ fn of_column(chain: &Chain, table: &Physical<'_>, older: &Table, column: &Column
                 format!("{place}: added with its default, which existing rows have without being rewritten")
             }
             None => format!("{place}: added, with NULL in existing rows"),
-        }];
+        };
+        return [way].into_iter().chain(stays).collect();
     }
     let Some(before) = older.columns.iter().find(|there| there.name == physical) else { return Vec::new() };
     let place = format!("column `{}.{physical}`", table.name);
@@ -81,6 +87,20 @@ fn of_column(chain: &Chain, table: &Physical<'_>, older: &Table, column: &Column
         ways.push(format!("{place}: takes NULL from complete on, since `down` has no other value for the older version"));
     }
     ways
+}
+
+/// The default of an added column that is the older version's, where `up` is more than that column.
+fn default_that_stays<'a>(table: &Physical<'_>, added: &'a Added) -> Option<&'a Expression> {
+    let origin = origin(table, added)?;
+    let before = table.older?.columns.iter().find(|there| there.name == origin)?;
+    let ups = table.lineage.layers.iter().filter_map(|layer| layer.up.get(&added.column.name));
+    let is_converted = ups.into_iter().any(|link| matches!(link, Link::Derived(up) if up.as_str() != origin));
+    added.column.default.as_ref().filter(|default| is_converted && before.default.as_ref() == Some(*default))
+}
+
+/// Whether a column of the table is converted and its default is not.
+pub(super) fn has_default_that_stays(table: &Physical<'_>) -> bool {
+    table.added.iter().any(|added| default_that_stays(table, added).is_some())
 }
 
 /// Why a column cannot be the same one in both versions.

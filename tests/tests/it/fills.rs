@@ -1,14 +1,17 @@
 //! Holes of the backfill and of files: rows that take long or are large, locks that are short, and what must not grow without bound.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use diptych::core::Migration;
 use diptych::core::chain::Chain;
 use diptych::core::facts::Book;
-use diptych::core::plan::{self, Phase, Step};
+use diptych::core::hazard::Hazard;
+use diptych::core::plan::{self, Command, Phase, Step};
 use diptych::{Error, Migrator, Options, Outcome, Progress, Quiet};
-use diptych_tests::{Database, Work, ask, client, migration, must};
+use diptych_tests::{Database, Work, ask, client, migration, must, server};
 
 use crate::cli::{Folder, GOOD, binary, refused, text};
 
@@ -228,7 +231,8 @@ fn b29_planning_takes_a_time_that_grows_with_the_file() {
     let plan = |file: &Migration| {
         let chain = Chain::extend("public", None, std::slice::from_ref(file), 15, &mut Book::default()).unwrap().unwrap();
         let steps = [plan::start(&chain), plan::complete(&chain), plan::rollback(&chain)].map(|plan| plan.steps.len());
-        assert!(steps[0] > file.operations.len(), "{steps:?}");
+        // each table with its index in one step
+        assert!(steps[0] > file.operations.len() / 2, "{steps:?}");
     };
     let times = ratio(|| plan(&few), || plan(&many));
     println!("b29: four times the tables take {times:.1} times as long to plan");
@@ -252,4 +256,179 @@ async fn b29_complete_of_many_tables_takes_a_time_that_grows_with_their_number()
     }
     // a square would be 25
     assert!(times[1] < 15 * times[0].max(Duration::from_millis(50)), "{times:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b26_a_backfill_holds_its_rows_for_moments_and_the_plan_says_so() {
+    let change = "operations: [{alter_column: {table: users, column: name, up: upper(name), down: lower(name)}}]";
+    let all = [migration("0001_before", USERS), migration("0002_change", change)];
+    let database = users(&all, 150_000).await;
+    let admin = database.client().await;
+    let plan = database.migrator().await.plan(Command::Start, &all, None).await.unwrap().unwrap();
+    assert!(plan.steps.iter().any(|step| step.hazards.contains(&Hazard::RowLocks)), "the plan does not say it");
+    let mut passes = Vec::new();
+    for batch in [5, 25, 80, 400].map(Duration::from_millis) {
+        let stop = Arc::new(AtomicBool::new(false));
+        let app = database.on("0001_before").await;
+        let working = {
+            let stop = Arc::clone(&stop);
+            tokio::spawn(async move {
+                let (mut tries, mut refused, mut longest) = (0u32, 0u32, Duration::ZERO);
+                while !stop.load(Ordering::Relaxed) {
+                    tries += 1;
+                    let id = 1 + tries * 7919 % 150_000;
+                    let nowait = format!("SELECT id FROM users WHERE id = {id} FOR UPDATE NOWAIT");
+                    match ask(&app, &nowait).await.as_str() {
+                        "!55P03" => {
+                            refused += 1;
+                            let began = Instant::now();
+                            must(&app, nowait.trim_end_matches("NOWAIT")).await;
+                            longest = longest.max(began.elapsed());
+                        }
+                        found => assert_eq!(found, id.to_string()),
+                    }
+                }
+                (tries, refused, longest)
+            })
+        };
+        let mut seen = Pace::default();
+        let mut migrator = Migrator::connect(&database.config(), Options { batch, ..Options::default() }).await.unwrap();
+        migrator.start(&all, None, &mut seen).await.unwrap();
+        stop.store(true, Ordering::Relaxed);
+        let (tries, refused, longest) = working.await.unwrap();
+        println!(
+            "b26: batches of {} ms: {} rows/s in {} passes; of {tries} FOR UPDATE NOWAIT {refused} are refused, the longest such lock lasts {} ms",
+            batch.as_millis(),
+            (150_000.0 / seen.took().as_secs_f64()).round(),
+            seen.passes,
+            longest.as_millis()
+        );
+        // of what a statement may take at most, four times
+        assert!(longest < Duration::from_secs(1), "{longest:?}");
+        passes.push(seen.passes);
+        assert_eq!(ask(&database.on("0002_change").await, UNFILLED).await, "0");
+        migrator.rollback(&mut Quiet).await.unwrap();
+        must(&admin, "VACUUM FULL users").await;
+    }
+    assert!(passes[0] > passes[3], "{passes:?}");
+}
+
+/// How many passes a backfill takes, and how long.
+#[derive(Default)]
+struct Pace {
+    passes: usize,
+    times: Option<(Instant, Instant)>,
+}
+
+impl Pace {
+    fn took(&self) -> Duration {
+        self.times.map_or(Duration::ZERO, |(first, last)| last - first)
+    }
+}
+
+impl Progress for Pace {
+    fn step(&mut self, _: usize, _: usize, step: &Step) {
+        if step.phase == Phase::Backfill {
+            self.times = Some((Instant::now(), Instant::now()));
+        }
+    }
+    fn backfill(&mut self, _: &str, _: u64, _: u64, _: u64) {
+        self.passes += 1;
+        if let Some((_, last)) = &mut self.times {
+            *last = Instant::now();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b46_a_refusal_names_a_few_of_many_leases() {
+    let change = "operations: [{rename_column: {table: users, from: name, to: label}}]";
+    let all = [migration("0001_before", USERS), migration("0002_change", change)];
+    let database = users(&all, 1).await;
+    let mut migrator = database.migrator().await;
+    migrator.start(&all, None, &mut Quiet).await.unwrap();
+    let leases = "SELECT diptych.lease('lease ' || n, 'public', '0001_before', 'app ' || n, 'host', n, 60) FROM generate_series(1, 3000) AS n";
+    must(&database.client().await, leases).await;
+    let error = migrator.complete(&mut Quiet).await.unwrap_err();
+    assert!(error.is_in_use() && error.message().contains("and 2990 more") && error.message().len() < 2000, "{error}");
+    let folder = Folder::new(&[("0001_before.yaml", USERS), ("0002_change.yaml", &all[1].to_yaml())]);
+    let url = server().url(&database.name);
+    let output = folder.run(Some(&url), &["status"]);
+    let said = text(&output.stdout);
+    assert!(said.contains("and by 2990 more") && said.len() < 4000, "{said}{}", text(&output.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b46_a_default_that_stays_is_told_with_its_value() {
+    let before = "operations: [{create_table: {name: t, columns: [{name: id, type: bigint, pk: true}, {name: n, type: integer, default: '0'}]}}]";
+    let change = |rest: &str| {
+        let text = format!("operations: [{{alter_column: {{table: t, column: n, type: {rest}}}}}]");
+        [migration("0001_before", before), migration("0002_change", &text)]
+    };
+    let told = async |all: &[Migration]| {
+        let database = Database::new().await;
+        database.migrate(&all[..1]).await;
+        let plan = database.migrator().await.plan(Command::Start, all, None).await.unwrap().unwrap();
+        let hazard = plan.steps.iter().any(|step| step.hazards.contains(&Hazard::DefaultStays));
+        (hazard, plan.ways.iter().any(|way| way.contains("column `t.n`: keeps its default 0, which does not go through `up`")))
+    };
+    assert_eq!(told(&change("text, up: \"'v' || n\", down: \"substr(n, 2)::integer\"")).await, (true, true));
+    // one that is given, and one that fits since the value is the same
+    assert_eq!(told(&change("text, up: \"'v' || n\", down: \"substr(n, 2)::integer\", default: \"'v0'\"")).await, (false, false));
+    assert_eq!(told(&change("bigint, up: n, down: n")).await, (false, false));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b45_what_an_update_beside_large_values_costs_is_told_before() {
+    let documents = "operations:
+  - create_table: {name: docs, columns: [{name: id, type: bigint, pk: true}, {name: doc, type: jsonb}, {name: n, type: integer, default: '0'}]}
+";
+    let wrap =
+        "operations: [{alter_column: {table: docs, column: doc, up: \"jsonb_build_object('v', doc)\", down: \"doc -> 'v'\"}}]";
+    let all = [migration("0001_before", documents), migration("0002_change", wrap)];
+    for pieces in [1, 40_000] {
+        let database = Database::new().await;
+        database.migrate(&all[..1]).await;
+        let admin = database.client().await;
+        let insert = format!(
+            "INSERT INTO docs SELECT n, to_jsonb((SELECT string_agg(md5(n || '-' || i), '') FROM generate_series(1, {pieces}) AS i)) FROM generate_series(1, 8) AS n"
+        );
+        must(&admin, &insert).await;
+        must(&admin, "VACUUM ANALYZE docs").await;
+        let app = database.on("0001_before").await;
+        let each = async || {
+            let mut shortest = Duration::MAX;
+            for _ in 0..20 {
+                let began = Instant::now();
+                must(&app, "UPDATE docs SET n = n + 1 WHERE id = 3").await;
+                shortest = shortest.min(began.elapsed());
+            }
+            shortest
+        };
+        let before = each().await;
+        let mut told = Told::default();
+        database.migrator().await.start(&all, None, &mut told).await.unwrap();
+        println!(
+            "b45: an unrelated UPDATE of a row with {} kB takes {} µs before, {} µs while both versions are live",
+            pieces * 32 / 1024,
+            before.as_micros(),
+            each().await.as_micros()
+        );
+        assert_eq!(
+            told.0.iter().any(|text| text.contains("docs, with ") && text.contains("of 8 rows out of line")),
+            pieces > 1,
+            "{:?}",
+            told.0
+        );
+    }
+}
+
+/// The warnings.
+#[derive(Default)]
+struct Told(Vec<String>);
+
+impl Progress for Told {
+    fn warning(&mut self, warning: &Error) {
+        self.0.push(warning.to_string());
+    }
 }
