@@ -88,6 +88,7 @@ impl Stage {
         let missing = self.to.table(table).err();
         self.lineages
             .iter()
+            .rev()
             .find(|lineage| lineage.in_to && lineage.newest().table == table)
             .ok_or_else(|| missing.unwrap_or_else(|| Error::new(format!("table `{table}` has no lineage"))))
     }
@@ -95,7 +96,8 @@ impl Stage {
     fn lineage_mut(&mut self, table: &str) -> Result<&mut Lineage> {
         self.to.table(table)?;
         let scripts = self.scripts_of(Moment::Start).count();
-        let found = self.lineages.iter_mut().find(|lineage| lineage.in_to && lineage.newest().table == table);
+        // from the end: what follows a table's creation is mostly about that one
+        let found = self.lineages.iter_mut().rev().find(|lineage| lineage.in_to && lineage.newest().table == table);
         let lineage = found.ok_or_else(|| Error::new(format!("table `{table}` has no lineage")))?;
         self.relations.change(table);
         lineage.scripts_before = scripts;

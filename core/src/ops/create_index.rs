@@ -52,7 +52,10 @@ pub struct CreateIndex {
 impl Operate for CreateIndex {
     fn apply(&self, stage: &mut Stage) -> Result<()> {
         check_name("index", &self.name, Some(&self.table))?;
-        for (table, model) in &stage.to.tables {
+        // the tables are looked through where it is taken alone: a file may have thousands
+        let own = stage.to.tables.get(&self.table);
+        let is_taken = own.is_some_and(|own| own.constraints.contains_key(&self.name)) || stage.has_relation(&self.name);
+        for (table, model) in stage.to.tables.iter().filter(|_| is_taken) {
             if model.indexes.contains_key(&self.name) || model.constraints.contains_key(&self.name) {
                 return Err(Error::new(format!("table `{table}` has an index or constraint `{}` already", self.name)).hint("choose another name"));
             }

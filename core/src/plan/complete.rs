@@ -235,15 +235,7 @@ fn contract(chain: &Chain, table: &Physical<'_>, name: &str) -> Vec<Sql> {
         let sequences: Vec<_> = table.identities().map(|(origin, added)| sequence(chain, table, &origin, added)).collect();
         statements.extend(sequences.iter().flat_map(|sequence| sequence.begin.iter().cloned()));
         statements.extend(numbers::hand_over(chain, table));
-        // generated columns before those that they read
-        let reads = |name: &&String| {
-            let column = table.older.and_then(|older| older.columns.iter().find(|column| column.name == **name));
-            column.is_some_and(|column| column.generated.is_some())
-        };
-        let (first, then): (Vec<&String>, Vec<&String>) = table.removed.iter().partition(reads);
-        for name in first.into_iter().chain(then) {
-            statements.push(sql!("ALTER TABLE {} DROP COLUMN {}", place, ident(name)));
-        }
+        statements.extend(drop_columns(table, &place));
         statements.extend(sequences.into_iter().map(|sequence| sequence.end));
         statements.extend(numbers::columns(table).map(|added| numbers::rename(chain, table, added)));
     }
@@ -323,6 +315,16 @@ END
         ],
         end: sql!("ALTER SEQUENCE {} RENAME TO {}", qualified(&chain.base, &scratch), ident(&name)),
     }
+}
+
+/// The older columns go: generated ones before those that they read.
+pub(super) fn drop_columns(table: &Physical<'_>, place: &Sql) -> Vec<Sql> {
+    let reads = |name: &&String| {
+        let column = table.older.and_then(|older| older.columns.iter().find(|column| column.name == **name));
+        column.is_some_and(|column| column.generated.is_some())
+    };
+    let (first, then): (Vec<&String>, Vec<&String>) = table.removed.iter().partition(reads);
+    first.into_iter().chain(then).map(|name| sql!("ALTER TABLE {} DROP COLUMN {}", place, ident(name))).collect()
 }
 
 /// Columns get their final names; first aside where a name is still in use.

@@ -2,7 +2,7 @@
 
 use crate::chain::Chain;
 use crate::partitions::PARTITION;
-use crate::plan::complete::rename_columns;
+use crate::plan::complete::{drop_columns, rename_columns};
 use crate::plan::surroundings::{names, push};
 use crate::plan::{Steps, Verdict};
 use crate::schema::{Constraint, Table};
@@ -161,8 +161,8 @@ pub(super) fn checks_of_rollback(chain: &Chain, tables: &[Physical<'_>], steps: 
 /// What a subscriber's table needs when complete has given the publisher's its final form.
 fn after_complete(table: &Physical<'_>) -> Vec<Sql> {
     let place = ident(PARTITION);
-    let gone = table.removed.iter().map(|name| sql!("ALTER TABLE {} DROP COLUMN {}", place, ident(name)));
-    let mut statements: Vec<Sql> = gone.chain(rename_columns(table, &place)).collect();
+    let mut statements = drop_columns(table, &place);
+    statements.extend(rename_columns(table, &place));
     let name = table.final_name().filter(|name| *name != table.name);
     statements.extend(name.map(|name| sql!("ALTER TABLE {} RENAME TO {}", place, ident(name))));
     statements
