@@ -68,10 +68,14 @@ pub(crate) enum Answer {
 
 impl Answer {
     /// What an error means: no state of Diptych's in this database, a standby, or a reason not to go on.
-    fn of(error: &tokio_postgres::Error) -> Self {
-        let unknown = [SqlState::INVALID_SCHEMA_NAME, SqlState::UNDEFINED_FUNCTION, SqlState::READ_ONLY_SQL_TRANSACTION];
-        match error.code() {
-            Some(code) if unknown.contains(code) => Answer::Held,
+    async fn of(client: &Client, error: &tokio_postgres::Error) -> Self {
+        let knows_none = [SqlState::INVALID_SCHEMA_NAME, SqlState::UNDEFINED_FUNCTION];
+        if error.code().is_some_and(|code| knows_none.contains(code)) {
+            return Answer::Held;
+        }
+        let standby = client.query_one("SELECT pg_catalog.pg_is_in_recovery()", &[]).await;
+        match standby {
+            Ok(row) if row.get(0) => Answer::Held,
             _ => Answer::Failed(error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())),
         }
     }
@@ -129,6 +133,15 @@ struct Sign {
     call: String,
 }
 
+/// The beginning of a lease's transactions, whatever the role's settings are: what a guard decided meanwhile has to be seen, and the moment
+/// for which it holds a version's row is waited for.
+fn begin() -> String {
+    let bound = EXPIRES_AFTER.as_millis();
+    format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE; SET LOCAL lock_timeout = {bound}; SET LOCAL statement_timeout = {bound}"
+    )
+}
+
 impl Sign {
     fn new(target: &Target, base: &str, version: &str) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -139,11 +152,7 @@ impl Sign {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let id = format!("{host}/{process}/{now:x}/{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let words = [&id, base, version, &application, &host].map(|word| sql::literal(word).as_str().to_owned()).join(", ");
-        // its own isolation level: what a guard decided meanwhile has to be seen
-        let call = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE; SELECT diptych.lease({words}, {process}, {})",
-            EXPIRES_AFTER.as_secs()
-        );
+        let call = format!("{}; SELECT diptych.lease({words}, {process}, {})", begin(), EXPIRES_AFTER.as_secs());
         Sign { target: target.clone().renamed(&format!("{application} lease")), id, call }
     }
 
@@ -157,7 +166,7 @@ impl Sign {
             Ok(rows) => rows,
             Err(error) => {
                 let _ = client.simple_query("ROLLBACK").await;
-                return Answer::of(&error);
+                return Answer::of(client, &error).await;
             }
         };
         let word = rows.iter().find_map(|row| match row {
@@ -175,7 +184,7 @@ impl Sign {
 
     /// Says farewell, over a new session where the one there was is lost.
     async fn end(&self, session: Option<Client>) {
-        let farewell = format!("SELECT diptych.lease_end({})", sql::literal(&self.id).as_str());
+        let farewell = format!("{}; SELECT diptych.lease_end({}); COMMIT", begin(), sql::literal(&self.id).as_str());
         if let Some(client) = session
             && client.simple_query(&farewell).await.is_ok()
         {

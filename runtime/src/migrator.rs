@@ -162,7 +162,7 @@ impl Migrator {
     ///
     /// Where no version is live yet, nobody can use one: all but the last are completed on the way.
     pub async fn start(&mut self, migrations: &[Migration], to: Option<&str>, progress: &mut dyn Progress) -> Result<Outcome> {
-        state::prepare(&self.client, self.options.published_state).await?;
+        state::prepare(&self.client, self.options.published_state, self.options.timeout).await?;
         let token = self.take_run(Command::Start, progress).await?;
         let outcome = self.start_locked(migrations, to, token, progress).await;
         self.release().await;
@@ -265,7 +265,7 @@ impl Migrator {
 
     /// Removes a version, as soon as nobody is on it if the guard waits for that.
     async fn remove(&mut self, goes: Goes, progress: &mut dyn Progress) -> Result<Outcome> {
-        state::prepare(&self.client, self.options.published_state).await?;
+        state::prepare(&self.client, self.options.published_state, self.options.timeout).await?;
         let since = Instant::now();
         loop {
             let token = self.take_run(goes.command(), progress).await?;
@@ -325,7 +325,7 @@ impl Migrator {
     ///
     /// Where something is not as it was that cannot be put back: `rollback` is the way out.
     pub async fn repair(&mut self) -> Result<Outcome> {
-        state::prepare(&self.client, self.options.published_state).await?;
+        state::prepare(&self.client, self.options.published_state, self.options.timeout).await?;
         self.take_run(Command::Start, &mut Quiet).await?;
         let outcome = self.repair_locked().await;
         self.release().await;
@@ -509,10 +509,8 @@ impl Migrator {
         let since = Instant::now();
         while !state::try_lock(&self.client, key).await? {
             if since.elapsed() >= self.options.timeout {
-                let holders = state::lock_holders(&self.client, key).await?;
-                let holders: Vec<String> = holders.iter().map(ToString::to_string).collect();
-                let message = format!("another run holds schema `{}`: {}", self.options.base, holders.join(", "));
-                return Err(Error::new(Kind::Timeout, message).hint("wait for it to end, or end it; `status` says what it does"));
+                let what = format!("another run holds schema `{}`", self.options.base);
+                return Err(state::held_by_others(&self.client, key, &what).await?);
             }
             tokio::time::sleep(jittered(Duration::from_millis(100))).await;
         }

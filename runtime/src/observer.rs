@@ -44,8 +44,12 @@ impl Blocker {
          coalesce(extract(epoch FROM pg_catalog.clock_timestamp() - activity.xact_start), 0)::pg_catalog.int8";
 
     /// The same of `pg_prepared_xacts AS prepared`.
-    const OF_PREPARED: &str = "0, prepared.gid, prepared.owner::pg_catalog.text, 'prepared', \
+    pub(crate) const OF_PREPARED: &str = "0, prepared.gid, prepared.owner::pg_catalog.text, 'prepared', \
          extract(epoch FROM pg_catalog.clock_timestamp() - prepared.prepared)::pg_catalog.int8";
+
+    /// Joins `prepared` to the locks `held` of prepared transactions: each of them has its own number locked as well.
+    pub(crate) const PREPARED: &str = "JOIN pg_catalog.pg_locks AS own ON own.pid IS NULL AND own.locktype = 'transactionid' AND own.granted \
+         AND own.virtualtransaction = held.virtualtransaction JOIN pg_catalog.pg_prepared_xacts AS prepared ON prepared.transaction = own.transactionid";
 
     /// A row of either.
     pub(crate) fn read(row: &Row) -> Self {
@@ -104,11 +108,10 @@ impl Observer {
              JOIN pg_catalog.pg_locks AS held ON held.pid IS NULL AND held.granted AND held.locktype = wanted.locktype \
              AND (held.database, held.relation, held.page, held.tuple, held.transactionid, held.classid, held.objid, held.objsubid) \
              IS NOT DISTINCT FROM (wanted.database, wanted.relation, wanted.page, wanted.tuple, wanted.transactionid, wanted.classid, wanted.objid, wanted.objsubid) \
-             JOIN pg_catalog.pg_locks AS own ON own.pid IS NULL AND own.locktype = 'transactionid' AND own.granted AND own.virtualtransaction = held.virtualtransaction \
-             JOIN pg_catalog.pg_prepared_xacts AS prepared ON prepared.transaction = own.transactionid \
-             WHERE 0 = ANY (run.by)",
+             {} WHERE 0 = ANY (run.by)",
             Blocker::OF_SESSION,
-            Blocker::OF_PREPARED
+            Blocker::OF_PREPARED,
+            Blocker::PREPARED
         );
         client.query(&sql, &[&self.base]).await.unwrap_or_default().iter().map(Blocker::read).collect()
     }

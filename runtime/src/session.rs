@@ -22,7 +22,7 @@ fn settings() -> String {
     format!(
         "{path}; SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off; \
          SET default_transaction_deferrable = off; SET statement_timeout = 0; SET lock_timeout = 0; \
-         SET idle_in_transaction_session_timeout = 0; SET idle_session_timeout = 0; \
+         SET idle_in_transaction_session_timeout = 0; SET idle_session_timeout = 0; SET exit_on_error = off; \
          {parsing}; SET plpgsql.extra_errors = 'none'; SET client_connection_check_interval = '2s'; \
          SET client_min_messages = warning; SET row_security = off; SET check_function_bodies = on; \
          SELECT pg_catalog.set_config('transaction_timeout', '0', false) FROM pg_catalog.pg_settings WHERE name = 'transaction_timeout'; \

@@ -3,18 +3,18 @@
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Json;
 use tokio_postgres::{Client, GenericClient};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::facts;
 use crate::introspect;
 use crate::lease::{self, Lease, host};
 use crate::made;
 use crate::observer::Blocker;
-use crate::text::printable;
+use crate::text::{PROCESSES, few, printable};
 use diptych_core::adopt::adopt;
 use diptych_core::chain::{Chain, Version};
 use diptych_core::facts::Book;
@@ -250,7 +250,8 @@ const FUNCTIONS: &str = concat!(include_str!("state/functions.sql"), include_str
 
 /// Makes the state's tables, and brings its functions to this release's. Raced by many at once: one after the other, by a lock that
 /// nobody waits in.
-pub(crate) async fn prepare(client: &Client, published: PublishedState) -> Result<()> {
+pub(crate) async fn prepare(client: &Client, published: PublishedState, timeout: Duration) -> Result<()> {
+    let since = Instant::now();
     // by their text, which may be another one within a release's own time as well
     let own = &format!("{} {:016x}", env!("CARGO_PKG_VERSION"), names::hash(FUNCTIONS));
     loop {
@@ -262,6 +263,9 @@ pub(crate) async fn prepare(client: &Client, published: PublishedState) -> Resul
             refuse_published(client).await?;
         }
         if !try_lock(client, lock_key("prepare")).await? {
+            if since.elapsed() >= timeout {
+                return Err(held_by_others(client, lock_key("prepare"), "another command makes the state ready").await?);
+            }
             tokio::time::sleep(Duration::from_millis(20)).await;
             continue;
         }
@@ -482,12 +486,22 @@ pub(crate) async fn lock_holders(client: &Client, key: i64) -> Result<Vec<Blocke
     holders(client, &condition).await
 }
 
-/// The other sessions that hold a lock for which a condition on `held` is true.
+/// Why a lock is not to be had.
+pub(crate) async fn held_by_others(client: &Client, key: i64, what: &str) -> Result<Error> {
+    let holders: Vec<String> = lock_holders(client, key).await?.iter().map(ToString::to_string).collect();
+    let message = format!("{what}: {}", few(&holders, PROCESSES, ", "));
+    Ok(Error::new(Kind::Timeout, message).hint("wait for it to end, or end it; `status` says what it does"))
+}
+
+/// The other sessions, and the prepared transactions, that hold a lock for which a condition on `held` is true.
 async fn holders(client: &Client, condition: &str) -> Result<Vec<Blocker>> {
     let sql = format!(
-        "SELECT {} FROM pg_catalog.pg_locks AS held JOIN pg_catalog.pg_stat_activity AS activity ON activity.pid = held.pid \
-         WHERE {condition} AND held.granted AND held.pid <> pg_catalog.pg_backend_pid() ORDER BY activity.xact_start",
-        Blocker::OF_SESSION
+        "(SELECT {} FROM pg_catalog.pg_locks AS held JOIN pg_catalog.pg_stat_activity AS activity ON activity.pid = held.pid \
+         WHERE {condition} AND held.granted AND held.pid <> pg_catalog.pg_backend_pid() ORDER BY activity.xact_start) \
+         UNION ALL SELECT {} FROM pg_catalog.pg_locks AS held {} WHERE {condition} AND held.granted AND held.pid IS NULL",
+        Blocker::OF_SESSION,
+        Blocker::OF_PREPARED,
+        Blocker::PREPARED
     );
     Ok(client.query(&sql, &[]).await?.iter().map(Blocker::read).collect())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use diptych::core::{DeclaredSchema, Migration};
+use diptych::core::{DeclaredSchema, Migration, names};
 use diptych::{Blocker, Error, Migrator, Options, Outcome, Progress, Quiet};
 use diptych_tests::{Database, ask, client, major, migration, must, server};
 use diptych_xtask::server::{self as own, Server};
@@ -73,7 +73,7 @@ async fn b23_a_lease_is_had_or_connect_says_why_not() {
     let admin = database.client().await;
     let role = format!("shop_{}", database.name);
     must(&admin, "ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC").await;
-    must(&admin, &format!("CREATE ROLE {role} LOGIN; ALTER ROLE {role} SET default_transaction_read_only = on; ALTER ROLE {role} SET default_transaction_isolation = 'serializable'")).await;
+    must(&admin, &format!("CREATE ROLE {role} LOGIN; ALTER ROLE {role} SET default_transaction_read_only = on; ALTER ROLE {role} SET default_transaction_isolation = 'serializable'; ALTER ROLE {role} SET lock_timeout = 1; ALTER ROLE {role} SET statement_timeout = '2s'")).await;
     database.migrate(&both(INDEX)[..1]).await;
     must(&admin, &format!("GRANT SELECT ON users TO {role}; GRANT USAGE ON SCHEMA public_0001_before TO {role}")).await;
     let mut url = server().url(&database.name);
@@ -82,7 +82,13 @@ async fn b23_a_lease_is_had_or_connect_says_why_not() {
     let client = diptych::connect::connect::<One>(&url).await.unwrap();
     let lease = diptych::connect::lease::<One>(&url).await.unwrap();
     assert_eq!(ask(&admin, &count).await, "2");
+    // given back at once, too
     drop((client, lease));
+    let since = Instant::now();
+    while ask(&admin, &count).await != "0" {
+        assert!(since.elapsed() < Duration::from_secs(10), "a lease was not given back");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     // what cannot be had is told, and by no means passed over
     for (in_the_way, words) in [
         ("REVOKE EXECUTE ON FUNCTION diptych.lease FROM PUBLIC", "permission denied for function lease"),
@@ -128,6 +134,23 @@ async fn b24_a_prepared_transaction_is_named_and_the_clock_runs() {
         let (outcome, ..) = started(&database, &all, 60).await;
         outcome.unwrap();
     }
+    // the run's own lock, which has no table
+    let database = Database::at(&own.config("postgres"), "public").await;
+    let all = both(INDEX);
+    database.migrate(&all[..1]).await;
+    let admin = database.client().await;
+    for place in ["public", "prepare"] {
+        let key = i64::from_ne_bytes(names::hash(&format!("diptych run {place}")).to_ne_bytes());
+        must(&admin, &format!("BEGIN; SELECT pg_advisory_xact_lock({key}); PREPARE TRANSACTION 'advised'")).await;
+        if place == "prepare" {
+            // another release's functions are to be brought up to date
+            must(&admin, "UPDATE diptych.format SET tool = 'another'").await;
+        }
+        let (outcome, ..) = started(&database, &all, 1).await;
+        let error = outcome.unwrap_err();
+        assert!(error.is_timeout() && error.to_string().contains("prepared transaction `advised`"), "{place}: {error}");
+        must(&admin, "ROLLBACK PREPARED 'advised'").await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -138,7 +161,7 @@ async fn b27_settings_of_the_role_or_database_stop_no_run() {
     );
     database.migrate(&all[..1]).await;
     let admin = database.client().await;
-    must(&admin, "INSERT INTO users SELECT n, 'n', n FROM generate_series(1, 60) AS n").await;
+    must(&admin, "INSERT INTO users SELECT n, 'n', n FROM generate_series(1, 15) AS n").await;
     let mut settings = [
         ("idle_session_timeout", "'300ms'"),
         ("idle_in_transaction_session_timeout", "'100ms'"),
@@ -159,6 +182,7 @@ async fn b27_settings_of_the_role_or_database_stop_no_run() {
         ("enable_seqscan", "off"),
         ("plpgsql.variable_conflict", "'error'"),
         ("plpgsql.extra_errors", "'all'"),
+        ("exit_on_error", "on"),
     ]
     .to_vec();
     if major() >= 17 {
@@ -172,7 +196,7 @@ async fn b27_settings_of_the_role_or_database_stop_no_run() {
         migrator.rollback(&mut Quiet).await.unwrap_or_else(|error| failed("rollback", error));
         must(&admin, &format!("ALTER DATABASE {} RESET {name}", database.name)).await;
     }
-    println!("b27: 19 settings");
+    println!("b27: 20 settings");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -105,6 +105,7 @@ async fn run(case: &Case, work: &Database, fresh: &Database) -> Result<Done, Str
     let new = Side { schema: &to, views: shortened(&format!("{base}_{CHANGE}")), base };
     partitions::create(&session, base, case, &case.from, Which::Older).await?;
     let rows = rows::fill(&session, &mut rng, &old).await?;
+    take_a_row(&session, &mut rng.clone(), &old).await?;
     let (of_enums, in_parts) = partitions::counted(&session, base, &case.from).await?;
     let mut done = Done { rows, of_enums, in_parts, ..Done::default() };
     let writes = rows::writes(&mut rng, &old);
@@ -168,6 +169,17 @@ async fn run(case: &Case, work: &Database, fresh: &Database) -> Result<Done, Str
         return Err(format!("complete does not leave partitions as they are where all is created anew:\n{lines}"));
     }
     Ok(done)
+}
+
+/// A function of the application's own that takes a table's row as a whole, in some cases.
+async fn take_a_row(session: &Client, rng: &mut Rng, old: &Side<'_>) -> Result<(), String> {
+    let Some(table) = rng.choice(old.schema.tables.keys()).filter(|_| rng.u8(..5) == 0) else { return Ok(()) };
+    let create = format!(
+        "CREATE FUNCTION {}.told(one {}) RETURNS text LANGUAGE sql AS 'SELECT one::text'",
+        ident(old.base),
+        qualified(old.base, table)
+    );
+    session.batch_execute(&create).await.map_err(|error| format!("{create}: {error:?}"))
 }
 
 async fn create(migrator: &mut Migrator, migrations: &[Migration]) -> diptych::Result<()> {

@@ -216,7 +216,7 @@ pub(super) enum Which {
 
 /// What a version knows of a catalog.
 pub(super) fn known(catalog: Vec<String>) -> Vec<String> {
-    catalog.into_iter().filter(|line| !line.contains("piece_")).collect()
+    catalog.into_iter().filter(|line| !line.contains("piece_") && !line.starts_with("function ")).collect()
 }
 
 /// What partitions have, whatever the names of their own indexes and keys are.

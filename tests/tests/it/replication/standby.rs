@@ -16,6 +16,21 @@ use tokio_postgres::error::SqlState;
 
 use super::{SHOP, SHOP_CHANGE, Told, both, eventually, folders, major_of, position};
 
+/// A release that was built for the newer version.
+struct Two;
+
+impl diptych::Database for Two {
+    const BASE: &'static str = "public";
+    const VERSION: Option<&'static str> = Some("0002_change");
+    const MIGRATIONS: &'static [(&'static str, &'static str)] = &[];
+    const SNAPSHOT: &'static str = "";
+    const FOLDER: &'static str = "";
+
+    fn declared() -> diptych::core::DeclaredSchema {
+        diptych::core::DeclaredSchema::default()
+    }
+}
+
 /// A copy of a server that follows it; none where `pg_basebackup` cannot be had.
 fn standby(primary: &Server, settings: &[(&str, &str)]) -> Option<Server> {
     let own = major_of(primary.bin_dir());
@@ -81,6 +96,11 @@ async fn b44_queries_on_standbys_fail_by_conflicts_alone() {
     for ((feedback, standby), works) in standbys.iter().zip(std::mem::take(&mut readers)) {
         let there = follow(&database, standby).await;
         tell(&format!("hot_standby_feedback {feedback}, start"), works).await;
+        // nobody can write there, so that there is no lease to be had, and none is asked for
+        let url = standby.url(&database.name);
+        let reader = diptych::connect::connect::<Two>(&url).await.unwrap_or_else(|error| panic!("b44: on a standby: {error}"));
+        assert_eq!(ask(&reader, "SELECT count(*) > 0 FROM sales").await, "t");
+        drop((reader, diptych::connect::lease::<Two>(&url).await.unwrap()));
         readers.push(read(&there, "0002_change", "sales"));
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
