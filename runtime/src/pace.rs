@@ -46,6 +46,8 @@ impl Pace {
         self.unit = match self.unit {
             Unit::LongRow if each > bound / 2 => Unit::LongRow,
             Unit::LongRow => Unit::Rows(1),
+            // row by row nothing is pruned between the passes: not for a slow moment alone
+            Unit::Blocks(1) if each > self.target && each < bound / 2 => Unit::Blocks(1),
             unit => scaled(unit, self.target.as_secs_f64() / each.as_secs_f64().max(1e-6)),
         }
     }
