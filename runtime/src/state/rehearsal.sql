@@ -50,10 +50,11 @@ BEGIN
 END
 $body$;
 
--- The application's triggers on these tables that go now and would fail on the changed table, each with the server's words. Where one fails
--- as it is, or is somebody's whose code is not to be run, it is not tried. `path` is that of the application.
-CREATE OR REPLACE FUNCTION diptych.broken_triggers(base text, prepare text[], path text, changes jsonb)
-RETURNS TABLE (name text, is_tried boolean, reason text, source text) LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+-- The application's triggers on these tables that go now and would fail on the changed table, each with the server's words; or, of those whose
+-- function reads like `suspect`, the ones that cannot be tried: they fail as it is, or are somebody's whose code is not to be run. `path` is
+-- that of the application.
+CREATE OR REPLACE FUNCTION diptych.broken_triggers(base text, prepare text[], path text, changes jsonb, suspect text)
+RETURNS TABLE (name text, reason text) LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
   twin CONSTANT text := '_diptych_tried';
   are_strangers CONSTANT boolean := EXISTS (SELECT FROM diptych.strangers(ARRAY[base, 'public']));
@@ -87,10 +88,11 @@ BEGIN
     JOIN pg_trigger AS trigger_ ON trigger_.tgrelid = table_.oid
     JOIN pg_proc AS proc ON proc.oid = trigger_.tgfoid JOIN pg_namespace AS home ON home.oid = proc.pronamespace
     WHERE NOT trigger_.tgisinternal AND trigger_.tgparentid = 0 AND trigger_.tgenabled <> 'D' AND home.nspname <> 'diptych'
+      AND (suspect IS NULL OR proc.prosrc ~* suspect)
   LOOP
     reasons := ARRAY[NULL, NULL];
     -- as it is, then changed
-    FOR shape IN 1..2 LOOP
+    FOR shape IN 1..CASE WHEN suspect IS NULL THEN 2 ELSE 1 END LOOP
       EXIT WHEN NOT item.is_tried OR reasons[1] IS NOT NULL;
       BEGIN
         EXECUTE format('CREATE SCHEMA %I', twin);
@@ -122,13 +124,13 @@ BEGIN
       END;
       PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
     END LOOP;
-    IF NOT item.is_tried OR reasons[1] IS NOT NULL OR reasons[2] IS NOT NULL THEN
-      found := found || jsonb_build_object('oid', item.oid, 'is_tried', item.is_tried AND reasons[1] IS NULL, 'reason', reasons[2]);
+    IF (suspect IS NULL AND reasons[2] IS NOT NULL) OR (suspect IS NOT NULL AND (NOT item.is_tried OR reasons[1] IS NOT NULL)) THEN
+      found := found || jsonb_build_object('oid', item.oid, 'reason', reasons[2]);
     END IF;
   END LOOP;
-  RETURN QUERY SELECT format('%s on %s', trigger_.tgname, class.relname), (one.value ->> 'is_tried')::boolean, one.value ->> 'reason', proc.prosrc
+  RETURN QUERY SELECT format('%s on %s', trigger_.tgname, class.relname), one.value ->> 'reason'
   FROM jsonb_array_elements(found) AS one (value) JOIN pg_trigger AS trigger_ ON trigger_.oid = (one.value ->> 'oid')::oid
-  JOIN pg_class AS class ON class.oid = trigger_.tgrelid JOIN pg_proc AS proc ON proc.oid = trigger_.tgfoid;
+  JOIN pg_class AS class ON class.oid = trigger_.tgrelid;
 END
 $body$;
 
