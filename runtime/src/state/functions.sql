@@ -430,12 +430,15 @@ $body$;
 -- What is ours goes from tables that a partitioned one had among its partitions, or that were made like it: detached, they keep the columns
 -- that are named here, with their rules, and no trigger fills them any more.
 CREATE OR REPLACE FUNCTION diptych.clean_former(base text, name text, columns text[]) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
-DECLARE former record;
+DECLARE
+  root CONSTANT oid := to_regclass(format('%I.%I', base, $2));
+  former record;
 BEGIN
   FOR former IN
     SELECT class.oid::regclass AS place, attribute.attname FROM pg_attribute AS attribute JOIN pg_class AS class ON class.oid = attribute.attrelid
     WHERE attribute.attname = ANY ($3) AND NOT attribute.attisdropped AND class.relkind IN ('r', 'p') AND class.relpersistence <> 't' AND NOT class.relispartition
-      AND class.oid <> to_regclass(format('%I.%I', base, $2)) AND pg_has_role(class.relowner, 'MEMBER')
+      -- what another role calls so is none of ours, and nothing that hangs on it is to hold up a command
+      AND class.oid <> root AND class.relowner = (SELECT whole.relowner FROM pg_class AS whole WHERE whole.oid = root)
       -- another base schema may have columns of the same names in transition
       AND NOT EXISTS (SELECT FROM diptych.versions AS other WHERE other.base <> $1 AND to_regnamespace(quote_ident(other.base)) = class.relnamespace)
     ORDER BY class.oid, attribute.attnum

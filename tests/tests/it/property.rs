@@ -172,12 +172,12 @@ async fn shrink(mut case: Case, mut text: String, pair: &mut Pair) -> (Case, Str
     (case, text)
 }
 
-/// The schema created from nothing.
 /// Whether a text has a column's name for a word.
 fn mentions(text: &str, column: &str) -> bool {
     lexer::words(text).any(|word| word == column)
 }
 
+/// The schema created from nothing.
 fn anew(schema: &Schema) -> Migration {
     Migration { name: BEFORE.to_owned(), version_schema: None, operations: diff::create_all(schema) }
 }
