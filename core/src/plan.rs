@@ -441,6 +441,20 @@ impl Steps {
         self.steps.last_mut().expect("just pushed")
     }
 
+    /// A look at the database before anything is changed: what it finds, with the statement that mends it in a second column if there is one,
+    /// is a refusal or a warning.
+    pub(crate) fn check(
+        &mut self,
+        title: impl Into<String>,
+        sql: Sql,
+        refusal: impl Into<String>,
+        hint: impl Into<String>,
+        verdict: Verdict,
+    ) -> &mut Step {
+        let action = Action::Check { sql, refusal: refusal.into(), hint: hint.into(), verdict };
+        self.push(Phase::Preflight, title, action)
+    }
+
     pub(crate) fn transaction(
         &mut self,
         phase: Phase,

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::chain::Chain;
 use crate::plan::start::{proof, proven};
-use crate::plan::{Action, Phase, Steps, Verdict};
+use crate::plan::{Steps, Verdict};
 use crate::schema::{Constraint, Table};
 use crate::shadow::Physical;
 use crate::sql::{Sql, join, literal};
@@ -75,8 +75,7 @@ pub(super) fn checks_of_complete(chain: &Chain, tables: &[Physical<'_>], steps: 
 
 fn check(chain: &Chain, claims: &[Claim], title: &str, refusal: String, hint: &str, steps: &mut Steps) {
     if let Some(sql) = query(chain, claims) {
-        let action = Action::Check { sql, refusal, hint: hint.to_owned(), verdict: Verdict::Refuse };
-        steps.push(Phase::Preflight, title, action);
+        steps.check(title, sql, refusal, hint, Verdict::Refuse);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Clauses of new constraints and indexes that an older server does not know: told before it meets them in the middle of a start.
 
 use crate::chain::Chain;
-use crate::plan::{Action, Phase, Steps, Verdict};
+use crate::plan::{Steps, Verdict};
 use crate::schema::{Constraint, Index};
 use crate::shadow::Physical;
 use crate::sql;
@@ -27,15 +27,12 @@ pub(super) fn known(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
         if found.is_empty() {
             continue;
         }
-        steps.push(
-            Phase::Preflight,
+        steps.check(
             format!("no {kind} has `{field}` (PostgreSQL {})", chain.server),
-            Action::Check {
-                sql: sql!("VALUES {}", join(found, ", ")),
-                refusal: format!("PostgreSQL {} does not know `{field}`, and a {kind} has it", chain.server),
-                hint: "remove it, or upgrade to PostgreSQL 15 or newer".into(),
-                verdict: Verdict::Refuse,
-            },
+            sql!("VALUES {}", join(found, ", ")),
+            format!("PostgreSQL {} does not know `{field}`, and a {kind} has it", chain.server),
+            "remove it, or upgrade to PostgreSQL 15 or newer",
+            Verdict::Refuse,
         );
     }
 }

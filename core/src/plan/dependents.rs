@@ -1,7 +1,7 @@
 //! What hangs on a column or table that goes at complete and is unknown to the model: refused now rather than broken then.
 
 use crate::chain::Chain;
-use crate::plan::{Action, Phase, Steps, Verdict};
+use crate::plan::{Steps, Verdict};
 use crate::schema::Constraint;
 use crate::shadow::Physical;
 use crate::sql::{Sql, join, literal, qualified};
@@ -21,7 +21,7 @@ fn push(chain: &Chain, table: &Physical<'_>, hint: &str, steps: &mut Steps) {
         Some(_) => format!("columns of table `{}` cannot be converted or dropped", table.name),
     };
     let title = format!("nothing unknown to Diptych depends on what goes from `{}`", table.name);
-    steps.push(Phase::Preflight, title, Action::Check { sql, refusal: what, hint: hint.to_owned(), verdict: Verdict::Refuse });
+    steps.check(title, sql, what, hint, Verdict::Refuse);
 }
 
 /// The same at complete, before anything goes: a view may have come since, a temporary one of a session too.
@@ -55,9 +55,8 @@ pub(super) fn check_views(schema: &str, steps: &mut Steps) {
         literal(schema)
     );
     let refusal = format!("these objects hang on views of `{schema}`, which go");
-    let hint = "drop them, or make them anew on the tables or the other version; what is in a schema `pg_temp_…` goes with the session that made it".to_owned();
-    let action = Action::Check { sql, refusal, hint, verdict: Verdict::Refuse };
-    steps.push(Phase::Preflight, format!("nothing hangs on the views of `{schema}`"), action);
+    let hint = "drop them, or make them anew on the tables or the other version; what is in a schema `pg_temp_…` goes with the session that made it";
+    steps.check(format!("nothing hangs on the views of `{schema}`"), sql, refusal, hint, Verdict::Refuse);
 }
 
 /// The query for what depends on what complete takes from a table.

@@ -1,7 +1,7 @@
 //! The steps that make, move and remove enum types, and what is asked of the database before.
 
 use crate::chain::Chain;
-use crate::plan::{Action, Phase, Steps, Verdict};
+use crate::plan::{Phase, Steps, Verdict};
 use crate::shadow::Physical;
 use crate::sql::{Sql, join, literal, qualified};
 use crate::{enums, rights, sql, views};
@@ -63,8 +63,7 @@ fn nothing_depends(chain: &Chain, tables: &[Physical<'_>], hint: &str, steps: &m
 }
 
 fn push(steps: &mut Steps, title: &str, sql: Sql, refusal: String, hint: &str) {
-    let action = Action::Check { sql, refusal, hint: hint.to_owned(), verdict: Verdict::Refuse };
-    steps.push(Phase::Preflight, title, action);
+    steps.check(title, sql, refusal, hint, Verdict::Refuse);
 }
 
 /// What depends on a type and on no column that goes, in a partition neither: functions, domains, columns that the model does not have.

@@ -4,9 +4,7 @@ use crate::chain::Chain;
 use crate::enums;
 use crate::path::Path;
 use crate::plan::start::new_indexes;
-use crate::plan::{
-    Action, Phase, Steps, Verdict, claims, clauses, dependents, functions, rehearsal, replication, rows, surroundings,
-};
+use crate::plan::{Phase, Steps, Verdict, claims, clauses, dependents, functions, rehearsal, replication, rows, surroundings};
 use crate::schema::{Column, Constraint};
 use crate::shadow::Physical;
 use crate::sql::{Sql, ident, join, literal};
@@ -26,39 +24,30 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     };
     // a table may have no columns, VALUES must have rows
     if !rows.is_empty() {
-        steps.push(
-            Phase::Preflight,
+        steps.check(
             "the database has the tables and columns of the version before",
-            Action::Check {
-                sql: sql!(
-                    "SELECT pg_catalog.format('%I.%I', wanted.table_, wanted.column_) FROM (VALUES {}) AS wanted (table_, column_) WHERE NOT EXISTS (\
-                     SELECT 1 FROM pg_catalog.pg_attribute AS there JOIN pg_catalog.pg_class AS class ON class.oid = there.attrelid \
-                     JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace \
-                     WHERE space.nspname = {} AND class.relname = wanted.table_ AND there.attname = wanted.column_ AND NOT there.attisdropped)",
-                    join(rows, ", "),
-                    literal(base)
-                ),
-                refusal: format!("schema `{base}` lacks what the version before had"),
-                hint: "the database was changed outside Diptych: put back what is missing".into(),
-                verdict: Verdict::Refuse,
-            },
+            sql!(
+                "SELECT pg_catalog.format('%I.%I', wanted.table_, wanted.column_) FROM (VALUES {}) AS wanted (table_, column_) WHERE NOT EXISTS (\
+                 SELECT 1 FROM pg_catalog.pg_attribute AS there JOIN pg_catalog.pg_class AS class ON class.oid = there.attrelid \
+                 JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace \
+                 WHERE space.nspname = {} AND class.relname = wanted.table_ AND there.attname = wanted.column_ AND NOT there.attisdropped)",
+                join(rows, ", "),
+                literal(base)
+            ),
+            format!("schema `{base}` lacks what the version before had"),
+            "the database was changed outside Diptych: put back what is missing",
+            Verdict::Refuse,
         );
     }
     let guard = chain.older.is_none().then(|| guard::schema(base));
     let schemas = [Some(chain.newer.views.clone()), Some(views::scratch(&chain.newer)), guard].into_iter().flatten();
     let schemas = join(schemas.map(|name| literal(&name)), ", ");
-    steps.push(
-        Phase::Preflight,
+    steps.check(
         "the names of the version's schemas are free",
-        Action::Check {
-            sql: sql!(
-                "SELECT space.nspname::pg_catalog.text FROM pg_catalog.pg_namespace AS space WHERE space.nspname IN ({})",
-                schemas
-            ),
-            refusal: format!("there already is a schema of a name that version `{}` needs", chain.newer.name),
-            hint: "rename or drop it, or rename the migration".into(),
-            verdict: Verdict::Refuse,
-        },
+        sql!("SELECT space.nspname::pg_catalog.text FROM pg_catalog.pg_namespace AS space WHERE space.nspname IN ({})", schemas),
+        format!("there already is a schema of a name that version `{}` needs", chain.newer.name),
+        "rename or drop it, or rename the migration",
+        Verdict::Refuse,
     );
     clauses::known(chain, tables, steps);
     super::enums::checks(chain, tables, steps);
@@ -107,15 +96,12 @@ fn types_exist(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
         .iter()
         .enumerate()
         .map(|(at, (name, collation))| sql!("{} AS {}", ddl::null(name, collation), ident(&format!("type {at}"))));
-    let step = steps.push(
-        Phase::Preflight,
+    let step = steps.check(
         "the types of the new columns are known",
-        Action::Check {
-            sql: sql!("SELECT NULL::pg_catalog.text FROM (SELECT {}) AS known WHERE false", join(casts, ", ")),
-            refusal: "a new column has a type or collation that is not known here".into(),
-            hint: "correct the name, or create the type (or its extension, or the collation) first".into(),
-            verdict: Verdict::Refuse,
-        },
+        sql!("SELECT NULL::pg_catalog.text FROM (SELECT {}) AS known WHERE false", join(casts, ", ")),
+        "a new column has a type or collation that is not known here",
+        "correct the name, or create the type (or its extension, or the collation) first",
+        Verdict::Refuse,
     );
     step.path(Path::base(&chain.base));
 }
@@ -123,10 +109,8 @@ fn types_exist(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
 /// New tables and indexes are what this server takes: tried on empty twins, of which nothing stays.
 fn definitions(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
     let mut attempt = |title: String, sql: Sql, refusal: String| {
-        let hint = "correct the definition, or drop what no longer fits; what this server says of it stands above".to_owned();
-        steps
-            .push(Phase::Preflight, title, Action::Check { sql, refusal, hint, verdict: Verdict::Refuse })
-            .path(Path::base(&chain.base));
+        let hint = "correct the definition, or drop what no longer fits; what this server says of it stands above";
+        steps.check(title, sql, refusal, hint, Verdict::Refuse).path(Path::base(&chain.base));
     };
     for table in tables {
         let (Some(newer), Some(name)) = (table.newer, table.final_name()) else { continue };
@@ -172,21 +156,18 @@ fn foreign_keys_fit(chain: &Chain, tables: &[Physical<'_>], here: &[&Physical<'_
             let pairs = columns.iter().zip(&references.columns);
             let alike = pairs.map(|(own, other)| sql!("{} = {}", null(target, other), null(newer, own)));
             let list = |names: &[String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-            let step = steps.push(
-                Phase::Preflight,
+            let step = steps.check(
                 format!("a new foreign key of `{}` has the types of `{}`", table.name, references.table),
-                Action::Check {
-                    sql: sql!("SELECT NULL::pg_catalog.text WHERE false AND {}", join(alike, " AND ")),
-                    refusal: format!(
-                        "a foreign key on {} of table `{}` cannot point at {} of table `{}`",
-                        list(columns),
-                        table.name,
-                        list(&references.columns),
-                        references.table
-                    ),
-                    hint: "give the columns on both sides the same types".into(),
-                    verdict: Verdict::Refuse,
-                },
+                sql!("SELECT NULL::pg_catalog.text WHERE false AND {}", join(alike, " AND ")),
+                format!(
+                    "a foreign key on {} of table `{}` cannot point at {} of table `{}`",
+                    list(columns),
+                    table.name,
+                    list(&references.columns),
+                    references.table
+                ),
+                "give the columns on both sides the same types",
+                Verdict::Refuse,
             );
             step.path(Path::base(&chain.base));
         }

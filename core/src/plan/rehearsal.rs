@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::chain::Chain;
 use crate::path::Path;
-use crate::plan::{Action, Phase, Steps, Verdict, start};
+use crate::plan::{Steps, Verdict, start};
 use crate::schema::Constraint;
 use crate::shadow::Physical;
 use crate::sql;
@@ -23,9 +23,14 @@ const WHOLE_ROW: &str = "(select|values\\s*\\(|,)\\s*(new|old)\\.\\*";
 /// The checks of the tables that come after so many scripts.
 pub(super) fn checks(chain: &Chain, here: &[&Physical<'_>], steps: &mut Steps) {
     drift(chain, here, steps);
+    of_wider(chain, here, steps);
+    of_row_types(chain, here, steps);
+}
+
+/// What new columns do to a table, and to the triggers on it.
+fn of_wider(chain: &Chain, here: &[&Physical<'_>], steps: &mut Steps) {
     let widened: Vec<_> = here.iter().filter(|table| table.is_kept() && !table.added.is_empty()).collect();
     if widened.is_empty() {
-        of_row_types(chain, here, steps);
         return;
     }
     let changes = widened.iter().map(|table| {
@@ -40,22 +45,19 @@ pub(super) fn checks(chain: &Chain, here: &[&Physical<'_>], steps: &mut Steps) {
     }
     let prepare = join(prepare.iter().map(|sql| literal(sql.as_str())), ", ");
     let base = literal(&chain.base);
-    steps.push(
-        Phase::Preflight,
+    steps.check(
         "no table is written anew under its lock",
-        Action::Check {
-            sql: sql!(
-                "SELECT pg_catalog.concat_ws(': ', pg_catalog.format('%s (%s)', found.name, pg_catalog.pg_size_pretty(found.size)), found.reason) \
-                 FROM diptych.rewritten({}, ARRAY[{}]::pg_catalog.text[], {}::pg_catalog.jsonb) AS found WHERE found.reason IS NOT NULL OR found.size > {}",
-                base,
-                prepare,
-                changes,
-                SMALL
-            ),
-            refusal: "PostgreSQL would write these tables anew while everybody waits, or does not take the new columns: so it does with columns of domains that have rules, and with what it cannot give old rows at once".into(),
-            hint: "give the column the type that the domain stands on, with a `check` of its own in place of the domain's".into(),
-            verdict: Verdict::Refuse,
-        },
+        sql!(
+            "SELECT pg_catalog.concat_ws(': ', pg_catalog.format('%s (%s)', found.name, pg_catalog.pg_size_pretty(found.size)), found.reason) \
+             FROM diptych.rewritten({}, ARRAY[{}]::pg_catalog.text[], {}::pg_catalog.jsonb) AS found WHERE found.reason IS NOT NULL OR found.size > {}",
+            base,
+            prepare,
+            changes,
+            SMALL
+        ),
+        "PostgreSQL would write these tables anew while everybody waits, or does not take the new columns: so it does with columns of domains that have rules, and with what it cannot give old rows at once",
+        "give the column the type that the domain stands on, with a `check` of its own in place of the domain's",
+        Verdict::Refuse,
     );
     let path = chain.older.as_ref().map_or_else(Path::own, |older| Path::base(&chain.base).behind(&older.views));
     let path = literal(path.value().as_str());
@@ -70,29 +72,23 @@ pub(super) fn checks(chain: &Chain, here: &[&Physical<'_>], steps: &mut Steps) {
         )
     };
     let hint = "name the columns in the trigger's function: INSERT INTO history (a, b) VALUES (NEW.a, NEW.b)";
-    steps.push(
-        Phase::Preflight,
+    steps.check(
         "the application's triggers go on a table with another column",
-        Action::Check {
-            sql: triggers(&Sql::trusted("NULL")),
-            refusal: "these triggers, tried on an empty table with one more column, fail; so would every write".into(),
-            hint: hint.into(),
-            verdict: Verdict::Refuse,
-        },
+        triggers(&Sql::trusted("NULL")),
+        "these triggers, tried on an empty table with one more column, fail; so would every write",
+        hint,
+        Verdict::Refuse,
     );
-    steps.push(
-        Phase::Preflight,
+    steps.check(
         "triggers that could not be tried look as if they went",
-        Action::Check {
-            sql: triggers(&literal(WHOLE_ROW)),
-            refusal: "these triggers could not be tried (they fail on an empty table, or are of a role whose code is not to be run), and seem to write whole rows, which have one more column from now on".into(),
-            hint: hint.into(),
-            verdict: Verdict::Warn,
-        },
+        triggers(&literal(WHOLE_ROW)),
+        "these triggers could not be tried (they fail on an empty table, or are of a role whose code is not to be run), and seem to write whole rows, which have one more column from now on",
+        hint,
+        Verdict::Warn,
     );
-    of_row_types(chain, here, steps);
 }
 
+/// What has a table's row for a type.
 fn of_row_types(chain: &Chain, here: &[&Physical<'_>], steps: &mut Steps) {
     let changed = here.iter().filter(|table| table.is_kept() && !(table.added.is_empty() && table.removed.is_empty()));
     let names: Vec<Sql> = changed.map(|table| literal(&table.name)).collect();
@@ -108,25 +104,19 @@ fn of_row_types(chain: &Chain, here: &[&Physical<'_>], steps: &mut Steps) {
             Sql::trusted(condition)
         )
     };
-    steps.push(
-        Phase::Preflight,
+    steps.check(
         "nothing has rows of a table that gets others",
-        Action::Check {
-            sql: found("NOT found.is_taken"),
-            refusal: "these have the row of a table for their type, which changes while the versions' views differ from it".into(),
-            hint: "let a function return a table of its own (RETURNS TABLE …), or pin it to the tables (ALTER FUNCTION … SET search_path = …), whose columns it has to name then; give a column a type of its own".into(),
-            verdict: Verdict::Refuse,
-        },
+        found("NOT found.is_taken"),
+        "these have the row of a table for their type, which changes while the versions' views differ from it",
+        "let a function return a table of its own (RETURNS TABLE …), or pin it to the tables (ALTER FUNCTION … SET search_path = …), whose columns it has to name then; give a column a type of its own",
+        Verdict::Refuse,
     );
-    steps.push(
-        Phase::Preflight,
+    steps.check(
         "nothing takes rows of a table that gets others",
-        Action::Check {
-            sql: found("found.is_taken"),
-            refusal: "these take the row of a table, which has other columns from now on".into(),
-            hint: "see that they name the columns that they use, and do not write the row as a whole".into(),
-            verdict: Verdict::Warn,
-        },
+        found("found.is_taken"),
+        "these take the row of a table, which has other columns from now on",
+        "see that they name the columns that they use, and do not write the row as a whole",
+        Verdict::Warn,
     );
 }
 
@@ -154,20 +144,17 @@ fn drift(chain: &Chain, here: &[&Physical<'_>], steps: &mut Steps) {
     if tables.is_empty() {
         return;
     }
-    steps.push(
-        Phase::Preflight,
+    steps.check(
         "what gets another form is as the migrations have it",
-        Action::Check {
-            sql: sql!(
-                "SELECT found.what, found.mend FROM diptych.drift({}, {}, {}::pg_catalog.jsonb) AS found",
-                literal(&chain.base),
-                literal(Path::base(&chain.base).value().as_str()),
-                literal(&serde_json::Value::Object(tables).to_string())
-            ),
-            refusal: "what was changed outside Diptych would be lost with the older form".into(),
-            hint: "put it back, or let a migration of its own say it, which is started and completed first".into(),
-            verdict: Verdict::Refuse,
-        },
+        sql!(
+            "SELECT found.what, found.mend FROM diptych.drift({}, {}, {}::pg_catalog.jsonb) AS found",
+            literal(&chain.base),
+            literal(Path::base(&chain.base).value().as_str()),
+            literal(&serde_json::Value::Object(tables).to_string())
+        ),
+        "what was changed outside Diptych would be lost with the older form",
+        "put it back, or let a migration of its own say it, which is started and completed first",
+        Verdict::Refuse,
     );
 }
 

@@ -12,7 +12,7 @@ use crate::enums::{self, Moment};
 use crate::expression::Expression;
 use crate::path::Path;
 use crate::plan::start::new_indexes;
-use crate::plan::{Action, Phase, Steps, Verdict};
+use crate::plan::{Steps, Verdict};
 use crate::schema::{Column, Constraint, Index, IndexColumn, References, Table};
 use crate::shadow::{Added, Physical};
 use crate::sql::{Sql, concatenation, ident, join, literal, operation, qualified, user};
@@ -77,8 +77,7 @@ pub(super) fn are_read(tables: &[Physical<'_>], table: &Physical<'_>) -> bool {
 }
 
 fn refuse(steps: &mut Steps, title: String, path: Path, sql: Sql, refusal: String, hint: impl Into<String>) {
-    let action = Action::Check { sql, refusal, hint: hint.into(), verdict: Verdict::Refuse };
-    steps.push(Phase::Preflight, title, action).path(path);
+    steps.check(title, sql, refusal, hint, Verdict::Refuse).path(path);
 }
 
 /// The expressions are valid.

@@ -2,7 +2,7 @@
 
 use crate::chain::Chain;
 use crate::path::Path;
-use crate::plan::{Action, Phase, Steps, Verdict, rows};
+use crate::plan::{Steps, Verdict, rows};
 use crate::shadow::Physical;
 use crate::sql;
 use crate::sql::{Sql, join, literal};
@@ -248,8 +248,7 @@ pub(super) fn names(tables: &[Physical<'_>], wanted: impl Fn(&Physical<'_>) -> b
 
 pub(super) fn push(steps: &mut Steps, title: &str, query: Option<Sql>, refusal: &str, hint: &str, verdict: Verdict) {
     if let Some(sql) = query {
-        let action = Action::Check { sql, refusal: refusal.to_owned(), hint: hint.to_owned(), verdict };
-        steps.push(Phase::Preflight, title, action);
+        steps.check(title, sql, refusal, hint, verdict);
     }
 }
 
