@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use diptych::core::chain::view_schema;
 use diptych::core::{Migration, Schema, diff, sql};
 use diptych::migrator::Outcome;
-use diptych::{Migrator, Options, Quiet, introspect};
+use diptych::{Blocker, Migrator, Options, Progress, Quiet, introspect};
 use diptych_xtask::server::{self, Server};
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
@@ -346,6 +346,55 @@ impl Work {
         }
         sum
     }
+}
+
+/// What a run has told.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Who held it up.
+    pub blockers: Vec<Blocker>,
+    /// Its warnings, each with its hint.
+    pub warnings: Vec<String>,
+}
+
+impl Told {
+    /// The one warning that holds a text.
+    pub fn of(&self, text: &str) -> &str {
+        let found: Vec<_> = self.warnings.iter().filter(|told| told.contains(text)).collect();
+        assert_eq!(found.len(), 1, "`{text}` in {:#?}", self.warnings);
+        found[0]
+    }
+}
+
+impl Progress for Told {
+    fn waiting(&mut self, blockers: &[Blocker]) {
+        self.blockers.extend_from_slice(blockers);
+    }
+
+    fn warning(&mut self, warning: &diptych::Error) {
+        self.warnings.push(warning.to_string());
+    }
+}
+
+/// A release of an application that was built for a version: `release!(One, "0001_before")`.
+#[macro_export]
+macro_rules! release {
+    ($name:ident, $version:literal) => {
+        #[doc = concat!("A release that was built for version `", $version, "`.")]
+        struct $name;
+
+        impl diptych::Database for $name {
+            const BASE: &'static str = "public";
+            const VERSION: Option<&'static str> = Some($version);
+            const MIGRATIONS: &'static [(&'static str, &'static str)] = &[];
+            const SNAPSHOT: &'static str = "";
+            const FOLDER: &'static str = "";
+
+            fn declared() -> diptych::core::DeclaredSchema {
+                diptych::core::DeclaredSchema::default()
+            }
+        }
+    };
 }
 
 /// What two catalogs do not share, for messages.

@@ -2,7 +2,7 @@
 
 use diptych::core::guard;
 use diptych::{Quiet, connect};
-use diptych_tests::{Database, ask, client, migration, must, server};
+use diptych_tests::{Database, ask, client, migration, must, release, server};
 
 const BEFORE: &str = "operations:
   - create_enum: {name: mood, labels: [sad, happy]}
@@ -20,20 +20,7 @@ fn both() -> [diptych::core::Migration; 2] {
     [migration("0001_before", BEFORE), migration("0002_change", CHANGE)]
 }
 
-/// A release that was built for version `0002_change`.
-struct Two;
-
-impl diptych::Database for Two {
-    const BASE: &'static str = "public";
-    const VERSION: Option<&'static str> = Some("0002_change");
-    const MIGRATIONS: &'static [(&'static str, &'static str)] = &[];
-    const SNAPSHOT: &'static str = "";
-    const FOLDER: &'static str = "";
-
-    fn declared() -> diptych::core::DeclaredSchema {
-        diptych::core::DeclaredSchema::default()
-    }
-}
+release!(Two, "0002_change");
 
 /// Every way in which a statement may use the tables of either version.
 const STATEMENTS: [&str; 9] = [

@@ -11,7 +11,7 @@ use diptych::core::facts::Book;
 use diptych::core::hazard::Hazard;
 use diptych::core::plan::{self, Command, Phase, Step};
 use diptych::{Error, Migrator, Options, Outcome, Progress, Quiet};
-use diptych_tests::{Database, Work, ask, client, migration, must, server};
+use diptych_tests::{Database, Told, Work, ask, client, migration, must, server};
 
 use crate::cli::{Folder, GOOD, binary, refused, text};
 
@@ -415,20 +415,10 @@ async fn b45_what_an_update_beside_large_values_costs_is_told_before() {
             each().await.as_micros()
         );
         assert_eq!(
-            told.0.iter().any(|text| text.contains("docs, with ") && text.contains("of 8 rows out of line")),
+            told.warnings.iter().any(|text| text.contains("docs, with ") && text.contains("of 8 rows out of line")),
             pieces > 1,
             "{:?}",
-            told.0
+            told.warnings
         );
-    }
-}
-
-/// The warnings.
-#[derive(Default)]
-struct Told(Vec<String>);
-
-impl Progress for Told {
-    fn warning(&mut self, warning: &Error) {
-        self.0.push(warning.to_string());
     }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use diptych::core::hazard::Hazard;
 use diptych::core::plan::{Action, Command};
-use diptych::{Options, Progress, Quiet};
-use diptych_tests::{Database, ask, client, migration, must};
+use diptych::{Options, Quiet};
+use diptych_tests::{Database, Told, ask, client, migration, must};
 use tokio_postgres::Client;
 
 const BEFORE: &str = "operations:
@@ -27,22 +27,12 @@ fn both(change: &str) -> [diptych::core::Migration; 2] {
     [migration("0001_before", BEFORE), migration("0002_change", change)]
 }
 
-/// What was told.
-#[derive(Default)]
-struct Told(Vec<String>);
-
-impl Progress for Told {
-    fn warning(&mut self, warning: &diptych::Error) {
-        self.0.push(warning.to_string());
-    }
-}
-
 const WIDER: &str = "operations: [{alter_column: {table: users, column: age, type: bigint, up: age, down: age}}]";
 
 /// Starts and gives the warnings, or the refusal.
 async fn start(database: &Database) -> Result<Vec<String>, diptych::Error> {
     let mut told = Told::default();
-    database.migrator().await.start(&both(WIDER), None, &mut told).await.map(|_| told.0)
+    database.migrator().await.start(&both(WIDER), None, &mut told).await.map(|_| told.warnings)
 }
 
 async fn ready() -> (Database, Client) {

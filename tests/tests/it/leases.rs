@@ -2,31 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use diptych::core::{DeclaredSchema, Migration};
+use diptych::core::Migration;
 use diptych::migrator::Guard;
 use diptych::{Migrator, Options, Outcome, Quiet};
-use diptych_tests::{Database, ask, client, migration, must, server};
+use diptych_tests::{Database, ask, client, migration, must, release, server};
 
-/// A release that was built for version `0001_before`.
-struct One;
-/// A release that was built for version `0002_change`.
-struct Two;
-
-macro_rules! release {
-    ($name:ident, $version:literal) => {
-        impl diptych::Database for $name {
-            const BASE: &'static str = "public";
-            const VERSION: Option<&'static str> = Some($version);
-            const MIGRATIONS: &'static [(&'static str, &'static str)] = &[];
-            const SNAPSHOT: &'static str = "";
-            const FOLDER: &'static str = "";
-
-            fn declared() -> DeclaredSchema {
-                DeclaredSchema::default()
-            }
-        }
-    };
-}
 release!(One, "0001_before");
 release!(Two, "0002_change");
 

@@ -3,25 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use diptych::core::{DeclaredSchema, Migration, names};
-use diptych::{Blocker, Error, Migrator, Options, Outcome, Progress, Quiet};
-use diptych_tests::{Database, ask, client, major, migration, must, server};
+use diptych::core::{Migration, names};
+use diptych::{Error, Migrator, Options, Outcome, Quiet};
+use diptych_tests::{Database, Told, ask, client, major, migration, must, release, server};
 use diptych_xtask::server::{self as own, Server};
 
-/// A release that was built for version `0001_before`.
-struct One;
-
-impl diptych::Database for One {
-    const BASE: &'static str = "public";
-    const VERSION: Option<&'static str> = Some("0001_before");
-    const MIGRATIONS: &'static [(&'static str, &'static str)] = &[];
-    const SNAPSHOT: &'static str = "";
-    const FOLDER: &'static str = "";
-
-    fn declared() -> DeclaredSchema {
-        DeclaredSchema::default()
-    }
-}
+release!(One, "0001_before");
 
 const BEFORE: &str = "operations:
   - create_table: {name: users, columns: [{name: id, type: bigint, pk: true}, {name: name, type: text, nullable: true}, {name: age, type: integer, nullable: true}]}
@@ -31,23 +18,6 @@ const INDEX: &str = "{create_index: {name: users_name_idx, table: users, columns
 
 fn both(change: &str) -> [Migration; 2] {
     [migration("0001_before", BEFORE), migration("0002_change", &format!("operations: [{change}]"))]
-}
-
-/// What was told.
-#[derive(Default)]
-struct Told {
-    blockers: Vec<Blocker>,
-    warnings: Vec<String>,
-}
-
-impl Progress for Told {
-    fn waiting(&mut self, blockers: &[Blocker]) {
-        self.blockers.extend_from_slice(blockers);
-    }
-
-    fn warning(&mut self, warning: &Error) {
-        self.warnings.push(warning.to_string());
-    }
 }
 
 async fn started(database: &Database, all: &[Migration], timeout: u64) -> (diptych::Result<Outcome>, Told, Duration) {
@@ -262,9 +232,18 @@ async fn b40_the_time_holds_when_something_fails_and_without_a_second_session() 
         })
         .await;
         must(&other, &format!("ALTER ROLE {role} CONNECTION LIMIT 1")).await;
+        // the sessions of the command before may take a moment to end
+        let gone = async || {
+            let sessions = format!("SELECT count(*) FROM pg_stat_activity WHERE usename = '{role}'");
+            while ask(&other, &sessions).await != "0" {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        gone().await;
         let (error, told) = given_up(&database, &all).await;
         assert!(told.warnings.iter().any(|warning| warning.contains("no second session")), "{error}: {:?}", told.warnings);
         must(&admin, "ROLLBACK").await;
+        gone().await;
         started(&database, &all, 60).await.0.unwrap();
         must(&other, &format!("ALTER ROLE {role} CONNECTION LIMIT -1")).await;
     }

@@ -2,7 +2,7 @@
 
 use diptych::Quiet;
 use diptych::core::Migration;
-use diptych_tests::{Database, ask, difference, migration, must};
+use diptych_tests::{Database, Told, ask, difference, migration, must};
 
 const BEFORE: &str = "operations:
   - create_enum: {name: mood, labels: [sad, happy]}
@@ -135,16 +135,6 @@ async fn b39_partitions_may_go_while_they_are_filled_and_indexed() {
     }
 }
 
-/// Notes what is warned of.
-#[derive(Default)]
-struct Warned(Vec<String>);
-
-impl diptych::Progress for Warned {
-    fn warning(&mut self, warning: &diptych::Error) {
-        self.0.push(warning.to_string());
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn b39_partitions_may_go_in_the_middle_of_their_own_backfill() {
     for statement in ["DROP TABLE piece_{n}", "ALTER TABLE events DETACH PARTITION piece_{n}"] {
@@ -185,7 +175,7 @@ async fn b22_many_partitions_are_told_with_the_time_that_they_take() {
             "DO 'BEGIN FOR n IN 1..{partitions} LOOP EXECUTE format(''CREATE TABLE piece_%s PARTITION OF events FOR VALUES IN (%s)'', n, n); END LOOP; END'"
         );
         must(&admin, &create).await;
-        let mut warned = Warned::default();
+        let mut told = Told::default();
         // looked at alone: the change itself would take its time
         let mut migrator = database.migrator().await;
         let plan = migrator.plan(diptych::core::plan::Command::Start, &all, None).await.unwrap().expect("a plan");
@@ -193,10 +183,10 @@ async fn b22_many_partitions_are_told_with_the_time_that_they_take() {
         must(&admin, "BEGIN; LOCK TABLE events IN ACCESS SHARE MODE").await;
         let options = diptych::Options { timeout: std::time::Duration::from_secs(1), ..diptych::Options::default() };
         let mut patient = diptych::Migrator::connect(&database.config(), options).await.unwrap();
-        let error = patient.start(&all, None, &mut warned).await.unwrap_err();
+        let error = patient.start(&all, None, &mut told).await.unwrap_err();
         assert!(error.is_timeout(), "{error}");
         let words = format!("events ({} partitions, about ", partitions + 1);
-        assert_eq!(warned.0.iter().any(|text| text.contains(&words)), is_told, "{:?}", warned.0);
+        assert_eq!(told.warnings.iter().any(|text| text.contains(&words)), is_told, "{:?}", told.warnings);
         must(&admin, "ROLLBACK").await;
         migrator.rollback(&mut Quiet).await.unwrap();
     }

@@ -9,32 +9,13 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use diptych::core::Migration;
-use diptych::{Migrator, Options, Progress, PublishedState, Quiet};
-use diptych_tests::{Database, Work, ask, migration, must, server};
+use diptych::{Migrator, Options, PublishedState, Quiet};
+use diptych_tests::{Database, Told, Work, ask, migration, must, server};
 use diptych_xtask::server::{self as private, Server};
 use tokio_postgres::Client;
 use tokio_postgres::config::Host;
 
 use crate::cli::{Folder, refused, text};
-
-/// What was told.
-#[derive(Default)]
-struct Told(Vec<String>);
-
-impl Progress for Told {
-    fn warning(&mut self, warning: &diptych::Error) {
-        self.0.push(warning.to_string());
-    }
-}
-
-impl Told {
-    /// The one warning that holds a text.
-    fn of(&self, text: &str) -> &str {
-        let found: Vec<_> = self.0.iter().filter(|told| told.contains(text)).collect();
-        assert_eq!(found.len(), 1, "`{text}` in {:#?}", self.0);
-        found[0]
-    }
-}
 
 /// The folders of server programs that can be had here, those of the suite's own server first, then the newest.
 fn folders() -> Vec<PathBuf> {
@@ -287,7 +268,11 @@ async fn b42_a_converted_table_that_subscribes_is_told_and_never_stops_at_comple
     let mut told = Told::default();
     let mut migrator = pair.subscriber.migrator().await;
     migrator.start(&all, None, &mut told).await.unwrap_or_else(|error| panic!("{error}"));
-    assert!(told.of("these subscriptions write").contains(&format!("{} (public.users)", pair.publisher.name)), "{:?}", told.0);
+    assert!(
+        told.of("these subscriptions write").contains(&format!("{} (public.users)", pair.publisher.name)),
+        "{:?}",
+        told.warnings
+    );
     // until complete, what is applied is converted
     must(&publisher, "INSERT INTO users VALUES (21, 'z', 21); UPDATE users SET price = price + 1 WHERE id < 5").await;
     let rows = pair.compare("SELECT id, name, price FROM users ORDER BY 1").await;
@@ -324,7 +309,7 @@ async fn b42_slots_of_other_plugins_are_told() {
     must(&admin, &format!("SELECT pg_create_logical_replication_slot('{name}', 'test_decoding')")).await;
     let mut told = Told::default();
     pair.publisher.migrator().await.start(&all, None, &mut told).await.unwrap_or_else(|error| panic!("{error}"));
-    assert!(told.of("these slots decode every table").contains(&format!("{name} (test_decoding)")), "{:?}", told.0);
+    assert!(told.of("these slots decode every table").contains(&format!("{name} (test_decoding)")), "{:?}", told.warnings);
     must(&admin, &format!("SELECT pg_drop_replication_slot('{name}')")).await;
 }
 

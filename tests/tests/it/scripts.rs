@@ -1,7 +1,7 @@
 //! HOLES, wrong or lost data: statements of the user's own see the version in which they stand, and what they do is in it.
 
 use diptych::{Error, Quiet, introspect};
-use diptych_tests::{Database, ask, difference, migration, must};
+use diptych_tests::{Database, Told, ask, difference, migration, must};
 
 const BEFORE: &str = "operations:
   - create_enum: {name: mood, labels: [sad, happy]}
@@ -336,16 +336,6 @@ async fn b32_what_rollback_could_not_take_away_needs_a_down() {
     Attempt::new(change).await.refused(&["firsts", "`rollback`", "add `down`"]).await;
 }
 
-/// Keeps what is told.
-#[derive(Default)]
-struct Told(Vec<String>);
-
-impl diptych::Progress for Told {
-    fn warning(&mut self, warning: &Error) {
-        self.0.push(warning.to_string());
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn b33_a_function_in_sql_is_tried_on_the_new_version() {
     let attempt = Attempt::new("\n  - rename_column: {table: users, from: name, to: full_name}\n").await;
@@ -359,9 +349,13 @@ async fn b33_a_function_in_sql_is_tried_on_the_new_version() {
     let before = attempt.database.catalog().await;
     let mut told = Told::default();
     attempt.database.migrator().await.start(&attempt.all, None, &mut told).await.unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(told.0.len(), 1, "{:?}", told.0);
-    assert!(told.0[0].contains("named(bigint)") && told.0[0].contains("column \"name\" does not exist"), "{:?}", told.0);
-    assert!(told.0[0].contains("ALTER FUNCTION public.named(bigint) SET search_path = "), "{:?}", told.0);
+    assert_eq!(told.warnings.len(), 1, "{:?}", told.warnings);
+    assert!(
+        told.warnings[0].contains("named(bigint)") && told.warnings[0].contains("column \"name\" does not exist"),
+        "{:?}",
+        told.warnings
+    );
+    assert!(told.warnings[0].contains("ALTER FUNCTION public.named(bigint) SET search_path = "), "{:?}", told.warnings);
     attempt.rollback().await;
     assert_eq!(before, attempt.database.catalog().await);
     // a trigger's function calls it: writes would fail
@@ -417,7 +411,7 @@ async fn b33_names_in_plpgsql_that_change_are_told() {
         CREATE FUNCTION p() RETURNS void LANGUAGE plpgsql SET search_path = public AS $$ BEGIN DELETE FROM notes; END $$").await;
     let mut told = Told::default();
     attempt.database.migrator().await.start(&attempt.all, None, &mut told).await.unwrap_or_else(|error| panic!("{error}"));
-    let text = told.0.join("\n");
+    let text = told.warnings.join("\n");
     assert!(text.contains("public.f() names column `users.age`, which gets another form (text), column `users.name`, which becomes `full_name`; public.g() names table `notes`, which goes"), "{text}");
     assert!(!text.contains("h()") && !text.contains("p()"), "{text}");
 }

@@ -3,9 +3,9 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use diptych::core::{DeclaredSchema, Migration};
+use diptych::core::Migration;
 use diptych::{Options, Quiet};
-use diptych_tests::{Database, ask, client, must, server};
+use diptych_tests::{Database, ask, client, must, release, server};
 use serde_json::{Value, json};
 
 use crate::cli::{Folder, binary, refused, text};
@@ -524,20 +524,7 @@ async fn b35_a_closed_pipe_ends_no_command_with_a_panic() {
     refused(&output, &["cannot write the output"]);
 }
 
-/// A release that was built for the first version.
-struct One;
-
-impl diptych::Database for One {
-    const BASE: &'static str = "public";
-    const VERSION: Option<&'static str> = Some("0001_items");
-    const MIGRATIONS: &'static [(&'static str, &'static str)] = &[];
-    const SNAPSHOT: &'static str = "";
-    const FOLDER: &'static str = "";
-
-    fn declared() -> DeclaredSchema {
-        DeclaredSchema::default()
-    }
-}
+release!(One, "0001_items");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn b35_a_lease_ends_with_an_orderly_exit() {

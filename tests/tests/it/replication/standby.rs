@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use diptych::core::Migration;
 use diptych::core::plan::{Command, Step};
 use diptych::{Outcome, Progress, Quiet};
-use diptych_tests::{Database, Work, ask, client, difference, must, schema, server};
+use diptych_tests::{Database, Work, ask, client, difference, must, release, schema, server};
 use diptych_xtask::server::{Options, Server};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::Host;
@@ -16,20 +16,7 @@ use tokio_postgres::error::SqlState;
 
 use super::{SHOP, SHOP_CHANGE, Told, both, eventually, folders, major_of, position};
 
-/// A release that was built for the newer version.
-struct Two;
-
-impl diptych::Database for Two {
-    const BASE: &'static str = "public";
-    const VERSION: Option<&'static str> = Some("0002_change");
-    const MIGRATIONS: &'static [(&'static str, &'static str)] = &[];
-    const SNAPSHOT: &'static str = "";
-    const FOLDER: &'static str = "";
-
-    fn declared() -> diptych::core::DeclaredSchema {
-        diptych::core::DeclaredSchema::default()
-    }
-}
+release!(Two, "0002_change");
 
 /// A copy of a server that follows it; none where `pg_basebackup` cannot be had.
 fn standby(primary: &Server, settings: &[(&str, &str)]) -> Option<Server> {
@@ -106,7 +93,7 @@ async fn b44_queries_on_standbys_fail_by_conflicts_alone() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     let mut told = Told::default();
     migrator.complete(&mut told).await.unwrap_or_else(|error| panic!("{error}"));
-    assert!(told.0.iter().any(|warning| warning.contains("who only reads there has no lease")), "{:?}", told.0);
+    assert!(told.warnings.iter().any(|warning| warning.contains("who only reads there has no lease")), "{:?}", told.warnings);
     for ((feedback, standby), works) in standbys.iter().zip(readers) {
         let there = follow(&database, standby).await;
         tell(&format!("hot_standby_feedback {feedback}, complete"), works).await;
