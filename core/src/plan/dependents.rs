@@ -67,7 +67,7 @@ pub(super) fn of_what_goes(chain: &Chain, table: &Physical<'_>) -> Option<Sql> {
         Some(_) => table.removed.iter().collect(),
     };
     let known = older.indexes.keys().chain(older.constraints.keys()).chain(inbound(chain, table));
-    (!gone.is_empty()).then(|| query(chain, table, &gone, known))
+    (!gone.is_empty()).then(|| query(chain, table, &gone, table.newer.is_none(), known))
 }
 
 /// The query for what depends on what rollback takes from a table, which has been built.
@@ -85,28 +85,38 @@ pub(super) fn of_what_came(chain: &Chain, tables: &[Physical<'_>], table: &Physi
         added.chain(indexes).chain(own.map(|name| there.displaced(name)).collect::<Vec<_>>()).collect::<Vec<_>>()
     };
     let known: Vec<String> = tables.iter().flat_map(names).collect();
-    (!came.is_empty()).then(|| query(chain, table, &came, known.iter()))
+    (!came.is_empty()).then(|| query(chain, table, &came, table.older.is_none(), known.iter()))
 }
 
-fn query<'a>(chain: &Chain, table: &Physical<'_>, gone: &[&String], known: impl Iterator<Item = &'a String>) -> Sql {
+/// What hangs on these columns; where the table goes as a whole, on the table and its row type too.
+fn query<'a>(
+    chain: &Chain,
+    table: &Physical<'_>,
+    gone: &[&String],
+    is_whole: bool,
+    known: impl Iterator<Item = &'a String>,
+) -> Sql {
     let mut views: Vec<Sql> = chain.older.iter().map(|version| literal(&version.views)).collect();
     views.push(literal(&views::scratch(&chain.newer)));
     views.push(literal(&chain.newer.views));
     sql!(
         "WITH gone AS (SELECT attribute.attrelid, attribute.attnum, attribute.attname FROM pg_catalog.pg_attribute AS attribute \
          WHERE attribute.attrelid IN ({}) AND attribute.attname = ANY (ARRAY[{}]::pg_catalog.name[])), \
+         ref (class, oid, number, types) AS (SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, gone.attrelid, gone.attnum::pg_catalog.int4, ARRAY['n', 'a'] FROM gone{}), \
          depend AS (SELECT depend.*, pg_catalog.pg_describe_object(depend.classid, depend.objid, depend.objsubid) AS description \
-         FROM pg_catalog.pg_depend AS depend JOIN gone ON depend.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass \
-         AND depend.refobjid = gone.attrelid AND depend.refobjsubid = gone.attnum WHERE depend.deptype IN ('n', 'a')) \
+         FROM pg_catalog.pg_depend AS depend JOIN ref ON depend.refclassid = ref.class \
+         AND depend.refobjid = ref.oid AND depend.refobjsubid = ref.number AND depend.deptype::pg_catalog.text = ANY (ref.types)) \
          SELECT DISTINCT found.description FROM ({}) AS found (description)",
         with_partitions(table, &literal(qualified(&chain.base, &table.name).as_str())),
         join(gone.iter().map(|name| literal(name)), ", "),
+        Sql::trusted(if is_whole { WHOLE } else { "" }),
         join(
             [
                 rewritten(&views),
                 constraints_and_indexes(known),
                 Sql::trusted(POLICIES_AND_TRIGGERS),
                 Sql::trusted(GENERATED_COLUMNS),
+                Sql::trusted(RELATIONS),
                 Sql::trusted(OTHERS),
             ],
             " UNION ALL "
@@ -157,13 +167,23 @@ fn constraints_and_indexes<'a>(known: impl Iterator<Item = &'a String>) -> Sql {
     )
 }
 
+/// The tables that go, with their row types and arrays of these. What belongs to a table hangs on it automatically and is none.
+const WHOLE: &str = " UNION SELECT ref.class, ref.oid, 0, ARRAY['n'] FROM pg_catalog.pg_class AS class JOIN pg_catalog.pg_type AS row_ ON row_.oid = class.reltype \
+    CROSS JOIN LATERAL (VALUES ('pg_catalog.pg_class'::pg_catalog.regclass, class.oid), ('pg_catalog.pg_type'::pg_catalog.regclass, row_.oid), \
+    ('pg_catalog.pg_type'::pg_catalog.regclass, row_.typarray)) AS ref (class, oid) WHERE class.oid IN (SELECT gone.attrelid FROM gone)";
+
+/// Columns of a row type that goes, and tables that inherit from one.
+const RELATIONS: &str = "SELECT depend.description FROM depend JOIN pg_catalog.pg_class AS relation \
+    ON depend.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND relation.oid = depend.objid \
+    WHERE depend.deptype = 'n' AND depend.refobjsubid = 0 AND relation.relkind IN ('r', 'p', 'f', 'c')";
+
 /// Policies and triggers that name a column; those of a table that goes as a whole go with it.
 const POLICIES_AND_TRIGGERS: &str = "SELECT depend.description FROM depend LEFT JOIN pg_catalog.pg_policy AS policy \
     ON depend.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass AND policy.oid = depend.objid \
     LEFT JOIN pg_catalog.pg_trigger AS trigger_ ON depend.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND trigger_.oid = depend.objid \
     WHERE (policy.oid IS NOT NULL OR trigger_.oid IS NOT NULL) \
-    AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_proc AS proc WHERE proc.oid = trigger_.tgfoid AND proc.pronamespace = pg_catalog.to_regnamespace('diptych')) AND NOT (coalesce(policy.polrelid, trigger_.tgrelid) = depend.refobjid \
-    AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute AS rest WHERE rest.attrelid = depend.refobjid AND rest.attnum > 0 \
+    AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_proc AS proc WHERE proc.oid = trigger_.tgfoid AND proc.pronamespace = pg_catalog.to_regnamespace('diptych')) AND NOT (coalesce(policy.polrelid, trigger_.tgrelid) IN (SELECT gone.attrelid FROM gone) \
+    AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute AS rest WHERE rest.attrelid = coalesce(policy.polrelid, trigger_.tgrelid) AND rest.attnum > 0 \
     AND NOT rest.attisdropped AND rest.attname <> ALL (SELECT gone.attname FROM gone)))";
 
 /// Generated columns that read a column and stay. Up to which version their rule is a default's, and from which their own, differs.

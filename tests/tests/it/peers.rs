@@ -290,6 +290,51 @@ async fn t16_t17_what_hangs_on_a_column_is_named_before_anything_is_changed() {
     }
 }
 
+/// A table that goes as a whole takes its row type with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_hangs_on_a_table_that_goes_is_refused_before_it_starts() {
+    const KEEPS: &str = "CREATE TABLE public.theirs (id integer)";
+    for (what, sql) in [
+        ("function", "CREATE FUNCTION public.told(one public.users) RETURNS text LANGUAGE sql AS 'SELECT one::text'"),
+        ("function", "CREATE FUNCTION public.all_of() RETURNS SETOF public.users LANGUAGE sql AS 'SELECT NULL::public.users'"),
+        ("function", "CREATE FUNCTION public.told(many public.users[]) RETURNS integer LANGUAGE sql AS 'SELECT 1'"),
+        ("column kept", "CREATE TABLE public.history (kept public.users)"),
+        ("type", "CREATE DOMAIN public.one_of_them AS public.users"),
+        ("view", "CREATE VIEW public.whole AS SELECT users FROM public.users"),
+        ("view", "CREATE VIEW public.counted AS SELECT count(*) FROM public.users"),
+        ("table", "CREATE TABLE public.heirs () INHERITS (public.users)"),
+        (
+            "policy",
+            "CREATE POLICY p ON public.theirs USING (EXISTS (SELECT FROM public.users)); ALTER TABLE public.theirs ENABLE ROW LEVEL SECURITY",
+        ),
+    ] {
+        let database = Database::new().await;
+        let all = [migration("0001_before", USERS), migration("0002_change", "operations:\n  - drop_table: {name: users}\n")];
+        database.migrate(&all[..1]).await;
+        let admin = database.client().await;
+        must(&admin, KEEPS).await;
+        admin.batch_execute(sql).await.unwrap();
+        let before = database.catalog().await;
+        let mut migrator = database.migrator().await;
+        let error = migrator.start(&all, None, &mut Quiet).await.expect_err(what);
+        let named = error.message().contains(&format!("table `users` cannot be dropped: {what} ")) && error.hint_text().is_some();
+        assert!(error.is_refused() && named, "{what}: {error}");
+        assert_eq!(before, database.catalog().await, "{what}");
+    }
+    // what is the table's own goes with it
+    let database = Database::new().await;
+    let all = [migration("0001_before", USERS), migration("0002_change", "operations:\n  - drop_table: {name: users}\n")];
+    database.migrate(&all[..1]).await;
+    let own = "CREATE FUNCTION public.noop() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+        CREATE TRIGGER t BEFORE UPDATE ON public.users FOR EACH ROW WHEN (NEW IS DISTINCT FROM OLD) EXECUTE FUNCTION public.noop();
+        CREATE POLICY p ON public.users USING (users IS NOT NULL);
+        ALTER TABLE public.users ADD CHECK (users IS NOT NULL)";
+    database.client().await.batch_execute(own).await.unwrap();
+    let mut migrator = database.migrator().await;
+    migrator.start(&all, None, &mut Quiet).await.unwrap();
+    migrator.complete(&mut Quiet).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn t14_every_kind_of_index_goes_over_to_the_converted_column() {
     let before = &for_this_server(
