@@ -1,46 +1,28 @@
 //! The pure middle of Diptych: the model, operations, diff and plans; no I/O, clock or randomness.
+//!
+//! The rooms are read in the order of the flow, and an import goes only backwards along it: [`model`], [`transition`], [`migration`],
+//! [`layout`], [`statements`], [`plan`].
 
-pub mod adopt;
-pub mod chain;
-pub mod ddl;
-pub mod declared;
-pub mod diff;
-pub mod enums;
 mod error;
-pub mod expression;
-pub mod facts;
-pub mod guard;
 pub mod hazard;
-pub mod lexer;
-pub mod lineage;
+pub mod layout;
 pub mod migration;
+pub mod model;
 pub mod names;
-pub mod numbers;
-pub mod ops;
-pub mod partitions;
-pub mod path;
 pub mod plan;
-mod properties;
-mod rights;
-pub mod schema;
 pub mod settings;
-pub mod shadow;
-pub mod snapshot;
 pub mod sql;
-pub mod stage;
-pub mod sync;
-pub mod texts;
-pub mod types;
-pub mod views;
+pub mod statements;
+pub mod transition;
 pub mod yaml;
 
-pub use chain::{Chain, Version};
-pub use declared::{DeclaredColumn, DeclaredEnum, DeclaredLabel, DeclaredSchema, DeclaredTable, DroppedColumn};
 pub use error::{Error, Result};
-pub use expression::Expression;
-pub use migration::Migration;
-pub use ops::Operation;
+pub use layout::chain::{Chain, Version};
+pub use migration::declared::{DeclaredColumn, DeclaredEnum, DeclaredLabel, DeclaredSchema, DeclaredTable, DroppedColumn};
+pub use migration::file::Migration;
+pub use migration::ops::Operation;
+pub use model::expression::Expression;
+pub use model::schema::{Column, Constraint, Enum, Index, Schema, Table};
+pub use model::snapshot::Snapshot;
 pub use plan::{Action, Phase, Plan, Step};
-pub use schema::{Column, Constraint, Enum, Index, Schema, Table};
-pub use snapshot::Snapshot;
 pub use sql::Sql;

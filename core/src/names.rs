@@ -3,6 +3,9 @@
 /// The longest identifier that PostgreSQL keeps whole, in bytes (`NAMEDATALEN` - 1).
 pub const LONGEST: usize = 63;
 
+/// The schema of everything that is Diptych's own.
+pub const OWN_SCHEMA: &str = "diptych";
+
 /// A name of ours for something that belongs to `parts` (table, column, version, …) in the given role.
 pub fn generated(role: &str, parts: &[&str]) -> String {
     let mut hash = Fnv::new();

@@ -3,17 +3,20 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-use crate::chain::Chain;
 use crate::hazard::Hazard;
-use crate::path::Path;
-use crate::shadow::Physical;
+use crate::layout::chain::Chain;
+use crate::layout::tables::Physical;
 use crate::sql::Sql;
+use crate::statements::path::Path;
 
+mod additions;
 mod claims;
 mod clauses;
 pub mod complete;
 mod dependents;
 mod enums;
+mod extend;
+mod final_form;
 mod functions;
 mod preflight;
 mod rehearsal;
@@ -28,7 +31,6 @@ mod ways;
 pub use complete::complete;
 pub use functions::changed_names;
 pub use rollback::rollback;
-pub(crate) use scripts::refuse_halves;
 pub use start::start;
 
 /// A list of steps for one command.
@@ -512,7 +514,7 @@ pub(crate) fn exclusive(gentle: &[Sql], strong: &[Sql]) -> Vec<Lock> {
 /// What has left a partitioned table gives back what was ours.
 fn clean_former(chain: &Chain, tables: &[Physical<'_>], phase: Phase, steps: &mut Steps) {
     for table in tables {
-        if let Some(sql) = crate::partitions::clean_former(chain, table) {
+        if let Some(sql) = crate::statements::partitions::clean_former(chain, table) {
             let title = format!("former partitions of `{}` lose the columns that were added", table.name);
             steps.transaction(phase, title, Vec::new(), vec![sql]).lock("ACCESS EXCLUSIVE on each of them");
         }

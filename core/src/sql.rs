@@ -85,7 +85,7 @@ pub fn verbatim(text: &str) -> Sql {
     Sql(text.to_owned())
 }
 
-/// A type name as the model holds it (normalised by [`crate::types::normalize`]).
+/// A type name as the model holds it (normalised by [`crate::model::types::normalize`]).
 pub fn type_name(name: &str) -> Sql {
     Sql(name.to_owned())
 }
@@ -127,6 +127,24 @@ pub fn quoted(text: &str) -> Option<(String, &str)> {
         }
     }
     None
+}
+
+/// Whether a text is one quoted literal, whose type is that of the column that it is for.
+pub fn is_quoted(text: &str) -> bool {
+    quoted(text.trim()).is_some_and(|(_, rest)| rest.is_empty())
+}
+
+/// The label of a default that is a plain literal, and what follows it: a cast or nothing.
+pub(crate) fn label_of(text: &str) -> Option<(String, &str)> {
+    let (label, rest) = quoted(text.trim())?;
+    let is_cast = rest.is_empty() || rest.starts_with("::") && !rest.contains(['(', '\'', '|', '+']);
+    is_cast.then_some((label, rest))
+}
+
+/// A default that is a plain literal, without its cast.
+pub fn literal_of(text: &str) -> Option<&str> {
+    let text = text.trim();
+    label_of(text).map(|(_, rest)| &text[..text.len() - rest.len()])
 }
 
 /// A body between dollar quotes whose tag the body does not hold.

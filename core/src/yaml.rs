@@ -290,6 +290,17 @@ fn mark(value: &mut serde_yaml::Value, sign: &str, words: &mut BTreeSet<String>)
     }
 }
 
+/// A key that may be there with `null`: absence is something else.
+pub(crate) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Option<String>>, D::Error> {
+    Option::<String>::deserialize(deserializer).map(Some)
+}
+
+/// Left out of a file where it is false.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+pub(crate) fn is_false(value: &bool) -> bool {
+    !value
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

@@ -1,12 +1,12 @@
 //! Differences and refusals that random schemas found wrong once, in their smallest form.
 
-use diptych_core::chain::{Chain, Version};
-use diptych_core::facts::Book;
+use diptych_core::layout::chain::{Chain, Version};
+use diptych_core::model::book::Book;
+use diptych_core::model::schema::Identity;
 use diptych_core::plan::{complete, start};
-use diptych_core::schema::Identity;
 use diptych_core::{
     Column, Constraint, DeclaredColumn, DeclaredSchema, DeclaredTable, DroppedColumn, Error, Migration, Operation, Schema,
-    Snapshot, diff,
+    Snapshot, migration::diff,
 };
 
 const USERS: &str = "operations:

@@ -1,10 +1,11 @@
 //! Enums as values: what is refused with a way out, what plans say of them, and how they are kept.
 
-use diptych_core::chain::{Chain, Version};
-use diptych_core::facts::Book;
+use diptych_core::layout::chain::{Chain, Version};
+use diptych_core::model::book::Book;
 use diptych_core::plan::{Reached, complete, rollback, start};
 use diptych_core::{
-    DeclaredColumn, DeclaredEnum, DeclaredLabel, DeclaredSchema, DeclaredTable, Migration, Plan, Schema, Snapshot, diff,
+    DeclaredColumn, DeclaredEnum, DeclaredLabel, DeclaredSchema, DeclaredTable, Migration, Plan, Schema, Snapshot,
+    migration::diff,
 };
 
 const BEFORE: &str = "operations:

@@ -1,7 +1,7 @@
 //! Plans as values: the same input gives the same bytes, and these are the bytes.
 
-use diptych_core::chain::{Chain, Version};
-use diptych_core::facts::Book;
+use diptych_core::layout::chain::{Chain, Version};
+use diptych_core::model::book::Book;
 use diptych_core::plan::{Plan, Reached, complete, rollback, start};
 use diptych_core::{Action, Migration, Phase, Schema};
 
@@ -105,8 +105,11 @@ fn a_schema_is_created_anew_as_it_is() {
 - rename_table: {from: a, to: c}
 ";
     let schema = Migration::parse("0001_all", text).unwrap().stage(&Schema::default()).unwrap().to;
-    let fresh =
-        Migration { name: "0001_fresh".into(), version_schema: None, operations: diptych_core::diff::create_all(&schema) };
+    let fresh = Migration {
+        name: "0001_fresh".into(),
+        version_schema: None,
+        operations: diptych_core::migration::diff::create_all(&schema),
+    };
     assert_eq!(fresh.stage(&Schema::default()).unwrap().to, schema);
     assert_eq!(Migration::parse("0001_fresh", &fresh.to_yaml()).unwrap(), fresh);
 }

@@ -1,10 +1,11 @@
 //! A struct as a table: its fields, and the constraints and indexes that fields and struct declare.
 
-use diptych_core::facts::Facts;
-use diptych_core::ops::create_table::TableConstraint;
-use diptych_core::ops::{CreateIndex, column_spec};
-use diptych_core::schema::{Exclusion, IndexColumn, IndexParameters, References, ReplicaIdentity};
-use diptych_core::{Constraint, Expression, Index, lexer, names};
+use diptych_core::migration::ops::CreateIndex;
+use diptych_core::migration::ops::table_constraint::TableConstraint;
+use diptych_core::model::facts::Facts;
+use diptych_core::model::rules;
+use diptych_core::model::schema::{Exclusion, IndexColumn, IndexParameters, References, ReplicaIdentity};
+use diptych_core::{Constraint, Expression, Index, model::lexer, names};
 use proc_macro2::Span;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
@@ -115,7 +116,7 @@ fn check_given<T>(kind: &str, declared: &Declared<T>, table: &str, mistakes: &mu
 }
 
 fn check_name(kind: &str, name: &str, table: Option<&str>, span: Span, mistakes: &mut Mistakes) {
-    if let Err(error) = column_spec::check_name(kind, name, table) {
+    if let Err(error) = rules::check_name(kind, name, table) {
         mistakes.note(Error::new(span, error.to_string()));
     }
 }
@@ -292,7 +293,7 @@ fn constraint(table: &str, spec: &TableConstraint, span: Span, mistakes: &mut Mi
     let model = spec.constraint(table).and_then(|model| {
         if let Constraint::ForeignKey { columns, references, .. } = &model {
             let place = if spec.name.is_empty() { String::new() } else { format!(" `{}`", spec.name) };
-            column_spec::check_references(&format!("foreign key{place} of table `{table}`"), columns, references)?;
+            rules::check_references(&format!("foreign key{place} of table `{table}`"), columns, references)?;
         }
         Ok(model)
     });

@@ -1,7 +1,7 @@
 //! Attributes, read into plain data; a mistake is noted and the rest is read on.
 
 use diptych_core::Expression;
-use diptych_core::schema::{IndexColumn, OperatorClass, ReplicaIdentity};
+use diptych_core::model::schema::{IndexColumn, OperatorClass, ReplicaIdentity};
 use proc_macro2::{Span, TokenTree};
 use std::collections::{BTreeMap, BTreeSet};
 use syn::meta::ParseNestedMeta;
@@ -254,7 +254,7 @@ pub(crate) fn on_field(attributes: &[Attribute], span: Span, mistakes: &mut Mist
             symbol::DEFERRABLE => deferral.0 = true,
             symbol::INITIALLY_DEFERRED => deferral.1 = true,
             symbol::COLLATE => result.collation = Some(text(meta)?),
-            symbol::TYPE => result.sql_type = Some(diptych_core::types::normalize(&text(meta)?)),
+            symbol::TYPE => result.sql_type = Some(diptych_core::model::types::normalize(&text(meta)?)),
             symbol::COLUMN => result.column = Some(text(meta)?),
             symbol::RENAMED_FROM => result.renamed_from = Some(text(meta)?),
             symbol::UP => result.up = Some(text(meta)?),

@@ -1,8 +1,8 @@
 //! Names, compared with the snapshot: what is gone, what is new, what an attribute speaks of in vain.
 
-use diptych_core::schema::{Column, Constraint, Index, Table};
-use diptych_core::snapshot::Used;
-use diptych_core::{Expression, Snapshot, lexer};
+use diptych_core::model::schema::{Column, Constraint, Index, Table};
+use diptych_core::model::snapshot::Used;
+use diptych_core::{Expression, Snapshot, model::lexer};
 use proc_macro2::Span;
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! `#[derive(SchemaEnum)]`: a Rust enum as an enum type, from its attributes to its impls.
 
-use diptych_core::types;
+use diptych_core::model::types;
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use std::collections::BTreeMap;
@@ -95,7 +95,7 @@ fn read(input: &DeriveInput, mistakes: &mut Mistakes) -> Enum {
         mistakes.note(Error::new(input.ident.span(), errors::NOT_AN_ENUM));
         return model;
     }
-    if let Err(error) = diptych_core::ops::column_spec::check_name("enum", &model.name, None) {
+    if let Err(error) = diptych_core::model::rules::check_name("enum", &model.name, None) {
         mistakes.note(Error::new(input.ident.span(), error.to_string()));
     }
     for variant in &data.variants {
@@ -103,7 +103,7 @@ fn read(input: &DeriveInput, mistakes: &mut Mistakes) -> Enum {
         if model.variants.iter().any(|other| other.label == read.label) {
             mistakes.note(Error::new(variant.ident.span(), errors::same_label(&model.name, &read.label)));
         }
-        if let Err(error) = diptych_core::ops::column_spec::check_name("label", &read.label, None) {
+        if let Err(error) = diptych_core::model::rules::check_name("label", &read.label, None) {
             mistakes.note(Error::new(variant.ident.span(), error.to_string()));
         }
         model.variants.push(read);
@@ -215,7 +215,9 @@ fn implementation(model: &Enum, mistakes: &Mistakes) -> TokenStream {
     let declared = model.variants.iter().map(|variant| {
         let (label, from, down) = (&variant.label, optional(&variant.renamed_from), optional(&variant.down));
         let allow = match variant.old_reads {
-            OldReads::NewLabels => quote! { ::core::option::Option::Some(#core::ops::alter_enum::Allowed::OldReadsNewLabels) },
+            OldReads::NewLabels => {
+                quote! { ::core::option::Option::Some(#core::migration::ops::alter_enum::Allowed::OldReadsNewLabels) }
+            }
             OldReads::KnownLabels => quote! { ::core::option::Option::None },
         };
         quote! {

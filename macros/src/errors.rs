@@ -1,6 +1,6 @@
 //! Every message of the macros in one list: what is wrong, what the running release would lose, the way out.
 
-use diptych_core::schema::Column;
+use diptych_core::model::schema::Column;
 use syn::Error;
 
 /// The mistakes of one item: all of them are reported.

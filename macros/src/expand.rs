@@ -1,7 +1,7 @@
 //! The derive's output: what the struct declares, and one assertion per field for what only types can tell.
 
-use diptych_core::expression::Expression;
-use diptych_core::schema::{IndexParameters, ReplicaIdentity};
+use diptych_core::model::expression::Expression;
+use diptych_core::model::schema::{IndexParameters, ReplicaIdentity};
 use diptych_core::{Constraint, Index};
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -79,7 +79,7 @@ fn assertion(table: &Struct, field: &Field, matched: &Matched, outcome: &Outcome
         };
     };
     let old = outcome.recorded.as_ref().map_or(table.table.as_str(), |(name, _)| name);
-    let (column, sql_type, may) = (&column.name, diptych_core::types::normalize(&column.sql_type), column.nullable);
+    let (column, sql_type, may) = (&column.name, diptych_core::model::types::normalize(&column.sql_type), column.nullable);
     let id = hash(&sql_type);
     let known = quote_spanned! {span=>
         #path::__private::Known {
@@ -147,7 +147,7 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
                 let always = always == Always::Yes;
                 let options = optional(&given.sequence_options);
                 quote! {
-                    ::core::option::Option::Some(#core::schema::Identity {
+                    ::core::option::Option::Some(#core::model::schema::Identity {
                         always: #always,
                         options: #options,
                         ..::core::default::Default::default()
@@ -252,7 +252,7 @@ fn constraint(core: &TokenStream, constraint: &Constraint) -> TokenStream {
             quote! {
                 #core::Constraint::ForeignKey {
                     columns: #columns,
-                    references: #core::schema::References {
+                    references: #core::model::schema::References {
                         table: ::std::string::String::from(#table),
                         columns: #targets,
                         on_delete: #on_delete,
@@ -270,7 +270,7 @@ fn constraint(core: &TokenStream, constraint: &Constraint) -> TokenStream {
             let (predicate, parameters) = (expression(core, exclude.predicate.as_deref()), parameters(core, index_parameters));
             quote! {
                 #core::Constraint::Exclude {
-                    exclude: #core::schema::Exclusion {
+                    exclude: #core::model::schema::Exclusion {
                         index_method: #method,
                         elements: #core::Expression::new(#elements),
                         predicate: #predicate,
@@ -288,7 +288,7 @@ fn parameters(core: &TokenStream, parameters: &IndexParameters) -> TokenStream {
     let include = strings(&parameters.include_columns);
     let (storage, tablespace) = (optional(&parameters.storage_parameters), optional(&parameters.tablespace));
     quote! {
-        #core::schema::IndexParameters { include_columns: #include, storage_parameters: #storage, tablespace: #tablespace }
+        #core::model::schema::IndexParameters { include_columns: #include, storage_parameters: #storage, tablespace: #tablespace }
     }
 }
 
@@ -301,7 +301,7 @@ fn index(core: &TokenStream, index: &Index) -> TokenStream {
             Some(class) => {
                 let (name, params) = (&class.name, strings(&class.params));
                 quote! {
-                    ::core::option::Option::Some(#core::schema::OperatorClass {
+                    ::core::option::Option::Some(#core::model::schema::OperatorClass {
                         name: ::std::string::String::from(#name),
                         params: #params,
                     })
@@ -310,7 +310,7 @@ fn index(core: &TokenStream, index: &Index) -> TokenStream {
             None => quote! { ::core::option::Option::None },
         };
         quote! {
-            #core::schema::IndexColumn {
+            #core::model::schema::IndexColumn {
                 column: ::std::string::String::from(#column),
                 expression: #expression,
                 collate: #collate,
@@ -340,10 +340,10 @@ fn index(core: &TokenStream, index: &Index) -> TokenStream {
 fn replica_identity(core: &TokenStream, identity: &Option<ReplicaIdentity>) -> TokenStream {
     match identity {
         None => quote! { ::core::option::Option::None },
-        Some(ReplicaIdentity::Nothing) => quote! { ::core::option::Option::Some(#core::schema::ReplicaIdentity::Nothing) },
-        Some(ReplicaIdentity::Full) => quote! { ::core::option::Option::Some(#core::schema::ReplicaIdentity::Full) },
+        Some(ReplicaIdentity::Nothing) => quote! { ::core::option::Option::Some(#core::model::schema::ReplicaIdentity::Nothing) },
+        Some(ReplicaIdentity::Full) => quote! { ::core::option::Option::Some(#core::model::schema::ReplicaIdentity::Full) },
         Some(ReplicaIdentity::Index { index }) => quote! {
-            ::core::option::Option::Some(#core::schema::ReplicaIdentity::Index { index: ::std::string::String::from(#index) })
+            ::core::option::Option::Some(#core::model::schema::ReplicaIdentity::Index { index: ::std::string::String::from(#index) })
         },
     }
 }

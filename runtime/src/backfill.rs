@@ -5,9 +5,9 @@ use tokio_postgres::Row;
 use crate::error::{Error, Kind, Result};
 use crate::executor::{Executor, Progress};
 use crate::walk;
-use diptych_core::path::Path;
 use diptych_core::plan::{Plan, Step};
-use diptych_core::{Sql, partitions, sql};
+use diptych_core::statements::path::Path;
+use diptych_core::{Sql, sql, statements::partitions};
 
 /// What to fill.
 pub(crate) struct Job<'a> {

@@ -11,8 +11,8 @@ use crate::database::Database;
 use crate::error::{Error, Kind, Result};
 use crate::lease::{self, Answer, LeaseGuard};
 use crate::tls::{self, Mode, Tls};
-use diptych_core::chain::view_schema;
-use diptych_core::{guard, sql};
+use diptych_core::layout::chain::view_schema;
+use diptych_core::{sql, statements::guard};
 
 /// Where a session goes, and how it is secured.
 ///
@@ -357,7 +357,7 @@ mod tests {
             let path = format!(
                 "search_path=\"{}\", \"{}\", \"{}\"",
                 quoted(&views),
-                quoted(&diptych_core::guard::schema(&base)),
+                quoted(&diptych_core::statements::guard::schema(&base)),
                 quoted(&base)
             );
             let mut expected = vec!["-c".to_owned(), path];

@@ -1,6 +1,6 @@
 //! What the macros implement: a struct is a table, `database!` makes a database of them.
 
-use diptych_core::{DeclaredEnum, DeclaredSchema, DeclaredTable, Migration, Operation, Result, Snapshot, diff};
+use diptych_core::{DeclaredEnum, DeclaredSchema, DeclaredTable, Migration, Operation, Result, Snapshot, migration::diff};
 
 /// A struct with `#[derive(Schema)]`.
 pub trait Table {

@@ -12,9 +12,9 @@ use crate::session::Server;
 use crate::text::{few, printable};
 use crate::{backfill, partitions};
 use diptych_core::names;
-use diptych_core::path::Path;
 use diptych_core::plan::{Action, Command, Felt, Lock, Phase, Plan, Script, Shape, Step, Verdict};
 use diptych_core::sql::{ident, join, literal, qualified};
+use diptych_core::statements::path::Path;
 use diptych_core::{Sql, sql};
 
 /// Told what goes on; every method may be left as it is.

@@ -3,10 +3,10 @@
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::error::{Error, Result};
-use diptych_core::facts::{Answer, Book, Purpose, Question};
-use diptych_core::path::Path;
+use diptych_core::model::book::{Answer, Book, Purpose, Question};
 use diptych_core::sql;
 use diptych_core::sql::{Sql, ident, join, literal};
+use diptych_core::statements::path::Path;
 
 /// The schema in which texts are looked at; nobody else ever sees it.
 const SCRATCH: &str = "_diptych_asked";

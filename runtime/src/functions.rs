@@ -4,7 +4,7 @@ use tokio_postgres::Client;
 
 use crate::error::{Error, Result};
 use crate::text::printable;
-use diptych_core::chain::Chain;
+use diptych_core::layout::chain::Chain;
 use diptych_core::plan::changed_names;
 
 /// A warning where bodies name what goes or changes with a chain.

@@ -3,7 +3,7 @@
 use tokio_postgres::{Client, GenericClient};
 
 use crate::error::{Error, Result};
-use diptych_core::{Enum, Schema, Table, types};
+use diptych_core::{Enum, Schema, Table, model::types};
 
 /// Every object of a schema as one line each, sorted: tables, columns, constraints, indexes, triggers, policies, sequences,
 /// rights, comments, statistics, storage: all that `pg_dump` prints of a table. Equal up to attribute numbers, column order, dropped slots and OIDs.

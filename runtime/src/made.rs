@@ -7,8 +7,8 @@ use tokio_postgres::{Client, GenericClient};
 use crate::error::{Error, Result};
 use crate::state::Recorded;
 use crate::text::few;
-use diptych_core::chain::Version;
-use diptych_core::guard;
+use diptych_core::layout::chain::Version;
+use diptych_core::statements::guard;
 
 /// Something of a start that is gone, or another than it was.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,8 +17,8 @@ pub use crate::state::{PublishedState, VersionState};
 use crate::status::{self, Status};
 use crate::text::{PROCESSES, few};
 use diptych_core::Migration;
-use diptych_core::chain::Chain;
-use diptych_core::facts::Book;
+use diptych_core::layout::chain::Chain;
+use diptych_core::model::book::Book;
 use diptych_core::plan::{Command, Plan, start};
 
 /// How a run behaves.

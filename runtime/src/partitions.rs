@@ -4,8 +4,8 @@ use tokio_postgres::types::Oid;
 
 use crate::error::{Error, Kind, Result};
 use crate::executor::{Executor, Progress};
-use diptych_core::partitions::{index_name, statement_for, statement_for_branch};
 use diptych_core::plan::Step;
+use diptych_core::statements::partitions::{index_name, statement_for, statement_for_branch};
 use diptych_core::{Sql, sql};
 
 /// A partitioned table or one of its partitions.

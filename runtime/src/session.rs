@@ -4,8 +4,8 @@ use tokio_postgres::Client;
 
 use crate::connect::{Target, open};
 use crate::error::Result;
-use diptych_core::path::Path;
 use diptych_core::settings;
+use diptych_core::statements::path::Path;
 
 /// A session of the tool with every setting pinned that a role or database could have changed (TRAPS H11).
 pub(crate) async fn connect(target: &Target) -> Result<Client> {

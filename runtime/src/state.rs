@@ -15,12 +15,12 @@ use crate::lease::{self, Lease, host};
 use crate::made;
 use crate::observer::Blocker;
 use crate::text::{PROCESSES, few, printable};
-use diptych_core::adopt::adopt;
-use diptych_core::chain::{Chain, Version};
-use diptych_core::facts::Book;
-use diptych_core::path::Path;
+use diptych_core::layout::chain::{Chain, Version};
+use diptych_core::migration::adopt::adopt;
+use diptych_core::model::book::Book;
 use diptych_core::plan::{self, Command, Plan, Reached};
 use diptych_core::sql::literal;
+use diptych_core::statements::path::Path;
 use diptych_core::{Migration, Schema, names};
 
 /// Where a version stands.

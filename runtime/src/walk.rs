@@ -12,8 +12,8 @@ use crate::executor::{Executor, Progress, fenced_off, is_passing, jittered, time
 use crate::observer::Blocker;
 use crate::pace::{Pace, Unit};
 use crate::text::few;
-use diptych_core::path::Path;
 use diptych_core::sql::{join, literal};
+use diptych_core::statements::path::Path;
 use diptych_core::{Sql, sql};
 
 /// Passes over a range, each over its share of every block's rows: pruning frees room between them, so that most updates are

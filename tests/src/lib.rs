@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use diptych::core::chain::view_schema;
-use diptych::core::{Migration, Schema, diff, sql};
+use diptych::core::layout::chain::view_schema;
+use diptych::core::{Migration, Schema, migration::diff, sql};
 use diptych::migrator::Outcome;
 use diptych::{Blocker, Migrator, Options, Progress, Quiet, introspect};
 use diptych_xtask::server::{self, Server};

@@ -1,13 +1,14 @@
 //! A conversion is printed twice: as the program of the triggers and as the query of the backfill. Both are to mean the same.
 
-use diptych::core::chain::Chain;
-use diptych::core::enums::Moment;
-use diptych::core::facts::Volatility;
-use diptych::core::lineage::Link;
-use diptych::core::shadow::{self, Physical};
+use diptych::core::layout::chain::Chain;
+use diptych::core::layout::tables::{self, Physical};
+use diptych::core::model::facts::Volatility;
+use diptych::core::model::lexer;
 use diptych::core::sql::{Sql, ident, qualified};
-use diptych::core::sync::{self, Direction};
-use diptych::core::{guard, lexer, views};
+use diptych::core::statements::enums::Moment;
+use diptych::core::statements::guard;
+use diptych::core::statements::sync::{self, Direction};
+use diptych::core::transition::lineage::Link;
 use diptych::state::State;
 use tokio_postgres::Client;
 
@@ -42,7 +43,7 @@ pub async fn compare(database: &Database, admin: &Client) -> Result<Compared, St
     let make = |book: &mut _| Chain::extend(&database.base, older.clone(), &pending.migrations, major(), book);
     let chain = database.migrator().await.settle(make).await.map_err(|error| error.to_string())?.ok_or("no migration")?;
     let mut compared = Compared::default();
-    for table in shadow::layout(&chain).iter().filter(|table| table.is_kept() && is_certain(table)) {
+    for table in tables::layout(&chain).iter().filter(|table| table.is_kept() && is_certain(table)) {
         for direction in [Direction::Up, Direction::Down] {
             let Some(statements) = Statements::of(&chain, table, direction) else { continue };
             if let Err(error) = admin.batch_execute(&statements.write_anew).await {
@@ -118,7 +119,7 @@ impl Statements {
         let targets = list(&mut targets.iter().map(|name| ident(name)));
         let path =
             [version.views.as_str(), &guard::schema(&chain.base), &chain.base].map(|name| ident(name).to_string()).join(", ");
-        let building = ident(&views::scratch(&chain.newer)).to_string();
+        let building = ident(&chain.newer.scratch()).to_string();
         let query = query.to_string().replace(&building, ident(&chain.newer.views).as_str());
         let write_anew = format!(
             "BEGIN; SET LOCAL session_replication_role = replica;

@@ -1,6 +1,6 @@
 //! Databases of a private server, on which migrations are tried.
 
-use diptych::core::{Migration, Schema, Version, diff};
+use diptych::core::{Migration, Schema, Version, migration::diff};
 use diptych::state::State;
 use diptych::{Migrator, Quiet, introspect};
 use tokio_postgres::{Client, Config, NoTls};

@@ -5,13 +5,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::chain::Chain;
-use crate::plan::start::{proof, proven};
+use crate::layout::chain::Chain;
+use crate::layout::tables::Physical;
+use crate::model::schema::{Constraint, Table};
+use crate::plan::additions::{proof, proven};
 use crate::plan::{Steps, Verdict};
-use crate::schema::{Constraint, Table};
-use crate::shadow::Physical;
 use crate::sql::{Sql, join, literal};
-use crate::{ddl, enums, names, numbers, sql};
+use crate::transition::stage::EnumForm;
+use crate::{names, sql, statements::ddl, statements::numbers};
 
 /// What a name is one of.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -165,8 +166,8 @@ fn of_constraints(table: &Physical<'_>, older: &Table, newer: &Table, list: &mut
 /// The types that come into the base schema at complete, each with that of its arrays.
 fn of_enums(chain: &Chain) -> Vec<Claim> {
     let from = &chain.stage.from.enums;
-    let come = enums::made(chain).map(|(_, form)| form).filter(|form| form.in_to && !from.contains_key(&form.name));
-    let claim = |name: String, form: &enums::EnumForm| Claim {
+    let come = chain.made_forms().map(|(_, form)| form).filter(|form| form.in_to && !from.contains_key(&form.name));
+    let claim = |name: String, form: &EnumForm| Claim {
         space: Space::AnyType,
         name,
         given: Given::AtComplete,

@@ -1,9 +1,9 @@
 //! Clauses of new constraints and indexes that an older server does not know: told before it meets them in the middle of a start.
 
-use crate::chain::Chain;
+use crate::layout::chain::Chain;
+use crate::layout::tables::Physical;
+use crate::model::schema::{Constraint, Index};
 use crate::plan::{Steps, Verdict};
-use crate::schema::{Constraint, Index};
-use crate::shadow::Physical;
 use crate::sql;
 use crate::sql::{join, literal};
 

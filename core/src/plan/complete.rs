@@ -2,16 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use crate::chain::Chain;
-use crate::ddl::{self};
 use crate::hazard::Hazard;
-use crate::path::Path;
+use crate::layout::chain::Chain;
+use crate::layout::tables::{Names, Physical, layout};
+use crate::model::schema::{Constraint, ReplicaIdentity, Table};
+use crate::plan::final_form::{changes_default, drop_columns, rename_columns};
 use crate::plan::{Action, Command, Phase, Plan, Steps, claims, dependents, exclusive};
-use crate::schema::{Column, Constraint, ReplicaIdentity, Table};
-use crate::shadow::{Physical, layout};
 use crate::sql::{Sql, ident, literal, qualified, user};
-use crate::stage::Moment;
-use crate::{guard, names, numbers, partitions, properties, rights, sql, sync, views};
+use crate::statements::ddl::{self};
+use crate::statements::path::Path;
+use crate::transition::stage::Moment;
+use crate::{
+    names, sql, statements::guard, statements::numbers, statements::partitions, statements::properties, statements::rights,
+    statements::sync, statements::views,
+};
 
 /// The plan of `complete` for a chain.
 pub fn complete(chain: &Chain) -> Plan {
@@ -82,7 +86,7 @@ fn index_new_partitions(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) 
                 .push(
                     Phase::Contract,
                     format!("partitions of `{}` that came later have `{}`", table.name, added.name),
-                    super::start::partitioned_index(chain, table, &added.physical, &index),
+                    super::additions::partitioned_index(chain, table, &added.physical, &index),
                 )
                 .path(Path::base(&chain.base))
                 .lock("SHARE UPDATE EXCLUSIVE on each partition: nobody waits");
@@ -274,7 +278,7 @@ struct Handover {
 
 /// The new column becomes an identity that goes on where the older one's sequence stands, with its rights; the older
 /// sequence goes with its column, and the new one takes its name. Nobody draws from either meanwhile: the table is locked.
-fn sequence(chain: &Chain, table: &Physical<'_>, origin: &str, added: &crate::shadow::Added) -> Handover {
+fn sequence(chain: &Chain, table: &Physical<'_>, origin: &str, added: &crate::layout::tables::Added) -> Handover {
     let place = qualified(&chain.base, &table.name);
     let scratch = numbers::scratch(chain, table, added);
     let name = added.column.sequence_name(&table.lineage.newest().table).unwrap_or_default();
@@ -317,29 +321,6 @@ END
     }
 }
 
-/// The older columns go: generated ones before those that they read.
-pub(super) fn drop_columns(table: &Physical<'_>, place: &Sql) -> Vec<Sql> {
-    let reads = |name: &&String| {
-        let column = table.older.and_then(|older| older.columns.iter().find(|column| column.name == **name));
-        column.is_some_and(|column| column.generated.is_some())
-    };
-    let (first, then): (Vec<&String>, Vec<&String>) = table.removed.iter().partition(reads);
-    first.into_iter().chain(then).map(|name| sql!("ALTER TABLE {} DROP COLUMN {}", place, ident(name))).collect()
-}
-
-/// Columns get their final names; first aside where a name is still in use.
-pub(super) fn rename_columns(table: &Physical<'_>, place: &Sql) -> Vec<Sql> {
-    let rename = |from: &str, to: &str| sql!("ALTER TABLE {} RENAME COLUMN {} TO {}", place, ident(from), ident(to));
-    let moved: Vec<(&String, &String)> = table.newer_names.iter().filter(|(logical, physical)| logical != physical).collect();
-    let in_use = |name: &str| moved.iter().any(|(_, physical)| *physical == name);
-    let aside = |name: &str| names::generated("away", &[&table.name, name]);
-    let (waiting, free): (Vec<_>, Vec<_>) = moved.iter().partition(|(logical, _)| in_use(logical));
-    let mut statements: Vec<Sql> = waiting.iter().map(|(_, physical)| rename(physical, &aside(physical))).collect();
-    statements.extend(free.iter().map(|(logical, physical)| rename(physical, logical)));
-    statements.extend(waiting.iter().map(|(logical, physical)| rename(&aside(physical), logical)));
-    statements
-}
-
 fn final_constraints(chain: &Chain, table: &Physical<'_>, place: &Sql) -> Vec<Sql> {
     let mut statements = Vec::new();
     let rename = |from: &str, to: &str| sql!("ALTER TABLE {} RENAME CONSTRAINT {} TO {}", place, ident(from), ident(to));
@@ -355,7 +336,7 @@ fn final_constraints(chain: &Chain, table: &Physical<'_>, place: &Sql) -> Vec<Sq
     }
     for added in &table.added_constraints {
         if is_key(&added.name) && table.is_partitioned() {
-            let definition = ddl::constraint(&chain.base, &added.constraint, &ddl::Names::new(), None);
+            let definition = ddl::constraint(&chain.base, &added.constraint, &Names::new(), None);
             let stem = partitions::stem(chain, table, &added.physical);
             statements.extend(partitions::add_key(place, &stem, &added.physical, &added.constraint, &definition));
         } else if is_key(&added.name) {
@@ -402,19 +383,6 @@ fn final_identity(table: &Physical<'_>, newer: &Table, place: &Sql) -> Option<Sq
         .then(|| ddl::replica_identity(place, newer.replica_identity.as_ref(), name_of))
 }
 
-/// Whether complete gives a column another default.
-pub(super) fn changes_default(table: &Physical<'_>, column: &Column) -> bool {
-    let physical = ddl::physical(&table.newer_names, &column.name);
-    let so_far = match table.added.iter().find(|added| added.physical == physical) {
-        Some(added) => added.default.clone(),
-        None => table
-            .older
-            .and_then(|older| older.columns.iter().find(|there| there.name == physical))
-            .and_then(|there| there.default.clone()),
-    };
-    so_far != column.default
-}
-
 fn final_defaults(table: &Physical<'_>, newer: &Table, place: &Sql) -> Vec<Sql> {
     let changed = newer.columns.iter().filter(|column| changes_default(table, column));
     let statements = changed.map(|column| {
@@ -432,7 +400,7 @@ fn comments(table: &Physical<'_>, newer: &Table, place: &Sql) -> Vec<Sql> {
         statements.push(ddl::comment(&sql!("TABLE {}", place), newer.comment.as_deref()));
     }
     for column in &newer.columns {
-        let physical = ddl::physical(&table.newer_names, &column.name);
+        let physical = table.newer_name(&column.name);
         let so_far = older.columns.iter().find(|there| there.name == physical).and_then(|there| there.comment.clone());
         if so_far != column.comment {
             statements.push(ddl::comment(&sql!("COLUMN {}.{}", place, ident(&column.name)), column.comment.as_deref()));

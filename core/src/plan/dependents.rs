@@ -1,11 +1,11 @@
 //! What hangs on a column or table that goes at complete and is unknown to the model: refused now rather than broken then.
 
-use crate::chain::Chain;
+use crate::layout::chain::Chain;
+use crate::layout::tables::Physical;
+use crate::model::schema::Constraint;
 use crate::plan::{Steps, Verdict};
-use crate::schema::Constraint;
-use crate::shadow::Physical;
+use crate::sql;
 use crate::sql::{Sql, join, literal, qualified};
-use crate::{sql, views};
 
 /// The check for one table; none where nothing of it goes.
 pub(super) fn check(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
@@ -97,7 +97,7 @@ fn query<'a>(
     known: impl Iterator<Item = &'a String>,
 ) -> Sql {
     let mut views: Vec<Sql> = chain.older.iter().map(|version| literal(&version.views)).collect();
-    views.push(literal(&views::scratch(&chain.newer)));
+    views.push(literal(&chain.newer.scratch()));
     views.push(literal(&chain.newer.views));
     sql!(
         "WITH gone AS (SELECT attribute.attrelid, attribute.attnum, attribute.attname FROM pg_catalog.pg_attribute AS attribute \

@@ -1,10 +1,10 @@
 //! The steps that make, move and remove enum types, and what is asked of the database before.
 
-use crate::chain::Chain;
+use crate::layout::chain::Chain;
+use crate::layout::tables::Physical;
 use crate::plan::{Phase, Steps, Verdict};
-use crate::shadow::Physical;
 use crate::sql::{Sql, join, literal, qualified};
-use crate::{enums, rights, sql, views};
+use crate::{sql, statements::enums, statements::rights, statements::views};
 
 /// The types of the version before are as they were left, new ones are none of the server's own, and nothing unknown uses what goes.
 pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
@@ -28,7 +28,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
             "the database was changed outside Diptych: put back what is missing",
         );
     }
-    let created = enums::made(chain).filter(|(_, form)| form.in_to && !chain.stage.from.enums.contains_key(&form.name));
+    let created = chain.made_forms().filter(|(_, form)| form.in_to && !chain.stage.from.enums.contains_key(&form.name));
     let created: Vec<_> = created.map(|(_, form)| literal(&form.name)).collect();
     if !created.is_empty() {
         push(
@@ -81,7 +81,7 @@ fn dependents(chain: &Chain, tables: &[Physical<'_>], gone: &[Sql]) -> Sql {
     let columns =
         if columns.is_empty() { vec![Sql::trusted("(0::pg_catalog.regclass, NULL::pg_catalog.name)")] } else { columns };
     let mut versions: Vec<Sql> = chain.older.iter().map(|version| literal(&version.views)).collect();
-    versions.extend([literal(&views::scratch(&chain.newer)), literal(&chain.newer.views), literal(crate::sync::OWN_SCHEMA)]);
+    versions.extend([literal(&chain.newer.scratch()), literal(&chain.newer.views), literal(crate::names::OWN_SCHEMA)]);
     sql!(
         "WITH type_ AS (SELECT there.oid, there.typarray FROM pg_catalog.pg_type AS there JOIN pg_catalog.pg_namespace AS space ON space.oid = there.typnamespace \
          WHERE space.nspname = {} AND there.typname IN ({})), \
@@ -111,7 +111,7 @@ fn dependents(chain: &Chain, tables: &[Physical<'_>], gone: &[Sql]) -> Sql {
 
 /// The schema of the version, earlier than its views, with the new forms of types in it.
 pub(super) fn expand(chain: &Chain, steps: &mut Steps) {
-    if enums::differ(chain) {
+    if chain.changes_types() {
         let mut statements = views::create_schema(chain);
         statements.extend(enums::create(chain));
         statements.push(rights::seal());
@@ -122,7 +122,7 @@ pub(super) fn expand(chain: &Chain, steps: &mut Steps) {
 
 /// Every type to its place.
 pub(super) fn contract(chain: &Chain, steps: &mut Steps) {
-    let mut statements = if enums::differ(chain) { enums::change_places(chain) } else { Vec::new() };
+    let mut statements = if chain.changes_types() { enums::change_places(chain) } else { Vec::new() };
     statements.extend(enums::comments(chain));
     if !statements.is_empty() {
         steps.transaction(Phase::Contract, "move the types to where their versions are", Vec::new(), statements);
@@ -131,7 +131,7 @@ pub(super) fn contract(chain: &Chain, steps: &mut Steps) {
 
 /// The register of a start that is undone; the types themselves go with their schema.
 pub(super) fn undo(chain: &Chain, steps: &mut Steps) {
-    if enums::differ(chain) {
+    if chain.changes_types() {
         steps.transaction(Phase::Undo, "forget the types of the newer version", Vec::new(), vec![enums::forget(chain)]);
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::chain::Chain;
-use crate::path::Path;
+use crate::layout::chain::Chain;
+use crate::layout::tables::{Physical, layout};
 use crate::plan::{Action, Phase, Steps, Verdict};
-use crate::shadow::{Physical, layout};
 use crate::sql::{Sql, ident, join, literal};
-use crate::{ddl, enums, lexer, sql};
+use crate::statements::path::Path;
+use crate::{model::lexer, sql, statements::ddl};
 
 /// Functions in SQL are tried on the version's tables; those on which writes hang are a reason to refuse. Behind the last script of a
 /// start, which may have put them right.
@@ -22,7 +22,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], phase: Phase, steps
         (name.to_owned(), serde_json::Value::Array(columns.collect()))
     });
     let columns = serde_json::Value::Object(columns.collect());
-    let made = enums::made(chain).filter(|(_, form)| form.in_to);
+    let made = chain.made_forms().filter(|(_, form)| form.in_to);
     let types = serde_json::Value::Object(made.map(|(_, form)| (form.name.clone(), form.model.labels.clone().into())).collect());
     let known = tables.iter().map(|table| literal(&table.name));
     let query = |is_fired: &str| {
@@ -75,7 +75,7 @@ pub fn changed_names(chain: &Chain, body: &str) -> Vec<String> {
         }
         for column in older.columns.iter().filter(|column| words.contains(&column.name)) {
             let newer = table.newer.into_iter().flat_map(|newer| &newer.columns);
-            let same = newer.clone().find(|there| ddl::physical(&table.newer_names, &there.name) == column.name);
+            let same = newer.clone().find(|there| table.newer_name(&there.name) == column.name);
             let successor = newer.clone().find(|there| table.lineage.origin(&there.name).as_ref() == Some(&column.name));
             let what = match (same, successor) {
                 (Some(there), _) if there.name == column.name => continue,

@@ -1,15 +1,15 @@
 //! Preflight: what is asked of the database before anything is changed.
 
-use crate::chain::Chain;
-use crate::enums;
-use crate::path::Path;
-use crate::plan::start::new_indexes;
+use crate::layout::chain::Chain;
+use crate::layout::tables::Physical;
+use crate::model::schema::{Column, Constraint};
+use crate::plan::additions::new_indexes;
 use crate::plan::{Phase, Steps, Verdict, claims, clauses, dependents, functions, rehearsal, replication, rows, surroundings};
-use crate::schema::{Column, Constraint};
-use crate::shadow::Physical;
 use crate::sql::{Sql, ident, join, literal};
-use crate::stage::Moment;
-use crate::{ddl, guard, sql, views};
+use crate::statements::enums;
+use crate::statements::path::Path;
+use crate::transition::stage::Moment;
+use crate::{sql, statements::ddl, statements::guard};
 
 /// The checks of a start, in the order in which they cost: names first, rows last.
 pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
@@ -40,7 +40,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
         );
     }
     let guard = chain.older.is_none().then(|| guard::schema(base));
-    let schemas = [Some(chain.newer.views.clone()), Some(views::scratch(&chain.newer)), guard].into_iter().flatten();
+    let schemas = [Some(chain.newer.views.clone()), Some(chain.newer.scratch()), guard].into_iter().flatten();
     let schemas = join(schemas.map(|name| literal(&name)), ", ");
     steps.check(
         "the names of the version's schemas are free",
@@ -148,7 +148,7 @@ fn foreign_keys_fit(chain: &Chain, tables: &[Physical<'_>], here: &[&Physical<'_
             let Constraint::ForeignKey { columns, references, .. } = constraint else { continue };
             let target = tables.iter().find(|there| there.final_name() == Some(references.table.as_str()));
             let (Some(newer), Some(target)) = (table.newer, target.and_then(|target| target.newer)) else { continue };
-            let null = |table: &crate::schema::Table, name: &String| {
+            let null = |table: &crate::model::schema::Table, name: &String| {
                 let column = table.columns.iter().find(|column| column.name == *name);
                 let sql_type = enums::plain(chain, column.map_or("text", |column| &column.sql_type));
                 sql!("CAST(NULL AS {})", crate::sql::type_name(&sql_type))

@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use crate::chain::Chain;
-use crate::path::Path;
-use crate::plan::{Steps, Verdict, start};
-use crate::schema::Constraint;
-use crate::shadow::Physical;
+use crate::layout::chain::Chain;
+use crate::layout::tables::Physical;
+use crate::model::schema::Constraint;
+use crate::plan::{Steps, Verdict, additions};
 use crate::sql;
 use crate::sql::{Sql, join, literal, qualified};
-use crate::{ddl, enums};
+use crate::statements::path::Path;
+use crate::{statements::ddl, statements::enums};
 
 /// Where the twins are.
 const TWINS: &str = "_diptych_tried";
@@ -34,7 +34,7 @@ fn of_wider(chain: &Chain, here: &[&Physical<'_>], steps: &mut Steps) {
         return;
     }
     let changes = widened.iter().map(|table| {
-        let statements = start::add_columns(&qualified(TWINS, &table.name), table);
+        let statements = additions::add_columns(&qualified(TWINS, &table.name), table);
         let statements = statements.iter().map(|sql| sql.as_str().into()).collect();
         (table.name.clone(), serde_json::Value::Array(statements))
     });

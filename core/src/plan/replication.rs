@@ -1,14 +1,14 @@
 //! Logical replication around the tables: who is sent their rows, and what PostgreSQL asks of a table whose rows are sent.
 
-use crate::chain::Chain;
-use crate::partitions::PARTITION;
-use crate::plan::complete::{drop_columns, rename_columns};
+use crate::layout::chain::Chain;
+use crate::layout::tables::Physical;
+use crate::model::schema::{Constraint, Table};
+use crate::plan::final_form::{drop_columns, rename_columns};
 use crate::plan::surroundings::{names, push};
 use crate::plan::{Steps, Verdict};
-use crate::schema::{Constraint, Table};
-use crate::shadow::Physical;
 use crate::sql::{Sql, dollar_quoted, ident, join, literal, qualified, user};
-use crate::{ddl, sql};
+use crate::statements::partitions::PARTITION;
+use crate::{sql, statements::ddl};
 
 /// Looked at before anything is changed.
 pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
@@ -336,7 +336,7 @@ fn forward(table: &Physical<'_>) -> Exchange {
         }
         pairs
     });
-    Exchange { pairs: pairs.collect(), key: key(newer).map(|name| literal(ddl::physical(&table.newer_names, name))).collect() }
+    Exchange { pairs: pairs.collect(), key: key(newer).map(|name| literal(table.newer_name(name))).collect() }
 }
 
 /// At rollback the older takes its place again.

@@ -1,19 +1,22 @@
 //! Rollback: what a start brought goes, whatever it got to; every statement may be run again.
 
-use crate::chain::Chain;
 use crate::hazard::Hazard;
+use crate::layout::chain::Chain;
+use crate::layout::tables::{Physical, layout};
+use crate::model::schema::Constraint;
 use crate::plan::{Action, Command, Felt, Lock, Phase, Plan, Steps, When, dependents, exclusive, replication};
-use crate::schema::Constraint;
-use crate::shadow::{Physical, layout};
 use crate::sql::{Sql, ident, join, qualified};
-use crate::stage::Moment;
-use crate::{ddl, enums, guard, numbers, partitions, sql, sync, views};
+use crate::transition::stage::Moment;
+use crate::{
+    sql, statements::ddl, statements::enums, statements::guard, statements::numbers, statements::partitions, statements::sync,
+    statements::views,
+};
 
 /// The plan of `rollback` for a chain, however far its start gets: steps say when they have something to do.
 pub fn rollback(chain: &Chain) -> Plan {
     let tables = layout(chain);
     let mut steps = Steps::new();
-    let (views, scratch) = (&chain.newer.views, views::scratch(&chain.newer));
+    let (views, scratch) = (&chain.newer.views, chain.newer.scratch());
     dependents::check_views(views, &mut steps);
     replication::checks_of_rollback(chain, &tables, &mut steps);
     let scripts: Vec<_> = chain.stage.scripts_of(Moment::Start).collect();
@@ -205,5 +208,5 @@ fn undo(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
 
 fn drop_proof(chain: &Chain, table: &Physical<'_>, column: &str) -> Sql {
     let place = qualified(&chain.base, &table.name);
-    sql!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}", place, ident(&super::start::proof(chain, table, column)))
+    sql!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}", place, ident(&super::additions::proof(chain, table, column)))
 }

@@ -6,18 +6,18 @@
 
 use std::collections::BTreeSet;
 
-use crate::chain::Chain;
-use crate::ddl;
-use crate::enums::{self, Moment};
-use crate::expression::Expression;
-use crate::path::Path;
-use crate::plan::start::new_indexes;
+use crate::layout::chain::Chain;
+use crate::layout::tables::{Added, Physical};
+use crate::model::expression::Expression;
+use crate::model::schema::{Column, Constraint, Index, IndexColumn, References, Table};
+use crate::plan::additions::new_indexes;
 use crate::plan::{Steps, Verdict};
-use crate::schema::{Column, Constraint, Index, IndexColumn, References, Table};
-use crate::shadow::{Added, Physical};
 use crate::sql::{Sql, concatenation, ident, join, literal, operation, qualified, user};
-use crate::sync::{self, Direction};
-use crate::{numbers, sql, types};
+use crate::statements::ddl;
+use crate::statements::enums::{self, Moment};
+use crate::statements::path::Path;
+use crate::statements::sync::{self, Direction};
+use crate::{model::types, sql, statements::numbers};
 
 /// The checks of the rows: what each conversion gives, then what the new rules say of it.
 pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], here: &[&Physical<'_>], steps: &mut Steps) {
@@ -53,7 +53,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], here: &[&Physical<'
 }
 
 /// Checks that are not valid and stay: a row that breaks one cannot be updated, by the backfill neither.
-fn never_held<'a>(table: &'a Physical<'_>) -> impl Iterator<Item = (&'a String, &'a crate::expression::Expression)> {
+fn never_held<'a>(table: &'a Physical<'_>) -> impl Iterator<Item = (&'a String, &'a crate::model::expression::Expression)> {
     let newer = table.newer.filter(|_| table.needs_fill());
     let kept = move |name: &String| table.kept_constraints.iter().any(|(_, to_be)| to_be == name);
     newer.into_iter().flat_map(|newer| newer.constraints.iter().filter(|(name, _)| newer.not_valid.contains(*name))).filter_map(
@@ -82,7 +82,7 @@ fn refuse(steps: &mut Steps, title: String, path: Path, sql: Sql, refusal: Strin
 
 /// The expressions are valid.
 fn expressions(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
-    let comes = enums::made(chain).find(|(_, form)| form.in_to).map(|(_, form)| &form.name);
+    let comes = chain.made_forms().find(|(_, form)| form.in_to).map(|(_, form)| &form.name);
     let of_enums = comes.map_or_else(String::new, |name| {
         format!("; labels of an enum that comes or changes with this migration (`{name}`) stand there as text, without a cast")
     });
@@ -506,8 +506,8 @@ fn carried(table: &Physical<'_>, column: &str) -> Option<String> {
     let mut name = column.to_owned();
     for at in (1..layers.len()).rev() {
         match layers[at].up.get(&name)? {
-            crate::lineage::Link::Same(below) => name.clone_from(below),
-            crate::lineage::Link::Derived(text) => {
+            crate::transition::lineage::Link::Same(below) => name.clone_from(below),
+            crate::transition::lineage::Link::Derived(text) => {
                 let [below, above] = [at - 1, at].map(|at| layers[at].columns.iter().find(|there| there.name == name));
                 let (below, above) = (below?, above?);
                 if !is_itself(text, &name, &above.sql_type)
@@ -517,7 +517,7 @@ fn carried(table: &Physical<'_>, column: &str) -> Option<String> {
                     return None;
                 }
             }
-            crate::lineage::Link::Fresh => return None,
+            crate::transition::lineage::Link::Fresh => return None,
         }
     }
     Some(name)

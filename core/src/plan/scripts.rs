@@ -8,16 +8,15 @@
 
 use std::collections::BTreeSet;
 
-use crate::chain::Chain;
-use crate::error::{Error, Result};
 use crate::hazard::Hazard;
-use crate::path::Path;
-use crate::plan::{Action, Lock, Phase, Reaches, Script as Run, Steps, When, complete, dependents, exclusive};
-use crate::schema::Table;
-use crate::shadow::{Physical, layout};
+use crate::layout::chain::Chain;
+use crate::layout::tables::Physical;
+use crate::model::schema::Table;
+use crate::plan::{Action, Lock, Phase, Reaches, Script as Run, Steps, When, dependents, exclusive, final_form};
 use crate::sql::{Sql, ident, join, literal, qualified, verbatim};
-use crate::stage::{Moment, Script};
-use crate::{ddl, enums, lexer, names, sql, types, views};
+use crate::statements::path::Path;
+use crate::transition::stage::Script;
+use crate::{model::types, names, sql, statements::views};
 
 /// Where temporary objects are.
 const TEMPORARY: &str = "pg_temp";
@@ -59,47 +58,18 @@ fn is_other(table: &Physical<'_>) -> bool {
     let moved = table.newer_names.iter().any(|(logical, physical)| logical != physical);
     let defaults = table.older.zip(table.newer).is_some_and(|(older, newer)| {
         newer.columns.iter().any(|column| {
-            !table.is_added(ddl::physical(&table.newer_names, &column.name))
-                && default(older, ddl::physical(&table.newer_names, &column.name)) != column.default
+            !table.is_added(table.newer_name(&column.name)) && default(older, table.newer_name(&column.name)) != column.default
         })
     });
     table.final_name() != Some(table.name.as_str()) || moved || defaults || !table.removed.is_empty()
 }
 
-/// Of a table with operations on both sides of a script there is no one form at that point: one that names it is refused, before anything
-/// is changed. A word too many refuses too much, and says what to do.
-pub(crate) fn refuse_halves(chain: &Chain) -> Result<()> {
-    let tables = layout(chain);
-    for (number, script) in chain.stage.scripts_of(Moment::Start).enumerate() {
-        let is_half = |table: &&Physical<'_>| {
-            table.lineage.first_change.is_some_and(|first| first <= number) && table.scripts_before > number
-        };
-        let halves: Vec<&Physical<'_>> = tables.iter().filter(is_half).collect();
-        if halves.is_empty() {
-            continue;
-        }
-        let words: BTreeSet<String> = lexer::words(&script.up).collect();
-        let is_named = |table: &&Physical<'_>| table.lineage.layers.iter().any(|layer| words.contains(&layer.table));
-        if let Some(table) = halves.into_iter().find(is_named) {
-            let name = table.final_name().unwrap_or(&table.name);
-            return Err(Error::new(format!(
-                "`sql` {} names table `{name}`, which operations above it and below it change",
-                number + 1
-            ))
-            .hint(format!(
-                "write what stands below it and has to do with `{name}` into the next migration, or above the `sql`"
-            )));
-        }
-    }
-    Ok(())
-}
-
 fn in_scope(chain: &Chain, tables: &[Physical<'_>], number: usize, text: &str) -> Run {
     let others: Vec<&Physical<'_>> = scope(tables, number).collect();
     let mut path: Vec<String> = Path::base(&chain.base).schemas().to_vec();
-    let (scratch, version) = (views::scratch(&chain.newer), &chain.newer.views);
+    let (scratch, version) = (chain.newer.scratch(), &chain.newer.views);
     let mut after = Vec::new();
-    if enums::are_made(chain) {
+    if chain.makes_types() {
         // the newer forms of types come first, and with them the place where things are created
         path.insert(0, version.clone());
         path.insert(0, scratch.clone());
@@ -173,7 +143,7 @@ END
 
 /// What a script has created beside the newer forms of types belongs in the base schema.
 fn bring_home(chain: &Chain, schema: &str) -> Sql {
-    let own = enums::made(chain).map(|(_, form)| literal(qualified(schema, &form.name).as_str()));
+    let own = chain.made_forms().map(|(_, form)| literal(qualified(schema, &form.name).as_str()));
     let text = sql!(
         "
 DECLARE object record;
@@ -393,7 +363,7 @@ fn defaults(chain: &Chain, tables: &[Physical<'_>]) -> Option<Sql> {
     let changes = tables.iter().filter(|table| table.is_kept()).flat_map(|table| {
         let newer = table.newer.into_iter().flat_map(|newer| &newer.columns);
         newer
-            .filter(|column| complete::changes_default(table, column))
+            .filter(|column| final_form::changes_default(table, column))
             .filter_map(|column| column.default.as_ref())
             .cloned()
             .collect::<Vec<_>>()
@@ -414,6 +384,6 @@ END
 ",
         literal(query.as_str())
     );
-    let path = Path::newer(chain, &views::scratch(&chain.newer));
+    let path = Path::newer(chain, &chain.newer.scratch());
     Some(join(path.around([sql!("DO {}", sql::dollar_quoted(&text))]), ";\n"))
 }

@@ -1,16 +1,20 @@
 //! Start: preflight, expand, backfill, constraints, live, publish.
 
-use crate::chain::Chain;
-use crate::ddl::{self, Build, Names};
 use crate::hazard::Hazard;
-use crate::path::Path;
+use crate::layout::chain::Chain;
+use crate::layout::tables::{AddedConstraint, Names, Physical, layout};
+use crate::model::schema::{Constraint, Index};
+use crate::plan::additions::{add_columns, bind, new_indexes, partitioned_index, proof, proven};
 use crate::plan::{Action, Command, Phase, Plan, Reaches, Shape, Steps, exclusive, preflight, share_row_exclusive};
-use crate::schema::{Constraint, Index};
-use crate::shadow::{AddedConstraint, Physical, layout};
 use crate::sql::{Sql, ident, join, operation, qualified};
-use crate::stage::Moment;
-use crate::sync::{self, Direction};
-use crate::{enums, guard, names, numbers, partitions, properties, rights, sql, views};
+use crate::statements::ddl::{self, Build};
+use crate::statements::path::Path;
+use crate::statements::sync::{self, Direction};
+use crate::transition::stage::Moment;
+use crate::{
+    names, sql, statements::enums, statements::guard, statements::numbers, statements::partitions, statements::properties,
+    statements::rights, statements::views,
+};
 
 /// The plan of `start` for a chain.
 pub fn start(chain: &Chain) -> Plan {
@@ -70,7 +74,7 @@ fn build(chain: &Chain, tables: &[Physical<'_>], scripts: usize, steps: &mut Ste
 fn expand(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     let base = &chain.base;
     let place = qualified(base, &table.name);
-    let texts = Path::newer(chain, &views::scratch(&chain.newer));
+    let texts = Path::newer(chain, &chain.newer.scratch());
     if let (None, Some(newer)) = (table.older, table.newer) {
         let created = ddl::create_table(base, &table.name, &table.lineage.newest().table, newer, |name| table.displaced(name));
         let title = format!("create table `{}`", table.name);
@@ -125,27 +129,6 @@ fn expand(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     }
 }
 
-/// The statements that give a table its new columns, at a place of its form.
-pub(super) fn add_columns(place: &Sql, table: &Physical<'_>) -> Vec<Sql> {
-    let mut statements = Vec::new();
-    for added in &table.added {
-        let declared = ddl::typed(&added.column.sql_type, &added.column.collation);
-        let mut definition = sql!("ADD COLUMN {} {}", ident(&added.physical), declared);
-        if let Some(default) = added.default.as_ref().filter(|_| added.is_filled_at_once()) {
-            definition = sql!("{} DEFAULT {}", definition, sql::user(default));
-            if !added.column.nullable {
-                definition = sql!("{} NOT NULL", definition);
-            }
-        }
-        statements.push(sql!("ALTER TABLE {} {}", place, definition));
-        if let Some(default) = added.default.as_ref().filter(|_| !added.is_filled_at_once()) {
-            let default = sql::user(default);
-            statements.push(sql!("ALTER TABLE {} ALTER COLUMN {} SET DEFAULT {}", place, ident(&added.physical), default));
-        }
-    }
-    statements
-}
-
 fn checks<'a>(table: &'a Physical<'_>) -> impl Iterator<Item = &'a AddedConstraint> {
     table.added_constraints.iter().filter(|added| table.is_kept() && matches!(added.constraint, Constraint::Check { .. }))
 }
@@ -153,13 +136,7 @@ fn checks<'a>(table: &'a Physical<'_>) -> impl Iterator<Item = &'a AddedConstrai
 /// Whether a constraint stands on columns that the older version writes as well.
 fn is_shared(table: &Physical<'_>, constraint: &Constraint) -> bool {
     let Some(newer) = table.newer else { return false };
-    !constraint.columns(newer).iter().any(|column| table.is_added(ddl::physical(&table.newer_names, column)))
-}
-
-/// Columns that become NOT NULL without a default that says so from the beginning.
-pub(super) fn proven<'a>(table: &'a Physical<'_>) -> impl Iterator<Item = &'a String> {
-    let added = table.added.iter().filter(|added| !added.is_filled_at_once() && !added.column.nullable);
-    added.map(|added| &added.physical).chain(&table.tightened)
+    !constraint.columns(newer).iter().any(|column| table.is_added(table.newer_name(column)))
 }
 
 /// From now on no row gets NULL in a column; those that are there are looked at later.
@@ -172,11 +149,6 @@ fn prove_later(chain: &Chain, table: &Physical<'_>, column: &str) -> Sql {
     )
 }
 
-/// The name of the constraint that proves a column NOT NULL.
-pub(super) fn proof(chain: &Chain, table: &Physical<'_>, physical: &str) -> String {
-    names::generated("proof", &[&table.name, physical, &chain.newer.name])
-}
-
 /// A statement whose opaque text names the newer version's columns, with those names in place for its duration (R6).
 ///
 /// The renames are instant, and nobody sees them: the transaction holds the table, views follow attribute numbers.
@@ -186,7 +158,7 @@ fn bound_by_rename(place: &Sql, table: &Physical<'_>, constraint: &Constraint, s
         .columns(newer)
         .into_iter()
         .filter_map(|logical| {
-            let physical = ddl::physical(&table.newer_names, &logical).to_owned();
+            let physical = table.newer_name(&logical).to_owned();
             (physical != logical).then_some((logical, physical))
         })
         .collect();
@@ -211,7 +183,7 @@ fn backfill(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     let row = ident("diptych row");
     let (targets, query) = sync::conversion_query(chain, table, Direction::Up, &row, enums::Moment::Start);
     let columns = join(targets.iter().map(|target| ident(target)), ", ");
-    let held = |added: &crate::shadow::Added| sql!("{}.{}", row, ident(&added.physical));
+    let held = |added: &crate::layout::tables::Added| sql!("{}.{}", row, ident(&added.physical));
     let converted = (!targets.is_empty()).then(|| sql!("({}) = ({})", columns, query));
     let numbered = numbers::columns(table)
         .map(|added| sql!("{} = {}", ident(&added.physical), numbers::value(chain, table, added, &held(added))));
@@ -305,7 +277,7 @@ fn build_indexes(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
         });
         if index.unique {
             let columns = table.newer.map(|newer| index.columns(newer)).unwrap_or_default();
-            step.hazard(if columns.iter().any(|column| table.is_added(ddl::physical(&table.newer_names, column))) {
+            step.hazard(if columns.iter().any(|column| table.is_added(table.newer_name(column))) {
                 Hazard::UpsertOnConvertedKey
             } else {
                 Hazard::OldWritesMayFail
@@ -314,53 +286,14 @@ fn build_indexes(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     }
 }
 
-/// The indexes to be built: the name to be, the name until complete, the model.
-pub(super) fn new_indexes(table: &Physical<'_>) -> Vec<(String, String, Index)> {
-    let keys = table
-        .added_constraints
-        .iter()
-        .filter_map(|added| Some((added.name.clone(), added.physical.clone(), ddl::key_index(&added.constraint)?)));
-    table.added_indexes.iter().cloned().chain(keys).collect()
-}
-
 const PARTITIONED_INDEX_LOCK: &str =
     "SHARE on the partitioned table and ACCESS EXCLUSIVE on each new index, instant; SHARE UPDATE EXCLUSIVE on each partition";
 
-/// An index on every partition; a key's has none above it, for PostgreSQL makes no key out of an index of the whole.
-pub(in crate::plan) fn partitioned_index(chain: &Chain, table: &Physical<'_>, name: &str, index: &Index) -> Action {
-    let is_key =
-        table.added_constraints.iter().any(|added| added.physical == name && ddl::key_index(&added.constraint).is_some());
-    Action::CreatePartitionedIndex {
-        schema: chain.base.clone(),
-        table: table.name.clone(),
-        name: (!is_key).then(|| name.to_owned()),
-        stem: partitions::stem(chain, table, name),
-        sql: partitions::index_template(index, &table.newer_names),
-        bind: bind(chain, ("", partitions::PARTITION, partitions::PARTITION_INDEX), table, index, Build::OnPartition),
-    }
-}
-
 fn shape(table: &Physical<'_>, index: &Index) -> Shape {
-    let physical = |logical: &String| ddl::physical(&table.newer_names, logical).to_owned();
+    let physical = |logical: &String| table.newer_name(logical).to_owned();
     let keys = index.columns.iter().map(|key| key.expression.is_none().then(|| physical(&key.column)));
     let columns = keys.chain(index.include.iter().map(|name| Some(physical(name)))).collect();
     Shape { table: table.name.clone(), unique: index.unique, partial: index.predicate.is_some(), columns }
-}
-
-/// The transaction that binds the index's texts, where they mention a column that is called otherwise until complete.
-fn bind(chain: &Chain, on: (&str, &str, &str), table: &Physical<'_>, index: &Index, build: Build) -> Vec<Sql> {
-    let Some(newer) = table.newer else { return Vec::new() };
-    let moved = newer.read_by(index.texts()).iter().any(|column| ddl::physical(&table.newer_names, column) != column);
-    // a text may name a type that the path of the statement does not have
-    let is_typed = !index.texts().is_empty() && enums::are_made(chain);
-    if !moved && !is_typed {
-        return Vec::new();
-    }
-    // read under the newer version's names, printed for the tool's own path, which has none
-    let (bound, made) = ddl::bind_index(on, index, &table.newer_names, build, newer);
-    let mut statements = Path::newer(chain, &views::scratch(&chain.newer)).around(made);
-    statements.push(bound);
-    statements
 }
 
 fn validate(chain: &Chain, table: &Physical<'_>, name: &str, steps: &mut Steps) {
@@ -482,7 +415,7 @@ fn go_live(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
 }
 
 fn publish(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
-    if !enums::differ(chain) {
+    if !chain.changes_types() {
         steps.transaction(
             Phase::Publish,
             format!("create schema for version `{}`", chain.newer.name),

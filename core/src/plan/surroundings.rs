@@ -1,12 +1,12 @@
 //! What stands around a table and is not in the model: row security, partitions, the application's triggers.
 
-use crate::chain::Chain;
-use crate::path::Path;
+use crate::layout::chain::Chain;
+use crate::layout::tables::Physical;
 use crate::plan::{Steps, Verdict, rows};
-use crate::shadow::Physical;
 use crate::sql;
 use crate::sql::{Sql, join, literal};
-use crate::sync;
+use crate::statements::path::Path;
+use crate::statements::sync;
 
 /// Looked at before anything is changed: what would break is refused, what somebody should know is told.
 pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
@@ -286,7 +286,7 @@ fn triggers(chain: &Chain, names: &[Sql], condition: &Sql) -> Sql {
          WHERE space.nspname = {} AND root.relname IN ({}) AND NOT trigger_.tgisinternal AND trigger_.tgparentid = 0 AND trigger_.tgenabled <> 'D' AND home.nspname <> {} AND {}",
         literal(&chain.base),
         join(names.iter().cloned(), ", "),
-        literal(crate::sync::OWN_SCHEMA),
+        literal(crate::names::OWN_SCHEMA),
         condition
     )
 }

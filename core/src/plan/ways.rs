@@ -1,12 +1,11 @@
 //! Which way each change goes, and why: what `plan` says before the SQL.
 
-use crate::chain::Chain;
-use crate::ddl;
-use crate::expression::Expression;
-use crate::lineage::Link;
-use crate::schema::{Column, Constraint, Table};
-use crate::shadow::{Added, Physical};
-use crate::types;
+use crate::layout::chain::Chain;
+use crate::layout::tables::{Added, Physical};
+use crate::model::expression::Expression;
+use crate::model::schema::{Column, Constraint, Table};
+use crate::model::types;
+use crate::transition::lineage::Link;
 
 /// One sentence per change.
 pub(super) fn ways(chain: &Chain, tables: &[Physical<'_>]) -> Vec<String> {
@@ -48,7 +47,7 @@ fn origin(table: &Physical<'_>, added: &Added) -> Option<String> {
 }
 
 fn of_column(chain: &Chain, table: &Physical<'_>, older: &Table, column: &Column) -> Vec<String> {
-    let physical = ddl::physical(&table.newer_names, &column.name);
+    let physical = table.newer_name(&column.name);
     if let Some(added) = table.added.iter().find(|added| added.physical == physical) {
         let place = format!("column `{}.{}`", table.name, column.name);
         let before = origin(table, added).and_then(|origin| older.columns.iter().find(|there| there.name == origin));

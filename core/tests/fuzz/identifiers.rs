@@ -1,7 +1,7 @@
 //! Names and comments stay within their quotes, whatever they hold; what the server would cut off or refuse is refused.
 
-use diptych_core::chain::{Chain, Version};
-use diptych_core::facts::Book;
+use diptych_core::layout::chain::{Chain, Version};
+use diptych_core::model::book::Book;
 use diptych_core::plan::Action;
 use diptych_core::{Migration, Schema, Sql, sql};
 use proptest::collection::vec;

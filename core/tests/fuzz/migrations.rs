@@ -1,7 +1,7 @@
 //! Migration files: what cannot be read or applied is refused with a message, what can comes back as it was.
 
-use diptych_core::chain::{Chain, Version};
-use diptych_core::facts::Book;
+use diptych_core::layout::chain::{Chain, Version};
+use diptych_core::model::book::Book;
 use diptych_core::plan::{Plan, Reached, complete, rollback, start};
 use diptych_core::{Error, Migration, Schema};
 use proptest::collection::vec;

@@ -1,9 +1,9 @@
 //! Schemas as values: two random ones are diffed, and the operations lead from the one to the other.
 
-use diptych_core::schema::{Exclusion, Identity, IndexColumn, IndexParameters, References, ReplicaIdentity};
+use diptych_core::model::schema::{Exclusion, Identity, IndexColumn, IndexParameters, References, ReplicaIdentity};
 use diptych_core::{
     Column, Constraint, DeclaredColumn, DeclaredSchema, DeclaredTable, DroppedColumn, Index, Migration, Schema, Snapshot, Table,
-    diff,
+    migration::diff,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option;

@@ -1,6 +1,6 @@
 //! Snapshots: what cannot be read is refused with a message, what can comes back as it was, and is diffed without a panic.
 
-use diptych_core::snapshot::Used;
+use diptych_core::model::snapshot::Used;
 use diptych_core::{DeclaredSchema, Migration, Snapshot};
 use proptest::collection::{btree_map, vec};
 use proptest::option;

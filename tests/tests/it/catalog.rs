@@ -328,7 +328,7 @@ const UNDRESSED: &str = "operations:
 /// The catalog is as that of a database that is made afresh, to which the same was done by hand.
 async fn assert_as_fresh(database: &Database, all: &[Migration], by_hand: &str, case: &str) {
     let fresh = Database::new().await;
-    let operations = diptych::core::diff::create_all(&diptych_tests::schema(all));
+    let operations = diptych::core::migration::diff::create_all(&diptych_tests::schema(all));
     fresh.migrate(&[Migration { name: "fresh".to_owned(), version_schema: None, operations }]).await;
     must(&fresh.client().await, by_hand).await;
     let (wanted, there) = (fresh.catalog().await, database.catalog().await);

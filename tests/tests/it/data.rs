@@ -1,6 +1,6 @@
 //! HOLES, wrong or lost data: nobody reads another version's form, and nothing that an application creates is lost.
 
-use diptych::core::guard;
+use diptych::core::statements::guard;
 use diptych::{Quiet, connect};
 use diptych_tests::{Database, ask, client, migration, must, release, server};
 

@@ -1,6 +1,6 @@
 //! Structs and files say the same: what the derive makes of a struct is what a migration makes of a file.
 
-use diptych::core::{DeclaredSchema, Migration, Schema, Snapshot, diff};
+use diptych::core::{DeclaredSchema, Migration, Schema, Snapshot, migration::diff};
 use diptych::{Quiet, Table};
 use diptych_tests::{Database, ask, major, migration, must};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use diptych::core::{DeclaredLabel, DeclaredSchema, DroppedColumn, Migration, Schema, Snapshot, diff};
+use diptych::core::{DeclaredLabel, DeclaredSchema, DroppedColumn, Migration, Schema, Snapshot, migration::diff};
 use diptych::{EnumType, Migrator, Options, Quiet, Table, introspect};
 use diptych_tests::{Database, ask, migration, must, schema};
 

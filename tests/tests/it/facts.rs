@@ -1,7 +1,7 @@
 //! HOLES, one cause for many: what a text reads is a fact, and a conversion means the same wherever it is evaluated.
 
 use diptych::Quiet;
-use diptych::core::schema::Constraint;
+use diptych::core::model::schema::Constraint;
 use diptych_tests::{Database, ask, migration, must};
 
 const USERS: &str = r#"operations:

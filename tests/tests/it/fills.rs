@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use diptych::core::Migration;
-use diptych::core::chain::Chain;
-use diptych::core::facts::Book;
 use diptych::core::hazard::Hazard;
+use diptych::core::layout::chain::Chain;
+use diptych::core::model::book::Book;
 use diptych::core::plan::{self, Command, Phase, Step};
 use diptych::{Error, Migrator, Options, Outcome, Progress, Quiet};
 use diptych_tests::{Database, Told, Work, ask, client, migration, must, server};

@@ -27,6 +27,7 @@ mod rehearsal;
 mod replication;
 mod rights;
 mod roles;
+mod rooms;
 mod scripts;
 mod secure;
 mod serial;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use diptych::core::chain::view_schema;
+use diptych::core::layout::chain::view_schema;
 use diptych::core::plan::Command;
 use diptych::{Outcome, Quiet};
 use diptych_tests::proxy::Proxy;

@@ -452,7 +452,7 @@ async fn look(database: &Database, older: Option<&Migration>, newer: &Migration)
 }
 
 fn views(migration: &Migration) -> String {
-    diptych::core::chain::view_schema("public", migration.version_schema.as_deref().unwrap_or(&migration.name))
+    diptych::core::layout::chain::view_schema("public", migration.version_schema.as_deref().unwrap_or(&migration.name))
 }
 
 /// The files of a folder by name, as they are.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-fn sources(folder: &str) -> Vec<PathBuf> {
+pub(crate) fn sources(folder: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder)];
     while let Some(folder) = open.pop() {
@@ -57,14 +57,17 @@ fn the_readme_names_every_operation() {
 
 /// Where SQL text may be looked into, and why. Everywhere else what a text reads is a fact that PostgreSQL tells (`facts`).
 const LOOKS_INTO_SQL: [(&str, &str); 11] = [
-    ("core/src/lexer.rs", "the lexer itself"),
-    ("core/src/facts.rs", "what is assumed where there is no server, and a text with new names before the server parses it"),
-    ("core/src/expression.rs", "whether two texts differ in spaces alone"),
-    ("core/src/texts.rs", "a literal reads nothing: the server need not be asked"),
-    ("core/src/stage.rs", "which author's texts a rename concerns; the server says whether the new words mean the same"),
+    ("core/src/model/lexer.rs", "the lexer itself"),
+    ("core/src/model/book.rs", "what is assumed where there is no server, and a text with new names before the server parses it"),
+    ("core/src/model/expression.rs", "whether two texts differ in spaces alone"),
+    ("core/src/model/texts.rs", "a literal reads nothing: the server need not be asked"),
+    (
+        "core/src/transition/stage.rs",
+        "which author's texts a rename concerns; the server says whether the new words mean the same",
+    ),
     ("core/src/plan/functions.rs", "a warning: names in bodies of PL/pgSQL"),
-    ("core/src/plan/scripts.rs", "a refusal: a script that names a table of which a part of the changes stands below it"),
-    ("core/src/ops/alter_enum.rs", "a message: the label that a text mentions"),
+    ("core/src/plan/extend.rs", "a refusal: a script that names a table of which a part of the changes stands below it"),
+    ("core/src/migration/ops/alter_enum.rs", "a message: the label that a text mentions"),
     ("macros/src/ast.rs", "the derive has no server: messages alone"),
     ("macros/src/check.rs", "the derive has no server: messages alone"),
     ("tests/src/printers.rs", "the last word of a relation's name"),

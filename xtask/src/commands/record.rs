@@ -1,6 +1,6 @@
 //! `record`: what differs between structs and snapshot, proven on a scratch server, written as a migration.
 
-use diptych::core::{DeclaredSchema, Migration, Operation, Snapshot, diff};
+use diptych::core::{DeclaredSchema, Migration, Operation, Snapshot, migration::diff};
 use diptych::{Migrator, Quiet};
 
 use crate::config::{Context, Failure};

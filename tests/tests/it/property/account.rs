@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use diptych::core::model::types::is_array;
 use diptych::core::sql::ident;
-use diptych::core::types::is_array;
 use diptych::core::{Column, Operation, Schema, Table};
 
 use super::enums::{self, is_enum};

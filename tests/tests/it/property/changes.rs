@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use diptych::core::ops::column_spec::{CheckSpec, ColumnSpec};
-use diptych::core::ops::{
+use diptych::core::migration::ops::column_spec::{CheckSpec, ColumnSpec};
+use diptych::core::migration::ops::{
     AddColumn, AlterColumn, AlterTable, CreateIndex, CreateTable, DropColumn, DropIndex, DropTable, RenameColumn, RenameTable,
 };
 use diptych::core::sql::ident;

@@ -1,11 +1,11 @@
 //! Random changes of a table's constraints and of its replica identity.
 
-use diptych::core::ops::column_spec::ColumnSpec;
-use diptych::core::ops::create_table::TableConstraint;
-use diptych::core::ops::{
+use diptych::core::migration::ops::column_spec::ColumnSpec;
+use diptych::core::migration::ops::table_constraint::TableConstraint;
+use diptych::core::migration::ops::{
     AddColumn, CreateConstraint, DropConstraint, DropMulticolumnConstraint, RenameConstraint, SetReplicaIdentity,
 };
-use diptych::core::schema::ReplicaIdentity;
+use diptych::core::model::schema::ReplicaIdentity;
 use diptych::core::sql::ident;
 use diptych::core::{Column, Constraint, Operation, Schema, Table};
 use fastrand::Rng;

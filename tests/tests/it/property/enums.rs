@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
-use diptych::core::ops::alter_enum::Allowed;
-use diptych::core::ops::{AlterEnum, CreateEnum, DropEnum};
-use diptych::core::schema::Enum;
+use diptych::core::migration::ops::alter_enum::Allowed;
+use diptych::core::migration::ops::{AlterEnum, CreateEnum, DropEnum};
+use diptych::core::model::schema::Enum;
+use diptych::core::model::types::{element, is_array, spelled};
 use diptych::core::sql::{ident, literal};
-use diptych::core::types::{element, is_array, spelled};
 use diptych::core::{Column, Constraint, DeclaredEnum, DeclaredLabel, Operation, Schema, Table};
 use fastrand::Rng;
 

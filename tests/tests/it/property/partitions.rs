@@ -1,7 +1,7 @@
 //! Random partition keys, and partitions by plain SQL: which of those there are is no part of a version.
 
-use diptych::core::lexer;
-use diptych::core::schema::IndexColumn;
+use diptych::core::model::lexer;
+use diptych::core::model::schema::IndexColumn;
 use diptych::core::sql::{ident, literal, qualified};
 use diptych::core::{Column, Constraint, Index, Schema, Table};
 use diptych_tests::major;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use diptych::core::model::schema::{Exclusion, Identity, IndexColumn, IndexParameters, OperatorClass, References};
 use diptych::core::names::LONGEST;
-use diptych::core::schema::{Exclusion, Identity, IndexColumn, IndexParameters, OperatorClass, References};
 use diptych::core::sql::ident;
 use diptych::core::{Column, Constraint, Index, Schema, Table};
 use diptych_tests::major;

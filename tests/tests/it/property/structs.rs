@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diptych::core::lexer;
-use diptych::core::schema::{Enum, rename_in};
+use diptych::core::model::lexer;
+use diptych::core::model::schema::{Enum, rename_in};
 use diptych::core::sql::ident;
 use diptych::core::{
     Column, Constraint, DeclaredColumn, DeclaredEnum, DeclaredSchema, DeclaredTable, DroppedColumn, Schema, Table,

@@ -1,0 +1,593 @@
+//! What differs between the snapshot and the structs, as operations whose result is the structs' schema.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::{Error, Result};
+use crate::migration::declared::{DeclaredColumn, DeclaredEnum, DeclaredSchema, DeclaredTable};
+use crate::migration::ops::column_spec::ColumnSpec;
+use crate::migration::ops::{
+    AddColumn, AlterColumn, AlterEnum, AlterTable, CreateConstraint, CreateEnum, CreateIndex, CreateTable, DropColumn,
+    DropConstraint, DropEnum, DropIndex, DropTable, Operation, RenameColumn, RenameTable, SetReplicaIdentity,
+};
+use crate::model::book::{Book, Question, Then};
+use crate::model::expression::Expression;
+use crate::model::facts::Facts;
+use crate::model::schema::{Column, Constraint, Enum, Identity, ReplicaIdentity, Schema, Table};
+use crate::model::snapshot::{Snapshot, Used};
+use crate::transition::stage::{self, Stage};
+use crate::{model::types, sql};
+
+/// The operations that lead from the snapshot to the structs; none where they agree.
+///
+/// `up` is written against the older version's columns and `down` against the newer one's, which decides the order of additions,
+/// conversions and renames; drops come last.
+pub fn diff(snapshot: &Snapshot, declared: &DeclaredSchema) -> Result<Vec<Operation>> {
+    diff_with(snapshot, declared, &mut Book::default())
+}
+
+/// The same with what is known of texts. What is not known yet is noted in the book, also where there is an error, which may come of that.
+pub fn diff_with(snapshot: &Snapshot, declared: &DeclaredSchema, book: &mut Book) -> Result<Vec<Operation>> {
+    let mut differ = Differ { snapshot, stage: Stage::knowing(&snapshot.schema, std::mem::take(book)), operations: Vec::new() };
+    let declared = differ.known(declared);
+    let found = differ.differences(&declared);
+    book.clone_from(&differ.stage.book);
+    found.map(|()| differ.operations)
+}
+
+/// The structs with what is known of texts that the snapshot does not have in their words.
+pub fn known(snapshot: &Snapshot, declared: &DeclaredSchema, book: &mut Book) -> DeclaredSchema {
+    let mut differ = Differ { snapshot, stage: Stage::knowing(&snapshot.schema, std::mem::take(book)), operations: Vec::new() };
+    let known = differ.known(declared);
+    *book = differ.stage.book;
+    known
+}
+
+/// A struct may still name a table or column that another struct has renamed, which the recorded foreign key follows.
+fn check_references(declared: &DeclaredSchema) -> Result<()> {
+    for table in &declared.tables {
+        for (_, constraint) in &table.constraints {
+            let Constraint::ForeignKey { references, .. } = constraint else { continue };
+            let target = declared.tables.iter().find(|there| there.name == references.table);
+            let has = |name: &String| target.is_some_and(|there| there.columns.iter().any(|field| field.column.name == *name));
+            if let Some(column) = references.columns.iter().find(|name| !has(name)) {
+                return Err(Error::new(format!(
+                    "a foreign key of table `{}` references `{}.{column}`, which no struct declares",
+                    table.name, references.table
+                ))
+                .hint("correct its `references`, or add the struct or field"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The operations that create a whole schema anew.
+pub fn create_all(schema: &Schema) -> Vec<Operation> {
+    let mut tables: Vec<Operation> = schema.enums.iter().map(|(name, model)| CreateEnum::of(name, model).into()).collect();
+    let mut later: Vec<Operation> = Vec::new();
+    for (name, table) in &schema.tables {
+        let mut bare = table.clone();
+        bare.constraints.retain(|_, constraint| !matches!(constraint, Constraint::ForeignKey { .. }));
+        tables.push(CreateTable::of(name, &bare).into());
+        later.extend(table.indexes.iter().map(|(index, model)| CreateIndex::of(index, name, model).into()));
+        for (constraint, model) in &table.constraints {
+            if matches!(model, Constraint::ForeignKey { .. }) {
+                later.push(CreateConstraint::of(name, constraint, model).into());
+            }
+        }
+        later.extend(identity_operation(name, table));
+    }
+    tables.extend(later);
+    tables
+}
+
+/// The name under which the snapshot has a declared table, if it has it.
+pub fn recorded_name(snapshot: &Snapshot, table: &DeclaredTable) -> Option<String> {
+    if snapshot.schema.tables.contains_key(&table.name) {
+        return Some(table.name.clone());
+    }
+    table.renamed_from.clone().filter(|old| snapshot.schema.tables.contains_key(old))
+}
+
+struct Differ<'a> {
+    snapshot: &'a Snapshot,
+    stage: Stage,
+    operations: Vec<Operation>,
+}
+
+impl Differ<'_> {
+    fn differences(&mut self, declared: &DeclaredSchema) -> Result<()> {
+        let snapshot = self.snapshot;
+        let from = |table: &DeclaredTable| recorded_name(snapshot, table);
+        for name in snapshot.schema.tables.keys() {
+            let wanted = declared.tables.iter().any(|table| from(table).as_ref() == Some(name));
+            if !wanted && !declared.dropped.contains(name) {
+                return Err(Error::new(format!("table `{name}` is in the snapshot, but no struct declares it")).hint(format!(
+                    "add `dropped: [\"{name}\"]` to database!, or `renamed_from = \"{name}\"` to the struct that replaces it"
+                )));
+            }
+        }
+        check_references(declared)?;
+        let is_declared = |name: &String| declared.enums.iter().any(|there| there.name == *name);
+        if let Some(name) = snapshot.schema.enums.keys().find(|name| !is_declared(name) && !declared.dropped.contains(name)) {
+            return Err(Error::new(format!("enum `{name}` is in the snapshot, but no enum declares it"))
+                .hint(format!("add `dropped: [\"{name}\"]` to database!, or the enum to its `enums`")));
+        }
+        let mut claimed = BTreeMap::new();
+        for table in &declared.tables {
+            if let Some(other) = from(table).and_then(|old| claimed.insert(old, &table.name)) {
+                return Err(Error::new(format!(
+                    "structs of tables `{other}` and `{}` stand for one table of the snapshot",
+                    table.name
+                ))
+                .hint("remove the `renamed_from` of one of them"));
+            }
+        }
+        self.drop_foreign_keys(declared)?;
+        self.change_enums(declared)?;
+        for table in &declared.tables {
+            if let Some(old) = from(table) {
+                self.alter_table(&old, table)?;
+            }
+        }
+        self.create_tables(declared)?;
+        for table in &declared.tables {
+            if let Some(old) = from(table) {
+                self.constrain_table(&old, table)?;
+            }
+        }
+        for name in snapshot.schema.enums.keys().filter(|name| !is_declared(name)) {
+            self.push(DropEnum { name: name.clone() })?;
+        }
+        self.stage.to.check()?;
+        self.stage.check_targets()
+    }
+
+    fn push(&mut self, operation: impl Into<Operation>) -> Result<()> {
+        let operation = operation.into();
+        operation.apply(&mut self.stage)?;
+        self.stage.learn();
+        self.operations.push(operation);
+        Ok(())
+    }
+
+    /// Attributes that a recorded migration has used up count as absent.
+    fn used(&self, table: &str, column: &str) -> Used {
+        self.snapshot.used.get(table).and_then(|table| table.get(column)).cloned().unwrap_or_default()
+    }
+
+    /// `up` and `down` of a field that no recorded migration has used up, be it under the names that its table and column had then.
+    fn fresh(&self, old: &str, table: &DeclaredTable, field: &DeclaredColumn) -> (Option<String>, Option<String>) {
+        let recorded = self.snapshot.schema.tables.get(old).and_then(|model| self.recorded_column(table, field, model));
+        let name = &field.column.name;
+        let used = [Some((table.name.as_str(), name)), recorded.as_ref().map(|recorded| (old, recorded))];
+        let used: Vec<Used> = used.into_iter().flatten().map(|(table, column)| self.used(table, column)).collect();
+        let fresh = |now: &Option<String>, then: fn(&Used) -> &Option<String>| {
+            now.clone().filter(|text| !used.iter().any(|used| then(used).as_ref() == Some(text)))
+        };
+        (fresh(&field.up, |used| &used.up), fresh(&field.down, |used| &used.down))
+    }
+
+    /// The column of the snapshot that a field stands for.
+    fn recorded_column(&self, table: &DeclaredTable, field: &DeclaredColumn, model: &Table) -> Option<String> {
+        if model.has_column(&field.column.name) {
+            return Some(field.column.name.clone());
+        }
+        let used = self.used(&table.name, &field.column.name).renamed_from;
+        field.renamed_from.clone().filter(|old| Some(old) != used.as_ref() && model.has_column(old))
+    }
+
+    /// What a conversion reads in a scope.
+    fn reads(&mut self, table: &str, scope: &Table, text: &Option<String>) -> Facts {
+        let text = text.as_deref().map(|text| self.stage.know(table, scope, text.into()));
+        text.map(|text| scope.facts(&text).into_owned()).unwrap_or_default()
+    }
+
+    fn alter_table(&mut self, old: &str, table: &DeclaredTable) -> Result<()> {
+        let before = self.snapshot.schema.table(old)?.clone();
+        self.drop_what_goes(old, table, &before)?;
+        let mut claimed = BTreeMap::new();
+        for field in &table.columns {
+            let name = self.recorded_column(table, field, &before);
+            if let Some((name, other)) = name.and_then(|name| Some((name.clone(), claimed.insert(name, &field.column.name)?))) {
+                return Err(Error::new(format!(
+                    "fields `{other}` and `{}` stand for one column of the snapshot, `{old}.{name}`",
+                    field.column.name
+                ))
+                .hint("remove the `renamed_from` of one of them"));
+            }
+        }
+        let mut pending = Vec::new();
+        let renamed = self.renamed(table, &before);
+        let after = Table { columns: table.columns.iter().map(|field| field.column.clone()).collect(), ..Table::default() };
+        for field in &table.columns {
+            let (up, down) = self.fresh(old, table, field);
+            let up_reads = self.reads(old, &before, &up);
+            let Some(name) = self.recorded_column(table, field, &before) else {
+                pending.push(Pending { field, from: None, change: None, up, down: None, up_reads, down_reads: Facts::default() });
+                continue;
+            };
+            let down_reads = self.reads(&table.name, &after, &down);
+            // with the default that a change of its enum has left it
+            let there = &self.stage.to.table(old)?.column(old, &name)?.clone();
+            let now = &field.column;
+            refuse_recomputed(old, there, renamed.column(old, &now.name)?, now)?;
+            let change = AlterColumn {
+                table: old.to_owned(),
+                column: name.clone(),
+                sql_type: (there.sql_type != now.sql_type).then(|| now.sql_type.clone()),
+                nullable: (there.nullable != now.nullable).then_some(now.nullable),
+                collate: (there.collation != now.collation).then(|| now.collation.clone()),
+                default: (!Expression::same(&there.default, &now.default)).then(|| now.default.as_deref().map(str::to_owned)),
+                comment: (there.comment != now.comment).then(|| now.comment.clone()),
+                ..AlterColumn::default()
+            };
+            let reformed = change.sql_type.is_some() || change.nullable.is_some() || change.collate.is_some();
+            if !reformed && (up.is_some() || down.is_some()) {
+                // values that are others in the newer version
+                let (up, down) = (field.up.clone(), field.down.clone());
+                if let Some(missing) =
+                    [("up", &up), ("down", &down)].into_iter().find_map(|(key, text)| text.is_none().then_some(key))
+                {
+                    return Err(Error::new(format!("the values of `{old}.{name}` change without `{missing}`")).hint(format!(
+                        "add `{missing}`, an expression over the other version's columns, or remove the other one"
+                    )));
+                }
+                let (up_reads, down_reads) = (self.reads(old, &before, &up), self.reads(&table.name, &after, &down));
+                let change = AlterColumn { up: up.clone(), down: down.clone(), ..change };
+                pending.push(Pending { field, from: Some(name.clone()), change: Some(change), up, down, up_reads, down_reads });
+            } else if reformed {
+                let change = AlterColumn { up: up.clone(), down: down.clone(), ..change };
+                pending.push(Pending { field, from: Some(name.clone()), change: Some(change), up, down, up_reads, down_reads });
+            } else if change.default.is_some() || change.comment.is_some() {
+                self.push(change)?;
+            }
+            if name != now.name {
+                let (up_reads, down_reads) = (Facts::default(), Facts::default());
+                pending.push(Pending { field, from: Some(name), change: None, up: None, down: None, up_reads, down_reads });
+            }
+        }
+        let mut drops = self.change_columns(old, pending)?;
+        // a generated column goes before those that it reads
+        let (generated, plain): (Vec<_>, Vec<_>) = before.columns.iter().partition(|column| column.generated.is_some());
+        let gone = |name: &String| !table.columns.iter().any(|field| field.column.name == *name);
+        for column in generated.into_iter().chain(plain).filter(|column| gone(&column.name)) {
+            if self.stage.to.table(old)?.has_column(&column.name) && !drops.iter().any(|drop| drop.column == column.name) {
+                let Some(dropped) = table.dropped.iter().find(|dropped| dropped.name == column.name) else {
+                    return Err(Error::new(format!(
+                        "column `{old}.{}` is in the snapshot, but its struct has no such field",
+                        column.name
+                    ))
+                    .hint(format!(
+                        "add `dropped({}, down = \"…\")` to the struct, or `renamed_from = \"{}\"` to a field",
+                        column.name, column.name
+                    )));
+                };
+                drops.push(DropColumn {
+                    table: old.to_owned(),
+                    column: column.name.clone(),
+                    down: dropped.down.clone(),
+                    successor: None,
+                });
+            }
+        }
+        if before.comment != table.comment {
+            self.push(AlterTable { table: old.to_owned(), comment: Some(table.comment.clone()) })?;
+        }
+        if old != table.name {
+            self.push(RenameTable { from: old.to_owned(), to: table.name.clone() })?;
+        }
+        for drop in drops {
+            self.push(DropColumn { table: table.name.clone(), ..drop })?;
+        }
+        Ok(())
+    }
+
+    /// Additions, conversions and renames in an order in which each `up` sees the older version's columns, and each `down` the
+    /// newer one's. Gives what is to be dropped in the end.
+    fn change_columns(&mut self, table: &str, mut pending: Vec<Pending<'_>>) -> Result<Vec<DropColumn>> {
+        let mut drops = Vec::new();
+        while !pending.is_empty() {
+            if let Some(at) = (0..pending.len()).find(|at| is_ready(&pending, *at)) {
+                let Pending { field, from, change, up, .. } = pending.remove(at);
+                let now = &field.column;
+                match (from, change) {
+                    (None, _) => self.push(AddColumn { table: table.to_owned(), column: ColumnSpec::of(now), up })?,
+                    (Some(from), Some(change)) => {
+                        let is_renamed = !self.stage.to.table(table)?.has_column(&from);
+                        self.push(AlterColumn { column: if is_renamed { now.name.clone() } else { from }, ..change })?;
+                    }
+                    (Some(from), None) => self.push(RenameColumn { table: table.to_owned(), from, to: now.name.clone() })?,
+                }
+                continue;
+            }
+            // converted and renamed at once, `up` under the name so far, `down` under the name to be: another column
+            let is_rename =
+                |there: &Pending<'_>, of: &Pending<'_>| there.change.is_none() && there.from.is_some() && there.from == of.from;
+            let found =
+                pending.iter().position(|item| item.change.is_some() && pending.iter().any(|there| is_rename(there, item)));
+            let Some(at) = found else {
+                let stuck = pending.iter().find(|item| item.change.is_some()).unwrap_or(&pending[0]);
+                return Err(Error::new(format!(
+                    "`up` and `down` of `{table}.{}` and of other fields need each other's columns before and after their change",
+                    stuck.field.column.name
+                ))
+                .hint("change these fields in two releases, or let their expressions read columns that stay as they are"));
+            };
+            let item = pending.remove(at);
+            pending.retain(|there| !is_rename(there, &item));
+            let from = item.from.unwrap_or_default();
+            let itself = |name: &str| Some(sql::ident(name).as_str().to_owned());
+            let (up, down) = (item.up.or_else(|| itself(&from)), item.down.or_else(|| itself(&item.field.column.name)));
+            self.push(AddColumn { table: table.to_owned(), column: ColumnSpec::of(&item.field.column), up })?;
+            // one that draws numbers begins anew, with a sequence of its own
+            let successor = (item.field.column.identity.is_none()).then(|| item.field.column.name.clone());
+            drops.push(DropColumn { table: table.to_owned(), column: from, down, successor });
+        }
+        Ok(drops)
+    }
+
+    /// The recorded table under the struct's column names.
+    fn renamed(&mut self, table: &DeclaredTable, before: &Table) -> Table {
+        let renames = table.columns.iter().filter_map(|field| {
+            let from = self.recorded_column(table, field, before).filter(|from| *from != field.column.name)?;
+            Some((from, field.column.name.clone()))
+        });
+        let renames: Vec<(String, String)> = renames.collect();
+        let then = |(from, to): &(String, String)| Then::Column { from: from.clone(), to: to.clone() };
+        let then: Vec<Then> = renames.iter().map(then).collect();
+        let mut renamed = before.clone();
+        if !then.is_empty() {
+            let old = recorded_name(self.snapshot, table).unwrap_or_else(|| table.name.clone());
+            let is_read = |facts: &Facts| renames.iter().any(|(from, _)| facts.columns.contains(from));
+            let followed = self.stage.followed(&old, before, &then, |_, facts| is_read(facts));
+            stage::put(&mut renamed, followed);
+        }
+        for (from, to) in &renames {
+            renamed.columns.iter_mut().filter(|column| column.name == *from).for_each(|column| column.name.clone_from(to));
+            renamed.constraints.values_mut().for_each(|constraint| constraint.rename_column(from, to));
+            renamed.indexes.values_mut().for_each(|index| index.rename_column(from, to));
+        }
+        renamed
+    }
+
+    fn known(&mut self, declared: &DeclaredSchema) -> DeclaredSchema {
+        let mut known = declared.clone();
+        let enums = declared
+            .enums
+            .iter()
+            .map(|there| (there.name.clone(), there.labels.iter().map(|label| label.label.clone()).collect()));
+        let recorded = &self.snapshot.schema.enums;
+        let is_new = |(name, labels): &(String, Vec<String>)| recorded.get(name).map(|there| &there.labels) != Some(labels);
+        let enums: BTreeMap<String, Vec<String>> = enums.filter(is_new).collect();
+        for table in &mut known.tables {
+            let Some(before) = recorded_name(self.snapshot, table).and_then(|old| self.snapshot.schema.tables.get(&old)) else {
+                continue;
+            };
+            let renamed = self.renamed(table, before);
+            let words: BTreeSet<String> = renamed.texts().into_iter().flat_map(|(_, text)| text.words()).collect();
+            let scope = Table { columns: table.columns.iter().map(|field| field.column.clone()).collect(), ..Table::default() };
+            let name = table.name.clone();
+            let unknown = |text: &Expression| text.known().is_none() && !words.contains(text.as_str());
+            for (purpose, text) in table.texts_mut().into_iter().filter(|(_, text)| unknown(text)) {
+                let question = Question { enums: enums.clone(), ..self.stage.question(&name, &scope, purpose, text, Vec::new()) };
+                let facts = self.stage.book.ask(question);
+                *text = std::mem::take(text).with(facts);
+            }
+        }
+        known
+    }
+
+    /// New enums, and those with other labels, after what mentions the labels that go.
+    fn change_enums(&mut self, declared: &DeclaredSchema) -> Result<()> {
+        let mut altered = Vec::new();
+        for wanted in &declared.enums {
+            match self.snapshot.schema.enums.get(&wanted.name) {
+                None => {
+                    let labels = wanted.labels.iter().map(|variant| variant.label.clone()).collect();
+                    self.push(CreateEnum { name: wanted.name.clone(), labels, comment: wanted.comment.clone() })?;
+                }
+                Some(before) => altered.extend(alter_enum(before, wanted)),
+            }
+        }
+        if altered.iter().any(|change| change.labels.is_some()) {
+            for table in &declared.tables {
+                if let Some(old) = recorded_name(self.snapshot, table) {
+                    let before = self.snapshot.schema.table(&old)?.clone();
+                    self.drop_what_goes(&old, table, &before)?;
+                    self.drop_defaults(&old, table, &before, &altered)?;
+                }
+            }
+        }
+        altered.into_iter().try_for_each(|change| self.push(change))
+    }
+
+    /// Foreign keys that go: before the keys that they point at, in whatever tables those are.
+    fn drop_foreign_keys(&mut self, declared: &DeclaredSchema) -> Result<()> {
+        let snapshot = self.snapshot;
+        let is_key = |constraint: &Constraint| matches!(constraint, Constraint::ForeignKey { .. });
+        for table in &declared.tables {
+            let Some(old) = recorded_name(snapshot, table) else { continue };
+            let renamed = self.renamed(table, snapshot.schema.table(&old)?);
+            let wanted = table.table(Some(&renamed))?;
+            for (name, constraint) in renamed.constraints.iter().filter(|(_, constraint)| is_key(constraint)) {
+                if !wanted.constraints.get(name).is_some_and(|there| there.says_the_same(constraint)) {
+                    self.push(DropConstraint { table: old.clone(), name: name.clone(), up: None, down: None })?;
+                }
+            }
+        }
+        let dropped: Vec<&String> = declared.dropped.iter().filter(|name| snapshot.schema.tables.contains_key(*name)).collect();
+        for name in &dropped {
+            for (key, constraint) in &snapshot.schema.table(name)?.constraints {
+                if let Constraint::ForeignKey { references, .. } = constraint
+                    && references.table != **name
+                    && dropped.contains(&&references.table)
+                {
+                    self.push(DropConstraint { table: (*name).clone(), name: key.clone(), up: None, down: None })?;
+                }
+            }
+        }
+        for name in dropped {
+            self.push(DropTable { name: name.clone() })?;
+        }
+        Ok(())
+    }
+
+    /// Constraints and indexes that the struct no longer has, by definition under the new names.
+    fn drop_what_goes(&mut self, old: &str, table: &DeclaredTable, before: &Table) -> Result<()> {
+        let renamed = self.renamed(table, before);
+        let wanted = table.table(Some(&renamed))?;
+        let identity = matches!(before.replica_identity, Some(ReplicaIdentity::Index { .. }));
+        if identity && before.replica_identity != wanted.replica_identity {
+            // its index may be among what goes
+            self.push(SetReplicaIdentity::of(old, None))?;
+        }
+        let lost = |columns: &[String]| columns.iter().any(|name| table.dropped.iter().any(|dropped| dropped.name == *name));
+        for (name, constraint) in &renamed.constraints {
+            let is_there = self.stage.to.table(old)?.constraints.contains_key(name);
+            let stays = wanted.constraints.get(name).is_some_and(|there| there.says_the_same(constraint));
+            if is_there && !stays && !lost(&constraint.columns(before)) {
+                self.push(DropConstraint { table: old.to_owned(), name: name.clone(), up: None, down: None })?;
+            }
+        }
+        for (name, index) in &renamed.indexes {
+            let is_there = self.stage.to.table(old)?.indexes.contains_key(name);
+            let stays = wanted.indexes.get(name).is_some_and(|there| there.says_the_same(index));
+            if is_there && !stays && !lost(&index.columns(before)) {
+                self.push(DropIndex { name: name.clone() })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Defaults that have labels within them, of enums whose labels change, where the struct has another one.
+    fn drop_defaults(&mut self, old: &str, table: &DeclaredTable, before: &Table, altered: &[AlterEnum]) -> Result<()> {
+        for field in &table.columns {
+            let Some(name) = self.recorded_column(table, field, before) else { continue };
+            let column = before.column(old, &name)?;
+            let is_altered =
+                altered.iter().any(|change| change.labels.is_some() && change.name == types::element(&column.sql_type));
+            let is_label = |default: &str| !types::is_array(&column.sql_type) && sql::literal_of(default).is_some();
+            let is_another = !Expression::same(&column.default, &field.column.default);
+            if is_altered && is_another && column.default.as_ref().is_some_and(|default| !is_label(default)) {
+                self.push(AlterColumn { table: old.to_owned(), column: name, default: Some(None), ..AlterColumn::default() })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Constraints and indexes that the struct has anew.
+    fn constrain_table(&mut self, _old: &str, table: &DeclaredTable) -> Result<()> {
+        let now = self.stage.to.table(&table.name)?.clone();
+        let wanted = table.table(Some(&now))?;
+        for (name, constraint) in &wanted.constraints {
+            if !now.constraints.contains_key(name) {
+                self.push(CreateConstraint::of(&table.name, name, constraint))?;
+            }
+        }
+        for (name, index) in &wanted.indexes {
+            if !now.indexes.contains_key(name) {
+                self.push(CreateIndex::of(name, &table.name, index))?;
+            }
+        }
+        if !Expression::same(&now.partition_by, &wanted.partition_by) {
+            return Err(Error::new(format!("table `{}` would be partitioned otherwise than it is", table.name)).hint(
+                "create another table that is partitioned as it shall be, and drop this one when the rows have been copied",
+            ));
+        }
+        if now.replica_identity != wanted.replica_identity {
+            self.push(SetReplicaIdentity::of(&table.name, wanted.replica_identity.as_ref()))?;
+        }
+        Ok(())
+    }
+
+    /// New tables first without foreign keys, which may point at each other.
+    fn create_tables(&mut self, declared: &DeclaredSchema) -> Result<()> {
+        let new: Vec<_> = declared.tables.iter().filter(|table| recorded_name(self.snapshot, table).is_none()).collect();
+        let mut later: Vec<Operation> = Vec::new();
+        for table in new {
+            let mut model = table.table(None)?;
+            for (name, constraint) in &model.constraints {
+                if matches!(constraint, Constraint::ForeignKey { .. }) {
+                    later.push(CreateConstraint::of(&table.name, name, constraint).into());
+                }
+            }
+            model.constraints.retain(|_, constraint| !matches!(constraint, Constraint::ForeignKey { .. }));
+            later.extend(model.indexes.iter().map(|(name, index)| CreateIndex::of(name, &table.name, index).into()));
+            later.extend(identity_operation(&table.name, &model));
+            self.push(CreateTable::of(&table.name, &model))?;
+        }
+        for operation in later {
+            self.push(operation)?;
+        }
+        Ok(())
+    }
+}
+
+/// What differs between an enum of the snapshot and its declaration; attributes that speak of nothing new count as absent.
+fn alter_enum(before: &Enum, wanted: &DeclaredEnum) -> Option<AlterEnum> {
+    let labels: Vec<String> = wanted.labels.iter().map(|variant| variant.label.clone()).collect();
+    let mut change = AlterEnum { name: wanted.name.clone(), ..AlterEnum::default() };
+    if before.comment != wanted.comment {
+        change.comment = Some(wanted.comment.clone());
+    }
+    if before.labels != labels {
+        let mut without = Vec::new();
+        for variant in wanted.labels.iter().filter(|variant| !before.labels.contains(&variant.label)) {
+            let from = variant.renamed_from.as_ref().filter(|from| before.labels.contains(from) && !labels.contains(from));
+            if let Some(from) = from {
+                change.rename.insert(from.clone(), variant.label.clone());
+            } else if let Some(down) = &variant.down {
+                change.down.insert(variant.label.clone(), down.clone());
+            } else {
+                without.push(variant.allow);
+            }
+        }
+        // one that is not allowed is for alter_enum to refuse
+        change.allow = without.first().copied().flatten().filter(|_| without.iter().all(Option::is_some));
+        let gone = before.labels.iter().filter(|label| !labels.contains(label) && !change.rename.contains_key(*label));
+        change.up = gone.filter_map(|label| Some((label.clone(), wanted.dropped.get(label)?.clone()))).collect();
+        change.labels = Some(labels);
+    }
+    (change.labels.is_some() || change.comment.is_some()).then_some(change)
+}
+
+/// A change of a column that waits for its turn: an addition, a conversion, or a rename.
+struct Pending<'a> {
+    field: &'a DeclaredColumn,
+    /// The column's name so far; none for one that is added.
+    from: Option<String>,
+    change: Option<AlterColumn>,
+    up: Option<String>,
+    down: Option<String>,
+    /// What `up` reads of the older version's columns.
+    up_reads: Facts,
+    /// What `down` reads of the newer one's.
+    down_reads: Facts,
+}
+
+/// Whether no other `up` still needs the column as it is, and all that its own `down` reads is as it will be.
+fn is_ready(pending: &[Pending<'_>], at: usize) -> bool {
+    let item = &pending[at];
+    pending.iter().enumerate().filter(|(other, _)| *other != at).all(|(_, other)| {
+        !item.from.as_deref().is_some_and(|from| other.up_reads.reads(from)) && !item.down_reads.reads(&other.field.column.name)
+    })
+}
+
+/// No operation makes a column that is there an identity or a generated one, or ends its being one.
+fn refuse_recomputed(table: &str, before: &Column, renamed: &Column, now: &Column) -> Result<()> {
+    let bare = |column: &Column| column.identity.clone().map(|identity| Identity { sequence: None, ..identity });
+    let what = if !Expression::same(&renamed.generated, &now.generated) {
+        "its generation expression"
+    } else if bare(before) != bare(now) {
+        "its identity"
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(format!("column `{table}.{}` changes {what}, which no operation can", before.name))
+        .hint("leave it as the snapshot has it; a new table may have another"))
+}
+
+fn identity_operation(name: &str, table: &Table) -> Option<Operation> {
+    table.replica_identity.as_ref().map(|identity| SetReplicaIdentity::of(name, Some(identity)).into())
+}

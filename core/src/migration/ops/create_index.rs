@@ -1,0 +1,150 @@
+//! `create_index`: an index, built concurrently at start.
+//!
+//! SHARE UPDATE EXCLUSIVE on the table: nobody waits. An invalid one that an interrupted build left is found and rebuilt. That it can
+//! be built at all is seen beforehand, on an empty twin of the table. Expressions and a predicate over columns that have another name
+//! until complete are bound by such a twin too: the server reads them there under the newer version's names, and says them again under
+//! the names of now.
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::operate::Operate;
+use crate::error::{Error, Result};
+use crate::model::expression::Expression;
+use crate::model::rules::{check_name, one_of};
+use crate::model::schema::{Index, IndexColumn};
+use crate::transition::stage::Stage;
+use crate::yaml;
+use crate::yaml::is_false;
+
+/// The operation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateIndex {
+    /// The index's name.
+    pub name: String,
+    /// The table's name.
+    pub table: String,
+    /// The keys in order; a map by column is read as well.
+    #[serde(deserialize_with = "by_column")]
+    pub columns: Vec<IndexColumn>,
+    /// `UNIQUE`.
+    #[serde(default, deserialize_with = "yaml::flag", skip_serializing_if = "is_false")]
+    pub unique: bool,
+    /// `btree` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// `WHERE …`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicate: Option<String>,
+    /// `WITH (…)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_parameters: Option<String>,
+    /// `TABLESPACE …` (not in pgroll's dialect).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tablespace: Option<String>,
+    /// `INCLUDE (…)` (not in pgroll's dialect).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub include: Vec<String>,
+    /// `NULLS NOT DISTINCT` (not in pgroll's dialect).
+    #[serde(default, deserialize_with = "yaml::flag", skip_serializing_if = "is_false")]
+    pub nulls_not_distinct: bool,
+}
+
+impl Operate for CreateIndex {
+    fn apply(&self, stage: &mut Stage) -> Result<()> {
+        check_name("index", &self.name, Some(&self.table))?;
+        // the tables are looked through where it is taken alone: a file may have thousands
+        let own = stage.to.tables.get(&self.table);
+        let is_taken = own.is_some_and(|own| own.constraints.contains_key(&self.name)) || stage.has_relation(&self.name);
+        for (table, model) in stage.to.tables.iter().filter(|_| is_taken) {
+            if model.indexes.contains_key(&self.name) || model.constraints.contains_key(&self.name) {
+                return Err(Error::new(format!("table `{table}` has an index or constraint `{}` already", self.name))
+                    .hint("choose another name"));
+            }
+        }
+        if self.columns.is_empty() {
+            return Err(Error::new(format!("index `{}` of table `{}` has no columns", self.name, self.table))
+                .hint("add `columns: [{column: …}]`"));
+        }
+        self.check_keys()?;
+        let table = stage.table_mut(&self.table)?;
+        let keys = self.columns.iter().filter(|key| key.expression.is_none()).map(|key| &key.column);
+        for column in keys.chain(&self.include) {
+            table.column(&self.table, column)?;
+        }
+        table.indexes.insert(self.name.clone(), self.index());
+        Ok(())
+    }
+}
+
+impl CreateIndex {
+    /// The words of the keys, as far as they can be told without the table.
+    pub fn check_keys(&self) -> Result<()> {
+        for key in &self.columns {
+            let what =
+                key.expression.as_ref().map_or_else(|| format!("column `{}`", key.column), |text| format!("expression `{text}`"));
+            let place = |word: &str| format!("{word} of {what} in index `{}`", self.name);
+            let is_one = if key.expression.is_some() { key.column.is_empty() } else { !key.column.is_empty() };
+            if !is_one || key.expression.as_deref().is_some_and(|text| text.trim().is_empty()) {
+                return Err(Error::new(format!("a key of index `{}` is not one column or one expression", self.name))
+                    .hint("give each key either a `column` or an `expression`"));
+            }
+            if let Some(sort) = &key.sort {
+                one_of(&place("sort"), sort, &["ASC", "DESC"])?;
+            }
+            if let Some(nulls) = &key.nulls {
+                one_of(&place("nulls"), nulls, &["FIRST", "LAST"])?;
+            }
+        }
+        if self.nulls_not_distinct && !self.unique {
+            return Err(Error::new(format!("index `{}` is not unique, so that NULLs are of no consequence", self.name))
+                .hint("make it `unique`, or remove `nulls_not_distinct`"));
+        }
+        Ok(())
+    }
+
+    /// The model of the index.
+    pub fn index(&self) -> Index {
+        let upper = |text: &Option<String>, default: &str| text.as_deref().map(str::to_uppercase).filter(|text| text != default);
+        let columns = self
+            .columns
+            .iter()
+            .map(|key| {
+                let sort = upper(&key.sort, "ASC");
+                let usual = if sort.is_some() { "FIRST" } else { "LAST" };
+                IndexColumn { nulls: upper(&key.nulls, usual), sort, ..key.clone() }
+            })
+            .collect();
+        Index {
+            columns,
+            unique: self.unique,
+            method: self.method.as_deref().map(str::to_lowercase).filter(|method| method != "btree"),
+            predicate: self.predicate.clone().map(Expression::from),
+            storage_parameters: self.storage_parameters.clone(),
+            tablespace: self.tablespace.clone(),
+            include: self.include.clone(),
+            nulls_not_distinct: self.nulls_not_distinct,
+        }
+    }
+
+    /// The operation that leads to this index.
+    pub fn of(name: &str, table: &str, index: &Index) -> Self {
+        let index = index.clone();
+        CreateIndex {
+            name: name.to_owned(),
+            table: table.to_owned(),
+            columns: index.columns,
+            unique: index.unique,
+            method: index.method,
+            predicate: index.predicate.as_deref().map(str::to_owned),
+            storage_parameters: index.storage_parameters,
+            tablespace: index.tablespace,
+            include: index.include,
+            nulls_not_distinct: index.nulls_not_distinct,
+        }
+    }
+}
+
+fn by_column<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<IndexColumn>, D::Error> {
+    yaml::list_or_map(deserializer, "column")
+}

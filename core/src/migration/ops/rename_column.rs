@@ -1,0 +1,29 @@
+//! `rename_column`: the same column under another name.
+//!
+//! At start only the newer version's view has the new name; the column is renamed at complete, in an instant.
+
+use serde::{Deserialize, Serialize};
+
+use super::operate::Operate;
+use crate::error::Result;
+use crate::model::rules::check_name;
+use crate::transition::stage::Stage;
+
+/// The operation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RenameColumn {
+    /// The table's name.
+    pub table: String,
+    /// The name so far.
+    pub from: String,
+    /// The name to be.
+    pub to: String,
+}
+
+impl Operate for RenameColumn {
+    fn apply(&self, stage: &mut Stage) -> Result<()> {
+        check_name("column", &self.to, Some(&self.table))?;
+        stage.rename_column(&self.table, &self.from, &self.to)
+    }
+}

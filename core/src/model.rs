@@ -1,0 +1,11 @@
+//! What a schema is: tables, types and texts, with what they read.
+
+pub mod book;
+pub mod expression;
+pub mod facts;
+pub mod lexer;
+pub mod rules;
+pub mod schema;
+pub mod snapshot;
+pub mod texts;
+pub mod types;

@@ -1,0 +1,154 @@
+//! What a name, a constraint or a list of labels must be, whoever writes it: a file, or a struct.
+
+use std::collections::BTreeSet;
+
+use crate::error::{Error, Result};
+use crate::model::schema::{Constraint, References, Schema, Table};
+use crate::names;
+
+/// A referential action in upper case; `NO ACTION` is the absence of one.
+pub fn normal_action(action: Option<&str>) -> Option<String> {
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").to_uppercase();
+    action.map(words).filter(|text| text != "NO ACTION")
+}
+
+/// Adds a constraint under a name that must be free on the table.
+pub fn add_constraint(table_name: &str, table: &mut Table, name: &str, constraint: Constraint) -> Result<()> {
+    if name.is_empty() {
+        return Err(Error::new(format!("a constraint of table `{table_name}` has no name")).hint("add `name: …`"));
+    }
+    check_name("constraint", name, Some(table_name))?;
+    if let Constraint::PrimaryKey { columns, .. } | Constraint::Unique { columns, .. } | Constraint::ForeignKey { columns, .. } =
+        &constraint
+    {
+        if columns.is_empty() {
+            return Err(
+                Error::new(format!("constraint `{name}` of table `{table_name}` has no columns")).hint("add `columns: […]`")
+            );
+        }
+        for (at, column) in columns.iter().enumerate() {
+            table.column(table_name, column)?;
+            if columns[..at].contains(column) {
+                return Err(Error::new(format!("constraint `{name}` of table `{table_name}` has column `{column}` twice"))
+                    .hint("keep one of them"));
+            }
+        }
+    }
+    if let Constraint::PrimaryKey { index_parameters, .. }
+    | Constraint::Unique { index_parameters, .. }
+    | Constraint::Exclude { index_parameters, .. } = &constraint
+    {
+        for column in &index_parameters.include_columns {
+            table.column(table_name, column)?;
+        }
+    }
+    if let Constraint::ForeignKey { columns, references, .. } = &constraint {
+        check_references(&format!("foreign key `{name}` of table `{table_name}`"), columns, references)?;
+    }
+    if matches!(constraint, Constraint::PrimaryKey { .. }) && !table.primary_key().is_empty() {
+        return Err(Error::new(format!("table `{table_name}` would have two primary keys")).hint("keep one of them"));
+    }
+    table.not_valid.remove(name);
+    if table.constraints.insert(name.to_owned(), constraint).is_some() {
+        return Err(Error::new(format!("table `{table_name}` has a constraint `{name}` already")).hint("choose another name"));
+    }
+    Ok(())
+}
+
+/// The error that lists the constraints there are.
+pub(crate) fn no_such_constraint(name: &str, table: &Table, constraint: &str) -> Error {
+    let there = table.constraints.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    Error::new(format!("table `{name}` has no constraint `{constraint}`")).hint(if there.is_empty() {
+        "it has none at all".to_owned()
+    } else {
+        format!("its constraints are {there}")
+    })
+}
+
+const ACTIONS: [&str; 4] = ["CASCADE", "RESTRICT", "SET NULL", "SET DEFAULT"];
+
+/// The words and columns of a foreign key; its target is looked at where the other tables are known.
+pub fn check_references(place: &str, columns: &[String], references: &References) -> Result<()> {
+    if references.columns.len() != columns.len() {
+        return Err(Error::new(format!("{place} has {} columns and references {}", columns.len(), references.columns.len()))
+            .hint("name as many columns on either side"));
+    }
+    for (word, action) in [("on_delete", &references.on_delete), ("on_update", &references.on_update)] {
+        if let Some(action) = action {
+            one_of(&format!("{word} of {place}"), action, &ACTIONS)?;
+        }
+    }
+    if let Some(kind) = &references.match_type {
+        one_of(&format!("match_type of {place}"), kind, &["FULL"])?;
+    }
+    let sets = matches!(references.on_delete.as_deref(), Some("SET NULL" | "SET DEFAULT"));
+    if !references.on_delete_set_columns.is_empty() && !sets {
+        return Err(Error::new(format!("{place} has `on_delete_set_columns`, but sets nothing on delete"))
+            .hint("add `on_delete: SET NULL` or `SET DEFAULT`, or remove the columns"));
+    }
+    match references.on_delete_set_columns.iter().find(|column| !columns.contains(column)) {
+        Some(column) => Err(Error::new(format!("{place} is to set column `{column}`, which is not one of its own"))
+            .hint("name columns of the foreign key in `on_delete_set_columns`")),
+        None => Ok(()),
+    }
+}
+
+/// The keyword that a file's text stands for, in any case. Keywords are printed as they are, so that nothing else may pass.
+pub(crate) fn one_of<'a>(place: &str, given: &str, words: &[&'a str]) -> Result<&'a str> {
+    words
+        .iter()
+        .find(|word| word.eq_ignore_ascii_case(given))
+        .copied()
+        .ok_or_else(|| Error::new(format!("{place} cannot be `{given}`")).hint(format!("write one of {}", words.join(", "))))
+}
+
+/// Refuses names that PostgreSQL would cut off, that it cannot store or that are empty.
+pub fn check_name(kind: &str, name: &str, table: Option<&str>) -> Result<()> {
+    let place = table.map_or_else(String::new, |table| format!(" of table `{table}`"));
+    if name.is_empty() {
+        let article = if kind.starts_with('i') { "an" } else { "a" };
+        return Err(Error::new(format!("{article} {kind}{place} has no name")).hint("add `name: …`"));
+    }
+    if name.contains('\0') {
+        return Err(
+            Error::new(format!("{kind} name `{}`{place} holds a NUL byte", name.escape_debug())).hint("choose another name")
+        );
+    }
+    if name.len() > names::LONGEST {
+        return Err(Error::new(format!("{kind} name `{name}`{place} is longer than {} bytes", names::LONGEST))
+            .hint("choose a shorter name"));
+    }
+    Ok(())
+}
+
+/// The table that has an index; one of a constraint is the matter of another operation.
+pub(crate) fn table_of_index(schema: &Schema, index: &str, of_constraints: &str) -> Result<String> {
+    if let Some((table, _)) = schema.tables.iter().find(|(_, table)| table.indexes.contains_key(index)) {
+        return Ok(table.clone());
+    }
+    let owner = schema.tables.iter().find(|(_, table)| table.constraints.contains_key(index));
+    Err(match owner {
+        Some((table, _)) => Error::new(format!("index `{index}` belongs to a constraint of table `{table}`"))
+            .hint(format!("use {of_constraints}")),
+        None => Error::new(format!("there is no index `{index}`")).hint("name an index that an earlier migration created"),
+    })
+}
+
+/// Labels are names, and each is there once.
+pub(crate) fn check_labels(name: &str, labels: &[String]) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for label in labels {
+        if label.len() > names::LONGEST || label.contains('\0') {
+            return Err(Error::new(format!(
+                "label `{}` of enum `{name}` is longer than {} bytes or holds a NUL byte",
+                label.escape_debug(),
+                names::LONGEST
+            ))
+            .hint("choose a shorter label"));
+        }
+        if !seen.insert(label) {
+            return Err(Error::new(format!("enum `{name}` has the label `{label}` twice")).hint("remove one of them"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! The snapshot: the schema after the last recorded migration, checked in beside the structs.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use crate::error::Result;
+use crate::model::schema::{Enum, Schema, Table};
+use crate::yaml;
+
+/// `migrations/snapshot.yaml`. An empty file is the empty schema.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "File", into = "File")]
+pub struct Snapshot {
+    /// The version that the snapshot stands for; none before the first migration.
+    pub version: Option<String>,
+    /// The schema: the file's `enums` and `tables`.
+    pub schema: Schema,
+    /// Attributes that a recorded migration has used up, by table and column: the same text counts as absent.
+    pub used: BTreeMap<String, BTreeMap<String, Used>>,
+}
+
+/// The snapshot as its file has it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    enums: BTreeMap<String, Enum>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    tables: BTreeMap<String, Table>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    used: BTreeMap<String, BTreeMap<String, Used>>,
+}
+
+impl From<File> for Snapshot {
+    fn from(File { version, enums, tables, used }: File) -> Self {
+        Snapshot { version, schema: Schema { enums, tables }, used }
+    }
+}
+
+impl From<Snapshot> for File {
+    fn from(Snapshot { version, schema: Schema { enums, tables }, used }: Snapshot) -> Self {
+        File { version, enums, tables, used }
+    }
+}
+
+/// The attributes of one column that the last recorded migration used.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Used {
+    /// `up = "…"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub up: Option<String>,
+    /// `down = "…"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub down: Option<String>,
+    /// `renamed_from = "…"`; for a table under the column name `""`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renamed_from: Option<String>,
+}
+
+impl Snapshot {
+    /// Reads the file's text.
+    pub fn parse(text: &str) -> Result<Self> {
+        if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+            return Ok(Snapshot::default());
+        }
+        yaml::read(text).map_err(|error| error.within("snapshot"))
+    }
+
+    /// The file's text.
+    pub fn to_yaml(&self) -> String {
+        format!(
+            "# Written by `migrate record`; reviewed and committed with the structs. Do not edit by hand.\n{}",
+            yaml::write(self)
+        )
+    }
+}

@@ -1,0 +1,64 @@
+//! The chain that migrations lead to.
+
+use std::collections::BTreeSet;
+
+use crate::error::{Error, Result};
+use crate::layout::chain::{Chain, Version};
+use crate::layout::tables::{Physical, layout};
+use crate::migration::file::Migration;
+use crate::model::book::Book;
+use crate::model::lexer;
+use crate::transition::stage::{Moment, Stage};
+
+impl Chain {
+    /// The chain that the given migrations, in order, extend the older version to.
+    ///
+    /// The inner ones need no views of their own: the app stays on the older version, and the newest is published.
+    /// What is not known yet of the texts of the user's own is noted in the book, also where there is an error, which may come of that.
+    pub fn extend(
+        base: &str,
+        older: Option<Version>,
+        migrations: &[Migration],
+        server: u32,
+        book: &mut Book,
+    ) -> Result<Option<Self>> {
+        let Some(last) = migrations.last() else { return Ok(None) };
+        let from = older.as_ref().map(|version| version.schema.clone()).unwrap_or_default();
+        let mut stage = Stage::knowing(&from, std::mem::take(book));
+        let applied = migrations.iter().try_for_each(|migration| migration.apply(&mut stage));
+        *book = std::mem::take(&mut stage.book);
+        applied?;
+        let newer = Version::new(base, last, &stage);
+        let chain = Chain { base: base.to_owned(), older, newer, stage, server };
+        refuse_halves(&chain).map_err(|error| error.within(format!("migration `{}`", last.name)))?;
+        Ok(Some(chain))
+    }
+}
+
+/// Of a table with operations on both sides of a script there is no one form at that point: one that names it is refused, before anything
+/// is changed. A word too many refuses too much, and says what to do.
+fn refuse_halves(chain: &Chain) -> Result<()> {
+    let tables = layout(chain);
+    for (number, script) in chain.stage.scripts_of(Moment::Start).enumerate() {
+        let is_half = |table: &&Physical<'_>| {
+            table.lineage.first_change.is_some_and(|first| first <= number) && table.scripts_before > number
+        };
+        let halves: Vec<&Physical<'_>> = tables.iter().filter(is_half).collect();
+        if halves.is_empty() {
+            continue;
+        }
+        let words: BTreeSet<String> = lexer::words(&script.up).collect();
+        let is_named = |table: &&Physical<'_>| table.lineage.layers.iter().any(|layer| words.contains(&layer.table));
+        if let Some(table) = halves.into_iter().find(is_named) {
+            let name = table.final_name().unwrap_or(&table.name);
+            return Err(Error::new(format!(
+                "`sql` {} names table `{name}`, which operations above it and below it change",
+                number + 1
+            ))
+            .hint(format!(
+                "write what stands below it and has to do with `{name}` into the next migration, or above the `sql`"
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,12 @@
+//! What is said to PostgreSQL: definitions, views, triggers, rights.
+
+pub mod ddl;
+pub mod enums;
+pub mod guard;
+pub mod numbers;
+pub mod partitions;
+pub mod path;
+pub(crate) mod properties;
+pub(crate) mod rights;
+pub mod sync;
+pub mod views;
