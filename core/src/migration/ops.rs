@@ -27,6 +27,7 @@ mod operate;
 pub mod raw_sql;
 pub mod rename_column;
 pub mod rename_constraint;
+pub mod rename_index;
 pub mod rename_table;
 pub mod set_replica_identity;
 pub mod table_constraint;
@@ -105,6 +106,7 @@ operations! {
     alter_column::AlterColumn = "alter_column",
     create_index::CreateIndex = "create_index",
     drop_index::DropIndex = "drop_index",
+    rename_index::RenameIndex = "rename_index",
     create_constraint::CreateConstraint = "create_constraint",
     drop_constraint::DropConstraint = "drop_constraint",
     drop_multicolumn_constraint::DropMulticolumnConstraint = "drop_multicolumn_constraint",

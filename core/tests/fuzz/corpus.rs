@@ -106,6 +106,7 @@ operations:
   - rename_constraint: {table: users, from: users_email_key, to: users_mail}
   - set_replica_identity: {table: users, identity: {type: INDEX, index: users_mail}}
   - rename_constraint: {table: users, from: users_mail, to: Users Mail}
+  - rename_index: {from: users_name_idx, to: Users Name}
   - set_replica_identity: {table: notes, identity: {type: FULL}}
 ",
     "operations:

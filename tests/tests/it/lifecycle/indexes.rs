@@ -51,6 +51,27 @@ pub(super) fn cases() -> Vec<Case> {
             ],
         },
         Case {
+            name: "rename_index",
+            expectation: "indexes",
+            before: USERS,
+            seed: SEED,
+            change: "operations:
+  - create_index: {name: users_one_mail, table: users, columns: [{column: email}], unique: true}
+  - rename_index: {from: users_one_mail, to: users_mail}
+  - set_replica_identity: {table: users, identity: {type: INDEX, index: users_mail}}
+  - rename_index: {from: users_mail, to: Users Mail}
+  - rename_table: {from: users, to: people}
+  - rename_index: {from: users_name_idx, to: people_by_name}
+",
+            account: Account { table: ("users", "people"), ..SAME },
+            work: WORK,
+            started: &[(Old, "SELECT count(*) FROM pg_class WHERE relname = 'users_name_idx'", "1")],
+            completed: &[
+                ("SELECT string_agg(relname, ',' ORDER BY relname) FROM pg_class WHERE relname IN ('users_name_idx', 'people_by_name', 'Users Mail')", "Users Mail,people_by_name"),
+                ("SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = 'public.people'::regclass AND indisreplident", "\"Users Mail\""),
+            ],
+        },
+        Case {
             name: "drop_index",
             expectation: "indexes",
             before: USERS,

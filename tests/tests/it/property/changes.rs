@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use diptych::core::migration::ops::column_spec::{CheckSpec, ColumnSpec};
 use diptych::core::migration::ops::{
-    AddColumn, AlterColumn, AlterTable, CreateIndex, CreateTable, DropColumn, DropIndex, DropTable, RenameColumn, RenameTable,
+    AddColumn, AlterColumn, AlterTable, CreateIndex, CreateTable, DropColumn, DropIndex, DropTable, RenameColumn, RenameIndex,
+    RenameTable,
 };
 use diptych::core::sql::ident;
 use diptych::core::{Column, Constraint, Index, Operation, Schema, Table};
@@ -153,7 +154,7 @@ pub(crate) fn operations(rng: &mut Rng, schema: &Schema) -> Option<Vec<Operation
     let Some(table) = rng.choice(schema.tables.keys().collect::<Vec<_>>()) else { return create_table(rng, schema) };
     let model = &schema.tables[table];
     let one = |operation: Operation| Some(vec![operation]);
-    match rng.u8(..35) {
+    match rng.u8(..36) {
         0 => create_table(rng, schema),
         1 => {
             // a few that are to be refused
@@ -170,6 +171,10 @@ pub(crate) fn operations(rng: &mut Rng, schema: &Schema) -> Option<Vec<Operation
             one(CreateIndex::of(&name(rng, &relations(schema)), table, &index).into())
         }
         23 => one(DropIndex { name: rng.choice(model.indexes.keys().collect::<Vec<_>>())?.clone() }.into()),
+        34 => {
+            let from = rng.choice(model.indexes.keys().collect::<Vec<_>>())?.clone();
+            one(RenameIndex { from, to: name(rng, &relations(schema)) }.into())
+        }
         24..=29 => constraints::operations(rng, schema, table),
         30..=33 => enums::operations(rng, schema),
         _ => one(AlterTable { table: table.clone(), comment: Some(comment(rng)) }.into()),
