@@ -255,7 +255,7 @@ pub enum Action {
         name: Option<String>,
         /// How the names of the partitions' indexes begin until complete.
         stem: String,
-        /// The statement for each partition, with the placeholders of [`crate::partitions`].
+        /// The statement for each partition, with the placeholders of [`crate::statements::partitions`].
         sql: Sql,
         /// As with `CreateIndex`.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -268,7 +268,7 @@ pub enum Action {
         /// The table.
         table: String,
         /// Whether it is partitioned: then it is done for each partition, whose name takes the place of the placeholder of
-        /// [`crate::partitions`].
+        /// [`crate::statements::partitions`].
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         partitioned: bool,
         /// The update; `$1` and `$2` are the first and the first excluded block's tuple id, `$3` of `$4` the stripe.

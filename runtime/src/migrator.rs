@@ -152,7 +152,7 @@ impl Migrator {
         Ok(self.extend(state, wanted).await?.map(|chain| start(&chain)))
     }
 
-    /// Makes something of what the server says of the texts of the user's own (see [`diptych_core::facts`]): `make` is called again as long
+    /// Makes something of what the server says of the texts of the user's own (see [`diptych_core::model::book`]): `make` is called again as long
     /// as it leaves open questions in its book. Changes nothing.
     pub async fn settle<T>(&self, make: impl Fn(&mut Book) -> diptych_core::Result<T>) -> Result<T> {
         self.load().await?.settle(&self.client, &self.options.base, make).await

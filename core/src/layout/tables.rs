@@ -72,7 +72,7 @@ pub struct Added {
     pub physical: String,
     /// It is filled by expressions, so it needs backfill and sync.
     pub derived: bool,
-    /// It is a new identity: existing rows get numbers, by backfill and sync as well (see [`crate::numbers`]).
+    /// It is a new identity: existing rows get numbers, by backfill and sync as well (see [`crate::statements::numbers`]).
     pub numbered: bool,
     /// The default that the physical column has until complete.
     pub default: Option<Expression>,

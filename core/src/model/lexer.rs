@@ -1,6 +1,6 @@
 //! The words of a SQL text, strings and comments left out.
 //!
-//! What a text reads is asked of PostgreSQL ([`crate::facts`]). This is for where there is no server: the build, messages, and texts that
+//! What a text reads is asked of PostgreSQL ([`crate::model::book`]). This is for where there is no server: the build, messages, and texts that
 //! use what a migration's own SQL is yet to make.
 
 use std::collections::{BTreeMap, BTreeSet};

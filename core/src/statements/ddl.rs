@@ -116,7 +116,7 @@ pub enum Build {
     Plain,
     /// `CONCURRENTLY`, beside writers.
     Concurrently,
-    /// The same for each partition: the names are placeholders of [`crate::partitions`].
+    /// The same for each partition: the names are placeholders of [`crate::statements::partitions`].
     OnPartition,
 }
 
