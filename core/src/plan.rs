@@ -499,7 +499,7 @@ impl Step {
     }
 }
 
-/// First the gentle lock that makes an autovacuum yield (TRAPS F7), then the strong one, view before table.
+/// First the gentle lock that makes an autovacuum yield (docs/traps.md F7), then the strong one, view before table.
 pub(crate) fn exclusive(gentle: &[Sql], strong: &[Sql]) -> Vec<Lock> {
     let mut locks = Vec::new();
     if !gentle.is_empty() {

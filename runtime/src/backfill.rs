@@ -21,7 +21,7 @@ pub(crate) struct Job<'a> {
     pub vacuum: &'a Sql,
 }
 
-/// Fills the table, then scans for rows that were missed; a table that was rewritten on the way is begun again (TRAPS F3).
+/// Fills the table, then scans for rows that were missed; a table that was rewritten on the way is begun again (docs/traps.md F3).
 pub(crate) async fn run(executor: &Executor<'_>, job: &Job<'_>, progress: &mut dyn Progress) -> Result<()> {
     let client = executor.client;
     // the tool's updates are no writes of an application: sync triggers ask for the first setting, the application's own

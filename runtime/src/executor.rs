@@ -207,18 +207,18 @@ impl Executor<'_> {
         patience(self.limits.timeout)
     }
 
-    /// Waits that nobody feels: above `deadlock_timeout`, so that an autovacuum yields (TRAPS F7).
+    /// Waits that nobody feels: above `deadlock_timeout`, so that an autovacuum yields (docs/traps.md F7).
     fn gentle(&self) -> Duration {
         Duration::from_millis(self.server.deadlock_timeout + 1_000)
     }
 
     /// What a transaction may make applications wait: below half of `deadlock_timeout`, so that in a deadlock the tool is the
-    /// one that gives up (TRAPS F6).
+    /// one that gives up (docs/traps.md F6).
     fn budget(&self) -> Duration {
         self.limits.lock_timeout.min(Duration::from_millis(self.server.deadlock_timeout / 2))
     }
 
-    /// The step's statements and its journal row, in one transaction under one budget (TRAPS F5).
+    /// The step's statements and its journal row, in one transaction under one budget (docs/traps.md F5).
     ///
     /// Everything behind the first lock that applications feel, COMMIT included, is one request: how long they wait does not hang on
     /// the network.
@@ -311,7 +311,7 @@ impl Executor<'_> {
         }
     }
 
-    /// The beginning of every transaction that changes something: not once another run has taken over (TRAPS H3).
+    /// The beginning of every transaction that changes something: not once another run has taken over (docs/traps.md H3).
     pub(crate) fn begin(&self) -> Vec<Sql> {
         vec![Sql::trusted("BEGIN"), sql!("SELECT diptych.fence({}, {})", literal(self.base), self.token)]
     }
@@ -375,7 +375,7 @@ impl Executor<'_> {
     }
 
     /// One `CREATE INDEX CONCURRENTLY`, unless the index is there and valid. No invalid one stays: a unique one would go on refusing
-    /// writes (TRAPS H6).
+    /// writes (docs/traps.md H6).
     pub(crate) async fn build_index(
         &self,
         step: &Step,

@@ -7,7 +7,7 @@ use crate::error::Result;
 use diptych_core::settings;
 use diptych_core::statements::path::Path;
 
-/// A session of the tool with every setting pinned that a role or database could have changed (TRAPS H11).
+/// A session of the tool with every setting pinned that a role or database could have changed (docs/traps.md H11).
 pub(crate) async fn connect(target: &Target) -> Result<Client> {
     let client = open(&target.clone().named("diptych")).await?;
     client.batch_execute(&settings()).await?;

@@ -17,7 +17,7 @@ use diptych_core::statements::path::Path;
 use diptych_core::{Sql, sql};
 
 /// Passes over a range, each over its share of every block's rows: pruning frees room between them, so that most updates are
-/// HOT. One while an old snapshot keeps pruning from it (TRAPS F18).
+/// HOT. One while an old snapshot keeps pruning from it (docs/traps.md F18).
 const STRIPES: i32 = 4;
 /// Blocks below which a table is not worth a VACUUM on the way.
 const VACUUM_FROM: i64 = 1000;
@@ -26,7 +26,7 @@ const LEFT_BEHIND: i64 = 64 << 20;
 
 /// Fills a heap, from where an earlier run has come to.
 pub(crate) async fn walk(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap, progress: &mut dyn Progress) -> Result<()> {
-    // in a deadlock the backfill has given up long before the server looks for a victim (TRAPS F4)
+    // in a deadlock the backfill has given up long before the server looks for a victim (docs/traps.md F4)
     let bound = Duration::from_millis((executor.server.deadlock_timeout / 3).clamp(10, 250));
     let lock = bound.min(Duration::from_millis(50));
     loop {

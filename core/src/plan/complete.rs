@@ -119,7 +119,7 @@ fn in_order_of_names<'a>(tables: &'a [Physical<'a>]) -> Vec<(&'a Physical<'a>, S
     order
 }
 
-/// A foreign key's drop locks both tables: alone, both in one LOCK, before anything else of its table (TRAPS F6).
+/// A foreign key's drop locks both tables: alone, both in one LOCK, before anything else of its table (docs/traps.md F6).
 fn drop_foreign_keys(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_>, steps: &mut Steps) {
     let Some(older) = table.older else { return };
     let gone: Vec<&String> = match table.newer {

@@ -1,7 +1,7 @@
 //! The guard: the schema between a version's and the base schema on every path, with a view in the place of each table that raises.
 //!
 //! PostgreSQL leaves out of a path what is not there. Without the guard, a session whose version is not published yet, or retired, would
-//! fall through to the tables themselves, and read and write another form than it was built for (TRAPS F10).
+//! fall through to the tables themselves, and read and write another form than it was built for (docs/traps.md F10).
 
 use std::collections::BTreeSet;
 

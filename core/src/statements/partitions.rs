@@ -193,7 +193,7 @@ END
     sql!("DO {}", dollar_quoted(&text))
 }
 
-/// The body of the trigger that hands over a row which an UPDATE moves to another partition, to be told from an INSERT there (TRAPS F12).
+/// The body of the trigger that hands over a row which an UPDATE moves to another partition, to be told from an INSERT there (docs/traps.md F12).
 pub(crate) fn hand_over(head: &Sql) -> Sql {
     sql!(
         "\nBEGIN\n{}\nPERFORM pg_catalog.set_config('diptych.moved', pg_catalog.to_jsonb(NEW)::pg_catalog.text, true);\nRETURN NEW;\nEND\n",

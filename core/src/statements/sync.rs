@@ -60,7 +60,7 @@ const TRIGGERS: [&str; 9] =
 const MOVED: &str = "~~~diptych_moved";
 
 /// Filling mode, until the backfill is verified: every INSERT and UPDATE derives the newer side, which nobody can write
-/// yet. An UPDATE of an unrelated column derives too, since it may move its row out of the scan's way unfilled (TRAPS F1).
+/// yet. An UPDATE of an unrelated column derives too, since it may move its row out of the scan's way unfilled (docs/traps.md F1).
 pub fn filling(chain: &Chain, table: &Physical<'_>) -> Sync {
     let mut sync = Sync::default();
     if table.added.iter().any(|added| added.derived) {
@@ -184,7 +184,7 @@ fn enable_always(place: &Sql, name: &str) -> Sql {
 /// Live mode, from just before publish: narrow, and both ways.
 ///
 /// New functions under new names and replaced triggers: the trigger's lock is the barrier, so that no statement runs on
-/// with the old body (TRAPS F2).
+/// with the old body (docs/traps.md F2).
 pub fn live(chain: &Chain, table: &Physical<'_>) -> Sync {
     let evidence = Evidence::of(chain, table);
     let mut sync = Sync::default();

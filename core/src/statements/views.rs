@@ -8,7 +8,7 @@ use crate::sql::{Sql, ident, join, literal, qualified, type_name, user};
 use crate::statements::path::Path;
 use crate::{sql, statements::guard, statements::rights};
 
-/// Views that one transaction makes or drops: every view is a lock, and the lock table is shared with the app (TRAPS F16).
+/// Views that one transaction makes or drops: every view is a lock, and the lock table is shared with the app (docs/traps.md F16).
 pub const GROUP: usize = 250;
 
 /// `CREATE SCHEMA` for the newer version, with USAGE for whoever has it on the base schema.
@@ -178,7 +178,7 @@ fn physical_default(table: &Physical<'_>, physical: &str) -> Option<Expression> 
 }
 
 /// The view's own default, where the physical column's is another. A dropped one must be an expression that yields NULL:
-/// a plain NULL is not stored, and the base column's default would apply (TRAPS F9).
+/// a plain NULL is not stored, and the base column's default would apply (docs/traps.md F9).
 fn view_default(column: &Column, physical: &Option<Expression>) -> Option<Sql> {
     match (&column.default, physical) {
         (wanted, there) if wanted == there => None,

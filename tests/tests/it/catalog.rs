@@ -1,4 +1,4 @@
-//! HOLES b14 and b16: every name that a migration gives is free, and nothing that stands in the catalog is lost.
+//! b14 and b16: every name that a migration gives is free, and nothing that stands in the catalog is lost.
 
 use diptych::core::{Migration, names};
 use diptych::{Error, Quiet};

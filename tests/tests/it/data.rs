@@ -1,4 +1,4 @@
-//! HOLES, wrong or lost data: nobody reads another version's form, and nothing that an application creates is lost.
+//! Wrong or lost data: nobody reads another version's form, and nothing that an application creates is lost.
 
 use diptych::core::statements::guard;
 use diptych::{Quiet, connect};

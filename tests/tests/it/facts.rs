@@ -1,4 +1,4 @@
-//! HOLES, one cause for many: what a text reads is a fact, and a conversion means the same wherever it is evaluated.
+//! One cause for many: what a text reads is a fact, and a conversion means the same wherever it is evaluated.
 
 use diptych::Quiet;
 use diptych::core::model::schema::Constraint;

@@ -1,4 +1,4 @@
-//! TRAPS: the holes to close, each a test by its name; h3 is in `race`, h9 in `leases`.
+//! docs/traps.md: the smaller ones, each a test by its name; h3 is in `race`, h9 in `leases`.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! PEERS 3: the ways in which other tools lose data or break apps, each a test by its name.
+//! docs/peers.md 3: the ways in which other tools lose data or break apps, each a test by its name.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! HOLES, rights (b1 to b6): an ordinary database role gets nothing that it was not given.
+//! Rights (b1 to b6): an ordinary database role gets nothing that it was not given.
 
 use std::time::{Duration, Instant};
 

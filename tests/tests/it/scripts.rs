@@ -1,4 +1,4 @@
-//! HOLES, wrong or lost data: statements of the user's own see the version in which they stand, and what they do is in it.
+//! Wrong or lost data: statements of the user's own see the version in which they stand, and what they do is in it.
 
 use diptych::{Error, Quiet, introspect};
 use diptych_tests::{Database, Told, ask, difference, migration, must};

@@ -1,4 +1,4 @@
-//! HOLES b35 and b37: the folder of files is held against what the database has, `status` tells the truth, and every hint leads out.
+//! b35 and b37: the folder of files is held against what the database has, `status` tells the truth, and every hint leads out.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! TRAPS: what fails when done the obvious way, each a test by its name.
+//! docs/traps.md: what fails when done the obvious way, each a test by its name.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What pgroll says of itself, in its own words (PEERS 4).
+//! What pgroll says of itself, in its own words.
 
 use super::Side::{New, Old};
 use super::{Account, Case, SAME, SEED, USERS, WORK};

@@ -420,7 +420,7 @@ async fn what_cannot_be_is_refused_with_nothing_changed() {
     }
     let pending = database.migrator().await.status(&[before]).await.expect("a status").pending;
     assert!(pending.is_none(), "nothing is pending");
-    println!("PEERS 2: {} refusals, nothing changed by any", REFUSALS.len());
+    println!("docs/peers.md 2: {} refusals, nothing changed by any", REFUSALS.len());
     assert!(wrong.is_empty(), "{} say something else:\n{}", wrong.len(), wrong.join("\n"));
 }
 
