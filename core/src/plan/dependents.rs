@@ -9,8 +9,14 @@ use crate::sql::{Sql, join, literal, qualified};
 
 /// The check for one table; none where nothing of it goes.
 pub(super) fn check(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
-    let hint =
-        "drop the objects named above before the migration, or in an `sql` operation above, and create them again after it";
+    let hint = match table.newer {
+        None => {
+            "drop the objects named above, or make them do without the table, before the migration or in an `sql` operation above"
+        }
+        Some(_) => {
+            "drop the objects named above before the migration, or in an `sql` operation above, and create them again after it"
+        }
+    };
     push(chain, table, hint, steps);
 }
 
@@ -27,12 +33,15 @@ fn push(chain: &Chain, table: &Physical<'_>, hint: &str, steps: &mut Steps) {
 /// The same at complete, before anything goes: a view may have come since, a temporary one of a session too.
 pub(super) fn check_of_complete(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     for table in tables {
-        push(
-            chain,
-            table,
-            "drop the objects named above, run `complete` again, and create them again after it; what is in a schema `pg_temp_…` goes with the session that made it",
-            steps,
-        );
+        let hint = match table.newer {
+            None => {
+                "drop the objects named above, or make them do without the table, and run `complete` again; what is in a schema `pg_temp_…` goes with the session that made it"
+            }
+            Some(_) => {
+                "drop the objects named above, run `complete` again, and create them again after it; what is in a schema `pg_temp_…` goes with the session that made it"
+            }
+        };
+        push(chain, table, hint, steps);
     }
     if let Some(older) = &chain.older {
         check_views(&older.views, steps);

@@ -212,7 +212,12 @@ async fn run_all(base: &'static str) {
     assert_eq!(unproven.count(), 0, "each expectation has a case");
     let known = |line: &str| line == BEYOND || EXPECTATIONS.contains(&line);
     assert!(cases.iter().all(|case| known(case.expectation)), "each case proves one of the expectations");
-    println!("docs/peers.md 2: {} lines; lifecycle in `{base}`: {} cases, {} failed", EXPECTATIONS.len(), cases.len(), failed.len());
+    println!(
+        "docs/peers.md 2: {} lines; lifecycle in `{base}`: {} cases, {} failed",
+        EXPECTATIONS.len(),
+        cases.len(),
+        failed.len()
+    );
     assert!(failed.is_empty(), "failed in `{base}`: {failed:?}");
 }
 
