@@ -53,14 +53,12 @@ pub(super) fn check_views(schema: &str, steps: &mut Steps) {
     let sql = sql!(
         "SELECT DISTINCT CASE WHEN rule.oid IS NULL THEN pg_catalog.pg_describe_object(depend.classid, depend.objid, depend.objsubid) \
          ELSE 'view ' || rule.ev_class::pg_catalog.regclass::pg_catalog.text END \
-         FROM pg_catalog.pg_class AS view_ JOIN pg_catalog.pg_namespace AS space ON space.oid = view_.relnamespace AND space.nspname = {} \
-         JOIN pg_catalog.pg_type AS row_ ON row_.oid = view_.reltype \
-         CROSS JOIN LATERAL (VALUES ('pg_catalog.pg_class'::pg_catalog.regclass, view_.oid), ('pg_catalog.pg_type'::pg_catalog.regclass, row_.oid), \
-           ('pg_catalog.pg_type'::pg_catalog.regclass, row_.typarray)) AS ref (class, oid) \
+         FROM {} JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace AND space.nspname = {} \
          JOIN pg_catalog.pg_depend AS depend ON depend.deptype = 'n' AND depend.refclassid = ref.class AND depend.refobjid = ref.oid \
          LEFT JOIN pg_catalog.pg_rewrite AS rule ON depend.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND rule.oid = depend.objid \
          LEFT JOIN pg_catalog.pg_class AS other ON other.oid = rule.ev_class \
-         WHERE view_.relkind = 'v' AND (other.oid IS NULL OR other.relnamespace <> space.oid) ORDER BY 1",
+         WHERE class.relkind = 'v' AND (other.oid IS NULL OR other.relnamespace <> space.oid) ORDER BY 1",
+        Sql::trusted(AS_A_WHOLE),
         literal(schema)
     );
     let refusal = format!("these objects hang on views of `{schema}`, which go");
@@ -105,6 +103,15 @@ fn query<'a>(
     is_whole: bool,
     known: impl Iterator<Item = &'a String>,
 ) -> Sql {
+    // what belongs to a table hangs on it automatically, and goes with it
+    let whole = if is_whole {
+        sql!(
+            " UNION SELECT ref.class, ref.oid, 0, ARRAY['n'] FROM {} WHERE class.oid IN (SELECT gone.attrelid FROM gone)",
+            Sql::trusted(AS_A_WHOLE)
+        )
+    } else {
+        Sql::default()
+    };
     let mut views: Vec<Sql> = chain.older.iter().map(|version| literal(&version.views)).collect();
     views.push(literal(&chain.newer.scratch()));
     views.push(literal(&chain.newer.views));
@@ -118,7 +125,7 @@ fn query<'a>(
          SELECT DISTINCT found.description FROM ({}) AS found (description)",
         with_partitions(table, &literal(qualified(&chain.base, &table.name).as_str())),
         join(gone.iter().map(|name| literal(name)), ", "),
-        Sql::trusted(if is_whole { WHOLE } else { "" }),
+        whole,
         join(
             [
                 rewritten(&views),
@@ -176,10 +183,10 @@ fn constraints_and_indexes<'a>(known: impl Iterator<Item = &'a String>) -> Sql {
     )
 }
 
-/// The tables that go, with their row types and arrays of these. What belongs to a table hangs on it automatically and is none.
-const WHOLE: &str = " UNION SELECT ref.class, ref.oid, 0, ARRAY['n'] FROM pg_catalog.pg_class AS class JOIN pg_catalog.pg_type AS row_ ON row_.oid = class.reltype \
+/// Relations, each with what can be meant of it as a whole: itself, its row type, arrays of that.
+const AS_A_WHOLE: &str = "pg_catalog.pg_class AS class JOIN pg_catalog.pg_type AS row_ ON row_.oid = class.reltype \
     CROSS JOIN LATERAL (VALUES ('pg_catalog.pg_class'::pg_catalog.regclass, class.oid), ('pg_catalog.pg_type'::pg_catalog.regclass, row_.oid), \
-    ('pg_catalog.pg_type'::pg_catalog.regclass, row_.typarray)) AS ref (class, oid) WHERE class.oid IN (SELECT gone.attrelid FROM gone)";
+    ('pg_catalog.pg_type'::pg_catalog.regclass, row_.typarray)) AS ref (class, oid)";
 
 /// Columns of a row type that goes, and tables that inherit from one.
 const RELATIONS: &str = "SELECT depend.description FROM depend JOIN pg_catalog.pg_class AS relation \
