@@ -4,25 +4,37 @@
 //! [`layout`], [`statements`], [`plan`].
 
 mod error;
+#[cfg(feature = "planner")]
 pub mod hazard;
+#[cfg(feature = "planner")]
 pub mod layout;
+#[cfg(feature = "planner")]
 pub mod migration;
 pub mod model;
 pub mod names;
+#[cfg(feature = "planner")]
 pub mod plan;
+#[cfg(feature = "planner")]
 pub mod settings;
 pub mod sql;
+#[cfg(feature = "planner")]
 pub mod statements;
+#[cfg(feature = "planner")]
 pub mod transition;
 pub mod yaml;
 
 pub use error::{Error, Result};
+#[cfg(feature = "planner")]
 pub use layout::chain::{Chain, Version};
+#[cfg(feature = "planner")]
 pub use migration::declared::{DeclaredColumn, DeclaredEnum, DeclaredLabel, DeclaredSchema, DeclaredTable, DroppedColumn};
+#[cfg(feature = "planner")]
 pub use migration::file::Migration;
+#[cfg(feature = "planner")]
 pub use migration::ops::Operation;
 pub use model::expression::Expression;
 pub use model::schema::{Column, Constraint, Enum, Index, Schema, Table};
 pub use model::snapshot::Snapshot;
+#[cfg(feature = "planner")]
 pub use plan::{Action, Phase, Plan, Step};
 pub use sql::Sql;

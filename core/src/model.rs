@@ -7,5 +7,6 @@ pub mod lexer;
 pub mod rules;
 pub mod schema;
 pub mod snapshot;
+pub mod table_constraint;
 pub mod texts;
 pub mod types;

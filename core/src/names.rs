@@ -6,6 +6,16 @@ pub const LONGEST: usize = 63;
 /// The schema of everything that is Diptych's own.
 pub const OWN_SCHEMA: &str = "diptych";
 
+/// The name of the schema of a version's views: `<base>_<version>`, shortened where it has to be.
+pub fn view_schema(base: &str, version: &str) -> String {
+    shortened(&format!("{base}_{version}"))
+}
+
+/// The name of a base schema's guard.
+pub fn guard_schema(base: &str) -> String {
+    shortened(&format!("{base}_diptych_guard"))
+}
+
 /// A name of ours for something that belongs to `parts` (table, column, version, …) in the given role.
 pub fn generated(role: &str, parts: &[&str]) -> String {
     let mut hash = Fnv::new();

@@ -291,7 +291,7 @@ fn mark(value: &mut serde_yaml::Value, sign: &str, words: &mut BTreeSet<String>)
 }
 
 /// A key that may be there with `null`: absence is something else.
-pub(crate) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Option<String>>, D::Error> {
+pub fn present<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Option<String>>, D::Error> {
     Option::<String>::deserialize(deserializer).map(Some)
 }
 

@@ -1,10 +1,9 @@
 //! A struct as a table: its fields, and the constraints and indexes that fields and struct declare.
 
-use diptych_core::migration::ops::CreateIndex;
-use diptych_core::migration::ops::table_constraint::TableConstraint;
 use diptych_core::model::facts::Facts;
 use diptych_core::model::rules;
 use diptych_core::model::schema::{Exclusion, IndexColumn, IndexParameters, References, ReplicaIdentity};
+use diptych_core::model::table_constraint::TableConstraint;
 use diptych_core::{Constraint, Expression, Index, model::lexer, names};
 use proc_macro2::Span;
 use syn::ext::IdentExt;
@@ -226,30 +225,26 @@ fn declare_on_struct(table: &mut Struct, attributes: &attr::OnStruct, mistakes: 
     }
     table.constraints.extend(declared);
     for group in &attributes.indexes {
-        let mut spec = CreateIndex {
-            name: group.text(symbol::NAME).unwrap_or_default(),
-            table: table.table.clone(),
+        let name = group.text(symbol::NAME);
+        let definition = Index {
             columns: group.keys.clone(),
             unique: group.has(symbol::UNIQUE),
             method: group.text(symbol::METHOD),
-            predicate: group.text(symbol::PREDICATE),
+            predicate: group.text(symbol::PREDICATE).map(Expression::from),
             storage_parameters: group.text(symbol::STORAGE_PARAMETERS),
             tablespace: group.text(symbol::TABLESPACE),
             include: group.list(symbol::INCLUDE),
             nulls_not_distinct: group.has(symbol::NULLS_NOT_DISTINCT),
-        };
-        if spec.name.is_empty() {
-            // for messages
-            spec.name = names::object_name(&table.table, Some(&spec.index().default_stem()), "idx");
         }
-        if let Err(error) = spec.check_keys() {
+        .normal();
+        let shown = name.clone().unwrap_or_else(|| names::object_name(&table.table, Some(&definition.default_stem()), "idx"));
+        if let Err(error) = rules::check_index(&shown, &definition) {
             mistakes.note(Error::new(group.span, error.to_string()));
             continue;
         }
-        let definition = spec.index();
         let mut columns = group.names();
         columns.extend(mentioned(table, &definition.texts()));
-        let (name, span, old_writes) = (group.text(symbol::NAME), group.span, group.old_writes);
+        let (span, old_writes) = (group.span, group.old_writes);
         table.indexes.push(Declared { name, definition, columns, span, old_writes, place: IN_GROUP });
     }
 }

@@ -13,6 +13,7 @@ use crate::check::{Drift, folder, snapshot};
 use crate::errors::{self, Mistakes};
 use crate::expand::{hash, respan};
 use crate::symbol;
+use diptych_core::names;
 
 /// `pub struct Shop { migrations: "…", schema: "…", tables: […], dropped: […] }`.
 pub(crate) struct Input {
@@ -112,6 +113,14 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
         Some(version) => quote! { ::core::option::Option::Some(#version) },
         None => quote! { ::core::option::Option::None },
     };
+    let views = match &known.version {
+        Some(version) => {
+            let views = names::view_schema(schema, version);
+            quote! { ::core::option::Option::Some(#views) }
+        }
+        None => quote! { ::core::option::Option::None },
+    };
+    let guard = names::guard_schema(schema);
     let embedded = files.iter().map(|(stem, path)| quote! { (#stem, ::core::include_str!(#path)) });
     // the compiler tracks what is included: a new snapshot rebuilds
     let text = if file.is_file() {
@@ -132,12 +141,27 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
         #compared
 
         impl #ident {
-            /// What differs between the snapshot and the structs.
-            pub const PENDING: #path::database::Pending<Self> = #path::database::Pending::new();
+            #path::__private::planned! {
+                /// What differs between the snapshot and the structs.
+                pub const PENDING: #path::database::Pending<Self> = #path::database::Pending::new();
+            }
             /// Every recorded migration.
             pub const MIGRATIONS: &'static [(&'static str, &'static str)] = <Self as #path::Database>::MIGRATIONS;
             /// The version that the binary was built for.
             pub const VERSION: ::core::option::Option<&'static str> = <Self as #path::Database>::VERSION;
+
+            /// The schema of that version's views.
+            pub const SCHEMA: ::core::option::Option<&'static str> = <Self as #path::Database>::SCHEMA;
+
+            /// The `search_path` of that version, as `SET search_path TO` takes it.
+            pub fn search_path() -> ::core::option::Option<::std::string::String> {
+                <Self as #path::Database>::search_path()
+            }
+
+            /// Whether a client that a pool has opened is on that version; an error where it is not.
+            pub async fn verify(client: &impl #path::tokio_postgres::GenericClient) -> #path::Result<()> {
+                #path::connect::verify::<Self>(client).await
+            }
 
             /// A client on the version that the binary was built for; an error where that version is not published.
             pub async fn connect(url: &str) -> #path::Result<#path::tokio_postgres::Client> {
@@ -158,15 +182,19 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
         impl #path::Database for #ident {
             const BASE: &'static str = #schema;
             const VERSION: ::core::option::Option<&'static str> = #version;
+            const SCHEMA: ::core::option::Option<&'static str> = #views;
+            const GUARD: &'static str = #guard;
             const MIGRATIONS: &'static [(&'static str, &'static str)] = &[#(#embedded),*];
             const SNAPSHOT: &'static str = #text;
             const FOLDER: &'static str = #folder_shown;
 
-            fn declared() -> #path::core::DeclaredSchema {
-                #path::core::DeclaredSchema {
-                    enums: ::std::vec![#(<#enums as #path::EnumType>::declared()),*],
-                    tables: ::std::vec![#(#declared),*],
-                    dropped: ::std::vec![#(::std::string::String::from(#dropped)),*],
+            #path::__private::planned! {
+                fn declared() -> #path::__private::core::DeclaredSchema {
+                    #path::__private::core::DeclaredSchema {
+                        enums: ::std::vec![#(<#enums as #path::EnumType>::declared()),*],
+                        tables: ::std::vec![#(#declared),*],
+                        dropped: ::std::vec![#(::std::string::String::from(#dropped)),*],
+                    }
                 }
             }
         }

@@ -246,14 +246,16 @@ fn implementation(model: &Enum, mistakes: &Mistakes) -> TokenStream {
                 #label_of
             }
 
-            fn declared() -> #core::DeclaredEnum {
-                #core::DeclaredEnum {
-                    name: ::std::string::String::from(#name),
-                    comment: #comment,
-                    labels: ::std::vec![#(#declared),*],
-                    dropped: ::core::iter::FromIterator::from_iter(
-                        ::std::vec::Vec::<(::std::string::String, ::std::string::String)>::from([#(#dropped),*])
-                    ),
+            #path::__private::planned! {
+                fn declared() -> #core::DeclaredEnum {
+                    #core::DeclaredEnum {
+                        name: ::std::string::String::from(#name),
+                        comment: #comment,
+                        labels: ::std::vec![#(#declared),*],
+                        dropped: ::core::iter::FromIterator::from_iter(
+                            ::std::vec::Vec::<(::std::string::String, ::std::string::String)>::from([#(#dropped),*])
+                        ),
+                    }
                 }
             }
         }

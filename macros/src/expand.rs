@@ -199,17 +199,19 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
         impl #path::Table for #ident {
             const FOLDER: u64 = #folder;
 
-            fn declared() -> #core::DeclaredTable {
-                #core::DeclaredTable {
-                    name: ::std::string::String::from(#name),
-                    renamed_from: #renamed_from,
-                    comment: #comment,
-                    columns: ::std::vec![#(#columns),*],
-                    constraints: ::std::vec![#(#constraints),*],
-                    indexes: ::std::vec![#(#indexes),*],
-                    dropped: ::std::vec![#(#dropped),*],
-                    replica_identity: #replica_identity,
-                    partition_by: #partition_by,
+            #path::__private::planned! {
+                fn declared() -> #core::DeclaredTable {
+                    #core::DeclaredTable {
+                        name: ::std::string::String::from(#name),
+                        renamed_from: #renamed_from,
+                        comment: #comment,
+                        columns: ::std::vec![#(#columns),*],
+                        constraints: ::std::vec![#(#constraints),*],
+                        indexes: ::std::vec![#(#indexes),*],
+                        dropped: ::std::vec![#(#dropped),*],
+                        replica_identity: #replica_identity,
+                        partition_by: #partition_by,
+                    }
                 }
             }
         }

@@ -3,10 +3,7 @@
 use std::fmt;
 use tokio_postgres::error::SqlState;
 
-use crate::certificate;
-use crate::connect::{Target, is_tls};
 use crate::text::printable;
-use crate::tls::Mode;
 
 /// What went wrong while talking to a server or carrying a plan out.
 #[derive(Debug)]
@@ -45,38 +42,6 @@ impl Error {
         self
     }
 
-    /// The same error with a hint, where it has none of the server's.
-    #[must_use]
-    pub(crate) fn or_hint(mut self, hint: &str) -> Self {
-        self.hint.get_or_insert_with(|| hint.to_owned());
-        self
-    }
-
-    /// The same error with a step that comes before those of its hint.
-    #[must_use]
-    pub(crate) fn hint_first(mut self, step: &str) -> Self {
-        self.hint = Some(self.hint.map_or_else(|| step.to_owned(), |hint| format!("{step}; {hint}")));
-        self
-    }
-
-    /// The error of a step that failed, with the way on behind the server's hint.
-    #[must_use]
-    pub(crate) fn with_way_on(mut self, way: &str) -> Self {
-        if self.kind != Kind::Failed || self.source.is_none() {
-            return self;
-        }
-        let hint = self.hint.take();
-        self.hint = Some(match hint {
-            // the server's word for dependents is to drop them all, unseen
-            _ if self.code() == Some(&SqlState::DEPENDENT_OBJECTS_STILL_EXIST) => {
-                format!("change or drop what depends on it and {way}")
-            }
-            Some(hint) => format!("{}; then {way}", hint.trim_end_matches('.')),
-            None => format!("nothing of this step was done: correct the cause and {way}"),
-        });
-        self
-    }
-
     /// A server's or driver's error in the course of `doing` something.
     pub(crate) fn during(doing: impl fmt::Display, source: tokio_postgres::Error) -> Self {
         let mut message = format!("{doing}: {}", describe(&source));
@@ -87,43 +52,11 @@ impl Error {
         Error { message, hint, kind: Kind::Failed, source: Some(source) }
     }
 
-    /// The error of a check that changes nothing: what the server says of the SQL or the rows is a refusal.
+    /// The same error, with the server's or driver's own behind it.
     #[must_use]
-    pub(crate) fn of_check(mut self) -> Self {
-        // data exceptions, integrity, syntax and access rules, exceptions raised by functions
-        if self.code().is_some_and(|code| ["22", "23", "42", "P0"].iter().any(|class| code.code().starts_with(class))) {
-            self.kind = Kind::Refused;
-        }
+    pub(crate) fn caused_by(mut self, source: tokio_postgres::Error) -> Self {
+        self.source = Some(source);
         self
-    }
-
-    /// The server could not be reached, or refused the login.
-    pub(crate) fn connecting(target: &Target, source: tokio_postgres::Error) -> Self {
-        let mode = target.tls().mode();
-        let (what, hint) = match source.code().map(SqlState::code).unwrap_or_default() {
-            "28000" if mode == Mode::Disable => (
-                describe(&source),
-                "check the user of --url or DATABASE_URL, and the server's pg_hba.conf: if it admits only TLS, use sslmode=require or more",
-            ),
-            "28P01" | "28000" => {
-                (describe(&source), "check the user and password of --url or DATABASE_URL, and the server's pg_hba.conf")
-            }
-            "3D000" => (describe(&source), "create the database first, or correct its name in --url or DATABASE_URL"),
-            "53300" => (describe(&source), "the server has no connection to spare: close some, or raise max_connections"),
-            _ => certificate::refusal(&source).unwrap_or_else(|| match describe(&source) {
-                what if what.contains("does not support TLS") => (
-                    format!("the server offers no TLS, which `sslmode={mode}` demands"),
-                    "turn `ssl` on in the server's postgresql.conf; or, if nobody can listen on the way, use sslmode=prefer",
-                ),
-                what if is_tls(&source) => (what, "see the server's log for its side of it"),
-                what if what.contains("password missing") => {
-                    ("the server asks for a password".to_owned(), "give it in --url or DATABASE_URL, after the user and a colon")
-                }
-                what => (what, "check host and port of --url or DATABASE_URL, and that the server runs"),
-            }),
-        };
-        let message = format!("cannot connect to {}: {what}", target.place());
-        Error { message, hint: Some(hint.to_owned()), kind: Kind::Connection, source: Some(source) }
     }
 
     /// Nothing was changed: a precondition does not hold.
@@ -168,6 +101,52 @@ impl Error {
     }
 }
 
+/// What becomes of an error in the course of a run.
+#[cfg(feature = "migrator")]
+impl Error {
+    /// The same error with a hint, where it has none of the server's.
+    #[must_use]
+    pub(crate) fn or_hint(mut self, hint: &str) -> Self {
+        self.hint.get_or_insert_with(|| hint.to_owned());
+        self
+    }
+
+    /// The same error with a step that comes before those of its hint.
+    #[must_use]
+    pub(crate) fn hint_first(mut self, step: &str) -> Self {
+        self.hint = Some(self.hint.map_or_else(|| step.to_owned(), |hint| format!("{step}; {hint}")));
+        self
+    }
+
+    /// The error of a step that failed, with the way on behind the server's hint.
+    #[must_use]
+    pub(crate) fn with_way_on(mut self, way: &str) -> Self {
+        if self.kind != Kind::Failed || self.source.is_none() {
+            return self;
+        }
+        let hint = self.hint.take();
+        self.hint = Some(match hint {
+            // the server's word for dependents is to drop them all, unseen
+            _ if self.code() == Some(&SqlState::DEPENDENT_OBJECTS_STILL_EXIST) => {
+                format!("change or drop what depends on it and {way}")
+            }
+            Some(hint) => format!("{}; then {way}", hint.trim_end_matches('.')),
+            None => format!("nothing of this step was done: correct the cause and {way}"),
+        });
+        self
+    }
+
+    /// The error of a check that changes nothing: what the server says of the SQL or the rows is a refusal.
+    #[must_use]
+    pub(crate) fn of_check(mut self) -> Self {
+        // data exceptions, integrity, syntax and access rules, exceptions raised by functions
+        if self.code().is_some_and(|code| ["22", "23", "42", "P0"].iter().any(|class| code.code().starts_with(class))) {
+            self.kind = Kind::Refused;
+        }
+        self
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.message)?;
@@ -184,6 +163,7 @@ impl std::error::Error for Error {
     }
 }
 
+#[cfg(feature = "migrator")]
 impl From<diptych_core::Error> for Error {
     fn from(error: diptych_core::Error) -> Self {
         Error {
@@ -202,7 +182,7 @@ impl From<tokio_postgres::Error> for Error {
 }
 
 /// The server's message, or the driver's with its cause; never a password.
-fn describe(error: &tokio_postgres::Error) -> String {
+pub(crate) fn describe(error: &tokio_postgres::Error) -> String {
     use std::error::Error as _;
     match (error.as_db_error(), error.source()) {
         (Some(server), _) => printable(server.message()),

@@ -3,19 +3,18 @@
 //! A lease is a row that expires unless it is renewed. Renewing is one statement on a connection of its own, so that it works
 //! behind a transaction pooler and however long the app's transactions are. A process has one per version, not one per client.
 
-use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, GenericClient, SimpleQueryMessage};
+use tokio_postgres::{Client, SimpleQueryMessage};
 
-use crate::connect::{Target, open};
 use crate::error::Result;
+use crate::target::{Target, open};
 use crate::text::printable;
-use diptych_core::sql;
+use postgres_protocol::escape::escape_literal;
 
 /// How often a lease is renewed.
 pub const RENEWED_EVERY: Duration = Duration::from_secs(5);
@@ -23,7 +22,8 @@ pub const RENEWED_EVERY: Duration = Duration::from_secs(5);
 pub const EXPIRES_AFTER: Duration = Duration::from_secs(20);
 
 /// A running process on a version, as `status` shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "migrator", derive(serde::Serialize))]
 pub struct Lease {
     /// The version.
     pub version: String,
@@ -121,7 +121,7 @@ impl Drop for Kept {
 
 /// The name of this host.
 pub(crate) fn host() -> String {
-    gethostname::gethostname().to_string_lossy().into_owned()
+    whoami::hostname().unwrap_or_else(|_| "localhost".to_owned())
 }
 
 /// What a lease says, and how its connection is made.
@@ -151,7 +151,7 @@ impl Sign {
         let application = target.config().get_application_name().map(str::to_owned).or(program).unwrap_or_default();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let id = format!("{host}/{process}/{now:x}/{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let words = [&id, base, version, &application, &host].map(|word| sql::literal(word).as_str().to_owned()).join(", ");
+        let words = [id.as_str(), base, version, application.as_str(), host.as_str()].map(escape_literal).join(", ");
         let call = format!("{}; SELECT diptych.lease({words}, {process}, {})", begin(), EXPIRES_AFTER.as_secs());
         Sign { target: target.clone().renamed(&format!("{application} lease")), id, call }
     }
@@ -184,7 +184,7 @@ impl Sign {
 
     /// Says farewell, over a new session where the one there was is lost.
     async fn end(&self, session: Option<Client>) {
-        let farewell = format!("{}; SELECT diptych.lease_end({}); COMMIT", begin(), sql::literal(&self.id).as_str());
+        let farewell = format!("{}; SELECT diptych.lease_end({}); COMMIT", begin(), escape_literal(&self.id));
         if let Some(client) = session
             && client.simple_query(&farewell).await.is_ok()
         {
@@ -260,38 +260,4 @@ pub(crate) async fn take(client: &Client, target: &Target, base: &str, version: 
     let sign = Sign::new(target, base, version);
     held(sign.renew(client).await)?;
     Ok(sign.kept())
-}
-
-/// Who uses which version of a base schema now.
-pub(crate) async fn list(client: &impl GenericClient, base: &str) -> Result<Vec<Lease>> {
-    let there: bool = client.query_one("SELECT pg_catalog.to_regclass('diptych.leases') IS NOT NULL", &[]).await?.get(0);
-    if !there {
-        return Ok(Vec::new());
-    }
-    let rows = client
-        .query(
-            "SELECT version, application, host, process, role, extract(epoch FROM pg_catalog.clock_timestamp() - since)::pg_catalog.int8, \
-             extract(epoch FROM pg_catalog.clock_timestamp() - seen)::pg_catalog.int8 FROM diptych.leases \
-             WHERE base = $1 AND expires > pg_catalog.clock_timestamp() ORDER BY version, host, process, id",
-            &[&base],
-        )
-        .await?;
-    let lease = |row: &tokio_postgres::Row| Lease {
-        version: row.get(0),
-        application: row.get(1),
-        host: row.get(2),
-        process: row.get(3),
-        role: row.get(4),
-        since: row.get(5),
-        seen: row.get(6),
-    };
-    Ok(rows.iter().map(lease).collect())
-}
-
-/// Removes what has expired.
-pub(crate) async fn forget_expired(client: &impl GenericClient) -> Result<()> {
-    // without a wait for whoever is at one of them
-    let gone = "SELECT id FROM diptych.leases WHERE expires < pg_catalog.clock_timestamp() FOR UPDATE SKIP LOCKED";
-    client.execute(&format!("DELETE FROM diptych.leases WHERE id IN ({gone})"), &[]).await?;
-    Ok(())
 }

@@ -3,51 +3,84 @@
 //! `#[derive(Schema)]` and `database!` describe the schema, `Shop::connect(url)` puts an app on the version that it was built
 //! for, and [`Migrator`] carries plans out: start, complete, rollback.
 
-mod backfill;
-mod certificate;
+#[cfg(feature = "migrator")]
+mod catalog;
 pub mod connect;
 pub mod database;
 mod error;
-mod executor;
-mod facts;
-mod folder;
-mod functions;
-pub mod introspect;
+#[cfg(feature = "migrator")]
+mod execute;
 pub mod lease;
-mod made;
+#[cfg(feature = "migrator")]
 pub mod migrator;
-mod observer;
-mod pace;
-mod partitions;
+#[cfg(feature = "migrator")]
 mod session;
-pub mod state;
-mod status;
+#[cfg(feature = "migrator")]
+mod state;
+mod target;
 mod text;
-pub mod tls;
-pub mod types;
-mod walk;
+mod types;
 
-pub use connect::Target;
 pub use database::{Database, EnumType, Table};
-pub use diptych_core as core;
+#[cfg(feature = "migrator")]
+pub use diptych_core::{Expression, Migration, Operation, plan};
 pub use diptych_macros::{Schema, SchemaEnum, database};
 pub use error::{Error, Result};
-pub use executor::{Progress, Quiet};
-pub use folder::{Files, Missing, Problem};
+#[cfg(feature = "migrator")]
+pub use execute::progress::{Progress, Quiet};
 pub use lease::{Lease, LeaseGuard};
-pub use migrator::{Guard, Migrator, Options, Outcome, PublishedState};
-pub use observer::Blocker;
-pub use status::{PendingVersion, Run, Status};
+#[cfg(feature = "migrator")]
+pub use migrator::{
+    Guard, Migrator, Options, Outcome, PublishedState,
+    status::{PendingVersion, Run, Status},
+};
+#[cfg(feature = "migrator")]
+pub use session::observer::Blocker;
+#[cfg(feature = "migrator")]
+pub use state::folder::{Files, Missing, Problem};
+pub use target::{Target, tls};
 pub use tokio_postgres;
+#[cfg(feature = "tls")]
 pub use tokio_postgres_rustls;
 pub use types::{Element, SqlType};
 
+/// Not for users: what the command line and the tests share with this crate.
 #[doc(hidden)]
-pub use text::{PROCESSES, few};
+#[cfg(feature = "migrator")]
+pub mod internal {
+    pub use crate::catalog::introspect;
+    pub use crate::state::State;
+    pub use crate::text::{PROCESSES, few};
 
+    /// The `search_path` of a version by the name of its schema.
+    pub fn search_path(base: &str, views: &str) -> String {
+        crate::database::search_path(views, &diptych_core::names::guard_schema(base), base)
+    }
+}
+
+/// Not for users: what the macros expand to.
 #[doc(hidden)]
 pub mod __private {
+    #[doc(inline)]
+    pub use crate::__planned as planned;
     pub use crate::database::*;
     pub use crate::types::*;
+    #[cfg(feature = "migrator")]
     pub use diptych_core as core;
+}
+
+/// Items that are there with the feature `migrator`: the macros do not know the features of this crate.
+#[doc(hidden)]
+#[cfg(feature = "migrator")]
+#[macro_export]
+macro_rules! __planned {
+    ($($items:tt)*) => { $($items)* };
+}
+
+/// The same without it.
+#[doc(hidden)]
+#[cfg(not(feature = "migrator"))]
+#[macro_export]
+macro_rules! __planned {
+    ($($items:tt)*) => {};
 }

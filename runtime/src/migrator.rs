@@ -1,20 +1,23 @@
 //! Start, complete, rollback and status over a database.
 
+pub(crate) mod status;
+
 use std::time::{Duration, Instant};
 use tokio_postgres::Client;
 
-use crate::connect::Target;
+use crate::catalog::functions;
 use crate::error::{Error, Kind, Result};
-use crate::executor::{Executor, Limits, Progress, Quiet, jittered, patience};
-use crate::folder::{self, Files, Missing};
-use crate::functions;
+use crate::execute::executor::{Executor, Limits, jittered, patience};
+use crate::execute::progress::{Progress, Quiet};
 use crate::lease;
-use crate::made;
-use crate::observer::Observer;
+use crate::migrator::status::Status;
+use crate::session::observer::Observer;
 use crate::session::{self, Server};
+use crate::state::folder::{self, Files, Missing};
+use crate::state::made;
 use crate::state::{self, Holders, Plans, Recorded, State};
 pub use crate::state::{PublishedState, VersionState};
-use crate::status::{self, Status};
+use crate::target::Target;
 use crate::text::{PROCESSES, few};
 use diptych_core::Migration;
 use diptych_core::layout::chain::Chain;
@@ -305,7 +308,7 @@ impl Migrator {
         let plan = self.stored(pending, Command::Complete).await?;
         let older = state.parent(pending);
         if pending.state == VersionState::Started {
-            let damage = made::damage(&self.client, &base, pending, older).await?;
+            let damage = made::damage(&self.client, &base, &pending.version, older).await?;
             if !damage.is_empty() {
                 return Err(made::refusal(&name, &damage));
             }
@@ -338,12 +341,12 @@ impl Migrator {
             return Ok(Outcome::Nothing("no version is started".to_owned()));
         };
         let (base, older) = (self.options.base.clone(), state.parent(pending));
-        let damage = made::damage(&self.client, &base, pending, older).await?;
+        let damage = made::damage(&self.client, &base, &pending.version, older).await?;
         if damage.is_empty() {
             return Ok(Outcome::Nothing("everything is as the start made it".to_owned()));
         }
         made::put_back(&mut self.client, &damage).await?;
-        let rest = made::damage(&self.client, &base, pending, older).await?;
+        let rest = made::damage(&self.client, &base, &pending.version, older).await?;
         if rest.is_empty() {
             return Ok(Outcome::Done(damage.into_iter().map(|item| item.what).collect()));
         }
@@ -365,7 +368,7 @@ impl Migrator {
         let reached = state::reached(&self.client, &self.options.base, pending).await?;
         let plan = self.stored(pending, Command::Rollback).await?.after(reached);
         if pending.state == VersionState::Started {
-            let damage = made::damage(&self.client, &base, pending, state.parent(pending)).await?;
+            let damage = made::damage(&self.client, &base, &pending.version, state.parent(pending)).await?;
             if !damage.is_empty() {
                 progress.warning(&made::refusal(&name, &damage));
                 // the plan undoes what the start made, and finds it

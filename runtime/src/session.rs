@@ -1,9 +1,11 @@
 //! The tool's own sessions: their settings, and what the server has to be asked once.
 
+pub(crate) mod observer;
+
 use tokio_postgres::Client;
 
-use crate::connect::{Target, open};
 use crate::error::Result;
+use crate::target::{Target, open};
 use diptych_core::settings;
 use diptych_core::statements::path::Path;
 

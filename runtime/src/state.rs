@@ -1,5 +1,9 @@
 //! The engine's state in schema `diptych`: versions, plans, the journal of steps, the run lock.
 
+pub(crate) mod folder;
+pub(crate) mod leases;
+pub(crate) mod made;
+
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,12 +12,11 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Json;
 use tokio_postgres::{Client, GenericClient};
 
+use crate::catalog::facts;
+use crate::catalog::introspect;
 use crate::error::{Error, Kind, Result};
-use crate::facts;
-use crate::introspect;
-use crate::lease::{self, Lease, host};
-use crate::made;
-use crate::observer::Blocker;
+use crate::lease::{Lease, host};
+use crate::session::observer::Blocker;
 use crate::text::{PROCESSES, few, printable};
 use diptych_core::layout::chain::{Chain, Version};
 use diptych_core::migration::adopt::adopt;
@@ -459,13 +462,13 @@ pub(crate) async fn begin(
             }
             outcome => outcome?,
         };
-        let mut holders = lease::list(&transaction, base).await?;
+        let mut holders = leases::list(&transaction, base).await?;
         holders.retain(|lease| lease.version == unused);
         if !holders.is_empty() {
             return Ok(Holders::Leases(holders));
         }
     }
-    lease::forget_expired(&transaction).await?;
+    leases::forget_expired(&transaction).await?;
     set_state(&transaction, base, &pending.version.name, state).await?;
     transaction.commit().await?;
     Ok(Holders::None)
@@ -552,7 +555,7 @@ pub(crate) async fn foreign_objects(client: &Client, base: &str) -> Result<Vec<S
 /// Marks the end of a start, with what is there now.
 pub(crate) async fn end_start(client: &mut Client, base: &str, pending: &Recorded, older: Option<&Version>) -> Result<()> {
     let transaction = client.transaction().await?;
-    made::enter(&transaction, base, pending, older).await?;
+    made::enter(&transaction, base, &pending.version, older).await?;
     set_state(&transaction, base, &pending.version.name, VersionState::Started).await?;
     transaction.commit().await?;
     Ok(())

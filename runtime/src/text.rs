@@ -12,9 +12,11 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(plain).collect()
 }
 
+#[cfg(feature = "migrator")]
 /// How many processes or sessions are told by name.
 pub const PROCESSES: usize = 10;
 
+#[cfg(feature = "migrator")]
 /// The first of a list, and how many more there are.
 pub fn few(items: &[String], most: usize, separator: &str) -> String {
     let first = items[..items.len().min(most)].join(separator);
@@ -26,8 +28,11 @@ pub fn few(items: &[String], most: usize, separator: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{few, printable};
+    #[cfg(feature = "migrator")]
+    use super::few;
+    use super::printable;
 
+    #[cfg(feature = "migrator")]
     #[test]
     fn a_long_list_is_a_few_and_a_count() {
         let list = ["a", "b", "c"].map(str::to_owned);

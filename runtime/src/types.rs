@@ -57,6 +57,10 @@ types! {
     String => "text",
     Vec<u8> => "bytea",
     std::time::SystemTime => "timestamp with time zone",
+}
+
+#[cfg(feature = "migrator")]
+types! {
     serde_json::Value => "jsonb",
 }
 

@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use diptych::core::layout::chain::view_schema;
-use diptych::core::{Migration, Schema, migration::diff, sql};
+use diptych::internal::{introspect, search_path};
 use diptych::migrator::Outcome;
-use diptych::{Blocker, Migrator, Options, Progress, Quiet, introspect};
+use diptych::{Blocker, Migrator, Options, Progress, Quiet};
+use diptych_core::names::view_schema;
+use diptych_core::{Migration, Schema, migration::diff, sql};
 use diptych_xtask::server::{self, Server};
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
@@ -177,7 +178,7 @@ impl Database {
     /// A session of an app that was built for a version.
     pub async fn on(&self, version: &str) -> Client {
         let mut config = self.config();
-        diptych::connect::put_on(&mut config, &self.base, &view_schema(&self.base, version));
+        diptych::connect::put_on(&mut config, &search_path(&self.base, &view_schema(&self.base, version)));
         config.application_name("app");
         client(&config).await
     }
@@ -386,12 +387,14 @@ macro_rules! release {
         impl diptych::Database for $name {
             const BASE: &'static str = "public";
             const VERSION: Option<&'static str> = Some($version);
+            const SCHEMA: Option<&'static str> = Some(concat!("public_", $version));
+            const GUARD: &'static str = "public_diptych_guard";
             const MIGRATIONS: &'static [(&'static str, &'static str)] = &[];
             const SNAPSHOT: &'static str = "";
             const FOLDER: &'static str = "";
 
-            fn declared() -> diptych::core::DeclaredSchema {
-                diptych::core::DeclaredSchema::default()
+            fn declared() -> diptych_core::DeclaredSchema {
+                diptych_core::DeclaredSchema::default()
             }
         }
     };

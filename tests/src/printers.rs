@@ -1,15 +1,15 @@
 //! A conversion is printed twice: as the program of the triggers and as the query of the backfill. Both are to mean the same.
 
-use diptych::core::layout::chain::Chain;
-use diptych::core::layout::tables::{self, Physical};
-use diptych::core::model::facts::Volatility;
-use diptych::core::model::lexer;
-use diptych::core::sql::{Sql, ident, qualified};
-use diptych::core::statements::enums::Moment;
-use diptych::core::statements::guard;
-use diptych::core::statements::sync::{self, Direction};
-use diptych::core::transition::lineage::Link;
-use diptych::state::State;
+use diptych::internal::State;
+use diptych_core::layout::chain::Chain;
+use diptych_core::layout::tables::{self, Physical};
+use diptych_core::model::facts::Volatility;
+use diptych_core::model::lexer;
+use diptych_core::names;
+use diptych_core::sql::{Sql, ident, qualified};
+use diptych_core::statements::enums::Moment;
+use diptych_core::statements::sync::{self, Direction};
+use diptych_core::transition::lineage::Link;
 use tokio_postgres::Client;
 
 use crate::{Database, major};
@@ -117,8 +117,9 @@ impl Statements {
         let logical = list(&mut written().map(|column| ident(&column.name)));
         let physical = list(&mut written().map(|column| ident(names.get(&column.name).unwrap_or(&column.name))));
         let targets = list(&mut targets.iter().map(|name| ident(name)));
-        let path =
-            [version.views.as_str(), &guard::schema(&chain.base), &chain.base].map(|name| ident(name).to_string()).join(", ");
+        let path = [version.views.as_str(), &names::guard_schema(&chain.base), &chain.base]
+            .map(|name| ident(name).to_string())
+            .join(", ");
         let building = ident(&chain.newer.scratch()).to_string();
         let query = query.to_string().replace(&building, ident(&chain.newer.views).as_str());
         let write_anew = format!(

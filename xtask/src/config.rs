@@ -42,8 +42,8 @@ impl From<diptych::Error> for Failure {
     }
 }
 
-impl From<diptych::core::Error> for Failure {
-    fn from(error: diptych::core::Error) -> Self {
+impl From<diptych_core::Error> for Failure {
+    fn from(error: diptych_core::Error) -> Self {
         Failure { message: error.message().to_owned(), hint: error.hint_text().map(str::to_owned) }
     }
 }

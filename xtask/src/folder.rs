@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use diptych::Files;
-use diptych::core::{Migration, Snapshot, yaml};
+use diptych_core::{Migration, Snapshot, yaml};
 
 use crate::config::Failure;
 

@@ -18,8 +18,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use diptych::core::{DeclaredSchema, Snapshot};
 use diptych::{Database, Guard, Missing, PublishedState};
+use diptych_core::{DeclaredSchema, Snapshot};
 
 use config::{Context, Failure};
 

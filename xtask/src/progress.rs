@@ -3,8 +3,9 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use diptych::core::plan::Step;
-use diptych::{Blocker, Lease, PROCESSES, Progress, few};
+use diptych::internal::{PROCESSES, few};
+use diptych::{Blocker, Lease, Progress};
+use diptych_core::plan::Step;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::out;

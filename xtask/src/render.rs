@@ -1,8 +1,9 @@
 //! Plans, outcomes and status as text for people.
 
-use diptych::core::plan::{Action, Command, Plan, Verdict};
+use diptych::internal::PROCESSES;
 use diptych::migrator::VersionState;
-use diptych::{Outcome, PROCESSES, PendingVersion, Problem, Status};
+use diptych::{Outcome, PendingVersion, Problem, Status};
+use diptych_core::plan::{Action, Command, Plan, Verdict};
 
 /// A plan: which way each change goes and why, then every step with its phase, locks, hazards and SQL.
 pub(crate) fn plan(plan: &Plan) -> String {

@@ -1,8 +1,9 @@
 //! Databases of a private server, on which migrations are tried.
 
-use diptych::core::{Migration, Schema, Version, migration::diff};
-use diptych::state::State;
-use diptych::{Migrator, Quiet, introspect};
+use diptych::internal::State;
+use diptych::internal::introspect;
+use diptych::{Migrator, Quiet};
+use diptych_core::{Migration, Schema, Version, migration::diff};
 use tokio_postgres::{Client, Config, NoTls};
 
 use crate::config::{Context, Failure};
@@ -33,7 +34,7 @@ impl<'a> Scratch<'a> {
             .await
             .map_err(refused)?;
         let database = Database { context: self.context, config: self.server.config(name) };
-        let base = diptych::core::sql::ident(&self.context.base);
+        let base = diptych_core::sql::ident(&self.context.base);
         connect(&database.config).await?.batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS {base}")).await.map_err(refused)?;
         Ok(database)
     }

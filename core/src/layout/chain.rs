@@ -25,18 +25,18 @@ impl Version {
     pub fn new(base: &str, migration: &Migration, stage: &Stage) -> Self {
         let suffix = migration.version_schema.as_deref().unwrap_or(&migration.name);
         let relations = stage.to.tables.keys().cloned().collect();
-        Version { name: migration.name.clone(), views: view_schema(base, suffix), schema: stage.to.clone().settled(), relations }
+        Version {
+            name: migration.name.clone(),
+            views: names::view_schema(base, suffix),
+            schema: stage.to.clone().settled(),
+            relations,
+        }
     }
 
     /// The scratch name under which the schema of its views is built.
     pub fn scratch(&self) -> String {
         names::generated("building", &[&self.views])
     }
-}
-
-/// The name of the schema of a version's views: `<base>_<version>`, shortened where it has to be.
-pub fn view_schema(base: &str, version: &str) -> String {
-    names::shortened(&format!("{base}_{version}"))
 }
 
 /// Two neighbours on the chain and the mapping between them: what start, complete and rollback are planned from.

@@ -30,7 +30,6 @@ pub mod rename_constraint;
 pub mod rename_index;
 pub mod rename_table;
 pub mod set_replica_identity;
-pub mod table_constraint;
 
 pub use operate::Operate;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::error::{Error, Result};
-use crate::model::schema::{Constraint, References, Schema, Table};
+use crate::model::schema::{Constraint, Index, References, Schema, Table};
 use crate::names;
 
 /// A referential action in upper case; `NO ACTION` is the absence of one.
@@ -56,7 +56,7 @@ pub fn add_constraint(table_name: &str, table: &mut Table, name: &str, constrain
 }
 
 /// The error that lists the constraints there are.
-pub(crate) fn no_such_constraint(name: &str, table: &Table, constraint: &str) -> Error {
+pub fn no_such_constraint(name: &str, table: &Table, constraint: &str) -> Error {
     let there = table.constraints.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     Error::new(format!("table `{name}` has no constraint `{constraint}`")).hint(if there.is_empty() {
         "it has none at all".to_owned()
@@ -102,6 +102,31 @@ pub(crate) fn one_of<'a>(place: &str, given: &str, words: &[&'a str]) -> Result<
         .ok_or_else(|| Error::new(format!("{place} cannot be `{given}`")).hint(format!("write one of {}", words.join(", "))))
 }
 
+/// What can be said of an index without its table: the words of its keys.
+pub fn check_index(name: &str, index: &Index) -> Result<()> {
+    for key in &index.columns {
+        let what =
+            key.expression.as_ref().map_or_else(|| format!("column `{}`", key.column), |text| format!("expression `{text}`"));
+        let place = |word: &str| format!("{word} of {what} in index `{name}`");
+        let is_one = if key.expression.is_some() { key.column.is_empty() } else { !key.column.is_empty() };
+        if !is_one || key.expression.as_deref().is_some_and(|text| text.trim().is_empty()) {
+            return Err(Error::new(format!("a key of index `{name}` is not one column or one expression"))
+                .hint("give each key either a `column` or an `expression`"));
+        }
+        if let Some(sort) = &key.sort {
+            one_of(&place("sort"), sort, &["ASC", "DESC"])?;
+        }
+        if let Some(nulls) = &key.nulls {
+            one_of(&place("nulls"), nulls, &["FIRST", "LAST"])?;
+        }
+    }
+    if index.nulls_not_distinct && !index.unique {
+        return Err(Error::new(format!("index `{name}` is not unique, so that NULLs are of no consequence"))
+            .hint("make it `unique`, or remove `nulls_not_distinct`"));
+    }
+    Ok(())
+}
+
 /// Refuses names that PostgreSQL would cut off, that it cannot store or that are empty.
 pub fn check_name(kind: &str, name: &str, table: Option<&str>) -> Result<()> {
     let place = table.map_or_else(String::new, |table| format!(" of table `{table}`"));
@@ -122,7 +147,7 @@ pub fn check_name(kind: &str, name: &str, table: Option<&str>) -> Result<()> {
 }
 
 /// The table that has an index; one of a constraint is the matter of another operation.
-pub(crate) fn table_of_index(schema: &Schema, index: &str, of_constraints: &str) -> Result<String> {
+pub fn table_of_index(schema: &Schema, index: &str, of_constraints: &str) -> Result<String> {
     if let Some((table, _)) = schema.tables.iter().find(|(_, table)| table.indexes.contains_key(index)) {
         return Ok(table.clone());
     }
@@ -135,7 +160,7 @@ pub(crate) fn table_of_index(schema: &Schema, index: &str, of_constraints: &str)
 }
 
 /// Labels are names, and each is there once.
-pub(crate) fn check_labels(name: &str, labels: &[String]) -> Result<()> {
+pub fn check_labels(name: &str, labels: &[String]) -> Result<()> {
     let mut seen = BTreeSet::new();
     for label in labels {
         if label.len() > names::LONGEST || label.contains('\0') {

@@ -696,6 +696,18 @@ impl Constraint {
 }
 
 impl Index {
+    /// The same index with every default left out, and words of one letter case.
+    #[must_use]
+    pub fn normal(mut self) -> Self {
+        let upper = |text: Option<String>, default: &str| text.map(|text| text.to_uppercase()).filter(|text| text != default);
+        for key in &mut self.columns {
+            key.sort = upper(key.sort.take(), "ASC");
+            key.nulls = upper(key.nulls.take(), if key.sort.is_some() { "FIRST" } else { "LAST" });
+        }
+        self.method = self.method.map(|method| method.to_lowercase()).filter(|method| method != "btree");
+        self
+    }
+
     /// The columns that the index is on, or that its texts read.
     pub fn columns(&self, table: &Table) -> Vec<String> {
         let keys = self.columns.iter().filter(|key| key.expression.is_none()).map(|key| key.column.clone());

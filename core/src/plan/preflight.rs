@@ -9,7 +9,7 @@ use crate::sql::{Sql, ident, join, literal};
 use crate::statements::enums;
 use crate::statements::path::Path;
 use crate::transition::stage::Moment;
-use crate::{sql, statements::ddl, statements::guard};
+use crate::{names, sql, statements::ddl};
 
 /// The checks of a start, in the order in which they cost: names first, rows last.
 pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
@@ -39,7 +39,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
             Verdict::Refuse,
         );
     }
-    let guard = chain.older.is_none().then(|| guard::schema(base));
+    let guard = chain.older.is_none().then(|| names::guard_schema(base));
     let schemas = [Some(chain.newer.views.clone()), Some(chain.newer.scratch()), guard].into_iter().flatten();
     let schemas = join(schemas.map(|name| literal(&name)), ", ");
     steps.check(

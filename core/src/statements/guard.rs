@@ -11,14 +11,9 @@ use crate::names;
 use crate::sql;
 use crate::sql::{Sql, join, literal};
 
-/// The name of a base schema's guard.
-pub fn schema(base: &str) -> String {
-    names::shortened(&format!("{base}_diptych_guard"))
-}
-
 /// The guard of a base schema that has no version yet.
 pub fn create(chain: &Chain) -> Sql {
-    sql!("SELECT diptych.create_guard({})", literal(&schema(&chain.base)))
+    sql!("SELECT diptych.create_guard({})", literal(&names::guard_schema(&chain.base)))
 }
 
 /// In the place of these tables, under either version's names and with the columns of both.
@@ -28,7 +23,7 @@ pub fn put(chain: &Chain, tables: &[&Physical<'_>]) -> Sql {
     let sources = chain.older.iter().map(|older| literal(&older.views)).chain([literal(&scratch)]);
     sql!(
         "SELECT diptych.guard({}, ARRAY[{}], ARRAY[{}]::pg_catalog.text[])",
-        literal(&schema(&chain.base)),
+        literal(&names::guard_schema(&chain.base)),
         join(sources, ", "),
         list(names)
     )
@@ -36,18 +31,23 @@ pub fn put(chain: &Chain, tables: &[&Physical<'_>]) -> Sql {
 
 /// In the place of a table that is being created, before its version is published.
 pub fn put_new(chain: &Chain, name: &str) -> Sql {
-    sql!("SELECT diptych.guard({}, ARRAY[{}], ARRAY[{}])", literal(&schema(&chain.base)), literal(&chain.base), literal(name))
+    sql!(
+        "SELECT diptych.guard({}, ARRAY[{}], ARRAY[{}])",
+        literal(&names::guard_schema(&chain.base)),
+        literal(&chain.base),
+        literal(name)
+    )
 }
 
 /// No more in the place of names that one version alone had.
 pub fn lift(chain: &Chain, gone: &[&String]) -> Sql {
     let names = list(gone.iter().map(|name| name.as_str()));
-    sql!("SELECT diptych.unguard({}, ARRAY[{}]::pg_catalog.text[])", literal(&schema(&chain.base)), names)
+    sql!("SELECT diptych.unguard({}, ARRAY[{}]::pg_catalog.text[])", literal(&names::guard_schema(&chain.base)), names)
 }
 
 /// The guard goes with the first version.
 pub fn remove(chain: &Chain) -> Sql {
-    sql!("SELECT diptych.remove_guard({})", literal(&schema(&chain.base)))
+    sql!("SELECT diptych.remove_guard({})", literal(&names::guard_schema(&chain.base)))
 }
 
 fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> Sql {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use diptych::core::plan::{Phase, Step};
+use diptych::plan::{Phase, Step};
 use diptych::tokio_postgres::Client;
 use diptych::{Database, Guard, Migrator, Options, Progress};
 use diptych_xtask::server::{self, Server};

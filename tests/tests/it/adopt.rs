@@ -1,6 +1,7 @@
 //! What the database has becomes the model: after statements of the user's own, and for every operation's tables.
 
-use diptych::{Quiet, introspect};
+use diptych::Quiet;
+use diptych::internal::introspect;
 use diptych_tests::{Database, ask, difference, migration, must, schema};
 
 use crate::lifecycle::cases;

@@ -13,7 +13,7 @@ const BEFORE: &str = "operations:
   - create_table: {name: users, columns: [{name: id, type: bigint, pk: true}, {name: country, type: varchar(40), nullable: true}, {name: age, type: integer, nullable: true}]}
 ";
 
-fn both(change: &str) -> [diptych::core::Migration; 2] {
+fn both(change: &str) -> [diptych_core::Migration; 2] {
     [migration("0001_before", BEFORE), migration("0002_change", &format!("operations: [{change}]"))]
 }
 

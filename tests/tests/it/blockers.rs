@@ -17,7 +17,7 @@ const USERS: &str = "operations:
 ";
 const UPPER: &str = "operations: [{alter_column: {table: users, column: name, nullable: false, up: \"upper(coalesce(name, ''))\", down: lower(name)}}]";
 
-fn both() -> [diptych::core::Migration; 2] {
+fn both() -> [diptych_core::Migration; 2] {
     [migration("0001_before", USERS), migration("0002_change", UPPER)]
 }
 

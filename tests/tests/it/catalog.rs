@@ -1,7 +1,7 @@
 //! b14 and b16: every name that a migration gives is free, and nothing that stands in the catalog is lost.
 
-use diptych::core::{Migration, names};
 use diptych::{Error, Quiet};
+use diptych_core::{Migration, names};
 use diptych_tests::{Database, ask, difference, migration, must};
 use tokio_postgres::Client;
 
@@ -201,7 +201,7 @@ struct Meanwhile<'a> {
 }
 
 impl diptych::Progress for Meanwhile<'_> {
-    fn step(&mut self, _: usize, _: usize, _: &diptych::core::plan::Step) {
+    fn step(&mut self, _: usize, _: usize, _: &diptych_core::plan::Step) {
         if !std::mem::replace(&mut self.is_done, true) {
             let made =
                 tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(self.admin.simple_query(self.sql)));
@@ -328,7 +328,7 @@ const UNDRESSED: &str = "operations:
 /// The catalog is as that of a database that is made afresh, to which the same was done by hand.
 async fn assert_as_fresh(database: &Database, all: &[Migration], by_hand: &str, case: &str) {
     let fresh = Database::new().await;
-    let operations = diptych::core::migration::diff::create_all(&diptych_tests::schema(all));
+    let operations = diptych_core::migration::diff::create_all(&diptych_tests::schema(all));
     fresh.migrate(&[Migration { name: "fresh".to_owned(), version_schema: None, operations }]).await;
     must(&fresh.client().await, by_hand).await;
     let (wanted, there) = (fresh.catalog().await, database.catalog().await);

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use diptych::core::plan::{Action, Command};
-use diptych::core::{Migration, names};
 use diptych::migrator::VersionState;
 use diptych::{Migrator, Options, Outcome, Progress, Quiet};
+use diptych_core::plan::{Action, Command};
+use diptych_core::{Migration, names};
 use diptych_tests::proxy::{Fault, Proxy};
 use diptych_tests::{Database, ask, difference, migration, schema, seed};
 use tokio::sync::Semaphore;

@@ -1,7 +1,7 @@
 //! Wrong or lost data: nobody reads another version's form, and nothing that an application creates is lost.
 
-use diptych::core::statements::guard;
 use diptych::{Quiet, connect};
+use diptych_core::names;
 use diptych_tests::{Database, ask, client, migration, must, release, server};
 
 const BEFORE: &str = "operations:
@@ -16,7 +16,7 @@ const CHANGE: &str = "operations:
   - create_table: {name: orders, columns: [{name: id, type: bigint, pk: true}]}
 ";
 
-fn both() -> [diptych::core::Migration; 2] {
+fn both() -> [diptych_core::Migration; 2] {
     [migration("0001_before", BEFORE), migration("0002_change", CHANGE)]
 }
 
@@ -94,9 +94,9 @@ async fn b31_nobody_falls_through_to_a_table_whatever_becomes_of_the_version() {
     let role = format!("b31_{}", database.name);
     must(&admin, &format!("CREATE ROLE {role} LOGIN; REVOKE USAGE ON SCHEMA public_0003_third FROM PUBLIC; GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")).await;
     let mut config = database.config();
-    connect::put_on(&mut config, "public", "public_0003_third");
+    connect::put_on(&mut config, &diptych::internal::search_path("public", "public_0003_third"));
     nowhere(&client(config.user(&role)).await, "not permitted").await;
-    assert_eq!(ask(&admin, &format!("SELECT string_agg(relname, ',' ORDER BY relname) FROM pg_class WHERE relkind = 'v' AND relnamespace = '{}'::regnamespace", guard::schema("public"))).await, "items,orders,remarks");
+    assert_eq!(ask(&admin, &format!("SELECT string_agg(relname, ',' ORDER BY relname) FROM pg_class WHERE relkind = 'v' AND relnamespace = '{}'::regnamespace", names::guard_schema("public"))).await, "items,orders,remarks");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,7 +182,7 @@ async fn b36_what_an_application_creates_is_never_lost_and_never_a_block() {
 }
 
 /// A version whose `name` is `title` in the next one, in capitals.
-fn titled() -> [diptych::core::Migration; 2] {
+fn titled() -> [diptych_core::Migration; 2] {
     let before = "operations:
   - create_table: {name: items, columns: [{name: id, type: bigint, pk: true}, {name: name, type: text}, {name: changed, type: integer, default: '0'}]}
 ";
@@ -242,7 +242,7 @@ async fn b10_triggers_that_are_always_enabled_change_nothing_in_the_backfill() {
 }
 
 /// What is said of a start before it begins.
-async fn told(database: &Database, all: &[diptych::core::Migration]) -> String {
+async fn told(database: &Database, all: &[diptych_core::Migration]) -> String {
     struct Ear(String);
     impl diptych::Progress for Ear {
         fn warning(&mut self, warning: &diptych::Error) {
@@ -483,7 +483,7 @@ async fn b17_a_default_of_null_is_none() {
 }
 
 /// Types of which PostgreSQL once printed a comparison that it does not read back.
-fn converted() -> [diptych::core::Migration; 2] {
+fn converted() -> [diptych_core::Migration; 2] {
     let before = "operations:
   - create_enum: {name: mood, labels: [sad, happy]}
   - create_table: {name: items, columns: [{name: id, type: bigint, pk: true}, {name: a, type: numeric}, {name: b, type: jsonb}, {name: c, type: float8}, {name: d, type: mood}, {name: e, type: \"text[]\"}]}

@@ -1,7 +1,7 @@
 //! Structs and files say the same: what the derive makes of a struct is what a migration makes of a file.
 
-use diptych::core::{DeclaredSchema, Migration, Schema, Snapshot, migration::diff};
 use diptych::{Quiet, Table};
+use diptych_core::{DeclaredSchema, Migration, Schema, Snapshot, migration::diff};
 use diptych_tests::{Database, ask, major, migration, must};
 
 #[derive(diptych::Schema)]
@@ -239,7 +239,7 @@ async fn b34_values_alone_change_once() {
     assert_eq!(diff::diff(&recorded, &declared).unwrap(), []);
     let later = DeclaredSchema { tables: vec![Good::declared()], ..DeclaredSchema::default() };
     let renames = diff::diff(&recorded, &later).unwrap();
-    let names: Vec<&str> = renames.iter().map(diptych::core::Operation::name).collect();
+    let names: Vec<&str> = renames.iter().map(diptych_core::Operation::name).collect();
     assert_eq!(names, ["rename_column", "alter_table", "rename_table"]);
     // half of it is an error with a way out
     let mut half = declared.clone();

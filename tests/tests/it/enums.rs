@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use diptych::core::{DeclaredLabel, DeclaredSchema, DroppedColumn, Migration, Schema, Snapshot, migration::diff};
-use diptych::{EnumType, Migrator, Options, Quiet, Table, introspect};
+use diptych::internal::introspect;
+use diptych::{EnumType, Migrator, Options, Quiet, Table};
+use diptych_core::{DeclaredLabel, DeclaredSchema, DroppedColumn, Migration, Schema, Snapshot, migration::diff};
 use diptych_tests::{Database, ask, migration, must, schema};
 
 use crate::lifecycle::enums::MOODS;

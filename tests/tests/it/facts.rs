@@ -1,7 +1,7 @@
 //! One cause for many: what a text reads is a fact, and a conversion means the same wherever it is evaluated.
 
 use diptych::Quiet;
-use diptych::core::model::schema::Constraint;
+use diptych_core::model::schema::Constraint;
 use diptych_tests::{Database, ask, migration, must};
 
 const USERS: &str = r#"operations:
@@ -94,7 +94,7 @@ async fn what_reads_a_column_follows_its_rename_in_its_author_s_words_where_they
     migrator.complete(&mut Quiet).await.unwrap();
     let admin = database.client().await;
     let model = ask(&admin, "SELECT model FROM diptych.versions WHERE name = '0002_change'").await;
-    let model: diptych::core::Schema = serde_json::from_str(&model).unwrap();
+    let model: diptych_core::Schema = serde_json::from_str(&model).unwrap();
     let check = |name: &str| match &model.tables["users"].constraints[name] {
         Constraint::Check { check, .. } => check.as_str().to_owned(),
         other => panic!("{other:?}"),

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use diptych::core::Migration;
-use diptych::core::hazard::Hazard;
-use diptych::core::layout::chain::Chain;
-use diptych::core::model::book::Book;
-use diptych::core::plan::{self, Command, Phase, Step};
 use diptych::{Error, Migrator, Options, Outcome, Progress, Quiet};
+use diptych_core::Migration;
+use diptych_core::hazard::Hazard;
+use diptych_core::layout::chain::Chain;
+use diptych_core::model::book::Book;
+use diptych_core::plan::{self, Command, Phase, Step};
 use diptych_tests::{Database, Told, Work, ask, client, migration, must, server};
 
 use crate::cli::{Folder, GOOD, binary, refused, text};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use diptych::core::hazard::Hazard;
-use diptych::core::plan::{Action, Command};
 use diptych::{Options, Quiet};
+use diptych_core::hazard::Hazard;
+use diptych_core::plan::{Action, Command};
 use diptych_tests::{Database, Told, ask, client, migration, must};
 use tokio_postgres::Client;
 
@@ -23,7 +23,7 @@ const LOOK_UP: &str = "operations:
       down: \"(SELECT code FROM countries WHERE title = users.country)\"
 ";
 
-fn both(change: &str) -> [diptych::core::Migration; 2] {
+fn both(change: &str) -> [diptych_core::Migration; 2] {
     [migration("0001_before", BEFORE), migration("0002_change", change)]
 }
 
@@ -148,7 +148,7 @@ async fn h5_a_writer_needs_no_right_on_what_a_conversion_reads_and_keeps_those_o
     let session = async |version: &str| {
         let mut config = database.config();
         config.user(&role);
-        diptych::connect::put_on(&mut config, "public", &format!("public_{version}"));
+        diptych::connect::put_on(&mut config, &diptych::internal::search_path("public", &format!("public_{version}")));
         client(&config).await
     };
     let (old, new) = (session("0001_before").await, session("0002_change").await);
@@ -266,7 +266,7 @@ async fn h12_discard_all_leaves_an_app_on_its_version_and_a_run_locked() {
     assert_eq!(ask(&app, "SELECT count(years) FROM users").await, "0");
     // the advisory lock of a run is its session's, which nobody else can reset; whoever comes next waits for it
     let holder = client(&database.config()).await;
-    let key = i64::from_ne_bytes(diptych::core::names::hash("diptych run public").to_ne_bytes());
+    let key = i64::from_ne_bytes(diptych_core::names::hash("diptych run public").to_ne_bytes());
     must(&holder, &format!("SELECT pg_advisory_lock({key})")).await;
     let options = Options { timeout: Duration::from_millis(500), ..Options::default() };
     let mut second = diptych::Migrator::connect(&database.config(), options).await.unwrap();

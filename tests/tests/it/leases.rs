@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use diptych::core::Migration;
 use diptych::migrator::Guard;
 use diptych::{Migrator, Options, Outcome, Quiet};
+use diptych_core::Migration;
 use diptych_tests::{Database, ask, client, migration, must, release, server};
 
 release!(One, "0001_before");

@@ -276,7 +276,7 @@ async fn run(case: &Case, base: &'static str) {
 async fn files(database: &Database) -> BTreeMap<u32, u32> {
     let sql = "SELECT class.oid, pg_relation_filenode(class.oid) FROM pg_class AS class WHERE class.relnamespace = $1::text::regnamespace AND class.relkind = 'r'";
     let rows =
-        database.client().await.query(sql, &[&diptych::core::sql::ident(&database.base).as_str()]).await.expect("the tables");
+        database.client().await.query(sql, &[&diptych_core::sql::ident(&database.base).as_str()]).await.expect("the tables");
     rows.iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 

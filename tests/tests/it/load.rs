@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use diptych::Quiet;
-use diptych::core::model::schema::{Constraint, Table};
-use diptych::core::{Schema, model::types};
+use diptych_core::model::schema::{Constraint, Table};
+use diptych_core::{Schema, model::types};
 use diptych_tests::proxy::Proxy;
 use diptych_tests::{Database, migration, must, schema, seed};
 use tokio::sync::{Mutex, RwLock};

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use diptych::core::Migration;
-use diptych::core::plan::Command;
 use diptych::migrator::VersionState;
 use diptych::{Migrator, Options, Outcome, Quiet};
+use diptych_core::Migration;
+use diptych_core::plan::Command;
 use diptych_tests::{Database, ask, client, difference, migration, schema, seed};
 use diptych_xtask::server::{self, Server};
 

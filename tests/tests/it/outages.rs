@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use diptych::core::{Migration, names};
 use diptych::{Error, Migrator, Options, Outcome, Quiet};
+use diptych_core::{Migration, names};
 use diptych_tests::{Database, Told, ask, client, major, migration, must, release, server};
 use diptych_xtask::server::{self as own, Server};
 
@@ -177,15 +177,20 @@ async fn b30_one_session_looks_on_for_a_whole_run() {
     database.migrate(&all[..1]).await;
     let session = database.client().await;
     must(&session, "BEGIN; INSERT INTO users VALUES (1, 'a', 1)").await;
+    let admin = database.client().await;
+    let sessions = async || -> BTreeSet<i32> {
+        let sql = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'diptych'";
+        admin.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+    };
+    // what the run before has closed may not be gone yet
+    let before = sessions().await;
     let run = {
         let (database, all) = (database.clone(), all.clone());
         tokio::spawn(async move { started(&database, &all, 6).await })
     };
-    let admin = database.client().await;
-    let sessions = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'diptych'";
-    let mut seen = BTreeSet::new();
+    let mut seen: BTreeSet<i32> = BTreeSet::new();
     while !run.is_finished() {
-        seen.extend(admin.query(sessions, &[]).await.unwrap().iter().map(|row| row.get::<_, i32>(0)));
+        seen.extend(sessions().await.difference(&before));
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let (outcome, told, _) = run.await.unwrap();

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use diptych::core::layout::chain::view_schema;
-use diptych::core::plan::Command;
 use diptych::{Outcome, Quiet};
+use diptych_core::names::view_schema;
+use diptych_core::plan::Command;
 use diptych_tests::proxy::Proxy;
 use diptych_tests::{Database, Work, ask, client, difference, major, migration, must, schema};
 
@@ -540,7 +540,7 @@ async fn t20_a_role_with_rights_on_the_tables_only() {
     database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
     let mut config = database.config();
     config.user(&role);
-    diptych::connect::put_on(&mut config, "public", "public_0002_change");
+    diptych::connect::put_on(&mut config, &diptych::internal::search_path("public", "public_0002_change"));
     let app = client(&config).await;
     assert_eq!(ask(&app, "INSERT INTO users (name) VALUES ('New') RETURNING name").await, "New");
     assert_eq!(ask(&app, "UPDATE users SET name = 'Newer' RETURNING name").await, "Newer");

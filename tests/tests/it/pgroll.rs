@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use diptych::core::{Migration, yaml};
+use diptych_core::{Migration, yaml};
 use diptych_tests::{Database, ask, difference, major, migration, schema, server};
 use serde_json::Value;
 
@@ -452,7 +452,7 @@ async fn look(database: &Database, older: Option<&Migration>, newer: &Migration)
 }
 
 fn views(migration: &Migration) -> String {
-    diptych::core::layout::chain::view_schema("public", migration.version_schema.as_deref().unwrap_or(&migration.name))
+    diptych_core::names::view_schema("public", migration.version_schema.as_deref().unwrap_or(&migration.name))
 }
 
 /// The files of a folder by name, as they are.
@@ -533,7 +533,7 @@ fn walk(place: &str, value: &Value, seen: &mut Seen) {
 fn walk_fields(place: &str, value: &Value, seen: &mut Seen) {
     for (field, value) in value.as_object().into_iter().flatten() {
         let place = join(place, field);
-        if !diptych::core::Operation::NAMES.contains(&place.as_str()) {
+        if !diptych_core::Operation::NAMES.contains(&place.as_str()) {
             let word = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             seen.entry(place.clone()).or_default().insert(word);
         }

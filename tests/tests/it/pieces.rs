@@ -1,7 +1,7 @@
 //! Partitions come and go while a version is in transition (b39).
 
 use diptych::Quiet;
-use diptych::core::Migration;
+use diptych_core::Migration;
 use diptych_tests::{Database, Told, ask, difference, migration, must};
 
 const BEFORE: &str = "operations:
@@ -178,7 +178,7 @@ async fn b22_many_partitions_are_told_with_the_time_that_they_take() {
         let mut told = Told::default();
         // looked at alone: the change itself would take its time
         let mut migrator = database.migrator().await;
-        let plan = migrator.plan(diptych::core::plan::Command::Start, &all, None).await.unwrap().expect("a plan");
+        let plan = migrator.plan(diptych_core::plan::Command::Start, &all, None).await.unwrap().expect("a plan");
         assert!(plan.steps.iter().any(|step| step.title == "partitioned tables change within the lock budget"));
         must(&admin, "BEGIN; LOCK TABLE events IN ACCESS SHARE MODE").await;
         let options = diptych::Options { timeout: std::time::Duration::from_secs(1), ..diptych::Options::default() };

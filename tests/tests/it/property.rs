@@ -18,9 +18,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use diptych::core::model::lexer;
-use diptych::core::transition::stage::Stage;
-use diptych::core::{Migration, Operation, Schema, migration::diff};
+use diptych_core::model::lexer;
+use diptych_core::transition::stage::Stage;
+use diptych_core::{Migration, Operation, Schema, migration::diff};
 use diptych_tests::seed;
 use fastrand::Rng;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use diptych::core::Migration;
 use diptych::{Outcome, Quiet};
+use diptych_core::Migration;
 use diptych_tests::{Database, ask, difference, migration, must, schema, seed, server};
 
 use crate::cli::{Folder, binary};

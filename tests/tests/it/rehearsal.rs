@@ -1,7 +1,7 @@
 //! What a change would do under its lock is tried on a twin of the table before anything is changed.
 
 use diptych::Quiet;
-use diptych::core::Migration;
+use diptych_core::Migration;
 use diptych_tests::{Database, ask, migration, must};
 
 const BEFORE: &str = "operations:

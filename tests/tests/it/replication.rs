@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use diptych::core::Migration;
 use diptych::{Migrator, Options, PublishedState, Quiet};
+use diptych_core::Migration;
 use diptych_tests::{Database, Told, Work, ask, migration, must, server};
 use diptych_xtask::server::{self as private, Server};
 use tokio_postgres::Client;

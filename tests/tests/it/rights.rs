@@ -27,7 +27,7 @@ const CHANGE: &str = "operations:
   - alter_column: {table: countries, column: title, type: varchar(80), up: title, down: title}
 ";
 
-fn both() -> [diptych::core::Migration; 2] {
+fn both() -> [diptych_core::Migration; 2] {
     [migration("0001_before", BEFORE), migration("0002_change", CHANGE)]
 }
 
@@ -268,7 +268,7 @@ async fn b5_a_schema_that_somebody_else_made_is_not_read() {
         migrator.start(&both(), None, &mut Quiet).await.unwrap_err(),
         migrator.complete(&mut Quiet).await.unwrap_err(),
         migrator.rollback(&mut Quiet).await.unwrap_err(),
-        migrator.plan(diptych::core::plan::Command::Start, &both(), None).await.unwrap_err(),
+        migrator.plan(diptych_core::plan::Command::Start, &both(), None).await.unwrap_err(),
     ] {
         assert!(error.is_refused() && error.message().contains(&role), "{error}");
     }

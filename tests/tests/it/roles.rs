@@ -21,7 +21,7 @@ async fn session(database: &Database, role: &str, version: Option<&str>) -> Clie
     let mut config = database.config();
     config.user(role);
     if let Some(version) = version {
-        connect::put_on(&mut config, &database.base, &format!("{}_{version}", database.base));
+        connect::put_on(&mut config, &diptych::internal::search_path(&database.base, &format!("{}_{version}", database.base)));
     }
     client(&config).await
 }

@@ -1,6 +1,7 @@
 //! Wrong or lost data: statements of the user's own see the version in which they stand, and what they do is in it.
 
-use diptych::{Error, Quiet, introspect};
+use diptych::internal::introspect;
+use diptych::{Error, Quiet};
 use diptych_tests::{Database, Told, ask, difference, migration, must};
 
 const BEFORE: &str = "operations:
@@ -24,7 +25,7 @@ const ABOVE: &str = "
 
 struct Attempt {
     database: Database,
-    all: Vec<diptych::core::Migration>,
+    all: Vec<diptych_core::Migration>,
 }
 
 impl Attempt {

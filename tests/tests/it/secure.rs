@@ -232,12 +232,14 @@ struct App;
 impl diptych::Database for App {
     const BASE: &'static str = "public";
     const VERSION: Option<&'static str> = Some("0001_good");
+    const SCHEMA: Option<&'static str> = Some("public_0001_good");
+    const GUARD: &'static str = "public_diptych_guard";
     const MIGRATIONS: &'static [(&'static str, &'static str)] = &[("0001_good", GOOD)];
     const SNAPSHOT: &'static str = "";
     const FOLDER: &'static str = "";
 
-    fn declared() -> diptych::core::DeclaredSchema {
-        diptych::core::DeclaredSchema::default()
+    fn declared() -> diptych_core::DeclaredSchema {
+        diptych_core::DeclaredSchema::default()
     }
 }
 

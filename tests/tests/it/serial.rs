@@ -65,7 +65,7 @@ async fn numbers_need_no_right_on_a_sequence() {
     let app = |version: &str| {
         let mut config = database.config();
         config.user(&role);
-        diptych::connect::put_on(&mut config, "public", &format!("public_{version}"));
+        diptych::connect::put_on(&mut config, &diptych::internal::search_path("public", &format!("public_{version}")));
         async move { client(&config).await }
     };
     let old = app("0001_before").await;

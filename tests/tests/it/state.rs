@@ -6,7 +6,7 @@ use diptych_tests::{Database, ask, client, dump, major, migration, must};
 /// Format 1, as it was when it came to be: two versions live, some rows of each. A later format gets a file of its own beside it.
 const FORMAT_1: &str = include_str!("../../fixtures/state-1.sql");
 
-fn all() -> [diptych::core::Migration; 2] {
+fn all() -> [diptych_core::Migration; 2] {
     let before = "operations:
   - create_enum: {name: mood, labels: [sad, happy]}
   - create_table: {name: teams, columns: [{name: id, type: integer, pk: true}]}

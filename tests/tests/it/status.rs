@@ -3,8 +3,8 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use diptych::core::Migration;
 use diptych::{Options, Quiet};
+use diptych_core::Migration;
 use diptych_tests::{Database, ask, client, must, release, server};
 use serde_json::{Value, json};
 

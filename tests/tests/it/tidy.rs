@@ -42,7 +42,7 @@ fn core_is_pure() {
 fn every_operation_has_a_lifecycle() {
     let texts = sources("tests/tests/it/lifecycle").into_iter().map(|path| std::fs::read_to_string(path).expect("a source"));
     let text: String = texts.collect();
-    for name in diptych::core::Operation::NAMES {
+    for name in diptych_core::Operation::NAMES {
         assert!(text.contains(&format!("- {name}:")) || text.contains(&format!("{{{name}:")), "no lifecycle case uses `{name}`");
     }
 }
@@ -50,7 +50,7 @@ fn every_operation_has_a_lifecycle() {
 #[test]
 fn the_readme_names_every_operation() {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).expect("the README");
-    for name in diptych::core::Operation::NAMES {
+    for name in diptych_core::Operation::NAMES {
         assert!(text.contains(&format!("`{name}`")), "the README does not name `{name}`");
     }
 }

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use diptych::core::hazard::Hazard;
-use diptych::core::plan::Step;
 use diptych::{Progress, Quiet};
+use diptych_core::hazard::Hazard;
+use diptych_core::plan::Step;
 use diptych_tests::{Database, Work, ask, client, migration, must, schema};
 use diptych_xtask::server::{self as own, Server};
 
@@ -18,7 +18,7 @@ const USERS: &str = "operations:
 ";
 const UPPER: &str = "operations: [{alter_column: {table: users, column: name, nullable: false, up: \"upper(coalesce(name, 'none'))\", down: lower(name)}}]";
 
-fn both() -> [diptych::core::Migration; 2] {
+fn both() -> [diptych_core::Migration; 2] {
     [migration("0001_before", USERS), migration("0002_change", UPPER)]
 }
 
@@ -187,7 +187,7 @@ async fn f6_a_foreign_key_is_dropped_under_load() {
     must(&database.on("0001_before").await, "INSERT INTO parent SELECT n FROM generate_series(1, 100) AS n").await;
     let mut migrator = database.migrator().await;
     migrator.start(&all, None, &mut Quiet).await.unwrap();
-    let plan = migrator.plan(diptych::core::plan::Command::Complete, &all, None).await.unwrap().unwrap();
+    let plan = migrator.plan(diptych_core::plan::Command::Complete, &all, None).await.unwrap().unwrap();
     let named = plan.steps.iter().any(|step| step.hazards.contains(&Hazard::ForeignKeyDrop));
     assert!(named, "the plan does not say what a foreign key's drop needs");
     // transactions over both tables, in the order of most applications and in the other one
@@ -337,7 +337,7 @@ async fn f11_upserts_on_a_converted_key_are_named_and_its_index_is_built_last() 
     let all = [migration("0001_before", before), migration("0002_change", change)];
     database.migrate(&all[..1]).await;
     let mut migrator = database.migrator().await;
-    let plan = migrator.plan(diptych::core::plan::Command::Start, &all, None).await.unwrap().unwrap();
+    let plan = migrator.plan(diptych_core::plan::Command::Start, &all, None).await.unwrap().unwrap();
     let builds: Vec<_> = plan.steps.iter().filter(|step| step.title.starts_with("build index")).collect();
     let [plain, unique] = builds.as_slice() else { panic!("{} builds", builds.len()) };
     assert!(plain.hazards.is_empty() && unique.hazards.contains(&Hazard::UpsertOnConvertedKey));
@@ -490,7 +490,7 @@ async fn f19_slots_of_dropped_columns_are_counted() {
 async fn f14_what_an_unrelated_update_pays_is_said_and_small() {
     let database = filled(10_000).await;
     let migrator = database.migrator().await;
-    let plan = migrator.plan(diptych::core::plan::Command::Start, &both(), None).await.unwrap().unwrap();
+    let plan = migrator.plan(diptych_core::plan::Command::Start, &both(), None).await.unwrap().unwrap();
     assert!(plan.steps.iter().any(|step| step.hazards.contains(&Hazard::SyncCost)), "the plan does not say it");
     let admin = database.client().await;
     let wal = async |client: &tokio_postgres::Client| -> i64 {
@@ -516,7 +516,7 @@ async fn f14_what_an_unrelated_update_pays_is_said_and_small() {
 async fn f17_what_is_not_promised_is_named() {
     let database = filled(20_000).await;
     let migrator = database.migrator().await;
-    let plan = migrator.plan(diptych::core::plan::Command::Start, &both(), None).await.unwrap().unwrap();
+    let plan = migrator.plan(diptych_core::plan::Command::Start, &both(), None).await.unwrap().unwrap();
     for hazard in [Hazard::RepeatableRead, Hazard::Standby, Hazard::PreparedOnBase] {
         assert!(plan.steps.iter().any(|step| step.hazards.contains(&hazard)), "{hazard}");
     }
@@ -624,7 +624,7 @@ async fn f16_thousands_of_views_do_not_exhaust_the_lock_table() {
 async fn plan_is_what_the_server_sees() {
     let database = filled(10).await;
     let migrator = database.migrator().await;
-    let plan = migrator.plan(diptych::core::plan::Command::Start, &both(), None).await.unwrap().unwrap();
+    let plan = migrator.plan(diptych_core::plan::Command::Start, &both(), None).await.unwrap().unwrap();
     let position = std::fs::metadata(diptych_tests::server().log_path()).unwrap().len();
     start(&database).await;
     let (log, _) = diptych_xtask::server::log_since(diptych_tests::server(), position).unwrap();

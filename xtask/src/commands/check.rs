@@ -1,7 +1,7 @@
 //! `check`: nothing unrecorded, every file applies, the files lead to the snapshot.
 
-use diptych::core::transition::stage::Stage;
-use diptych::core::{Migration, Operation, Schema, migration::diff};
+use diptych_core::transition::stage::Stage;
+use diptych_core::{Migration, Operation, Schema, migration::diff};
 
 use crate::config::{Context, Failure};
 use crate::scratch::Scratch;

@@ -1,6 +1,6 @@
 //! `plan`: what a command would run.
 
-use diptych::core::plan::Command;
+use diptych_core::plan::Command;
 
 use crate::Lacking;
 use crate::config::{Context, Failure};

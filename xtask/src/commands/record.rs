@@ -1,7 +1,7 @@
 //! `record`: what differs between structs and snapshot, proven on a scratch server, written as a migration.
 
-use diptych::core::{DeclaredSchema, Migration, Operation, Snapshot, migration::diff};
 use diptych::{Migrator, Quiet};
+use diptych_core::{DeclaredSchema, Migration, Operation, Snapshot, migration::diff};
 
 use crate::config::{Context, Failure};
 use crate::scratch::Scratch;

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use super::operate::Operate;
-use super::table_constraint::TableConstraint;
 use crate::error::{Error, Result};
 use crate::model::rules::add_constraint;
 use crate::model::schema::{Constraint, Exclusion, IndexParameters, References};
+use crate::model::table_constraint::TableConstraint;
 use crate::transition::stage::Stage;
 use crate::yaml;
 use crate::yaml::is_false;

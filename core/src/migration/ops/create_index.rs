@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::operate::Operate;
 use crate::error::{Error, Result};
 use crate::model::expression::Expression;
-use crate::model::rules::{check_name, one_of};
+use crate::model::rules::{check_index, check_name};
 use crate::model::schema::{Index, IndexColumn};
 use crate::transition::stage::Stage;
 use crate::yaml;
@@ -66,65 +66,32 @@ impl Operate for CreateIndex {
             return Err(Error::new(format!("index `{}` of table `{}` has no columns", self.name, self.table))
                 .hint("add `columns: [{column: …}]`"));
         }
-        self.check_keys()?;
+        let index = self.index();
+        check_index(&self.name, &index)?;
         let table = stage.table_mut(&self.table)?;
         let keys = self.columns.iter().filter(|key| key.expression.is_none()).map(|key| &key.column);
         for column in keys.chain(&self.include) {
             table.column(&self.table, column)?;
         }
-        table.indexes.insert(self.name.clone(), self.index());
+        table.indexes.insert(self.name.clone(), index);
         Ok(())
     }
 }
 
 impl CreateIndex {
-    /// The words of the keys, as far as they can be told without the table.
-    pub fn check_keys(&self) -> Result<()> {
-        for key in &self.columns {
-            let what =
-                key.expression.as_ref().map_or_else(|| format!("column `{}`", key.column), |text| format!("expression `{text}`"));
-            let place = |word: &str| format!("{word} of {what} in index `{}`", self.name);
-            let is_one = if key.expression.is_some() { key.column.is_empty() } else { !key.column.is_empty() };
-            if !is_one || key.expression.as_deref().is_some_and(|text| text.trim().is_empty()) {
-                return Err(Error::new(format!("a key of index `{}` is not one column or one expression", self.name))
-                    .hint("give each key either a `column` or an `expression`"));
-            }
-            if let Some(sort) = &key.sort {
-                one_of(&place("sort"), sort, &["ASC", "DESC"])?;
-            }
-            if let Some(nulls) = &key.nulls {
-                one_of(&place("nulls"), nulls, &["FIRST", "LAST"])?;
-            }
-        }
-        if self.nulls_not_distinct && !self.unique {
-            return Err(Error::new(format!("index `{}` is not unique, so that NULLs are of no consequence", self.name))
-                .hint("make it `unique`, or remove `nulls_not_distinct`"));
-        }
-        Ok(())
-    }
-
     /// The model of the index.
     pub fn index(&self) -> Index {
-        let upper = |text: &Option<String>, default: &str| text.as_deref().map(str::to_uppercase).filter(|text| text != default);
-        let columns = self
-            .columns
-            .iter()
-            .map(|key| {
-                let sort = upper(&key.sort, "ASC");
-                let usual = if sort.is_some() { "FIRST" } else { "LAST" };
-                IndexColumn { nulls: upper(&key.nulls, usual), sort, ..key.clone() }
-            })
-            .collect();
         Index {
-            columns,
+            columns: self.columns.clone(),
             unique: self.unique,
-            method: self.method.as_deref().map(str::to_lowercase).filter(|method| method != "btree"),
+            method: self.method.clone(),
             predicate: self.predicate.clone().map(Expression::from),
             storage_parameters: self.storage_parameters.clone(),
             tablespace: self.tablespace.clone(),
             include: self.include.clone(),
             nulls_not_distinct: self.nulls_not_distinct,
         }
+        .normal()
     }
 
     /// The operation that leads to this index.

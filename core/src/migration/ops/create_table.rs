@@ -7,11 +7,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::column_spec::ColumnSpec;
 use super::operate::Operate;
-use super::table_constraint::TableConstraint;
 use crate::error::{Error, Result};
 use crate::model::expression::Expression;
 use crate::model::rules::{add_constraint, check_name};
 use crate::model::schema::{Constraint, Table};
+use crate::model::table_constraint::TableConstraint;
 use crate::names;
 use crate::transition::stage::Stage;
 use crate::yaml;

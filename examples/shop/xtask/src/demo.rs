@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use diptych::core::Migration;
-use diptych::core::plan::{Phase, Step};
+use diptych::Migration;
+use diptych::plan::{Phase, Step};
 use diptych::{Database, Guard, Migrator, Options, Progress};
 use diptych_xtask::server::{self, Server};
 use shop::release2::Shop;

@@ -1,7 +1,7 @@
 //! What is refused at once, with nothing changed: each with what it says and what to do instead.
 
 use diptych::Quiet;
-use diptych::core::Migration;
+use diptych_core::Migration;
 use diptych_tests::{Database, difference, migration};
 
 use super::{SEED, USERS};

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diptych::core::model::types::is_array;
-use diptych::core::sql::ident;
-use diptych::core::{Column, Operation, Schema, Table};
+use diptych_core::model::types::is_array;
+use diptych_core::sql::ident;
+use diptych_core::{Column, Operation, Schema, Table};
 
 use super::enums::{self, is_enum};
 use super::mentions;

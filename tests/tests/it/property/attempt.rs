@@ -1,9 +1,10 @@
 //! One case on a server from its beginning to its end.
 
-use diptych::core::names::shortened;
-use diptych::core::sql::{ident, qualified};
-use diptych::core::{Migration, Schema};
-use diptych::{Migrator, Quiet, introspect};
+use diptych::internal::introspect;
+use diptych::{Migrator, Quiet};
+use diptych_core::names::shortened;
+use diptych_core::sql::{ident, qualified};
+use diptych_core::{Migration, Schema};
 use diptych_tests::dump;
 use diptych_tests::printers::{self, Compared};
 use diptych_tests::{Database, HOSTILE, client, difference, is_hostile};

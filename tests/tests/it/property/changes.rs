@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use diptych::core::migration::ops::column_spec::{CheckSpec, ColumnSpec};
-use diptych::core::migration::ops::{
+use diptych_core::migration::ops::column_spec::{CheckSpec, ColumnSpec};
+use diptych_core::migration::ops::{
     AddColumn, AlterColumn, AlterTable, CreateIndex, CreateTable, DropColumn, DropIndex, DropTable, RenameColumn, RenameIndex,
     RenameTable,
 };
-use diptych::core::sql::ident;
-use diptych::core::{Column, Constraint, Index, Operation, Schema, Table};
+use diptych_core::sql::ident;
+use diptych_core::{Column, Constraint, Index, Operation, Schema, Table};
 use diptych_tests::major;
 use fastrand::Rng;
 

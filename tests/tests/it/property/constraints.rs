@@ -1,13 +1,13 @@
 //! Random changes of a table's constraints and of its replica identity.
 
-use diptych::core::migration::ops::column_spec::ColumnSpec;
-use diptych::core::migration::ops::table_constraint::TableConstraint;
-use diptych::core::migration::ops::{
+use diptych_core::migration::ops::column_spec::ColumnSpec;
+use diptych_core::migration::ops::{
     AddColumn, CreateConstraint, DropConstraint, DropMulticolumnConstraint, RenameConstraint, SetReplicaIdentity,
 };
-use diptych::core::model::schema::ReplicaIdentity;
-use diptych::core::sql::ident;
-use diptych::core::{Column, Constraint, Operation, Schema, Table};
+use diptych_core::model::schema::ReplicaIdentity;
+use diptych_core::model::table_constraint::TableConstraint;
+use diptych_core::sql::ident;
+use diptych_core::{Column, Constraint, Operation, Schema, Table};
 use fastrand::Rng;
 
 use super::changes::{is_read, is_referenced, is_target, pointers};

@@ -1,6 +1,6 @@
 //! The difference between a schema and structs.
 
-use diptych::core::{DeclaredSchema, Migration, Schema, Snapshot, migration::diff};
+use diptych_core::{DeclaredSchema, Migration, Schema, Snapshot, migration::diff};
 use diptych_tests::difference;
 use fastrand::Rng;
 

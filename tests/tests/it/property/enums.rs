@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
-use diptych::core::migration::ops::alter_enum::Allowed;
-use diptych::core::migration::ops::{AlterEnum, CreateEnum, DropEnum};
-use diptych::core::model::schema::Enum;
-use diptych::core::model::types::{element, is_array, spelled};
-use diptych::core::sql::{ident, literal};
-use diptych::core::{Column, Constraint, DeclaredEnum, DeclaredLabel, Operation, Schema, Table};
+use diptych_core::migration::ops::alter_enum::Allowed;
+use diptych_core::migration::ops::{AlterEnum, CreateEnum, DropEnum};
+use diptych_core::model::schema::Enum;
+use diptych_core::model::types::{element, is_array, spelled};
+use diptych_core::sql::{ident, literal};
+use diptych_core::{Column, Constraint, DeclaredEnum, DeclaredLabel, Operation, Schema, Table};
 use fastrand::Rng;
 
 use super::account::{Layer, Value, Way};

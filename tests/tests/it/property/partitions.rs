@@ -1,9 +1,9 @@
 //! Random partition keys, and partitions by plain SQL: which of those there are is no part of a version.
 
-use diptych::core::model::lexer;
-use diptych::core::model::schema::IndexColumn;
-use diptych::core::sql::{ident, literal, qualified};
-use diptych::core::{Column, Constraint, Index, Schema, Table};
+use diptych_core::model::lexer;
+use diptych_core::model::schema::IndexColumn;
+use diptych_core::sql::{ident, literal, qualified};
+use diptych_core::{Column, Constraint, Index, Schema, Table};
 use diptych_tests::major;
 use fastrand::Rng;
 use tokio_postgres::Client;

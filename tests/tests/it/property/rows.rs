@@ -1,7 +1,7 @@
 //! Random rows and statements through a version's views, and what they answer.
 
-use diptych::core::sql::{ident, qualified};
-use diptych::core::{Column, Constraint, Schema, Table};
+use diptych_core::sql::{ident, qualified};
+use diptych_core::{Column, Constraint, Schema, Table};
 use fastrand::Rng;
 use tokio_postgres::{Client, SimpleQueryMessage};
 

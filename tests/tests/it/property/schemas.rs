@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use diptych::core::model::schema::{Exclusion, Identity, IndexColumn, IndexParameters, OperatorClass, References};
-use diptych::core::names::LONGEST;
-use diptych::core::sql::ident;
-use diptych::core::{Column, Constraint, Index, Schema, Table};
+use diptych_core::model::schema::{Exclusion, Identity, IndexColumn, IndexParameters, OperatorClass, References};
+use diptych_core::names::LONGEST;
+use diptych_core::sql::ident;
+use diptych_core::{Column, Constraint, Index, Schema, Table};
 use diptych_tests::major;
 use fastrand::Rng;
 
@@ -118,7 +118,7 @@ pub(crate) fn schema(rng: &mut Rng) -> Schema {
 
 fn name_of_index(rng: &mut Rng, schema: &Schema, table: &str, index: &Index) -> String {
     let columns: Vec<&str> = index.columns.iter().map(|key| key.column.as_str()).collect();
-    let usual = diptych::core::names::object_name(table, Some(&columns.join("_")), "idx");
+    let usual = diptych_core::names::object_name(table, Some(&columns.join("_")), "idx");
     let taken = relations(schema);
     if rng.bool() && !taken.contains(&usual) { usual } else { name(rng, &taken) }
 }

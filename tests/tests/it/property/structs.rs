@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diptych::core::model::lexer;
-use diptych::core::model::schema::{Enum, rename_in};
-use diptych::core::sql::ident;
-use diptych::core::{
+use diptych_core::model::lexer;
+use diptych_core::model::schema::{Enum, rename_in};
+use diptych_core::sql::ident;
+use diptych_core::{
     Column, Constraint, DeclaredColumn, DeclaredEnum, DeclaredSchema, DeclaredTable, DroppedColumn, Schema, Table,
 };
 use diptych_tests::major;

@@ -1,6 +1,6 @@
 //! Types with their values, conversions and index methods, as SQL text.
 
-use diptych::core::sql::{ident, literal};
+use diptych_core::sql::{ident, literal};
 use fastrand::Rng;
 
 use super::enums::{self, Enums};

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use diptych::core::Migration;
-use diptych::core::plan::{Command, Step};
 use diptych::{Outcome, Progress, Quiet};
+use diptych_core::Migration;
+use diptych_core::plan::{Command, Step};
 use diptych_tests::{Database, Work, ask, client, difference, must, release, schema, server};
 use diptych_xtask::server::{Options, Server};
 use tokio::task::JoinHandle;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use diptych::Quiet;
-use diptych::core::Migration;
+use diptych_core::Migration;
 use diptych_tests::{Database, ask, difference, must, schema};
 use diptych_xtask::server::{INITDB, Options, Server};
 

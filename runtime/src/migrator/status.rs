@@ -4,9 +4,10 @@ use serde::Serialize;
 use tokio_postgres::Client;
 
 use crate::error::Result;
-use crate::folder::{self, Files, Missing, Problem};
-use crate::lease::{self, Lease};
-use crate::made;
+use crate::lease::Lease;
+use crate::state::folder::{self, Files, Missing, Problem};
+use crate::state::leases;
+use crate::state::made;
 use crate::state::{self, Recorded, State, VersionState};
 use crate::text::printable;
 use diptych_core::plan::{Action, Command, Step};
@@ -91,7 +92,7 @@ pub(crate) async fn read(client: &Client, base: &str, state: &State, files: File
         pending.next.retain(|command| comparison.refusal(*command, Missing::Refuse).is_none());
     }
     let damage = match state.pending().filter(|recorded| recorded.state == VersionState::Started) {
-        Some(recorded) => made::damage(client, base, recorded, state.parent(recorded)).await?,
+        Some(recorded) => made::damage(client, base, &recorded.version, state.parent(recorded)).await?,
         None => Vec::new(),
     };
     if let Some(pending) = pending.as_mut().filter(|_| !damage.is_empty()) {
@@ -105,7 +106,7 @@ pub(crate) async fn read(client: &Client, base: &str, state: &State, files: File
         unstarted: comparison.unstarted.iter().map(|migration| migration.name.clone()).collect(),
         trimmed: comparison.trimmed.iter().map(|name| (*name).to_owned()).collect(),
         problems: comparison.problems(),
-        leases: lease::list(client, base).await?,
+        leases: leases::list(client, base).await?,
         foreign: state::foreign_objects(client, base).await?,
         damage: damage.into_iter().map(|item| item.what).collect(),
     })

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tokio_postgres::{Client, Row};
 
-use crate::connect::Target;
 use crate::error::{Error, Result};
 use crate::session;
+use crate::target::Target;
 use crate::text::printable;
 
 /// Who holds a lock which the tool needs: a session, or a prepared transaction, which has none.

@@ -6,12 +6,13 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Oid;
 use tokio_postgres::{SimpleQueryMessage, Statement};
 
-use crate::backfill::{Heap, Job};
 use crate::error::{Error, Kind, Result};
-use crate::executor::{Executor, Progress, fenced_off, is_passing, jittered, timeouts};
-use crate::observer::Blocker;
-use crate::pace::{Pace, Unit};
+use crate::execute::executor::{Executor, fenced_off, is_passing, jittered, timeouts};
+use crate::execute::pace::{Pace, Unit};
+use crate::execute::progress::Progress;
+use crate::session::observer::Blocker;
 use crate::text::few;
+use diptych_core::plan::{Plan, Step};
 use diptych_core::sql::{join, literal};
 use diptych_core::statements::path::Path;
 use diptych_core::{Sql, sql};
@@ -23,6 +24,30 @@ const STRIPES: i32 = 4;
 const VACUUM_FROM: i64 = 1000;
 /// Bytes that tries which were given up may leave before VACUUM makes them room for the next, and before the walk ends.
 const LEFT_BEHIND: i64 = 64 << 20;
+
+/// What to fill.
+pub(crate) struct Job<'a> {
+    pub plan: &'a Plan,
+    pub step: &'a Step,
+    pub schema: &'a str,
+    pub table: &'a str,
+    pub partitioned: bool,
+    pub update: &'a Sql,
+    pub verify: &'a Sql,
+    pub vacuum: &'a Sql,
+}
+
+/// What has rows of its own: the table, or one of its partitions.
+pub(crate) struct Heap {
+    /// As SQL.
+    pub place: Sql,
+    /// For people.
+    pub title: String,
+    /// Under which its position is kept.
+    pub key: String,
+    pub update: Sql,
+    pub vacuum: Sql,
+}
 
 /// Fills a heap, from where an earlier run has come to.
 pub(crate) async fn walk(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap, progress: &mut dyn Progress) -> Result<()> {

@@ -3,23 +3,11 @@
 use tokio_postgres::Row;
 
 use crate::error::{Error, Kind, Result};
-use crate::executor::{Executor, Progress};
-use crate::walk;
-use diptych_core::plan::{Plan, Step};
+use crate::execute::executor::Executor;
+use crate::execute::progress::Progress;
+use crate::execute::walk::{self, Heap, Job};
 use diptych_core::statements::path::Path;
 use diptych_core::{Sql, sql, statements::partitions};
-
-/// What to fill.
-pub(crate) struct Job<'a> {
-    pub plan: &'a Plan,
-    pub step: &'a Step,
-    pub schema: &'a str,
-    pub table: &'a str,
-    pub partitioned: bool,
-    pub update: &'a Sql,
-    pub verify: &'a Sql,
-    pub vacuum: &'a Sql,
-}
 
 /// Fills the table, then scans for rows that were missed; a table that was rewritten on the way is begun again (docs/traps.md F3).
 pub(crate) async fn run(executor: &Executor<'_>, job: &Job<'_>, progress: &mut dyn Progress) -> Result<()> {
@@ -71,24 +59,12 @@ async fn scan(executor: &Executor<'_>, job: &Job<'_>, verify: &Sql, progress: &m
     missed.map_err(|error| Error::during(format!("{}: verifying scan", job.step.title), error))
 }
 
-/// What has rows of its own: the table, or one of its partitions.
-pub(crate) struct Heap {
-    /// As SQL.
-    pub place: Sql,
-    /// For people.
-    pub title: String,
-    /// Under which its position is kept.
-    pub key: String,
-    pub update: Sql,
-    pub vacuum: Sql,
-}
-
 async fn heaps(executor: &Executor<'_>, job: &Job<'_>, whole: Sql) -> Result<Vec<Heap>> {
     if !job.partitioned {
         let (update, vacuum) = (job.update.clone(), job.vacuum.clone());
         return Ok(vec![Heap { place: whole, title: job.table.to_owned(), key: job.step.id.clone(), update, vacuum }]);
     }
-    let tree = crate::partitions::tree(executor, &whole).await?;
+    let tree = crate::execute::partitions::tree(executor, &whole).await?;
     let leaves = tree.into_iter().filter(|node| node.is_leaf && node.level > 0);
     Ok(leaves
         .map(|leaf| Heap {

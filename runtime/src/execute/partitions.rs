@@ -3,7 +3,8 @@
 use tokio_postgres::types::Oid;
 
 use crate::error::{Error, Kind, Result};
-use crate::executor::{Executor, Progress};
+use crate::execute::executor::Executor;
+use crate::execute::progress::Progress;
 use diptych_core::plan::Step;
 use diptych_core::statements::partitions::{index_name, statement_for, statement_for_branch};
 use diptych_core::{Sql, sql};

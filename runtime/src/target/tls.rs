@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use percent_encoding::percent_decode_str;
 use tokio_postgres::config::SslMode;
+#[cfg(feature = "tls")]
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::certificate::{self, Trust};
 use crate::error::{Error, Result};
+#[cfg(feature = "tls")]
+use crate::target::certificate::{self, Trust};
 
 /// What a session asks of TLS; by default, that it is encrypted where the server offers it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,11 +60,13 @@ impl Tls {
     /// # Errors
     ///
     /// The file of authorities cannot be read, or this processor has not got what TLS is built on.
+    #[cfg(feature = "tls")]
     pub fn connector(&self) -> Result<MakeRustlsConnect> {
         certificate::connector(self.trust()?)
     }
 
     /// Whose certificate is good enough.
+    #[cfg(feature = "tls")]
     fn trust(&self) -> Result<Trust> {
         let usual = || std::env::home_dir().map(|home| home.join(".postgresql/root.crt")).filter(|path| path.is_file());
         let file = match &self.roots {
@@ -79,6 +83,26 @@ impl Tls {
             (Mode::VerifyCa, None) => Err(Error::refused("`sslmode=verify-ca` needs to know whose certificates to accept")
                 .hint("name the file with the authority's certificate: sslrootcert=PATH; or use sslmode=verify-full")),
         }
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+impl Tls {
+    /// There is none to be had.
+    pub(crate) fn connector(&self) -> Result<tokio_postgres::NoTls> {
+        Err(Error::refused(format!("this program was built without TLS, which `sslmode={}` demands", self.mode))
+            .hint("turn on the feature `tls` of the crate `diptych`; or, if nobody can listen on the way, use sslmode=disable"))
+    }
+}
+
+/// What a refusal that has to do with certificates means, and what to do.
+pub(crate) fn refusal(error: &tokio_postgres::Error) -> Option<(String, &'static str)> {
+    #[cfg(feature = "tls")]
+    return certificate::refusal(error);
+    #[cfg(not(feature = "tls"))]
+    {
+        let _ = error;
+        None
     }
 }
 

@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::{Client, GenericClient};
 
 use crate::error::{Error, Result};
-use crate::state::Recorded;
 use crate::text::few;
 use diptych_core::layout::chain::Version;
-use diptych_core::statements::guard;
+use diptych_core::names;
 
 /// Something of a start that is gone, or another than it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,23 +18,23 @@ pub(crate) struct Damage {
     pub put_back: Option<String>,
 }
 
-const INVENTORY: &str = include_str!("state/made.sql");
+const INVENTORY: &str = include_str!("made.sql");
 
 /// The schemas whose views belong to a version on its way.
-fn schemas(base: &str, pending: &Recorded, older: Option<&Version>) -> Vec<String> {
-    let versions = [Some(&pending.version), older].into_iter().flatten().map(|version| version.views.clone());
-    versions.chain([guard::schema(base)]).collect()
+fn schemas(base: &str, pending: &Version, older: Option<&Version>) -> Vec<String> {
+    let versions = [Some(pending), older].into_iter().flatten().map(|version| version.views.clone());
+    versions.chain([names::guard_schema(base)]).collect()
 }
 
 /// Writes down what is there at the end of a start.
-pub(crate) async fn enter(client: &impl GenericClient, base: &str, pending: &Recorded, older: Option<&Version>) -> Result<()> {
-    forget(client, base, &pending.version.name).await?;
+pub(crate) async fn enter(client: &impl GenericClient, base: &str, pending: &Version, older: Option<&Version>) -> Result<()> {
+    forget(client, base, &pending.name).await?;
     let sql = format!(
         "INSERT INTO diptych.made (base, version, kind, name, definition, put_back, major) \
          SELECT $1::pg_catalog.text, $3, made.kind, made.name, made.definition, made.put_back, \
          pg_catalog.current_setting('server_version_num')::pg_catalog.int4 / 10000 FROM ({INVENTORY}) AS made"
     );
-    client.execute(&sql, &[&base, &schemas(base, pending, older), &pending.version.name]).await?;
+    client.execute(&sql, &[&base, &schemas(base, pending, older), &pending.name]).await?;
     Ok(())
 }
 
@@ -47,7 +46,7 @@ pub(crate) async fn forget(client: &impl GenericClient, base: &str, version: &st
 
 /// What is not as the start made it. Definitions are compared where the server is of the same major version; `pg_upgrade` and restored
 /// dumps may print them otherwise.
-pub(crate) async fn damage(client: &Client, base: &str, pending: &Recorded, older: Option<&Version>) -> Result<Vec<Damage>> {
+pub(crate) async fn damage(client: &Client, base: &str, pending: &Version, older: Option<&Version>) -> Result<Vec<Damage>> {
     let now = format!("SELECT there.kind, there.name, there.definition FROM ({INVENTORY}) AS there");
     let now = client.query(&now, &[&base, &schemas(base, pending, older)]).await?;
     // not joined by the server, which takes both for a handful and looks at all for each
@@ -55,7 +54,7 @@ pub(crate) async fn damage(client: &Client, base: &str, pending: &Recorded, olde
     let made = "SELECT made.kind, made.name, made.definition, made.put_back, \
          made.major = pg_catalog.current_setting('server_version_num')::pg_catalog.int4 / 10000 FROM diptych.made AS made \
          WHERE made.base = $1 AND made.version = $2 ORDER BY made.kind = 'trigger', made.kind, made.name";
-    let made = client.query(made, &[&base, &pending.version.name]).await?;
+    let made = client.query(made, &[&base, &pending.name]).await?;
     let known: BTreeSet<&str> = made.iter().filter(|row| row.get::<_, &str>(0) == "trigger").map(|row| row.get(1)).collect();
     // one of the start's that was renamed, say: with the one that is put back, there would be two
     let strange = now.keys().filter(|(kind, name)| *kind == "trigger" && !made.is_empty() && !known.contains(name));

@@ -1,0 +1,5 @@
+//! What the server is asked about the database: its schema, and what texts of the user's own read.
+
+pub(crate) mod facts;
+pub(crate) mod functions;
+pub mod introspect;

@@ -1,0 +1,11 @@
+//! How a plan is carried out.
+
+pub(crate) mod backfill;
+pub(crate) mod executor;
+mod index;
+mod pace;
+mod partitions;
+pub(crate) mod progress;
+mod script;
+mod steps;
+mod walk;

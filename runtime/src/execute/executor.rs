@@ -1,0 +1,218 @@
+//! A run's session: how its statements are sent, under which budget, and who holds them up.
+
+use std::time::{Duration, Instant};
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+
+use crate::error::{Error, Kind, Result};
+use crate::execute::progress::Progress;
+use crate::session::Server;
+use crate::session::observer::{self, Blocker, Observer};
+use diptych_core::plan::{Plan, Step};
+use diptych_core::sql::{join, literal};
+use diptych_core::statements::path::Path;
+use diptych_core::{Sql, sql};
+
+/// How patient a run is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// How long applications may wait behind one transaction of the tool.
+    pub lock_timeout: Duration,
+    /// How long a step may be retried.
+    pub timeout: Duration,
+    /// How long one transaction of a backfill should hold its rows.
+    pub batch: Duration,
+}
+
+/// A run under way: its session, its token, its limits.
+pub(crate) struct Executor<'a> {
+    pub client: &'a Client,
+    pub observer: &'a Observer,
+    pub base: &'a str,
+    pub server: Server,
+    pub limits: Limits,
+    pub token: i64,
+}
+
+impl Executor<'_> {
+    pub(crate) async fn gave_up(&self, doing: &str) -> Error {
+        let (seconds, blockers) = (self.limits.timeout.as_secs(), self.last_blockers().await);
+        Error::new(Kind::Timeout, format!("{doing}: no lock within {seconds} s{blockers}"))
+            .hint("end what holds it up and run the same command again; it goes on where it stopped")
+    }
+
+    /// How long a session of the run waits for a lock where nothing else is said: the clock runs whoever holds it, and without a second
+    /// session too.
+    pub(crate) fn patience(&self) -> String {
+        patience(self.limits.timeout)
+    }
+
+    /// Waits that nobody feels: above `deadlock_timeout`, so that an autovacuum yields (docs/traps.md F7).
+    pub(crate) fn gentle(&self) -> Duration {
+        Duration::from_millis(self.server.deadlock_timeout + 1_000)
+    }
+
+    /// What a transaction may make applications wait: below half of `deadlock_timeout`, so that in a deadlock the tool is the
+    /// one that gives up (docs/traps.md F6).
+    pub(crate) fn budget(&self) -> Duration {
+        self.limits.lock_timeout.min(Duration::from_millis(self.server.deadlock_timeout / 2))
+    }
+
+    /// The beginning of every transaction that changes something: not once another run has taken over (docs/traps.md H3).
+    pub(crate) fn begin(&self) -> Vec<Sql> {
+        vec![Sql::trusted("BEGIN"), sql!("SELECT diptych.fence({}, {})", literal(self.base), self.token)]
+    }
+
+    /// Statements of a transaction, which is undone where one of them fails.
+    pub(crate) async fn in_transaction(&self, step: &Step, statements: &[Sql], progress: &mut dyn Progress) -> Result<()> {
+        let sent = self.send_all(step, statements, progress).await;
+        if sent.is_err() {
+            self.client.batch_execute("ROLLBACK").await?;
+        }
+        sent
+    }
+
+    /// A statement in a transaction of its own under the budget, which may be run again.
+    pub(crate) async fn briefly(&self, step: &Step, sql: &Sql, progress: &mut dyn Progress) -> Result<()> {
+        let mut request = self.begin();
+        request.extend([timeouts(self.budget(), Duration::ZERO), step.path.set_local(), sql.clone(), Sql::trusted("COMMIT")]);
+        self.in_transaction(step, &request, progress).await
+    }
+
+    /// A statement of its own: VALIDATE, DROP INDEX CONCURRENTLY.
+    pub(crate) async fn statement(
+        &self,
+        step: &Step,
+        sql: &Sql,
+        lock_timeout: Duration,
+        progress: &mut dyn Progress,
+    ) -> Result<()> {
+        self.client.batch_execute(&format!("SET lock_timeout = {}; {}", lock_timeout.as_millis(), step.path.set())).await?;
+        let outcome = self.send(step, sql, progress).await;
+        self.client.batch_execute(&format!("{}; {}", self.patience(), Path::own().set())).await?;
+        outcome
+    }
+
+    /// Sends one statement, watched.
+    pub(crate) async fn send(&self, step: &Step, sql: &Sql, progress: &mut dyn Progress) -> Result<()> {
+        self.send_all(step, std::slice::from_ref(sql), progress).await
+    }
+
+    /// Sends statements in one round trip, watched.
+    async fn send_all(&self, step: &Step, statements: &[Sql], progress: &mut dyn Progress) -> Result<()> {
+        for sql in statements {
+            progress.statement(sql.as_str());
+        }
+        let text = statements.iter().map(Sql::as_str).collect::<Vec<_>>().join(";\n");
+        self.watched(self.client.batch_execute(&text), progress).await.map_err(|error| match error.code().map(SqlState::code) {
+            Some("DPT01") => fenced_off(error),
+            _ => Error::during(&step.title, error),
+        })
+    }
+
+    /// Waits for the session's answer. Whoever holds it up meanwhile is named; what is held up for longer than the run's patience
+    /// is cancelled.
+    pub(crate) async fn watched<T>(&self, answer: impl Future<Output = T> + Send, progress: &mut dyn Progress) -> T {
+        tokio::pin!(answer);
+        let mut wait = Duration::from_millis(200);
+        let mut held_up: Option<Instant> = None;
+        loop {
+            tokio::select! {
+                answer = &mut answer => return answer,
+                () = tokio::time::sleep(wait) => {}
+            }
+            wait = (wait * 2).min(Duration::from_secs(1));
+            // asked on a session of its own: this one is busy
+            let blockers = self.observer.blockers().await;
+            if blockers.is_empty() {
+                held_up = None;
+                continue;
+            }
+            progress.waiting(&blockers);
+            if held_up.get_or_insert_with(Instant::now).elapsed() >= self.limits.timeout {
+                self.observer.cancel().await;
+            }
+        }
+    }
+
+    /// Waits for an answer that has to come within moments; whoever holds it up meanwhile takes the place of those seen before.
+    pub(crate) async fn observed<T>(&self, answer: impl Future<Output = T>, holders: &mut Vec<Blocker>) -> T {
+        tokio::pin!(answer);
+        loop {
+            tokio::select! {
+                answer = &mut answer => return answer,
+                () = tokio::time::sleep(Duration::from_millis(10)) => {}
+            }
+            let blockers = self.observer.blockers().await;
+            if !blockers.is_empty() {
+                *holders = blockers;
+            }
+        }
+    }
+
+    /// Long transactions, for the message with which a wait is given up.
+    pub(crate) async fn last_blockers(&self) -> String {
+        let blockers: Vec<String> = observer::open_transactions(self.client).await.iter().map(ToString::to_string).collect();
+        if blockers.is_empty() { String::new() } else { format!("; open transactions: {}", blockers.join(", ")) }
+    }
+
+    pub(crate) async fn journal(&self, plan: &Plan, step: &Step) -> Result<()> {
+        Ok(self.client.batch_execute(self.journal_row(plan, step).as_str()).await?)
+    }
+
+    pub(crate) fn journal_row(&self, plan: &Plan, step: &Step) -> Sql {
+        let command = plan.command.to_string();
+        let values = [&plan.base, &plan.to, &command, &step.id].map(|text| literal(text));
+        sql!("INSERT INTO diptych.journal (base, version, command, step) VALUES ({}) ON CONFLICT DO NOTHING", join(values, ", "))
+    }
+}
+
+/// The setting of a session that waits for locks as long as a run is patient.
+pub(crate) fn patience(timeout: Duration) -> String {
+    format!("SET lock_timeout = {}", milliseconds(timeout).clamp(1, u64::from(i32::MAX.unsigned_abs())))
+}
+
+/// How long a lock, and a statement, may take from here on; not bounded where zero.
+pub(crate) fn timeouts(lock: Duration, statement: Duration) -> Sql {
+    let (lock, statement) = (milliseconds(lock), milliseconds(statement));
+    sql!("SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {}", lock, statement)
+}
+
+/// Leaves a lock what is left of the budget since the request has come.
+pub(crate) fn rest_of(budget: Duration) -> Sql {
+    let gone = "1000 * extract(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.statement_timestamp())";
+    let left = sql!("greatest(1, {} - {})", milliseconds(budget), Sql::trusted(gone));
+    sql!("SELECT pg_catalog.set_config('lock_timeout', ({})::pg_catalog.int4::pg_catalog.text, true)", left)
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The server's word for a run that another one has taken over.
+pub(crate) fn fenced_off(error: tokio_postgres::Error) -> Error {
+    if error.code().is_some_and(|code| code.code() == "DPT01") {
+        return Error::refused("another run took over").hint("run `status` to see how it stands");
+    }
+    error.into()
+}
+
+/// Whether the same statement may well succeed a moment later.
+pub(crate) fn is_passing(error: &Error) -> bool {
+    error.code().is_some_and(|code| {
+        [
+            SqlState::LOCK_NOT_AVAILABLE,
+            SqlState::QUERY_CANCELED,
+            SqlState::T_R_DEADLOCK_DETECTED,
+            SqlState::T_R_SERIALIZATION_FAILURE,
+        ]
+        .contains(code)
+    })
+}
+
+/// A pause of half to one and a half times the given one, so that competitors do not meet again.
+pub(crate) fn jittered(pause: Duration) -> Duration {
+    use std::hash::{BuildHasher, RandomState};
+    let random = RandomState::new().hash_one(0) % 1000;
+    pause.mul_f64(0.5 + f64::from(u32::try_from(random).unwrap_or_default()) / 1000.0)
+}

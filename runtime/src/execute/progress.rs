@@ -1,0 +1,30 @@
+//! What a run tells while it goes on.
+
+use crate::error::Error;
+use crate::lease::Lease;
+use crate::session::observer::Blocker;
+use diptych_core::plan::Step;
+
+/// Told what goes on; every method may be left as it is.
+pub trait Progress: Send {
+    /// A step begins: its number from 1, of how many.
+    fn step(&mut self, _number: usize, _total: usize, _step: &Step) {}
+    /// A backfill moved on: blocks done, of how many, rows so far.
+    fn backfill(&mut self, _table: &str, _done: u64, _total: u64, _rows: u64) {}
+    /// A lock has to be waited for, because of these sessions.
+    fn waiting(&mut self, _blockers: &[Blocker]) {}
+    /// Something that is no reason to refuse, but that somebody should know before it happens.
+    fn warning(&mut self, _warning: &Error) {}
+    /// `complete` or `rollback` waits for these processes to leave the version that goes.
+    fn in_use(&mut self, _leases: &[Lease]) {}
+    /// A step is tried again: why.
+    fn retry(&mut self, _step: &Step, _reason: &str) {}
+    /// A statement of a step is about to be sent.
+    fn statement(&mut self, _sql: &str) {}
+}
+
+/// Progress that nobody wants to hear of.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Quiet;
+
+impl Progress for Quiet {}

@@ -1,0 +1,179 @@
+//! The steps of a plan, one after another: journalled, retried, with the way on where one fails.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+use tokio_postgres::SimpleQueryMessage;
+use tokio_postgres::error::SqlState;
+
+use crate::error::{Error, Result};
+use crate::execute::executor::{Executor, is_passing, jittered, rest_of, timeouts};
+use crate::execute::index::Build;
+use crate::execute::progress::Progress;
+use crate::execute::walk::Job;
+use crate::execute::{backfill, partitions};
+use crate::text::{few, printable};
+use diptych_core::plan::{Action, Command, Felt, Lock, Phase, Plan, Step, Verdict};
+use diptych_core::{Sql, sql};
+
+/// How much of what a check has found is told.
+const FOUND: usize = 20;
+
+impl Executor<'_> {
+    /// Runs every step that the journal does not have.
+    pub(crate) async fn run(&self, plan: &Plan, progress: &mut dyn Progress) -> Result<()> {
+        let mut done = self.done(plan).await?;
+        let total = plan.journalled().count();
+        for (at, step) in plan.journalled().enumerate() {
+            if done.contains(&step.id) {
+                continue;
+            }
+            progress.step(at + 1, total, step);
+            let ran = self.run_step(plan, step, progress).await;
+            ran.map_err(|error| error.with_way_on(&way_on(plan, &done)))?;
+            done.insert(step.id.clone());
+        }
+        Ok(())
+    }
+
+    /// Runs the plan's checks alone: they change nothing and are not journalled.
+    pub(crate) async fn preflight(&self, plan: &Plan, progress: &mut dyn Progress) -> Result<()> {
+        for step in plan.steps.iter().filter(|step| step.phase == Phase::Preflight) {
+            self.check(step, progress).await?;
+        }
+        Ok(())
+    }
+
+    async fn done(&self, plan: &Plan) -> Result<BTreeSet<String>> {
+        let rows = self
+            .client
+            .query(
+                "SELECT step FROM diptych.journal WHERE base = $1 AND version = $2 AND command = $3",
+                &[&plan.base, &plan.to, &plan.command.to_string()],
+            )
+            .await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    async fn run_step(&self, plan: &Plan, step: &Step, progress: &mut dyn Progress) -> Result<()> {
+        let since = Instant::now();
+        let mut pause = Duration::from_millis(50);
+        loop {
+            let error = match self.attempt(plan, step, progress).await {
+                Ok(()) => return Ok(()),
+                Err(error) if is_passing(&error) => error,
+                Err(error) => return Err(error),
+            };
+            if since.elapsed() >= self.limits.timeout {
+                return Err(self.gave_up(&step.title).await);
+            }
+            progress.retry(step, error.message());
+            // growing, jittered pauses, so that the application gets its turn
+            tokio::time::sleep(jittered(pause)).await;
+            pause = (pause * 2).min(Duration::from_secs(2));
+        }
+    }
+
+    /// Runs a step once, with its journal row.
+    async fn attempt(&self, plan: &Plan, step: &Step, progress: &mut dyn Progress) -> Result<()> {
+        match &step.action {
+            Action::Check { .. } => {
+                let found = self.check(step, progress).await;
+                let undo =
+                    |error: Error| if error.is_refused() { error.hint_first("`rollback` what has run so far") } else { error };
+                found.map_err(undo)?;
+            }
+            Action::Transaction { locks, statements } => return self.transaction(plan, step, locks, statements, progress).await,
+            Action::Script(script) => return self.script(plan, step, script, progress).await,
+            Action::Statement { sql } => self.statement(step, sql, self.gentle(), progress).await?,
+            Action::CreateIndex { schema, name, sql, drop, bind, shape } => {
+                let build = Build { schema, name, sql, drop, bind, shape: shape.as_ref() };
+                self.create_index(step, &build, progress).await?;
+            }
+            Action::CreatePartitionedIndex { schema, table, name, stem, sql, bind } => {
+                let bound = if bind.is_empty() { sql.clone() } else { self.bind(step, bind, progress).await? };
+                let index = partitions::Index { schema, table, name: name.as_deref(), stem, sql: &bound };
+                partitions::create_index(self, step, &index, progress).await?;
+            }
+            Action::Backfill { schema, table, partitioned, update, verify, vacuum } => {
+                let job = Job { plan, step, schema, table, partitioned: *partitioned, update, verify, vacuum };
+                backfill::run(self, &job, progress).await?;
+            }
+        }
+        self.journal(plan, step).await
+    }
+
+    async fn check(&self, step: &Step, progress: &mut dyn Progress) -> Result<()> {
+        let Action::Check { sql, refusal, hint, verdict } = &step.action else { return Ok(()) };
+        progress.statement(sql.as_str());
+        // two statements in one request are one transaction
+        let text = if step.path.is_own() { sql.clone() } else { sql!("{}; {}", step.path.set_local(), sql) };
+        let asked = self.watched(self.client.simple_query(text.as_str()), progress).await;
+        let rows = match asked {
+            Err(error)
+                if [SqlState::QUERY_CANCELED, SqlState::LOCK_NOT_AVAILABLE].iter().any(|code| error.code() == Some(code)) =>
+            {
+                return Err(self.gave_up("preflight").await);
+            }
+            asked => asked.map_err(|error| Error::during(refusal, error).or_hint(hint).of_check())?,
+        };
+        let (mut samples, mut mends) = (Vec::new(), Vec::new());
+        for message in &rows {
+            if let SimpleQueryMessage::Row(row) = message {
+                samples.push(printable(row.get(0).unwrap_or("NULL")));
+                mends.extend((row.len() > 1).then(|| row.get(1)).flatten().map(str::to_owned));
+            }
+        }
+        if samples.is_empty() {
+            return Ok(());
+        }
+        let hint = if mends.is_empty() { hint.clone() } else { format!("{hint}: {}", few(&mends, FOUND, "; ")) };
+        let found = Error::refused(format!("{refusal}: {}", few(&samples, FOUND, "; "))).hint(hint);
+        if *verdict == Verdict::Warn {
+            progress.warning(&found);
+            return Ok(());
+        }
+        Err(found)
+    }
+
+    /// The step's statements and its journal row, in one transaction under one budget (docs/traps.md F5).
+    ///
+    /// Everything behind the first lock that applications feel, COMMIT included, is one request: how long they wait does not hang on
+    /// the network.
+    async fn transaction(
+        &self,
+        plan: &Plan,
+        step: &Step,
+        locks: &[Lock],
+        statements: &[Sql],
+        progress: &mut dyn Progress,
+    ) -> Result<()> {
+        let (gentle, strong): (Vec<&Lock>, Vec<&Lock>) = locks.iter().partition(|lock| lock.felt == Felt::ByMaintenance);
+        let mut request = self.begin();
+        if !gentle.is_empty() {
+            request.push(timeouts(self.gentle(), Duration::ZERO));
+            request.extend(gentle.into_iter().map(|lock| lock.sql.clone()));
+            self.in_transaction(step, &request, progress).await?;
+            request.clear();
+        }
+        let budget = self.budget();
+        if !strong.is_empty() {
+            request.push(timeouts(budget, budget));
+            request.extend(strong.into_iter().map(|lock| lock.sql.clone()));
+        }
+        // the locks that the statements take on their own count as well, until the budget is used up
+        request.push(sql!("SET LOCAL statement_timeout = 0; {}", rest_of(budget)));
+        request.extend(statements.iter().cloned());
+        request.extend([self.journal_row(plan, step), Sql::trusted("COMMIT")]);
+        self.in_transaction(step, &request, progress).await
+    }
+}
+
+/// What there is to do when a step has failed: the command goes on where it stopped, and what has not begun to contract can be undone.
+fn way_on(plan: &Plan, done: &BTreeSet<String>) -> String {
+    let again = format!("run `{}` again", plan.command);
+    match plan.command {
+        Command::Start => format!("{again}, or run `rollback`"),
+        Command::Complete if plan.is_untouched(|id| done.contains(id)) => format!("{again}, or run `rollback`"),
+        _ => again,
+    }
+}
