@@ -13,7 +13,7 @@ use crate::target::{open, open_holding};
 /// The configuration for pools: the given URL with the version's `search_path` in the startup options, where neither
 /// `DISCARD ALL` nor a pooler's reset undoes it.
 ///
-/// A pool opens its sessions itself: give it the URL's [`Tls::connector`] with it, which verifies what `sslmode` asks for.
+/// A pool opens its sessions itself: give it the URL's [`Tls::connector`](crate::tls::Tls::connector) with it, which verifies what `sslmode` asks for.
 pub fn config<D: Database>(url: &str) -> Result<Config> {
     Ok(target::<D>(url)?.ready())
 }
