@@ -50,7 +50,7 @@ fn statements(change: &str) -> String {
 fn an_identity_comes_to_a_table_that_has_rows() {
     let mut declared = declared();
     let column = Column { identity: Some(Identity::default()), ..Column::new("number", "integer", false) };
-    users(&mut declared).columns.push(DeclaredColumn { column, renamed_from: None, up: None, down: None });
+    users(&mut declared).columns.push(DeclaredColumn { column, renamed_from: None, up: None, down: None, allow: false });
     let operations = difference(&declared).unwrap();
     assert!(matches!(&operations[..], [Operation::AddColumn(add)] if add.up.is_none()), "{operations:?}");
     refused("{add_column: {table: users, column: {name: n, type: serial}, up: age}}", "`up`");
@@ -66,7 +66,7 @@ fn declared() -> DeclaredSchema {
         columns: table
             .columns
             .into_iter()
-            .map(|column| DeclaredColumn { column, renamed_from: None, up: None, down: None })
+            .map(|column| DeclaredColumn { column, renamed_from: None, up: None, down: None, allow: false })
             .collect(),
         constraints: table.constraints.into_iter().map(|(name, there)| (Some(name), there)).collect(),
         ..DeclaredTable::default()
@@ -123,9 +123,10 @@ fn up_reads_the_older_columns_and_down_the_newer() {
         renamed_from: Some("age".into()),
         up: Some("age::text".into()),
         down: Some("years::integer".into()),
+        allow: false,
     };
     let old = Column::new("old", "boolean", false);
-    table.columns.push(DeclaredColumn { column: old, renamed_from: None, up: Some("age > 60".into()), down: None });
+    table.columns.push(DeclaredColumn { column: old, renamed_from: None, up: Some("age > 60".into()), down: None, allow: false });
     table.columns.remove(3);
     table.columns.remove(2);
     table.dropped.push(DroppedColumn { name: "name".into(), down: Some("users.years".into()) });

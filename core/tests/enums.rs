@@ -113,7 +113,7 @@ fn a_struct_changes_the_default_of_an_array_with_a_label_that_goes() {
     let schema = Migration::parse("0001_before", before).unwrap().stage(&Schema::default()).unwrap().to;
     let mut column = schema.tables["users"].columns[0].clone();
     column.default = Some("'{sad}'::mood[]".into());
-    let field = DeclaredColumn { column, renamed_from: None, up: None, down: None };
+    let field = DeclaredColumn { column, renamed_from: None, up: None, down: None, allow: false };
     let declared = DeclaredSchema {
         enums: vec![DeclaredEnum {
             name: "mood".to_owned(),

@@ -49,6 +49,8 @@ pub(crate) struct Declared<T> {
     pub(crate) columns: Vec<String>,
     pub(crate) span: Span,
     pub(crate) old_writes: OldWrites,
+    /// The column of the field whose `allow` counts, where it is declared on a field.
+    pub(crate) field: Option<String>,
     /// Where `allow` goes, for messages.
     pub(crate) place: &'static str,
 }
@@ -143,20 +145,36 @@ fn declare_on_fields(table: &mut Struct, mistakes: &mut Mistakes) {
         // each key column's own `allow` counts
         let (definition, columns) = (Constraint::primary_key(table.key.clone()), table.key.clone());
         let (old_writes, place) = (OldWrites::MustWork, ON_KEY_FIELDS);
-        table.constraints.push(Declared { name: None, definition, columns, span, old_writes, place });
+        table.constraints.push(Declared { name: None, definition, columns, span, old_writes, field: None, place });
     }
     for field in &table.fields {
         let (span, attributes, columns) = (field.span, &field.attributes, vec![field.column.clone()]);
         let (old_writes, place) = (attributes.old_writes, ON_FIELD);
         if attributes.unique {
             let (definition, columns) = (Constraint::unique(columns.clone()), columns.clone());
-            table.constraints.push(Declared { name: None, definition, columns, span, old_writes, place });
+            table.constraints.push(Declared {
+                name: None,
+                definition,
+                columns,
+                span,
+                old_writes,
+                field: Some(field.column.clone()),
+                place,
+            });
         }
         if let Some(expression) = &attributes.check {
             let name = Some(names::object_name(&table.table, Some(&field.column), "check"));
             let definition = Constraint::Check { check: expression.clone().into(), no_inherit: false };
             let columns = mentioned(table, &definition.texts());
-            table.constraints.push(Declared { name, definition, columns, span, old_writes, place });
+            table.constraints.push(Declared {
+                name,
+                definition,
+                columns,
+                span,
+                old_writes,
+                field: Some(field.column.clone()),
+                place,
+            });
         }
         if let Some(target) = &attributes.references {
             let spec = TableConstraint {
@@ -176,13 +194,29 @@ fn declare_on_fields(table: &mut Struct, mistakes: &mut Mistakes) {
             };
             if let Some(definition) = constraint(&table.table, &spec, span, mistakes) {
                 let columns = columns.clone();
-                table.constraints.push(Declared { name: None, definition, columns, span, old_writes, place });
+                table.constraints.push(Declared {
+                    name: None,
+                    definition,
+                    columns,
+                    span,
+                    old_writes,
+                    field: Some(field.column.clone()),
+                    place,
+                });
             }
         }
         if attributes.index {
             let keys = vec![IndexColumn { column: field.column.clone(), ..IndexColumn::default() }];
             let definition = Index { columns: keys, ..Index::default() };
-            table.indexes.push(Declared { name: None, definition, columns, span, old_writes, place });
+            table.indexes.push(Declared {
+                name: None,
+                definition,
+                columns,
+                span,
+                old_writes,
+                field: Some(field.column.clone()),
+                place,
+            });
         }
     }
 }
@@ -207,7 +241,7 @@ fn declare_on_struct(table: &mut Struct, attributes: &attr::OnStruct, mistakes: 
             _ => group.names(),
         };
         let (name, span, old_writes) = (group.text(symbol::NAME), group.span, group.old_writes);
-        Some(Declared { name, definition, columns, span, old_writes, place: IN_GROUP })
+        Some(Declared { name, definition, columns, span, old_writes, field: None, place: IN_GROUP })
     };
     let mut declared = Vec::new();
     for (kind, groups) in [
@@ -245,7 +279,7 @@ fn declare_on_struct(table: &mut Struct, attributes: &attr::OnStruct, mistakes: 
         let mut columns = group.names();
         columns.extend(mentioned(table, &definition.texts()));
         let (span, old_writes) = (group.span, group.old_writes);
-        table.indexes.push(Declared { name, definition, columns, span, old_writes, place: IN_GROUP });
+        table.indexes.push(Declared { name, definition, columns, span, old_writes, field: None, place: IN_GROUP });
     }
 }
 

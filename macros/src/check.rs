@@ -1,10 +1,11 @@
 //! Names, compared with the snapshot: what is gone, what is new, what an attribute speaks of in vain.
 
-use diptych_core::model::schema::{Column, Constraint, Index, Table};
+use diptych_core::model::lexer::Kind;
+use diptych_core::model::schema::{Column, Constraint, Index, References, Table};
 use diptych_core::model::snapshot::Used;
 use diptych_core::{Expression, Snapshot, model::lexer};
 use proc_macro2::Span;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock};
 use std::time::SystemTime;
@@ -13,6 +14,7 @@ use syn::Error;
 use crate::ast::{Declared, Field, Struct};
 use crate::attr::{Always, OldWrites};
 use crate::errors;
+use crate::truth::{self, Value};
 
 /// What the environment says of drift.
 #[derive(Clone, Copy, PartialEq)]
@@ -27,13 +29,25 @@ pub(crate) enum Drift {
 
 impl Drift {
     pub(crate) fn read() -> Self {
-        match std::env::var("DIPTYCH_DRIFT").as_deref() {
+        match std::env::var("DIPTYCH_DRIFT").unwrap_or_default().to_lowercase().as_str() {
             // a dependant's release build must not fail inside its dependencies
-            Ok("deny") if std::env::var_os("CARGO_PRIMARY_PACKAGE").is_some() => Drift::Deny,
-            Ok("allow") => Drift::Allow,
+            "deny" if is_own() => Drift::Deny,
+            "allow" => Drift::Allow,
             _ => Drift::Warn,
         }
     }
+
+    /// What the environment says and nobody understands.
+    pub(crate) fn unknown() -> Option<String> {
+        let word = std::env::var("DIPTYCH_DRIFT").ok()?;
+        (!["", "warn", "deny", "allow"].contains(&word.to_lowercase().as_str())).then_some(word)
+    }
+}
+
+/// Whether the crate is the workspace's, and not one that came from a registry or from git.
+fn is_own() -> bool {
+    let place = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default().replace('\\', "/");
+    !["/registry/src/", "/git/checkouts/"].iter().any(|part| place.contains(part))
 }
 
 /// The folder of migrations beside Cargo.toml; where there is none (a project that is generated elsewhere, as trybuild's), the
@@ -68,6 +82,14 @@ pub(crate) fn snapshot(migrations: &str) -> Result<Option<Snapshot>, String> {
     Ok(Some(snapshot))
 }
 
+/// The snapshot's file, once in a crate: whoever includes it is built anew when it changes, also where `database!` is in another crate.
+pub(crate) fn to_track(migrations: &str) -> Option<String> {
+    static TOLD: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    let path = folder(migrations).join("snapshot.yaml");
+    let mut told = TOLD.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    (path.is_file() && told.insert(path.clone())).then(|| path.display().to_string())
+}
+
 /// What a struct's comparison came to.
 pub(crate) struct Outcome {
     /// The table of the snapshot that the struct stands for, under its name there.
@@ -90,6 +112,8 @@ pub(crate) struct Matched {
     pub(crate) up: bool,
     /// The same for `down`.
     pub(crate) down: bool,
+    /// The same for `allow(old_writes_may_fail)`.
+    pub(crate) allows: bool,
 }
 
 /// Compares names.
@@ -173,6 +197,9 @@ fn columns(table: &Struct, field: &Field, model: &Table, used: &Attributes<'_>, 
     let down = used.fresh(attributes.down.as_ref(), &names, |used| used.down.as_ref());
     let name = format!("`{}.{}`", table.table, field.column);
     match (&column, from) {
+        (Some(column), Some(from)) if column.name == field.column && find(from).is_some() => {
+            outcome.refuse(field.span, errors::renamed_but_there(&table.table, &field.column, from, &outcome.version));
+        }
         (Some(column), _) => {
             if column.name != field.column {
                 outcome.warn(field.span, format!("the rename of `{}.{}` to `{}`", table.table, column.name, field.column));
@@ -203,7 +230,9 @@ fn columns(table: &Struct, field: &Field, model: &Table, used: &Attributes<'_>, 
         }
         (None, None) => outcome.warn(field.span, format!("column {name}")),
     }
-    outcome.fields.push(Matched { column, up, down });
+    let allows =
+        attributes.old_writes == OldWrites::MayFail && !names.iter().flat_map(|column| used.of(column)).any(|used| used.allow);
+    outcome.fields.push(Matched { column, up, down, allows });
 }
 
 /// A field that became of a column which another field still is: one of the two would be lost.
@@ -266,9 +295,9 @@ fn constraints(table: &Struct, old: &str, model: &Table, outcome: &mut Outcome) 
     for wanted in &table.constraints {
         let what = format!("{} on {}", kind(&wanted.definition), list(&table.table, &wanted.columns));
         if !there.constraints.values().any(|constraint| same_rule(constraint, &wanted.definition))
-            && endangered(table, wanted, outcome)
+            && endangered(table, wanted, &Rule::of(&wanted.definition), model, outcome)
         {
-            outcome.refuse(wanted.span, errors::new_constraint(&what, &outcome.version, wanted.place));
+            outcome.refuse(wanted.span, errors::new_constraint(&what, &outcome.version, place(table, wanted, outcome)));
         } else if !is_there(wanted, &there.constraints, Constraint::says_the_same) {
             outcome.warn(wanted.span, what);
         }
@@ -281,8 +310,9 @@ fn constraints(table: &Struct, old: &str, model: &Table, outcome: &mut Outcome) 
         );
         let known = there.indexes.values().any(|index| same_key(index, &wanted.definition))
             || there.constraints.values().any(|constraint| same_rule(constraint, &unique_of(&wanted.definition)));
-        if wanted.definition.unique && !known && endangered(table, wanted, outcome) {
-            outcome.refuse(wanted.span, errors::new_constraint(&what, &outcome.version, wanted.place));
+        let rule = Rule::Apart { nulls_collide: wanted.definition.nulls_not_distinct };
+        if wanted.definition.unique && !known && endangered(table, wanted, &rule, model, outcome) {
+            outcome.refuse(wanted.span, errors::new_constraint(&what, &outcome.version, place(table, wanted, outcome)));
         } else if !is_there(wanted, &there.indexes, Index::says_the_same) {
             outcome.warn(wanted.span, what);
         }
@@ -310,15 +340,138 @@ fn constraints(table: &Struct, old: &str, model: &Table, outcome: &mut Outcome) 
     }
 }
 
-/// Whether the running release writes a column of it without a word on the field that this is well.
-fn endangered<T>(table: &Struct, wanted: &Declared<T>, outcome: &Outcome) -> bool {
-    wanted.old_writes == OldWrites::MustWork
-        && table.fields.iter().zip(&outcome.fields).any(|(field, matched)| {
-            matched.column.is_some()
-                && wanted.columns.contains(&field.column)
-                && field.attributes.old_writes == OldWrites::MustWork
-                && !(matched.up && matched.down)
-        })
+/// Where `allow` goes; a field whose `allow` a recorded migration has used up takes no second one.
+fn place<T>(table: &Struct, wanted: &Declared<T>, outcome: &Outcome) -> &'static str {
+    let is_used = table.fields.iter().zip(&outcome.fields).any(|(field, matched)| {
+        wanted.columns.contains(&field.column) && field.attributes.old_writes == OldWrites::MayFail && !matched.allows
+    });
+    if is_used { errors::ON_STRUCT_INSTEAD } else { wanted.place }
+}
+
+/// What a rule asks of old writes.
+enum Rule<'a> {
+    /// Rows that are apart; whether two NULLs are not.
+    Apart { nulls_collide: bool },
+    /// Rows that pass.
+    Check(&'a str),
+    /// Rows that point at one that is there.
+    Points(&'a References),
+}
+
+impl<'a> Rule<'a> {
+    fn of(constraint: &'a Constraint) -> Self {
+        match constraint {
+            Constraint::PrimaryKey { .. } => Rule::Apart { nulls_collide: true },
+            Constraint::Unique { nulls_not_distinct, .. } => Rule::Apart { nulls_collide: *nulls_not_distinct },
+            Constraint::Exclude { .. } => Rule::Apart { nulls_collide: false },
+            Constraint::Check { check, .. } => Rule::Check(check.as_str()),
+            Constraint::ForeignKey { references, .. } => Rule::Points(references),
+        }
+    }
+}
+
+/// What the running release's writes leave in a column.
+enum Written<'a> {
+    /// What it writes.
+    ItsOwn,
+    /// The author answers for it: by a conversion both ways, or by a word.
+    Answered,
+    /// Something else in each row.
+    Apart,
+    /// This value.
+    Value(Value),
+    /// What an expression makes of a row.
+    Derived(&'a str),
+    /// Nobody can tell.
+    Unknown,
+}
+
+/// Functions whose values are apart.
+const GENERATORS: [&str; 7] =
+    ["gen_random_uuid", "nextval", "uuid_generate_v1", "uuid_generate_v1mc", "uuid_generate_v4", "uuidv4", "uuidv7"];
+
+impl<'a> Written<'a> {
+    fn to(field: &'a Field, matched: &Matched) -> Self {
+        let given = &field.attributes;
+        let is_serial = || given.sql_type.as_deref().is_some_and(|name| name.ends_with("serial"));
+        match (&matched.column, given.default.as_deref().filter(|text| Expression::default_of(text).is_some())) {
+            _ if matched.allows => Written::Answered,
+            (Some(_), _) if matched.up && matched.down => Written::Answered,
+            (Some(_), _) => Written::ItsOwn,
+            _ if given.identity.is_some() || is_serial() => Written::Apart,
+            (None, default) => match (given.generated.as_deref().or(given.up.as_deref()), default) {
+                (Some(text), _) => Written::Derived(text),
+                (None, None) => Written::Value(Value::Null),
+                (None, Some(default)) if calls(default, &GENERATORS) => Written::Apart,
+                (None, Some(default)) => Value::of(default).map_or(Written::Unknown, Written::Value),
+            },
+        }
+    }
+}
+
+/// Whether a text is a call of one of these functions.
+fn calls(text: &str, names: &[&str]) -> bool {
+    let kinds: Vec<Kind> = lexer::tokens(text).into_iter().map(|token| token.kind).collect();
+    matches!(&kinds[..], [Kind::Word(name), Kind::Symbol('('), .., Kind::Symbol(')')] if names.contains(&name.as_str()))
+}
+
+/// Whether writes of the running release may break a rule without a word of the author that this is well.
+fn endangered<T>(table: &Struct, wanted: &Declared<T>, rule: &Rule<'_>, old: &Table, outcome: &Outcome) -> bool {
+    let mut fields = table.fields.iter().zip(&outcome.fields);
+    if match &wanted.field {
+        Some(column) => fields.any(|(field, matched)| field.column == *column && matched.allows),
+        None => wanted.old_writes == OldWrites::MayFail,
+    } {
+        return false;
+    }
+    let fields = table.fields.iter().zip(&outcome.fields).filter(|(field, _)| wanted.columns.contains(&field.column));
+    let written: Vec<(&str, Written<'_>)> =
+        fields.map(|(field, matched)| (field.column.as_str(), Written::to(field, matched))).collect();
+    let mut each = written.iter().map(|(_, written)| written);
+    if !written.is_empty() && each.clone().all(|written| matches!(written, Written::Answered)) {
+        return false;
+    }
+    let is_null = |written: &Written<'_>| matches!(written, Written::Value(Value::Null));
+    let reads = |text: &str| lexer::assume(text, &table.table, old.columns.iter().map(|column| column.name.as_str()));
+    match rule {
+        Rule::Apart { nulls_collide } => {
+            let apart = |written: &Written<'_>| match written {
+                Written::Apart => true,
+                // what holds a key is as much apart as the key is
+                Written::Derived(text) => {
+                    let facts = reads(text);
+                    keys(old).any(|key| key.iter().all(|column| facts.reads(column)))
+                }
+                written => !nulls_collide && is_null(written),
+            };
+            !each.any(apart)
+        }
+        Rule::Points(references) => {
+            let points = |written: &Written<'_>| match written {
+                Written::Derived(text) => old.constraints.values().any(|constraint| {
+                    matches!(constraint, Constraint::ForeignKey { columns, references: there, .. }
+                        if *columns == [text.trim()] && there.table == references.table && there.columns == references.columns)
+                }),
+                written => is_null(written) && (references.match_type.is_none() || wanted.columns.len() == 1),
+            };
+            !each.any(points)
+        }
+        Rule::Check(check) => {
+            let values = written.iter().filter_map(|(column, written)| match written {
+                Written::Value(value) => Some((*column, value.clone())),
+                _ => None,
+            });
+            truth::passes(check, &values.collect()) != Some(true)
+        }
+    }
+}
+
+/// What tells rows apart so far.
+fn keys(table: &Table) -> impl Iterator<Item = &[String]> {
+    table.constraints.values().filter_map(|constraint| match constraint {
+        Constraint::PrimaryKey { columns, .. } | Constraint::Unique { columns, .. } => Some(columns.as_slice()),
+        _ => None,
+    })
 }
 
 /// A constraint that old writes must already obey where they obey the one that is there, whatever its name and what else is said of it.

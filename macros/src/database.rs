@@ -106,6 +106,12 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
     for (_, path) in &others {
         input.mistakes.note(Error::new(input.migrations.span(), errors::no_file(path)));
     }
+    if let (None, Some((newest, _)), true) = (&known.version, files.last(), file.is_file()) {
+        input.mistakes.note(Error::new(input.migrations.span(), errors::emptied_snapshot(&shown, newest)));
+    }
+    if let Some(word) = Drift::unknown() {
+        input.mistakes.note(Error::new(input.ident.span(), errors::unknown_drift(&word)));
+    }
     let compared = if drift == Drift::Allow { TokenStream::new() } else { compare(&input, &known) };
     let Input { attributes, visibility, ident, schema, enums, tables, dropped, path, mistakes, .. } = &input;
     let mistakes = mistakes.to_tokens();

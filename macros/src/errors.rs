@@ -178,6 +178,30 @@ pub(crate) fn new_constraint(what: &str, version: &str, place: &str) -> String {
     )
 }
 
+/// Where `allow` goes for a rule on a field that has one already.
+pub(crate) const ON_STRUCT_INSTEAD: &str = "of its own to the rule (the one on the field was for a rule that is recorded): write the rule on the struct, as `check(…)`, `unique(…)` or `foreign_key(…)`, with it within the parentheses,";
+
+/// A field that is renamed from one column, and stands for another that is there.
+pub(crate) fn renamed_but_there(table: &str, column: &str, from: &str, version: &str) -> String {
+    format!(
+        "column `{column}` of table `{table}` is there in version `{version}`, so that no field can be renamed from `{from}` to it\n\
+         hint: remove `renamed_from`; to exchange two columns, rename one to a new name in this release and the other in the next"
+    )
+}
+
+/// A word of DIPTYCH_DRIFT that there is not.
+pub(crate) fn unknown_drift(word: &str) -> String {
+    format!("there is no `DIPTYCH_DRIFT={word}`\nhint: use warn, deny or allow")
+}
+
+/// A snapshot without a version beside migrations.
+pub(crate) fn emptied_snapshot(path: &str, newest: &str) -> String {
+    format!(
+        "snapshot `{path}` has no version, and there are migrations up to `{newest}`: nothing can be compared\n\
+         hint: put the snapshot back as it was committed"
+    )
+}
+
 /// A table that is partitioned otherwise than it was.
 pub(crate) fn other_partitions(table: &str, so_far: Option<&str>, version: &str) -> String {
     let hint = so_far.map_or_else(|| "leave `partition_by` out".to_owned(), |text| format!("write `partition_by = \"{text}\"`"));

@@ -8,7 +8,7 @@ use quote::{quote, quote_spanned};
 use syn::DeriveInput;
 
 use crate::ast::{Field, Struct, read};
-use crate::attr::Always;
+use crate::attr::{Always, OldWrites};
 use crate::check::{self, Drift, Matched, Outcome};
 use crate::{errors, fallback};
 
@@ -24,7 +24,10 @@ pub(crate) fn derive(input: DeriveInput) -> TokenStream {
     let snapshot = check::snapshot(&table.migrations).ok().flatten();
     let compared = if snapshot.is_some() { drift } else { Drift::Allow };
     let outcome = check::compare(&table, &snapshot.unwrap_or_default(), compared);
-    let mut output: TokenStream = outcome.errors.iter().map(syn::Error::to_compile_error).collect();
+    let tracked = check::to_track(&table.migrations);
+    let tracked = tracked.map(|path| quote! { const _: &[u8] = ::core::include_bytes!(#path); });
+    let mut output: TokenStream = tracked.into_iter().collect();
+    output.extend(outcome.errors.iter().map(syn::Error::to_compile_error));
     output.extend(warnings(&outcome, drift));
     output.extend(
         table.fields.iter().zip(&outcome.fields).map(|(field, matched)| assertion(&table, field, matched, &outcome, drift)),
@@ -69,7 +72,7 @@ fn assertion(table: &Struct, field: &Field, matched: &Matched, outcome: &Outcome
     let Some(column) = &matched.column else {
         let given = &field.attributes;
         let has_value = up
-            || given.default.is_some()
+            || given.default.as_deref().is_some_and(|text| Expression::default_of(text).is_some())
             || given.identity.is_some()
             || given.generated.is_some()
             || given.renamed_from.is_some();
@@ -142,6 +145,7 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
         );
         let (generated, collation) = (expression(&core, given.generated.as_deref()), optional(&given.collation));
         let (from, up, down) = (optional(&given.renamed_from), optional(&given.up), optional(&given.down));
+        let allow = given.old_writes == OldWrites::MayFail;
         let identity = match given.identity {
             Some(always) => {
                 let always = always == Always::Yes;
@@ -169,6 +173,7 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
                 renamed_from: #from,
                 up: #up,
                 down: #down,
+                allow: #allow,
             }
         }
     });

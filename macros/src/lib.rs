@@ -11,6 +11,7 @@ mod fallback;
 #[cfg(test)]
 mod fuzz;
 mod symbol;
+mod truth;
 
 use proc_macro::TokenStream;
 

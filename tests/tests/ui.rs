@@ -3,7 +3,7 @@
 #[test]
 fn messages() {
     let cases = trybuild::TestCases::new();
-    for kind in ["names", "types", "database", "enums"] {
+    for kind in ["names", "types", "database", "enums", "rules"] {
         cases.compile_fail(format!("tests/ui/{kind}/*.rs"));
     }
     cases.pass("tests/ui/pass/*.rs");

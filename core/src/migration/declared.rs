@@ -82,6 +82,8 @@ pub struct DeclaredColumn {
     pub up: Option<String>,
     /// `down = "…"`.
     pub down: Option<String>,
+    /// `allow(old_writes_may_fail)`.
+    pub allow: bool,
 }
 
 /// A column that the struct says is gone.
@@ -113,8 +115,12 @@ impl DeclaredSchema {
                 of_table.insert(String::new(), Used { renamed_from: table.renamed_from.clone(), ..Used::default() });
             }
             for field in &table.columns {
-                let attributes =
-                    Used { up: field.up.clone(), down: field.down.clone(), renamed_from: field.renamed_from.clone() };
+                let attributes = Used {
+                    up: field.up.clone(),
+                    down: field.down.clone(),
+                    renamed_from: field.renamed_from.clone(),
+                    allow: field.allow,
+                };
                 if attributes != Used::default() {
                     of_table.insert(field.column.name.clone(), attributes);
                 }

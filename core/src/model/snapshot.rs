@@ -58,6 +58,9 @@ pub struct Used {
     /// `renamed_from = "…"`; for a table under the column name `""`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renamed_from: Option<String>,
+    /// `allow(old_writes_may_fail)` on the field: what it allowed is recorded, and the next rule is not meant by it.
+    #[serde(default, skip_serializing_if = "yaml::is_false")]
+    pub allow: bool,
 }
 
 impl Snapshot {

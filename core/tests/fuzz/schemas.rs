@@ -237,7 +237,7 @@ fn declared_table() -> impl Strategy<Value = DeclaredTable> {
                 .columns
                 .into_iter()
                 .zip(attributes)
-                .map(|(column, (renamed_from, up, down))| DeclaredColumn { column, renamed_from, up, down })
+                .map(|(column, (renamed_from, up, down))| DeclaredColumn { column, renamed_from, up, down, allow: false })
                 .collect();
             DeclaredTable {
                 name,
@@ -299,7 +299,8 @@ fn next_release(schema: Schema) -> impl Strategy<Value = DeclaredSchema> {
             for (column, (fate, other)) in table.columns.iter().zip(of_columns) {
                 next_column(&mut next, column, fate, other);
             }
-            let column = |column: Column| DeclaredColumn { column, renamed_from: None, up: Some("x".into()), down: None };
+            let column =
+                |column: Column| DeclaredColumn { column, renamed_from: None, up: Some("x".into()), down: None, allow: false };
             next.columns.extend(added.into_iter().map(column));
             let mut seen = BTreeSet::new();
             next.columns.retain(|field| seen.insert(field.column.name.clone()));
@@ -345,7 +346,7 @@ fn next_release(schema: Schema) -> impl Strategy<Value = DeclaredSchema> {
 }
 
 fn next_column(table: &mut DeclaredTable, column: &Column, fate: Fate, other: Column) {
-    let mut field = DeclaredColumn { column: column.clone(), renamed_from: None, up: None, down: None };
+    let mut field = DeclaredColumn { column: column.clone(), renamed_from: None, up: None, down: None, allow: false };
     match fate {
         Fate::Keep => {}
         Fate::Change => {
@@ -367,6 +368,7 @@ fn declare(columns: &[(&str, &str, Option<&str>)]) -> DeclaredSchema {
         renamed_from: from.map(str::to_owned),
         up: None,
         down: None,
+        allow: false,
     });
     DeclaredSchema {
         tables: vec![DeclaredTable { name: "a".into(), columns: columns.collect(), ..DeclaredTable::default() }],
