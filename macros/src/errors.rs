@@ -223,6 +223,9 @@ pub(crate) fn table_gone(table: &str, version: &str) -> String {
     )
 }
 
+pub(crate) const NOT_A_NEWTYPE: &str = "only a struct with one field has that field's PostgreSQL type\nhint: name the type with `#[schema(type = \"…\")]` on the type, or derive SchemaEnum on an enum of plain names";
+pub(crate) const NEWTYPE_FIELD: &str =
+    "the field of a newtype takes no attributes\nhint: write `#[schema(type = \"…\")]` on the struct";
 pub(crate) const NOT_AN_ENUM: &str = "only an enum whose variants have no fields can be an enum type\nhint: derive SchemaEnum on an enum of plain names, without type parameters";
 pub(crate) const DROPPED_LABEL_PARTS: &str =
     "a label that goes needs the one that takes its place\nhint: write `dropped(label, up = \"other\")`";

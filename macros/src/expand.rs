@@ -102,13 +102,21 @@ fn assertion(table: &Struct, field: &Field, matched: &Matched, outcome: &Outcome
 /// The SQL type's name and nullability, as expressions over the field's Rust type.
 fn type_of(field: &Field, path: &TokenStream) -> (TokenStream, TokenStream) {
     let span = field.span;
-    let ty = &field.ty;
-    let ty = respan(ty, span);
-    let nullable = quote_spanned! {span=> <#ty as #path::SqlType>::NULLABLE };
-    match &field.attributes.sql_type {
-        Some(name) => (quote_spanned! {span=> #name }, nullable),
-        None => (quote_spanned! {span=> <#ty as #path::SqlType>::NAME }, nullable),
-    }
+    let ty = respan(&field.ty, span);
+    let Some(name) = &field.attributes.sql_type else {
+        return (
+            quote_spanned! {span=> <#ty as #path::SqlType>::NAME },
+            quote_spanned! {span=> <#ty as #path::SqlType>::NULLABLE },
+        );
+    };
+    // the Rust type need not know of Diptych
+    let probe = quote_spanned! {span=> #path::__private::Probe::<#ty> };
+    let nullable = quote_spanned! {span=> {
+        #[allow(unused_imports)]
+        use #path::__private::Unknown as _;
+        #probe::IS_OPTION || #probe::NULLABLE
+    } };
+    (quote_spanned! {span=> #name }, nullable)
 }
 
 /// Tokens that stand at `span`, as far as messages go.

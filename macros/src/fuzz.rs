@@ -7,7 +7,7 @@ use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, RngSeed};
 use syn::DeriveInput;
 
-use crate::{database, expand, symbol};
+use crate::{database, expand, newtype, symbol};
 
 /// A few cases of one seed; `PROPTEST_CASES` asks for more, from other seeds.
 fn config(cases: u32) -> Config {
@@ -45,8 +45,20 @@ const DATABASES: [&str; 2] = [
     "struct Shop { migrations: \"none\" }",
 ];
 
+const NEWTYPES: [&str; 3] = [
+    r#"/// A number of its own.
+    #[schema(crate = crate::x)] pub struct Id<T: X<u8>, const N: usize>(pub i64, std::marker::PhantomData<T>) where T: Copy;"#,
+    r#"#[schema(type = "citext")] struct Name<'a> { name: &'a str, r#type: [u8; 4] }"#,
+    r#"#[schema(type = "int[]")] enum Shape { Round(u8), Square }"#,
+];
+
 proptest! {
     #![proptest_config(config(1500))]
+
+    #[test]
+    fn mutated_newtypes_never_panic(text in select(NEWTYPES.to_vec()), edits in vec((any::<Index>(), any::<Index>(), edit()), 1..5)) {
+        try_newtype(&mutate(text, &edits));
+    }
 
     #[test]
     fn attribute_soup_never_panics(on_struct in vec(token(), 0..12), on_field in vec(token(), 0..12), generics in select(vec!["", "<T: X<u8>>", "<'a, const N: usize = 3>"])) {
@@ -288,6 +300,12 @@ fn try_derive(text: &str) -> Option<String> {
     Some(good_rust(expand::derive(input), text))
 }
 
+/// The same of a newtype.
+fn try_newtype(text: &str) -> Option<String> {
+    let input = syn::parse_str::<DeriveInput>(text).ok()?;
+    Some(good_rust(newtype::derive(&input), text))
+}
+
 fn try_database(text: &str) {
     if let Ok(input) = syn::parse_str::<database::Input>(text) {
         good_rust(database::expand(input), text);
@@ -307,6 +325,10 @@ fn the_corpus_is_good() {
     for text in STRUCTS {
         let output = try_derive(text).expect("a struct");
         assert!(!output.contains("compile_error") || text.contains("Person"), "{output}");
+    }
+    for text in NEWTYPES {
+        let output = try_newtype(text).expect("a type");
+        assert!(!output.contains("compile_error"), "{output}");
     }
     for text in DATABASES {
         syn::parse_str::<database::Input>(text).unwrap_or_else(|error| panic!("{error}"));

@@ -10,6 +10,7 @@ mod expand;
 mod fallback;
 #[cfg(test)]
 mod fuzz;
+mod newtype;
 mod symbol;
 mod truth;
 
@@ -32,7 +33,7 @@ use proc_macro::TokenStream;
 ///
 /// On a field: `primary_key`, `identity` (or `identity = "always"`) with `sequence_options = "…"`, `generated = "…"`, `unique`, `index`, `default = "…"`, `check = "…"`,
 /// `references = "table(column)"` with `on_delete = "…"`, `on_update = "…"`, `match_type = "…"`, `deferrable`
-/// and `initially_deferred`, `type = "…"`, `collate = "…"`, `column = "…"`,
+/// and `initially_deferred`, `type = "…"` (the column's type; the field's may then be any, and may be NULL if it is an Option), `collate = "…"`, `column = "…"`,
 /// `renamed_from = "…"`, `up = "…"`, `down = "…"`, `allow(old_writes_may_fail)`. Doc comments become comments.
 ///
 /// `DIPTYCH_DRIFT=deny` makes what is not recorded an error, `allow` compares nothing (for the tool that records).
@@ -50,6 +51,19 @@ pub fn derive_schema(input: TokenStream) -> TokenStream {
 #[proc_macro_derive(SchemaEnum, attributes(schema))]
 pub fn derive_schema_enum(input: TokenStream) -> TokenStream {
     enums::derive(&syn::parse_macro_input!(input)).into()
+}
+
+/// Gives a newtype the PostgreSQL type of its field, and its array: `struct Email(String);` is `text`, `struct Id<T>(i64, PhantomData<T>);` is
+/// `bigint`. A newtype of an Option may be NULL.
+///
+/// On the type: `type = "…"` names the PostgreSQL type instead, such as `citext`, whatever the fields are, also of an enum; then it is not
+/// NULL but in an Option. `crate = path` where the package `diptych` has another name.
+///
+/// The derive says what a column is. How values travel is said by `ToSql` and `FromSql`, which `postgres-types` derives
+/// (`#[postgres(transparent)]`).
+#[proc_macro_derive(SqlType, attributes(schema))]
+pub fn derive_sql_type(input: TokenStream) -> TokenStream {
+    newtype::derive(&syn::parse_macro_input!(input)).into()
 }
 
 /// Makes a database of tables: `database! { pub struct Shop { migrations: "migrations", tables: [User] } }`.

@@ -124,5 +124,7 @@ pub(crate) const FLAGS: &[&str] = &[UNIQUE, NULLS_NOT_DISTINCT, DEFERRABLE, INIT
 pub(crate) const IN_DATABASE: &[&str] = &[MIGRATIONS, SCHEMA, ENUMS, TABLES, DROPPED, CRATE];
 /// What an enum can have.
 pub(crate) const ON_ENUM: &[&str] = &[NAME, MIGRATIONS, DROPPED, CRATE];
+/// What a newtype can have.
+pub(crate) const ON_NEWTYPE: &[&str] = &[TYPE, CRATE];
 /// What a variant can have.
 pub(crate) const ON_VARIANT: &[&str] = &[LABEL, RENAMED_FROM, DOWN, ALLOW];

@@ -24,7 +24,7 @@ mod types;
 pub use database::{Database, EnumType, Table};
 #[cfg(feature = "migrator")]
 pub use diptych_core::{Expression, Migration, Operation, plan};
-pub use diptych_macros::{Schema, SchemaEnum, database};
+pub use diptych_macros::{Schema, SchemaEnum, SqlType, database};
 pub use error::{Error, Result};
 #[cfg(feature = "migrator")]
 pub use execute::progress::{Progress, Quiet};

@@ -1,10 +1,32 @@
 //! The PostgreSQL type of a Rust type, and the assertions that compare it with the snapshot at compile time.
 
-/// A Rust type that a column can have. Implement it for newtypes by delegation: `const NAME: &'static str = <i64 as SqlType>::NAME;`
+mod fields;
+
+use std::marker::PhantomData;
+
+/// A Rust type that a column can have.
+///
+/// `docs/types.md` lists the types that have it, and the features that give it to those of other crates. A newtype derives it, and an
+/// implementation by hand has two lines:
+///
+/// ```
+/// use diptych::SqlType;
+///
+/// #[derive(SqlType)]
+/// struct UserId(i64);
+///
+/// struct Amount(i64);
+/// impl SqlType for Amount {
+///     const NAME: &'static str = "money";
+/// }
+///
+/// assert_eq!((UserId::NAME, <Option<Amount> as SqlType>::NAME), ("bigint", "money"));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no PostgreSQL type",
     label = "no column can have this type",
-    note = "use `#[schema(type = \"…\")]` on a type that implements `diptych::SqlType`, or implement it for `{Self}`"
+    note = "a type of another crate has one with diptych's feature for it: `with-uuid-1`, `with-chrono-0_4`, `with-time-0_3`, `with-jiff-0_2`, `with-rust_decimal-1` and others (docs/types.md)",
+    note = "`#[schema(type = \"…\")]` on the field gives one to any Rust type, `#[derive(diptych::SqlType)]` to a newtype, `#[derive(diptych::SchemaEnum)]` to an enum"
 )]
 pub trait SqlType {
     /// The type in PostgreSQL's own spelling, as `format_type` prints it: `bigint`, `timestamp with time zone`.
@@ -27,6 +49,12 @@ pub const fn hash(text: &str) -> u64 {
 }
 
 /// A type of which a column can have an array: `Vec` of it.
+#[diagnostic::on_unimplemented(
+    message = "there is no PostgreSQL array of `{Self}`",
+    label = "no column can have an array of this type",
+    note = "the array of a type of another crate comes with diptych's feature for it: `with-uuid-1`, `with-chrono-0_4`, `with-rust_decimal-1` and others (docs/types.md)",
+    note = "`#[schema(type = \"…[]\")]` on the field gives a type to any `Vec`, `#[derive(diptych::SqlType)]` on a newtype gives it its array"
+)]
 pub trait Element: SqlType {
     /// The array's type in PostgreSQL's own spelling: `bigint[]`.
     const ARRAY: &'static str;
@@ -36,38 +64,39 @@ impl<T: Element> SqlType for Vec<T> {
     const NAME: &'static str = T::ARRAY;
 }
 
-macro_rules! types {
-    ($($rust:ty => $name:literal),* $(,)?) => {$(
-        impl SqlType for $rust {
-            const NAME: &'static str = $name;
-        }
-        impl Element for $rust {
-            const ARRAY: &'static str = concat!($name, "[]");
-        }
-    )*};
-}
-
-types! {
-    bool => "boolean",
-    i16 => "smallint",
-    i32 => "integer",
-    i64 => "bigint",
-    f32 => "real",
-    f64 => "double precision",
-    String => "text",
-    Vec<u8> => "bytea",
-    std::time::SystemTime => "timestamp with time zone",
-}
-
-#[cfg(feature = "migrator")]
-types! {
-    serde_json::Value => "jsonb",
-}
-
 impl<T: SqlType> SqlType for Option<T> {
     const NAME: &'static str = T::NAME;
     const NULLABLE: bool = true;
 }
+
+/// An array that may have NULL among its elements.
+impl<T: Element> Element for Option<T> {
+    const ARRAY: &'static str = T::ARRAY;
+}
+
+/// Whether a field may be NULL whose type need not be a [`SqlType`], since `type = "…"` names the column's: a constant of its own counts
+/// where its bounds hold, else the one of [`Unknown`]. Only types without parameters may be asked.
+pub struct Probe<T>(PhantomData<T>);
+
+impl<T> Probe<Option<T>> {
+    /// It is an Option, be it under another name.
+    pub const IS_OPTION: bool = true;
+}
+
+impl<T: SqlType> Probe<T> {
+    /// It says itself whether it may be NULL.
+    pub const NULLABLE: bool = T::NULLABLE;
+}
+
+/// What counts of all other types.
+pub trait Unknown {
+    /// It is no Option.
+    const IS_OPTION: bool = false;
+    /// It says nothing.
+    const NULLABLE: bool = false;
+}
+
+impl<T> Unknown for Probe<T> {}
 
 /// What the snapshot has of a column, and what the field brings along; made by the derive.
 #[derive(Clone, Copy, Debug)]

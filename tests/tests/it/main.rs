@@ -35,3 +35,4 @@ mod state;
 mod status;
 mod tidy;
 mod traps;
+mod types;

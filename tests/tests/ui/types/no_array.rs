@@ -1,0 +1,19 @@
+use diptych::Schema;
+
+pub struct Foreign;
+
+#[derive(Schema)]
+#[schema(table = "users", migrations = "tests/tests/ui/snapshots/base")]
+pub struct User {
+    #[schema(primary_key, identity)]
+    pub id: i64,
+    pub email: String,
+    pub name: String,
+    pub age: Option<Vec<Foreign>>,
+}
+
+diptych::database! {
+    pub struct Shop { migrations: "tests/tests/ui/snapshots/base", tables: [User] }
+}
+
+fn main() {}
