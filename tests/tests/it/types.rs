@@ -1,5 +1,7 @@
 //! Types of fields: each row of docs/types.md goes to a server and comes back, through the views of both versions.
 
+mod shop;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::future::Future;
