@@ -314,12 +314,7 @@ async fn a_shop_of_real_types_is_recorded_and_evolved_ten_times() {
         RELEASE.store(release, Ordering::Relaxed);
         let name = release.checked_sub(1).map_or("the shop", |at| CHANGES[at].0);
         let path = folder.path().to_owned();
-        tokio::task::spawn_blocking(move || {
-            migrate(&path, &["record", name]);
-            migrate(&path, &["check"]);
-        })
-        .await
-        .expect("recorded");
+        tokio::task::spawn_blocking(move || migrate(&path, &["record", name])).await.expect("recorded");
         let name = format!("{:04}_{}", release + 1, name.replace(' ', "_"));
         let text = std::fs::read_to_string(folder.path().join(format!("{name}.yaml"))).expect("the file");
         all.push(Migration::parse(&name, &text).unwrap_or_else(|error| panic!("{error}")));
@@ -339,6 +334,8 @@ async fn a_shop_of_real_types_is_recorded_and_evolved_ten_times() {
             fill(&database.on(&name).await).await;
         }
     }
+    let path = folder.path().to_owned();
+    tokio::task::spawn_blocking(move || migrate(&path, &["check"])).await.expect("checked");
     let app = database.on(&all[CHANGES.len()].name).await;
     let one = |text: &'static str| ask(&app, text);
     assert_eq!(
