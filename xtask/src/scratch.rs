@@ -1,9 +1,11 @@
 //! Databases of a private server, on which migrations are tried.
 
-use diptych::internal::State;
-use diptych::internal::introspect;
+use std::collections::BTreeSet;
+
+use diptych::internal::{State, introspect};
 use diptych::{Migrator, Quiet};
-use diptych_core::{Migration, Schema, Version, migration::diff};
+use diptych_core::model::types;
+use diptych_core::{DeclaredSchema, Migration, Schema, Version, migration::diff, sql};
 use tokio_postgres::{Client, Config, NoTls};
 
 use crate::config::{Context, Failure};
@@ -45,6 +47,24 @@ impl Database<'_> {
         Ok(Migrator::connect(&self.config, self.context.options()).await?)
     }
 
+    /// Makes the extensions that have a type of these schemas, as far as the machine has them: in the app's database somebody else has
+    /// made them.
+    pub(crate) async fn extend(&self, before: &Schema, declared: &DeclaredSchema) -> Result<(), Failure> {
+        let columns = before.tables.values().flat_map(|table| &table.columns);
+        let fields = declared.tables.iter().flat_map(|table| &table.columns).map(|field| &field.column);
+        let own: Vec<&String> = before.enums.keys().chain(declared.enums.iter().map(|there| &there.name)).collect();
+        let names = columns.chain(fields).map(|column| types::element(&column.sql_type)).filter(|name| !own.contains(&name));
+        let names: BTreeSet<String> = names.map(|name| extension(name.split('(').next().unwrap_or(&name)).to_owned()).collect();
+        let names: Vec<String> = names.into_iter().collect();
+        let client = connect(&self.config).await?;
+        let there = "SELECT name FROM pg_catalog.pg_available_extensions WHERE name = ANY ($1) ORDER BY name";
+        for row in client.query(there, &[&names]).await.map_err(refused)? {
+            let (name, base) = (sql::ident(row.get(0)), sql::ident(&self.context.base));
+            client.batch_execute(&format!("CREATE EXTENSION IF NOT EXISTS {name} SCHEMA {base}")).await.map_err(refused)?;
+        }
+        Ok(())
+    }
+
     /// Makes a schema, as its first version; no version for an empty one. Gives the migration that leads there.
     pub(crate) async fn create(&self, name: &str, schema: &Schema) -> Result<Vec<Migration>, Failure> {
         if *schema == Schema::default() {
@@ -74,6 +94,15 @@ impl Database<'_> {
     /// Everything of the base schema in the catalog, as text.
     pub(crate) async fn catalog(&self) -> Result<Vec<String>, Failure> {
         Ok(introspect::catalog(&connect(&self.config).await?, &self.context.base).await?)
+    }
+}
+
+/// The extension that has a type; most have the type's name.
+fn extension(name: &str) -> &str {
+    match name {
+        "halfvec" | "sparsevec" => "vector",
+        "geography" | "geometry" => "postgis",
+        other => other,
     }
 }
 

@@ -1,7 +1,7 @@
 //! `check`: nothing unrecorded, every file applies, the files lead to the snapshot.
 
 use diptych_core::transition::stage::Stage;
-use diptych_core::{Migration, Operation, Schema, migration::diff};
+use diptych_core::{DeclaredSchema, Migration, Operation, Schema, migration::diff};
 
 use crate::config::{Context, Failure};
 use crate::scratch::Scratch;
@@ -77,6 +77,10 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>) -> Result<
 async fn leads_there(context: &Context, migrations: &[Migration], schema: &Schema) -> Result<bool, Failure> {
     let scratch = Scratch::start(context)?;
     let database = scratch.database("scratch").await?;
+    // scripts make the extensions themselves
+    if !migrations.iter().flat_map(|migration| &migration.operations).any(|operation| operation.name() == "sql") {
+        database.extend(schema, &DeclaredSchema::default()).await?;
+    }
     database.migrate(migrations).await?;
     Ok(database.version().await?.map(|version| version.schema).unwrap_or_default().says_the_same(schema))
 }

@@ -24,6 +24,7 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>, name: &str
     let name = next_name(&recorded, name)?;
     let scratch = Scratch::start(context)?;
     let database = scratch.database("scratch").await?;
+    database.extend(&before.schema, &project.declared).await?;
     let mut all = database.create("0000_before", &before.schema).await?;
     let mut migrator = database.migrator().await?;
     let (migration, after) = difference(&migrator, &before, &project.declared, &name).await?;
@@ -46,6 +47,7 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>, name: &str
     migrator.start(&all, None, &mut Quiet).await?;
     migrator.complete(&mut Quiet).await?;
     let fresh = scratch.database("fresh").await?;
+    fresh.extend(&before.schema, &project.declared).await?;
     fresh.create("0000_fresh", &after.schema).await?;
     same("complete does not lead to the structs' schema", &fresh.catalog().await?, &database.catalog().await?)?;
     let path = context.dir.join(format!("{}.yaml", migration.name));

@@ -1,6 +1,6 @@
 //! A shop of eight tables with the types that apps use, recorded and evolved ten times; each change is carried out on a server that has rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -298,10 +298,10 @@ impl diptych::Database for Shop {
 }
 
 /// A command over a folder: what a project's xtask runs.
-fn migrate(folder: &Path, command: &[&str]) {
+fn migrate<D: diptych::Database>(folder: &Path, command: &[&str]) {
     let folder = folder.to_str().expect("a path");
     let arguments = [&["xtask", "migrate", "--dir", folder], command].concat().into_iter().map(Into::into);
-    assert_eq!(diptych_xtask::run::<Shop>(arguments), ExitCode::SUCCESS, "{command:?}");
+    assert_eq!(diptych_xtask::run::<D>(arguments), ExitCode::SUCCESS, "{command:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -314,7 +314,7 @@ async fn a_shop_of_real_types_is_recorded_and_evolved_ten_times() {
         RELEASE.store(release, Ordering::Relaxed);
         let name = release.checked_sub(1).map_or("the shop", |at| CHANGES[at].0);
         let path = folder.path().to_owned();
-        tokio::task::spawn_blocking(move || migrate(&path, &["record", name])).await.expect("recorded");
+        tokio::task::spawn_blocking(move || migrate::<Shop>(&path, &["record", name])).await.expect("recorded");
         let name = format!("{:04}_{}", release + 1, name.replace(' ', "_"));
         let text = std::fs::read_to_string(folder.path().join(format!("{name}.yaml"))).expect("the file");
         all.push(Migration::parse(&name, &text).unwrap_or_else(|error| panic!("{error}")));
@@ -335,7 +335,7 @@ async fn a_shop_of_real_types_is_recorded_and_evolved_ten_times() {
         }
     }
     let path = folder.path().to_owned();
-    tokio::task::spawn_blocking(move || migrate(&path, &["check"])).await.expect("checked");
+    tokio::task::spawn_blocking(move || migrate::<Shop>(&path, &["check"])).await.expect("checked");
     let app = database.on(&all[CHANGES.len()].name).await;
     let one = |text: &'static str| ask(&app, text);
     assert_eq!(
@@ -388,4 +388,69 @@ async fn fill(app: &tokio_postgres::Client) {
     // what a client reads is the same
     let row = app.query_one("SELECT status, total FROM orders", &[]).await.expect("an order");
     assert_eq!((row.get::<_, Status>(0), row.get::<_, Decimal>(1)), (Status::Placed, decimal("19.80")));
+}
+
+/// A word without upper and lower case.
+#[derive(Clone, Debug, PartialEq, SqlType, postgres_types::ToSql, postgres_types::FromSql)]
+#[schema(type = "citext")]
+#[postgres(transparent)]
+struct Word(String);
+
+#[derive(Schema)]
+#[schema(table = "notes")]
+#[allow(dead_code)]
+struct Note {
+    #[schema(primary_key)]
+    title: Word,
+    facts: HashMap<String, Option<String>>,
+    words: Option<Vec<Word>>,
+}
+
+struct Notes;
+
+impl diptych::Database for Notes {
+    const BASE: &'static str = "public";
+    const VERSION: Option<&'static str> = None;
+    const MIGRATIONS: &'static [(&'static str, &'static str)] = &[];
+    const SNAPSHOT: &'static str = "";
+    const FOLDER: &'static str = "";
+
+    fn declared() -> DeclaredSchema {
+        DeclaredSchema { tables: vec![Note::declared()], ..DeclaredSchema::default() }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn types_of_extensions_are_recorded() {
+    let database = Database::new().await;
+    let client = database.client().await;
+    if ask(&client, "SELECT count(*) FROM pg_available_extensions WHERE name IN ('citext', 'hstore')").await != "2" {
+        println!("types of extensions: not tried, citext and hstore are not installed");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("snapshot.yaml"), "").expect("the empty snapshot");
+    let path = folder.path().to_owned();
+    tokio::task::spawn_blocking(move || {
+        migrate::<Notes>(&path, &["record", "notes"]);
+        migrate::<Notes>(&path, &["check"]);
+    })
+    .await
+    .expect("recorded");
+    let text = std::fs::read_to_string(folder.path().join("0001_notes.yaml")).expect("the file");
+    let all = [Migration::parse("0001_notes", &text).unwrap_or_else(|error| panic!("{error}"))];
+    // the app's database needs them, and says so
+    let error = database.migrator().await.start(&all, None, &mut Quiet).await.expect_err("no extension").to_string();
+    assert!(error.contains("citext") && error.contains("extension"), "{error}");
+    must(&client, "CREATE EXTENSION citext; CREATE EXTENSION hstore").await;
+    database.migrate(&all).await;
+    let app = database.on("0001_notes").await;
+    let (word, facts) = (Word("Straße".to_owned()), HashMap::from([("a".to_owned(), None)]));
+    app.execute("INSERT INTO notes VALUES ($1, $2, $3)", &[&word, &facts, &vec![word.clone()]]).await.expect("written");
+    let row = app.query_one("SELECT title, facts, words FROM notes WHERE title = $1", &[&Word("STRAßE".to_owned())]).await;
+    let row = row.expect("found in other letters");
+    assert_eq!(
+        (row.get::<_, Word>(0), row.get::<_, HashMap<_, _>>(1), row.get::<_, Vec<Word>>(2)),
+        (word.clone(), facts, vec![word])
+    );
 }
