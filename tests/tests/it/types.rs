@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
-use diptych::core::{DeclaredSchema, DeclaredTable, Migration, Schema, Snapshot, migration::diff};
+use diptych_core::{DeclaredSchema, DeclaredTable, Migration, Schema, Snapshot, migration::diff};
 use diptych::{Element, Quiet, SqlType, Table};
 use diptych_tests::{Database, ask, must};
 use tokio_postgres::Client;
@@ -89,8 +89,8 @@ fn rows() -> Vec<Row> {
         f64, "always", [f64::MIN, 0.5];
         String, "always", ["it's \"{äöü},NULL\\".to_owned(), String::new()];
         Vec<u8>, "always", [vec![0, 255, 92], Vec::new()];
-        serde_json::Value, "always", [serde_json::json!({"a": [1, null, "ü"]}), serde_json::json!(null)];
-        tokio_postgres::types::Json<BTreeMap<String, u8>>, "always", [Json([("ü".to_owned(), 7)].into()), Json(BTreeMap::new())];
+        serde_json::Value, "with-serde_json-1", [serde_json::json!({"a": [1, null, "ü"]}), serde_json::json!(null)];
+        tokio_postgres::types::Json<BTreeMap<String, u8>>, "with-serde_json-1", [Json([("ü".to_owned(), 7)].into()), Json(BTreeMap::new())];
         std::collections::HashMap<String, Option<String>>, "always", [
             [("a".to_owned(), Some("=>\"".to_owned())), ("b".to_owned(), None)].into(),
             HashMap::new()

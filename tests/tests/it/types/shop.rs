@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
-use diptych::core::{DeclaredSchema, DeclaredTable, Migration, Snapshot};
+use diptych_core::{DeclaredSchema, DeclaredTable, Migration, Snapshot};
 use diptych::{EnumType, Quiet, Schema, SchemaEnum, SqlType, Table};
 use diptych_tests::{Database, ask, must};
 use rust_decimal::Decimal;
@@ -276,6 +276,8 @@ struct Shop;
 impl diptych::Database for Shop {
     const BASE: &'static str = "public";
     const VERSION: Option<&'static str> = None;
+    const SCHEMA: Option<&'static str> = None;
+    const GUARD: &'static str = "public_diptych_guard";
     const MIGRATIONS: &'static [(&'static str, &'static str)] = &[];
     const SNAPSHOT: &'static str = "";
     const FOLDER: &'static str = "";
@@ -411,6 +413,8 @@ struct Notes;
 impl diptych::Database for Notes {
     const BASE: &'static str = "public";
     const VERSION: Option<&'static str> = None;
+    const SCHEMA: Option<&'static str> = None;
+    const GUARD: &'static str = "public_diptych_guard";
     const MIGRATIONS: &'static [(&'static str, &'static str)] = &[];
     const SNAPSHOT: &'static str = "";
     const FOLDER: &'static str = "";
