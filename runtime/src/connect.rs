@@ -7,8 +7,20 @@ use tokio_postgres::{Client, Config, GenericClient};
 use crate::database::Database;
 use crate::error::{Error, Kind, Result};
 use crate::lease::{self, Answer, LeaseGuard};
-pub use crate::target::{Target, parse, put_on};
+pub use crate::target::{Target, parse, put_on, startup_options, url_on, without_password};
 use crate::target::{open, open_holding};
+
+/// A version that sessions can be put on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "migrator", derive(serde::Serialize))]
+pub struct Published {
+    /// Its name.
+    pub version: String,
+    /// The schema of its views.
+    pub schema: String,
+    /// The `search_path` of its sessions: in whatever language and pool, what has to be set.
+    pub search_path: String,
+}
 
 /// The configuration for pools: the given URL with the version's `search_path` in the startup options, where neither
 /// `DISCARD ALL` nor a pooler's reset undoes it.
@@ -26,8 +38,9 @@ pub async fn connect<D: Database>(url: &str) -> Result<Client> {
     let held = Arc::new(OnceLock::new());
     let client = open_holding(&target, Arc::clone(&held)).await?;
     if let Some(version) = D::VERSION {
-        verify::<D>(&client).await?;
-        let lease = lease::shared(&client, &target, D::BASE, version).await.map_err(no_lease::<D>)?;
+        let views = D::SCHEMA.unwrap_or_default();
+        check(&client, version, views).await?;
+        let lease = lease::shared(&client, &target, D::BASE, version).await.map_err(|answer| no_lease(answer, version, views))?;
         let _ = held.set(lease);
     }
     Ok(client)
@@ -37,9 +50,22 @@ pub async fn connect<D: Database>(url: &str) -> Result<Client> {
 pub async fn lease<D: Database>(url: &str) -> Result<Option<LeaseGuard>> {
     let Some(version) = D::VERSION else { return Ok(None) };
     let target = target::<D>(url)?;
-    let client = open(&target).await?;
-    verify::<D>(&client).await?;
-    lease::take(&client, &target, D::BASE, version).await.map(Some).map_err(no_lease::<D>)
+    hold(&target, D::BASE, version, D::SCHEMA.unwrap_or_default()).await.map(Some)
+}
+
+/// A lease for a process that is not built with Diptych, whose sessions are put on the version by [`url_on`]: keep it for as long as that process
+/// runs. `application` is its name, unless the URL says another.
+#[cfg(feature = "migrator")]
+pub async fn lease_on(url: &str, base: &str, on: &Published, application: &str) -> Result<LeaseGuard> {
+    let mut target = parse(url)?.named(application);
+    put_on(&mut target.config, &on.search_path);
+    hold(&target, base, &on.version, &on.schema).await
+}
+
+async fn hold(target: &Target, base: &str, version: &str, views: &str) -> Result<LeaseGuard> {
+    let client = open(target).await?;
+    check(&client, version, views).await?;
+    lease::take(&client, target, base, version).await.map_err(|answer| no_lease(answer, version, views))
 }
 
 fn target<D: Database>(url: &str) -> Result<Target> {
@@ -52,16 +78,19 @@ fn target<D: Database>(url: &str) -> Result<Target> {
 
 /// Whether a client that something else has opened, a pool say, is on the version that the binary was built for; an error where it is not.
 pub async fn verify<D: Database>(client: &impl GenericClient) -> Result<()> {
-    let current: Option<String> =
-        client.query_one("SELECT (pg_catalog.current_schemas(false))[1]::pg_catalog.text", &[]).await?.get(0);
-    if D::SCHEMA.is_none() || current.as_deref() == D::SCHEMA {
-        return Ok(());
+    match D::VERSION.zip(D::SCHEMA) {
+        Some((version, views)) => check(client, version, views).await,
+        None => Ok(()),
     }
-    Err(unpublished::<D>())
 }
 
-fn unpublished<D: Database>() -> Error {
-    let (version, views) = (D::VERSION.unwrap_or_default(), D::SCHEMA.unwrap_or_default());
+async fn check(client: &impl GenericClient, version: &str, views: &str) -> Result<()> {
+    let current: Option<String> =
+        client.query_one("SELECT (pg_catalog.current_schemas(false))[1]::pg_catalog.text", &[]).await?.get(0);
+    if current.as_deref() == Some(views) { Ok(()) } else { Err(unpublished(version, views)) }
+}
+
+fn unpublished(version: &str, views: &str) -> Error {
     Error::new(
         Kind::NotPublished,
         format!("version `{version}` is not published in this database (there is no schema `{views}` that this user may use)"),
@@ -70,10 +99,9 @@ fn unpublished<D: Database>() -> Error {
 }
 
 /// Why a process may not go on without a lease.
-fn no_lease<D: Database>(answer: Answer) -> Error {
-    let version = D::VERSION.unwrap_or_default();
+fn no_lease(answer: Answer, version: &str, views: &str) -> Error {
     match answer {
-        Answer::Held | Answer::Unpublished | Answer::Denied => unpublished::<D>(),
+        Answer::Held | Answer::Unpublished | Answer::Denied => unpublished(version, views),
         Answer::Retired => {
             Error::new(Kind::NotPublished, format!("version `{version}` is retired in this database, or about to be"))
                 .hint("deploy the release that was built for the newer version")

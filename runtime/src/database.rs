@@ -99,5 +99,8 @@ impl<D: Database> Default for Pending<D> {
 /// The `search_path` of a version: its views; the guard, which stands before the tables where the version is not to be had; the base schema,
 /// for types and functions.
 pub(crate) fn search_path(views: &str, guard: &str, base: &str) -> String {
-    [views, guard, base].map(escape_identifier).join(", ")
+    // people read it and copy it: quoted where it has to be
+    let plain = |c: char| c.is_ascii_lowercase() || c == '_';
+    let is_plain = |name: &str| name.starts_with(plain) && name.chars().all(|c| plain(c) || c.is_ascii_digit());
+    [views, guard, base].map(|name| if is_plain(name) { name.to_owned() } else { escape_identifier(name) }).join(", ")
 }

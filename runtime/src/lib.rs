@@ -21,6 +21,7 @@ mod target;
 mod text;
 mod types;
 
+pub use connect::Published;
 pub use database::{Database, EnumType, Table};
 #[cfg(feature = "migrator")]
 pub use diptych_core::{Expression, Migration, Operation, plan};

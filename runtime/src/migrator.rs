@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio_postgres::Client;
 
 use crate::catalog::functions;
+use crate::connect::Published;
 use crate::error::{Error, Kind, Result};
 use crate::execute::executor::{Executor, Limits, jittered, patience};
 use crate::execute::progress::{Progress, Quiet};
@@ -128,6 +129,11 @@ impl Migrator {
     pub async fn status<'a>(&self, files: impl Into<Files<'a>>) -> Result<Status> {
         let state = self.load().await?;
         status::read(&self.client, &self.options.base, &state, files.into()).await
+    }
+
+    /// The versions that sessions can be put on, the older one first. Changes nothing.
+    pub async fn published(&self) -> Result<Vec<Published>> {
+        Ok(status::published(&self.options.base, &self.load().await?))
     }
 
     /// The plan that a command would carry out now; none where there is nothing to do. Changes nothing.

@@ -3,6 +3,7 @@
 #[cfg(feature = "tls")]
 mod certificate;
 pub mod tls;
+mod url;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use tokio_postgres::{Client, Config, NoTls, Socket};
 
 use crate::error::{Error, Kind, Result, describe};
 use crate::target::tls::{Mode, Tls};
+use crate::target::url::Parameter;
 
 /// Where a session goes, and how it is secured.
 ///
@@ -138,14 +140,47 @@ fn is_address(host: &str) -> bool {
     host.split('%').next().is_some_and(|address| address.parse::<std::net::IpAddr>().is_ok())
 }
 
-/// Sets the `search_path` in the startup options.
-pub fn put_on(config: &mut Config, path: &str) {
+/// The startup options that put a session on a version, as `PGOPTIONS` and a URL's `options` have them.
+pub fn startup_options(path: &str) -> String {
     // the server splits options at white space; a backslash keeps it, and itself
     let escaped = |c: char| c == '\\' || c == '\u{b}' || c.is_ascii_whitespace();
     let escaped: String = path.chars().flat_map(|c| escaped(c).then_some('\\').into_iter().chain([c])).collect();
-    let options = format!("-c search_path={escaped}");
+    format!("-c search_path={escaped}")
+}
+
+/// Sets the `search_path` of a version in the startup options.
+pub fn put_on(config: &mut Config, path: &str) {
+    let options = startup_options(path);
     let options = config.get_options().map_or_else(|| options.clone(), |before| format!("{before} {options}"));
     config.options(options);
+}
+
+/// The same URL or `key=value` string with the `search_path` of a version in its startup options, for drivers of whatever language.
+///
+/// ```
+/// let url = diptych::connect::url_on("postgresql://app@localhost/shop", "public_0002_split_name, public_diptych_guard, public")?;
+/// assert!(url.ends_with("/shop?options=%2Dc%20search%5Fpath%3Dpublic%5F0002%5Fsplit%5Fname%2C%5C%20public%5Fdiptych%5Fguard%2C%5C%20public"));
+/// # Ok::<(), diptych::Error>(())
+/// ```
+pub fn url_on(url: &str, path: &str) -> Result<String> {
+    parse(url)?;
+    let mut options = Vec::new();
+    let rest = url::without(url, &mut |key, value| {
+        if key != "options" {
+            return Ok(Parameter::Left);
+        }
+        // of a parameter given twice the last counts
+        options = vec![value.to_owned()];
+        Ok(Parameter::Taken)
+    })?;
+    options.push(startup_options(path));
+    Ok(url::with(&rest, "options", &options.join(" ")))
+}
+
+/// The same URL or `key=value` string without its password, to be shown.
+pub fn without_password(url: &str) -> Result<String> {
+    parse(url)?;
+    url::without_password(url)
 }
 
 /// Opens a session and drives it in the background.
@@ -259,10 +294,24 @@ mod tests {
     ];
 
     fn try_url(text: &str) {
-        let Err(error) = parse(text) else { return };
+        let error = match parse(text) {
+            Ok(target) => return keeps_its_meaning(text, target.config),
+            Err(error) => error,
+        };
         let told = error.to_string();
         assert!(error.is_refused() && told.contains("hint: "), "{told}");
         assert!(!told.contains(SECRET), "`{text}` is told: {told}");
+    }
+
+    /// What is put into a URL as text, or taken out, is what is put into its configuration; all else stays.
+    fn keeps_its_meaning(text: &str, mut config: Config) {
+        let read = |text: String| parse(&text).unwrap_or_else(|error| panic!("`{text}`: {error}")).config;
+        let bare = read(super::without_password(text).unwrap());
+        assert_eq!(bare.get_password(), None, "`{text}`");
+        assert_eq!(bare.clone().password("x"), config.clone().password("x"), "`{text}`");
+        let on = read(super::url_on(text, "\"public_a b\", public_diptych_guard, public").unwrap());
+        put_on(&mut config, "\"public_a b\", public_diptych_guard, public");
+        assert_eq!(on, config, "`{text}`");
     }
 
     proptest! {
@@ -301,9 +350,11 @@ mod tests {
             let guard = format!("{base}_guard");
             put_on(&mut config, &search_path(&views, &guard, &base));
             let options = split(config.get_options().unwrap_or_default());
-            let quoted = |name: &str| name.replace('"', "\"\"");
+            let letters = "abcdefghijklmnopqrstuvwxyz_";
+            let plain = |name: &str| name.starts_with(|c| letters.contains(c)) && name.chars().all(|c| letters.contains(c) || c.is_ascii_digit());
+            let quoted = |name: &str| if plain(name) { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) };
             let path = format!(
-                "search_path=\"{}\", \"{}\", \"{}\"",
+                "search_path={}, {}, {}",
                 quoted(&views),
                 quoted(&guard),
                 quoted(&base)
@@ -317,7 +368,7 @@ mod tests {
     }
 
     fn name() -> impl Strategy<Value = String> {
-        prop_oneof!["[a-z \\\\\"'\t\n\r\u{b}\u{c}$,;-]{1,12}", "\\PC{1,12}"]
+        prop_oneof!["[a-z_]{1,12}", "[a-z \\\\\"'\t\n\r\u{b}\u{c}$,;-]{1,12}", "\\PC{1,12}"]
     }
 
     /// As the server does it (`pg_split_opts`).

@@ -3,9 +3,11 @@
 pub(crate) mod check;
 pub(crate) mod complete;
 pub(crate) mod init;
+pub(crate) mod latest;
 pub(crate) mod plan;
 pub(crate) mod record;
 pub(crate) mod repair;
 pub(crate) mod rollback;
+pub(crate) mod run;
 pub(crate) mod start;
 pub(crate) mod status;

@@ -98,14 +98,15 @@ impl Context {
         Ok(migrator.recorded(survey.files()))
     }
 
+    /// The database's URL.
+    pub(crate) fn url(&self) -> Result<&str, Failure> {
+        let none =
+            || Failure::hinted("no database is given", "give it with --url postgresql://user@host/database, or set DATABASE_URL");
+        self.url.as_deref().ok_or_else(none)
+    }
+
     async fn connect(&self, options: Options) -> Result<Migrator, Failure> {
-        let Some(url) = &self.url else {
-            return Err(Failure::hinted(
-                "no database is given",
-                "give it with --url postgresql://user@host/database, or set DATABASE_URL",
-            ));
-        };
-        let config = diptych::connect::parse(url)?;
+        let config = diptych::connect::parse(self.url()?)?;
         Ok(Migrator::connect(&config, options).await?)
     }
 

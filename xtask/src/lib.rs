@@ -155,6 +155,26 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say what the latest published version is, and how a session is put on it
+    Latest {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Print the URL with the password that was given
+        #[arg(long)]
+        with_password: bool,
+    },
+    /// Run a command on a version, which is held for as long as the command runs
+    ///
+    /// The command finds the version's path in PGOPTIONS and in DATABASE_URL. Its exit code is passed on, and signals are passed to it.
+    Run {
+        /// The version that the command was made for [default: the last migration of the folder, or without a folder the latest published version]
+        #[arg(long, value_name = "VERSION")]
+        version: Option<String>,
+        /// The command and its arguments
+        #[arg(last = true, required = true)]
+        command: Vec<OsString>,
+    },
 }
 
 /// What a project's structs say; the binary has none.
@@ -214,6 +234,8 @@ fn dispatch(global: Global, command: Command, project: Option<Project>) -> Resul
             Command::Complete(leaving) => commands::complete::run(&context, leaving).await,
             Command::Rollback(leaving) => commands::rollback::run(&context, leaving).await,
             Command::Repair => commands::repair::run(&context).await,
+            Command::Latest { json, with_password } => commands::latest::run(&context, json, with_password).await,
+            Command::Run { version, command } => return commands::run::run(&context, version.as_deref(), &command).await,
             Command::Status { json } => return commands::status::run(&context, json).await,
         }
         .map(|()| ExitCode::SUCCESS)

@@ -57,6 +57,7 @@ pub(crate) fn status(status: &Status) -> String {
         lines
             .push(format!("pending  {} ({}, {} of {} steps)", pending.version, pending.state, pending.steps_done, pending.steps));
     }
+    lines.extend(status.published.iter().map(|on| format!("path     {}: {}", on.version, on.search_path)));
     let step = status.pending.as_ref().and_then(step);
     if let Some(run) = &status.run {
         lines.push(format!("running  {run}: {}", step.as_deref().unwrap_or("preflight")));

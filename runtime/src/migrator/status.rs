@@ -3,6 +3,8 @@
 use serde::Serialize;
 use tokio_postgres::Client;
 
+use crate::connect::Published;
+use crate::database::search_path;
 use crate::error::Result;
 use crate::lease::Lease;
 use crate::state::folder::{self, Files, Missing, Problem};
@@ -11,7 +13,7 @@ use crate::state::made;
 use crate::state::{self, Recorded, State, VersionState};
 use crate::text::printable;
 use diptych_core::plan::{Action, Command, Step};
-use diptych_core::sql;
+use diptych_core::{names, sql};
 
 /// How a base schema stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -22,6 +24,8 @@ pub struct Status {
     pub live: Option<String>,
     /// The version on its way in or out, with its state.
     pub pending: Option<PendingVersion>,
+    /// The versions that sessions can be put on, the older one first.
+    pub published: Vec<Published>,
     /// The command that is being carried out now.
     pub run: Option<Run>,
     /// Recorded migrations that are not started.
@@ -102,6 +106,7 @@ pub(crate) async fn read(client: &Client, base: &str, state: &State, files: File
         schema: base.to_owned(),
         live: state.live().map(|recorded| recorded.version.name.clone()),
         pending,
+        published: published(base, state),
         run: run(client, base).await?,
         unstarted: comparison.unstarted.iter().map(|migration| migration.name.clone()).collect(),
         trimmed: comparison.trimmed.iter().map(|name| (*name).to_owned()).collect(),
@@ -110,6 +115,22 @@ pub(crate) async fn read(client: &Client, base: &str, state: &State, files: File
         foreign: state::foreign_objects(client, base).await?,
         damage: damage.into_iter().map(|item| item.what).collect(),
     })
+}
+
+/// The versions that sessions can be put on, the older one first: not one that is on its way out.
+pub(crate) fn published(base: &str, state: &State) -> Vec<Published> {
+    let completing = state.pending().filter(|pending| pending.state == VersionState::Completing);
+    let leaves = completing.and_then(|pending| pending.parent.as_deref());
+    let stays = |recorded: &&Recorded| {
+        let there = matches!(recorded.state, VersionState::Live | VersionState::Started | VersionState::Completing);
+        there && leaves != Some(recorded.version.name.as_str())
+    };
+    let published = |recorded: &Recorded| Published {
+        version: recorded.version.name.clone(),
+        schema: recorded.version.views.clone(),
+        search_path: search_path(&recorded.version.views, &names::guard_schema(base), base),
+    };
+    state.versions.iter().filter(stays).map(published).collect()
 }
 
 async fn pending(client: &Client, base: &str, recorded: &Recorded) -> Result<PendingVersion> {

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use percent_encoding::percent_decode_str;
 use tokio_postgres::config::SslMode;
 #[cfg(feature = "tls")]
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -11,6 +10,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::error::{Error, Result};
 #[cfg(feature = "tls")]
 use crate::target::certificate::{self, Trust};
+use crate::target::url::{self, Parameter};
 
 /// What a session asks of TLS; by default, that it is encrypted where the server offers it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -142,10 +142,7 @@ impl fmt::Display for Mode {
 /// Takes `sslmode` and `sslrootcert` out of a URL or `key=value` string; the driver knows a part of the first alone.
 pub(crate) fn take_from(text: &str) -> Result<(Tls, String)> {
     let mut asked = Asked::default();
-    let rest = match text.split_once("://") {
-        Some(("postgres" | "postgresql", rest)) => asked.take_from_url(&text[..text.len() - rest.len()], rest)?,
-        _ => asked.take_from_pairs(text)?,
-    };
+    let rest = url::without(text, &mut |key, value| asked.take(key, value))?;
     Ok((asked.check()?, rest))
 }
 
@@ -157,45 +154,7 @@ struct Asked {
 }
 
 impl Asked {
-    /// The URL without what was taken. The credentials end at the first `@`, as the driver has it.
-    fn take_from_url(&mut self, scheme: &str, rest: &str) -> Result<String> {
-        let credentials = rest.find('@').map_or(0, |at| at + 1);
-        let Some(mark) = rest[credentials..].find('?').map(|at| credentials + at) else {
-            return Ok(format!("{scheme}{rest}"));
-        };
-        let mut kept = Vec::new();
-        for parameter in rest[mark + 1..].split('&') {
-            let decoded = |text| percent_decode_str(text).decode_utf8();
-            let taken = match parameter.split_once('=').map(|(key, value)| (decoded(key), decoded(value))) {
-                Some((Ok(key), Ok(value))) => self.take(&key, &value)?,
-                _ => Taken::No,
-            };
-            if taken == Taken::No {
-                kept.push(parameter);
-            }
-        }
-        let query = if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) };
-        Ok(format!("{scheme}{}{query}", &rest[..mark]))
-    }
-
-    /// The pairs without what was taken.
-    fn take_from_pairs(&mut self, text: &str) -> Result<String> {
-        let (mut kept, mut left) = (String::new(), text);
-        while let Some((key, value, length)) = first_pair(left) {
-            if self.take(key, &value)? == Taken::No {
-                kept.push_str(&left[..length]);
-            }
-            left = &left[length..];
-        }
-        if left.trim_start().starts_with('=') {
-            // the driver would take this for the end of the text
-            return Err(Error::refused("the connection string is not valid: a value has no name before its `=`")
-                .hint("write it as name=value, with the value in single quotes if it has blanks"));
-        }
-        Ok(kept + left)
-    }
-
-    fn take(&mut self, key: &str, value: &str) -> Result<Taken> {
+    fn take(&mut self, key: &str, value: &str) -> Result<Parameter> {
         match key {
             "sslmode" => {
                 self.mode = Some(match value {
@@ -217,9 +176,9 @@ impl Asked {
                     path => Roots::File(PathBuf::from(path)),
                 };
             }
-            _ => return Ok(Taken::No),
+            _ => return Ok(Parameter::Left),
         }
-        Ok(Taken::Yes)
+        Ok(Parameter::Taken)
     }
 
     fn check(self) -> Result<Tls> {
@@ -233,35 +192,6 @@ impl Asked {
         };
         Ok(Tls { mode, roots: self.roots })
     }
-}
-
-#[derive(PartialEq)]
-enum Taken {
-    Yes,
-    No,
-}
-
-/// The first `key = value` of a text, with the length of it all; none where there is none, or it has no end.
-fn first_pair(text: &str) -> Option<(&str, String, usize)> {
-    let key = text.trim_start();
-    let key = &key[..key.find(|c: char| c.is_whitespace() || c == '=')?];
-    let after_key = &text[text.len() - text.trim_start().len() + key.len()..];
-    let value = after_key.trim_start().strip_prefix('=')?.trim_start();
-    let start = text.len() - value.len();
-    let quoted = value.starts_with('\'');
-    let mut unescaped = String::new();
-    let mut characters = value.char_indices().skip(usize::from(quoted));
-    let length = loop {
-        match characters.next() {
-            Some((at, '\'')) if quoted => break at + 1,
-            Some((at, c)) if !quoted && c.is_whitespace() => break at,
-            Some((_, '\\')) => unescaped.extend(characters.next().map(|(_, c)| c)),
-            Some((_, c)) => unescaped.push(c),
-            None if quoted => return None,
-            None => break value.len(),
-        }
-    };
-    (!key.is_empty() && (quoted || length > 0)).then_some((key, unescaped, start + length))
 }
 
 #[cfg(test)]

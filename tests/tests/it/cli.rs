@@ -39,11 +39,11 @@ impl Folder {
         let mut command = Command::new(binary());
         // where there may be a file of trusted authorities
         command.env("HOME", self.0.path());
-        command.arg("--dir").arg(self.0.path()).args(arguments).env_remove("DATABASE_URL");
+        command.arg("--dir").arg(self.0.path()).env_remove("DATABASE_URL");
         if let Some(url) = url {
             command.args(["--url", url]);
         }
-        command.output().expect("the binary runs")
+        command.args(arguments).output().expect("the binary runs")
     }
 }
 

@@ -28,6 +28,7 @@ mod replication;
 mod rights;
 mod roles;
 mod rooms;
+mod run;
 mod scripts;
 mod secure;
 mod serial;

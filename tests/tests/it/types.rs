@@ -9,8 +9,8 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
-use diptych_core::{DeclaredSchema, DeclaredTable, Migration, Schema, Snapshot, migration::diff};
 use diptych::{Element, Quiet, SqlType, Table};
+use diptych_core::{DeclaredSchema, DeclaredTable, Migration, Schema, Snapshot, migration::diff};
 use diptych_tests::{Database, ask, must};
 use tokio_postgres::Client;
 use tokio_postgres::types::private::BytesMut;

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
-use diptych_core::{DeclaredSchema, DeclaredTable, Migration, Snapshot};
 use diptych::{EnumType, Quiet, Schema, SchemaEnum, SqlType, Table};
+use diptych_core::{DeclaredSchema, DeclaredTable, Migration, Snapshot};
 use diptych_tests::{Database, ask, must};
 use rust_decimal::Decimal;
 use serde_json::Value;
