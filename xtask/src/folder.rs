@@ -26,6 +26,11 @@ impl Survey {
         if self.migrations.is_none() { self.failures.pop() } else { None }
     }
 
+    /// Whether there is a migration, readable or not.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.migrations.as_ref().is_some_and(|there| !there.is_empty()) || !self.unreadable.is_empty()
+    }
+
     /// The same for the engine.
     pub(crate) fn files(&self) -> Files<'_> {
         self.migrations.as_ref().map_or_else(Files::unknown, Files::from).with_unreadable(&self.unreadable)
@@ -100,11 +105,13 @@ pub(crate) fn snapshot(dir: &Path) -> Result<Snapshot, Failure> {
     Snapshot::parse(&text(&path)?).map_err(|error| Failure::from(error.within(format!("`{}`", path.display()))))
 }
 
-/// Writes a file whole or not at all.
+/// Writes a file whole or not at all. One that is there keeps its permissions, and a link stays one.
 pub(crate) fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let dir = path.parent().unwrap_or(Path::new("."));
     // readable for whom any new file is; a temporary one is its owner's alone
-    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    let new = || std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    let permissions = fs::metadata(path).map_or_else(|_| new(), |there| there.permissions());
     let written = tempfile::Builder::new().permissions(permissions).tempfile_in(dir).and_then(|mut file| {
         file.write_all(text.as_bytes())?;
         file.as_file().sync_all()?;

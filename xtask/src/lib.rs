@@ -4,6 +4,7 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod cargo;
 mod commands;
 mod config;
 mod folder;
@@ -74,6 +75,20 @@ struct Global {
     batch: std::time::Duration,
 }
 
+/// What `init` makes ready.
+#[derive(Args, Debug)]
+struct Making {
+    /// The package whose schema it is [default: that of this folder]
+    #[arg(short, long, value_name = "NAME")]
+    package: Option<String>,
+    /// Depend on a checkout of Diptych in place of crates.io
+    #[arg(long, value_name = "DIR", conflicts_with = "git")]
+    path: Option<PathBuf>,
+    /// Depend on a Git repository of Diptych in place of crates.io
+    #[arg(long, value_name = "URL")]
+    git: Option<String>,
+}
+
 /// What to do while somebody is on the version that goes.
 #[derive(Args, Clone, Copy, Debug)]
 struct Leaving {
@@ -109,8 +124,8 @@ impl Leaving {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Write the folder of migrations, the empty snapshot and the cargo alias
-    Init,
+    /// Make a crate ready: the folder of migrations, a module for the structs, the xtask and its alias; what is there is left alone
+    Init(Making),
     /// Prove what differs between structs and snapshot on a scratch server, and write it as a migration
     Record {
         /// A name in a few words, such as "split name"
@@ -213,6 +228,7 @@ fn finish(outcome: Result<ExitCode, Failure>) -> ExitCode {
 }
 
 fn dispatch(global: Global, command: Command, project: Option<Project>) -> Result<ExitCode, Failure> {
+    let dir = global.dir.clone().or_else(|| project.as_ref().map(|project| project.folder.clone()));
     let context = Context::new(global, project.as_ref());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -221,7 +237,7 @@ fn dispatch(global: Global, command: Command, project: Option<Project>) -> Resul
         .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
     runtime.block_on(async {
         match command {
-            Command::Init => commands::init::run(&context),
+            Command::Init(making) => commands::init::run(&context, dir.as_deref(), &making),
             Command::Record { name } => commands::record::run(&context, project.as_ref(), &name).await,
             Command::Check => commands::check::run(&context, project.as_ref()).await,
             Command::Plan { command, to, json, lacking } => {
