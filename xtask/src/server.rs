@@ -310,29 +310,35 @@ fn major(path: &Path) -> u32 {
     text.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).max().unwrap_or(0)
 }
 
-fn install_command() -> &'static str {
+/// The one command that installs a server, for whoever we are.
+fn install_command() -> String {
     if cfg!(target_os = "macos") {
-        return "brew install postgresql@17";
+        return "brew install postgresql@17".to_owned();
     }
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let like = |name: &str| release.lines().any(|line| line.starts_with("ID") && line.contains(name));
-    match () {
+    let command = match () {
         () if like("fedora") || like("rhel") => "dnf install postgresql-server",
         () if like("suse") => "zypper install postgresql-server",
         () if like("arch") => "pacman -S postgresql",
         () if like("alpine") => "apk add postgresql",
         () => "apt-get install postgresql",
-    }
+    };
+    if user() == Some(0) { command.to_owned() } else { format!("sudo {command}") }
+}
+
+/// The id of the user whom we run as.
+fn user() -> Option<u32> {
+    let probe = fs::metadata("/proc/self").map(|meta| std::os::unix::fs::MetadataExt::uid(&meta));
+    probe.ok().or_else(|| {
+        let output = Command::new("id").arg("-u").output().ok()?;
+        String::from_utf8_lossy(&output.stdout).trim().parse().ok()
+    })
 }
 
 /// The user under whom the server runs, where it cannot be ours: PostgreSQL refuses root.
 fn owner() -> Result<Option<(u32, u32)>, ServerError> {
-    let probe = fs::metadata("/proc/self").map(|meta| std::os::unix::fs::MetadataExt::uid(&meta));
-    let uid = probe.ok().or_else(|| {
-        let output = Command::new("id").arg("-u").output().ok()?;
-        String::from_utf8_lossy(&output.stdout).trim().parse().ok()
-    });
-    if uid != Some(0) {
+    if user() != Some(0) {
         return Ok(None);
     }
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();

@@ -204,6 +204,26 @@ fn a_private_server_without_room_is_one_clear_message() {
 }
 
 #[test]
+fn without_a_server_the_demo_names_the_one_command_that_installs_it() {
+    let built = Command::new(env!("CARGO")).args(["build", "-q", "-p", "shop-xtask"]).env("DIPTYCH_DRIFT", "allow").status();
+    assert!(built.expect("cargo").success());
+    // a place where nothing is installed, where we may make one
+    let hidden = "mount -t tmpfs tmpfs /usr/lib/postgresql && exec \"$0\" demo";
+    let output = Command::new("unshare")
+        .args(["-m", "sh", "-c", hidden])
+        .arg(binary().with_file_name("shop-xtask"))
+        .env("PATH", "/bin:/usr/bin")
+        .env_remove("DIPTYCH_PG_BIN")
+        .output();
+    match output {
+        Ok(output) if text(&output.stderr).starts_with("error: no PostgreSQL server") => {
+            refused(&output, &["hint: install them: "])
+        }
+        _ => println!("nothing can be hidden here: a machine without a server was not tried"),
+    }
+}
+
+#[test]
 fn a_private_server_goes_with_its_process() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).expect("permissions");
