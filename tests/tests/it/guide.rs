@@ -72,7 +72,7 @@ async fn the_guide_can_be_followed() {
     let guide = std::fs::read_to_string(root.join("docs/guide.md")).expect("the guide");
     let database = Database::new().await;
     // always the same one: what is built in it is found again
-    let home = std::env::temp_dir().join(format!("diptych-guide-{:x}", diptych::core::names::hash(&root.display().to_string())));
+    let home = std::env::temp_dir().join(format!("diptych-guide-{:x}", diptych_core::names::hash(&root.display().to_string())));
     let lock = std::fs::File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("guide.lock")).expect("a file");
     lock.lock().expect("nobody else is at it");
     let _ = std::fs::remove_dir_all(&home);
