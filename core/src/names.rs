@@ -16,6 +16,11 @@ pub fn guard_schema(base: &str) -> String {
     shortened(&format!("{base}_diptych_guard"))
 }
 
+/// The name of the role that puts its sessions on a version, for an application's role: `<role>_<schema of the views>`.
+pub fn version_role(role: &str, views: &str) -> String {
+    shortened(&format!("{role}_{views}"))
+}
+
 /// A name of ours for something that belongs to `parts` (table, column, version, …) in the given role.
 pub fn generated(role: &str, parts: &[&str]) -> String {
     let mut hash = Fnv::new();

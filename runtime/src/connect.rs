@@ -2,13 +2,17 @@
 
 use std::sync::{Arc, OnceLock};
 
+use postgres_protocol::escape::escape_identifier;
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Config, GenericClient};
 
 use crate::database::Database;
 use crate::error::{Error, Kind, Result};
 use crate::lease::{self, Answer, LeaseGuard};
+use crate::target::placement::Placement;
 pub use crate::target::{Target, parse, put_on, startup_options, url_on, without_password};
 use crate::target::{open, open_holding};
+use crate::text::printable;
 
 /// A version that sessions can be put on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +28,9 @@ pub struct Published {
 
 /// The configuration for pools: the given URL with the version's `search_path` in the startup options, where neither
 /// `DISCARD ALL` nor a pooler's reset undoes it.
+///
+/// A URL with `pooler=true` gives it no options: a pooler would not pass them on, and the role's setting stands in their place. Ask
+/// [`verify`] then on the sessions of the pool.
 ///
 /// A pool opens its sessions itself: give it the URL's [`Tls::connector`](crate::tls::Tls::connector) with it, which verifies what `sslmode` asks for.
 pub fn config<D: Database>(url: &str) -> Result<Config> {
@@ -58,7 +65,9 @@ pub async fn lease<D: Database>(url: &str) -> Result<Option<LeaseGuard>> {
 #[cfg(feature = "migrator")]
 pub async fn lease_on(url: &str, base: &str, on: &Published, application: &str) -> Result<LeaseGuard> {
     let mut target = parse(url)?.named(application);
-    put_on(&mut target.config, &on.search_path);
+    if target.placement() == Placement::Options {
+        put_on(&mut target.config, &on.search_path);
+    }
     hold(&target, base, &on.version, &on.schema).await
 }
 
@@ -70,13 +79,15 @@ async fn hold(target: &Target, base: &str, version: &str, views: &str) -> Result
 
 fn target<D: Database>(url: &str) -> Result<Target> {
     let mut target = parse(url)?;
-    if let Some(path) = D::search_path() {
+    if let Some(path) = D::search_path().filter(|_| target.placement() == Placement::Options) {
         put_on(&mut target.config, &path);
     }
     Ok(target)
 }
 
 /// Whether a client that something else has opened, a pool say, is on the version that the binary was built for; an error where it is not.
+///
+/// It reads no table, and works behind a pooler in any mode: it prepares nothing.
 pub async fn verify<D: Database>(client: &impl GenericClient) -> Result<()> {
     match D::VERSION.zip(D::SCHEMA) {
         Some((version, views)) => check(client, version, views).await,
@@ -85,9 +96,28 @@ pub async fn verify<D: Database>(client: &impl GenericClient) -> Result<()> {
 }
 
 async fn check(client: &impl GenericClient, version: &str, views: &str) -> Result<()> {
-    let current: Option<String> =
-        client.query_one("SELECT (pg_catalog.current_schemas(false))[1]::pg_catalog.text", &[]).await?.get(0);
-    if current.as_deref() == Some(views) { Ok(()) } else { Err(unpublished(version, views)) }
+    let row = client
+        .query_typed_one(
+            "SELECT (pg_catalog.current_schemas(false))[1]::pg_catalog.text, pg_catalog.current_setting('search_path'), \
+             pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace($1)::pg_catalog.oid, 'USAGE'), current_user::pg_catalog.text",
+            &[(&escape_identifier(views), Type::TEXT)],
+        )
+        .await?;
+    let (current, usable): (Option<String>, Option<bool>) = (row.get(0), row.get(2));
+    match usable {
+        _ if current.as_deref() == Some(views) => Ok(()),
+        Some(true) => Err(elsewhere(version, row.get(3), row.get(1))),
+        _ => Err(unpublished(version, views)),
+    }
+}
+
+/// The version is there, and the session is not on it.
+fn elsewhere(version: &str, role: &str, path: &str) -> Error {
+    let [role, path] = [role, path].map(printable);
+    Error::refused(format!("the session is not on version `{version}`: its search_path, as role `{role}`, is `{path}`")).hint(
+        "through PgBouncer and its like, which drop startup options, connect as the version's role, which `migrate roles` makes, with \
+         pooler=true in the URL; a pool of the app's own takes Shop::config(url)",
+    )
 }
 
 fn unpublished(version: &str, views: &str) -> Error {

@@ -73,7 +73,7 @@ impl Answer {
         if error.code().is_some_and(|code| knows_none.contains(code)) {
             return Answer::Held;
         }
-        let standby = client.query_one("SELECT pg_catalog.pg_is_in_recovery()", &[]).await;
+        let standby = client.query_typed_one("SELECT pg_catalog.pg_is_in_recovery()", &[]).await;
         match standby {
             Ok(row) if row.get(0) => Answer::Held,
             _ => Answer::Failed(error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())),

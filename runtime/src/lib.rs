@@ -33,6 +33,7 @@ pub use lease::{Lease, LeaseGuard};
 #[cfg(feature = "migrator")]
 pub use migrator::{
     Guard, Migrator, Options, Outcome, PublishedState,
+    roles::{RoleChange, VersionRole},
     status::{PendingVersion, Run, Status},
 };
 #[cfg(feature = "migrator")]

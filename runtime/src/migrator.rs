@@ -1,5 +1,6 @@
 //! Start, complete, rollback and status over a database.
 
+pub(crate) mod roles;
 pub(crate) mod status;
 
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::execute::executor::{Executor, Limits, jittered, patience};
 use crate::execute::progress::{Progress, Quiet};
 use crate::lease;
+use crate::migrator::roles::VersionRole;
 use crate::migrator::status::Status;
 use crate::session::observer::Observer;
 use crate::session::{self, Server};
@@ -107,14 +109,18 @@ impl Goes {
 
 impl Migrator {
     /// Connects to what [`parse`](crate::connect::parse) made of a URL, or to a driver's configuration.
+    ///
+    /// # Errors
+    ///
+    /// Also where a pooler gives a session's transactions to several sessions of the server: nothing is set on these then.
     pub async fn connect(target: impl Into<Target>, options: Options) -> Result<Self> {
         let target = target.into();
-        let client = session::connect(&target).await?;
+        let (client, second) = session::connect_two(&target).await?;
         let server = Server::ask(&client).await?;
         if server.major < 14 {
             return Err(Error::refused(format!("the server is PostgreSQL {}", server.major)).hint("use PostgreSQL 14 or newer"));
         }
-        let observer = Observer::new(&target, &options.base);
+        let observer = Observer::new(&target, &options.base, second);
         Ok(Migrator { client, observer, options, server, recorded: None })
     }
 
@@ -134,6 +140,18 @@ impl Migrator {
     /// The versions that sessions can be put on, the older one first. Changes nothing.
     pub async fn published(&self) -> Result<Vec<Published>> {
         Ok(status::published(&self.options.base, &self.load().await?))
+    }
+
+    /// Makes a role for each version that there is, and drops those of versions that have gone: for apps behind a pooler, which passes no
+    /// startup options on. Such a role is a member of the application's, inherits its rights, and its sessions in this database are on
+    /// the version. Called again, it does what is left to do.
+    ///
+    /// # Errors
+    ///
+    /// Where the migration role may not make roles (CREATEROLE), or a role that goes owns something.
+    pub async fn roles(&mut self, application: &str, progress: &mut dyn Progress) -> Result<Vec<VersionRole>> {
+        let state = self.load().await?;
+        roles::settle(&mut self.client, &self.options.base, &state, application, progress).await
     }
 
     /// The plan that a command would carry out now; none where there is nothing to do. Changes nothing.

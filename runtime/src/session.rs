@@ -1,6 +1,7 @@
 //! The tool's own sessions: their settings, and what the server has to be asked once.
 
 pub(crate) mod observer;
+pub(crate) mod pooler;
 
 use tokio_postgres::Client;
 
@@ -11,9 +12,30 @@ use diptych_core::statements::path::Path;
 
 /// A session of the tool with every setting pinned that a role or database could have changed (docs/traps.md H11).
 pub(crate) async fn connect(target: &Target) -> Result<Client> {
-    let client = open(&target.clone().named("diptych")).await?;
+    let client = open_as_is(target).await?;
     client.batch_execute(&settings()).await?;
     Ok(client)
+}
+
+/// The first two sessions of a run; the second is there to look with, and may be lacking. Neither sets anything before it is known that
+/// it is a session: behind a transaction pooler the settings would go to the sessions of applications.
+pub(crate) async fn connect_two(target: &Target) -> Result<(Client, Option<Client>)> {
+    let first = open_as_is(target).await?;
+    let second = open_as_is(target).await.ok();
+    if let Some(second) = &second {
+        pooler::refuse_shared(&first, second).await?;
+    }
+    let settings = settings();
+    first.batch_execute(&settings).await?;
+    let set = match &second {
+        Some(second) => second.batch_execute(&settings).await.is_ok(),
+        None => false,
+    };
+    Ok((first, second.filter(|_| set)))
+}
+
+async fn open_as_is(target: &Target) -> Result<Client> {
+    open(&target.clone().named("diptych")).await
 }
 
 /// What the tool's sessions run under. What is reported as done must outlast a crash of the server, too; where row security would hide

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "tls")]
 mod certificate;
+pub(crate) mod placement;
 pub mod tls;
 mod url;
 
@@ -13,6 +14,7 @@ use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{Client, Config, NoTls, Socket};
 
 use crate::error::{Error, Kind, Result, describe};
+use crate::target::placement::Placement;
 use crate::target::tls::{Mode, Tls};
 use crate::target::url::Parameter;
 
@@ -23,6 +25,7 @@ use crate::target::url::Parameter;
 pub struct Target {
     pub(crate) config: Config,
     tls: Tls,
+    placement: Placement,
 }
 
 impl Target {
@@ -34,6 +37,11 @@ impl Target {
     /// How it is secured.
     pub fn tls(&self) -> &Tls {
         &self.tls
+    }
+
+    /// Who puts its sessions on their version.
+    pub(crate) fn placement(&self) -> Placement {
+        self.placement
     }
 
     /// The same for a tool, unless the URL says what it is.
@@ -91,7 +99,7 @@ impl Target {
 
 impl From<Config> for Target {
     fn from(config: Config) -> Self {
-        Target { tls: config.get_ssl_mode().into(), config }
+        Target { tls: config.get_ssl_mode().into(), config, placement: Placement::default() }
     }
 }
 
@@ -107,9 +115,10 @@ impl From<&Target> for Target {
     }
 }
 
-/// Reads a connection URL or `key=value` string, with libpq's `sslmode` and `sslrootcert`. An error quotes nothing of it: a misspelt one may have its password anywhere.
+/// Reads a connection URL or `key=value` string, with libpq's `sslmode` and `sslrootcert`, and `pooler=true` where a pooler is between, which
+/// passes no startup options on: the role's own setting puts its sessions on their version then. An error quotes nothing of it: a misspelt one may have its password anywhere.
 pub fn parse(url: &str) -> Result<Target> {
-    let (tls, rest) = tls::take_from(url)?;
+    let (tls, placement, rest) = tls::take_from(url)?;
     let refuse = |cause: &str| {
         Error::refused(format!("the connection URL is not valid: {cause}"))
             .hint("give one like postgresql://user@host:5432/database with --url or DATABASE_URL")
@@ -132,7 +141,7 @@ pub fn parse(url: &str) -> Result<Target> {
         return Err(refuse("its host is none; write `@`, `:` and `/` within a password as %40, %3A and %2F"));
     }
     config.ssl_mode(tls.mode().into());
-    Ok(Target { config, tls })
+    Ok(Target { config, tls, placement })
 }
 
 fn is_address(host: &str) -> bool {
@@ -166,8 +175,11 @@ pub fn url_on(url: &str, path: &str) -> Result<String> {
     parse(url)?;
     let mut options = Vec::new();
     let rest = url::without(url, &mut |key, value| {
-        if key != "options" {
-            return Ok(Parameter::Left);
+        match key {
+            "options" => {}
+            // a word of ours alone
+            "pooler" => return Ok(Parameter::Taken),
+            _ => return Ok(Parameter::Left),
         }
         // of a parameter given twice the last counts
         options = vec![value.to_owned()];
@@ -243,6 +255,10 @@ fn refused_by(target: &Target, source: tokio_postgres::Error) -> Error {
             (describe(&source), "check the user and password of --url or DATABASE_URL, and the server's pg_hba.conf")
         }
         "3D000" => (describe(&source), "create the database first, or correct its name in --url or DATABASE_URL"),
+        "08P01" if describe(&source).contains("startup parameter") => (
+            describe(&source),
+            "a pooler passes no startup options on: connect as the version's role, which `migrate roles` makes, and add pooler=true to the URL; or connect to the server itself",
+        ),
         "53300" => (describe(&source), "the server has no connection to spare: close some, or raise max_connections"),
         _ => tls::refusal(&source).unwrap_or_else(|| match describe(&source) {
             what if what.contains("does not support TLS") => (
@@ -262,7 +278,7 @@ fn refused_by(target: &Target, source: tokio_postgres::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{SslMode, parse, put_on};
+    use super::{Placement, SslMode, parse, put_on};
     use crate::database::search_path;
     use proptest::collection::vec;
     use proptest::prelude::*;
@@ -410,6 +426,20 @@ mod tests {
         ] {
             parse(url).unwrap_or_else(|error| panic!("{url}: {error}"));
         }
+    }
+
+    #[test]
+    fn a_text_says_whether_a_pooler_is_there() {
+        for (url, placement) in [
+            ("postgresql://u@h/db?sslmode=disable&pooler=true", Placement::Role),
+            ("host=h pooler='true' dbname=d", Placement::Role),
+            ("postgresql://h/db?pooler=true&pooler=false", Placement::Options),
+            ("host=h", Placement::Options),
+        ] {
+            assert_eq!(parse(url).unwrap().placement(), placement, "{url}");
+        }
+        let error = parse("host=h pooler=SECRET").unwrap_err();
+        assert!(error.is_refused() && !error.to_string().contains("SECRET"), "{error}");
     }
 
     #[test]

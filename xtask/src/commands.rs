@@ -7,6 +7,7 @@ pub(crate) mod latest;
 pub(crate) mod plan;
 pub(crate) mod record;
 pub(crate) mod repair;
+pub(crate) mod roles;
 pub(crate) mod rollback;
 pub(crate) mod run;
 pub(crate) mod start;

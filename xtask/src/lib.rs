@@ -164,6 +164,12 @@ enum Command {
     Rollback(Leaving),
     /// Put back triggers, functions and views of a started version that somebody has dropped or changed
     Repair,
+    /// Make a role for each version that there is, and drop those of versions that have gone: for apps behind a pooler
+    Roles {
+        /// The role that has the application's rights on the tables
+        #[arg(value_name = "APP_ROLE")]
+        application: String,
+    },
     /// Say how the database stands
     Status {
         /// Print JSON
@@ -252,6 +258,7 @@ fn dispatch(global: Global, command: Command, project: Option<Project>) -> Resul
             Command::Repair => commands::repair::run(&context).await,
             Command::Latest { json, with_password } => commands::latest::run(&context, json, with_password).await,
             Command::Run { version, command } => return commands::run::run(&context, version.as_deref(), &command).await,
+            Command::Roles { application } => commands::roles::run(&context, &application).await,
             Command::Status { json } => return commands::status::run(&context, json).await,
         }
         .map(|()| ExitCode::SUCCESS)

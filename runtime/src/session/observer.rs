@@ -69,8 +69,9 @@ pub(crate) struct Observer {
 const AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 impl Observer {
-    pub(crate) fn new(target: &Target, base: &str) -> Self {
-        Observer { target: target.clone(), base: base.to_owned(), session: Mutex::new((None, None)) }
+    /// Over a session that is there already, if it is.
+    pub(crate) fn new(target: &Target, base: &str, session: Option<Client>) -> Self {
+        Observer { target: target.clone(), base: base.to_owned(), session: Mutex::new((session.map(Arc::new), None)) }
     }
 
     /// Opens the session, where there is none; why there is none to be had.

@@ -10,6 +10,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::error::{Error, Result};
 #[cfg(feature = "tls")]
 use crate::target::certificate::{self, Trust};
+use crate::target::placement::Placement;
 use crate::target::url::{self, Parameter};
 
 /// What a session asks of TLS; by default, that it is encrypted where the server offers it.
@@ -139,11 +140,12 @@ impl fmt::Display for Mode {
     }
 }
 
-/// Takes `sslmode` and `sslrootcert` out of a URL or `key=value` string; the driver knows a part of the first alone.
-pub(crate) fn take_from(text: &str) -> Result<(Tls, String)> {
+/// Takes `sslmode`, `sslrootcert` and `pooler` out of a URL or `key=value` string; the driver knows a part of the first alone.
+pub(crate) fn take_from(text: &str) -> Result<(Tls, Placement, String)> {
     let mut asked = Asked::default();
     let rest = url::without(text, &mut |key, value| asked.take(key, value))?;
-    Ok((asked.check()?, rest))
+    let placement = asked.placement;
+    Ok((asked.check()?, placement, rest))
 }
 
 /// What was found so far; of a parameter given twice the last counts, as in libpq.
@@ -151,6 +153,7 @@ pub(crate) fn take_from(text: &str) -> Result<(Tls, String)> {
 struct Asked {
     mode: Option<Mode>,
     roots: Roots,
+    placement: Placement,
 }
 
 impl Asked {
@@ -176,6 +179,17 @@ impl Asked {
                     path => Roots::File(PathBuf::from(path)),
                 };
             }
+            "pooler" => {
+                self.placement = match value {
+                    "true" => Placement::Role,
+                    "false" => Placement::Options,
+                    _ => {
+                        return Err(
+                            Error::refused("the parameter `pooler` has another value than it can have").hint("use true or false")
+                        );
+                    }
+                };
+            }
             _ => return Ok(Parameter::Left),
         }
         Ok(Parameter::Taken)
@@ -199,7 +213,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str, mode: Mode, roots: &str, rest: &str) {
-        let (tls, left) = take_from(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let (tls, _, left) = take_from(text).unwrap_or_else(|error| panic!("{text}: {error}"));
         let roots = match roots {
             "" => Roots::Usual,
             "system" => Roots::System,
@@ -259,7 +273,7 @@ mod tests {
             let error = take_from(text).unwrap_err();
             assert!(error.is_refused() && error.message().contains(part) && error.hint_text().is_some(), "{text}: {error}");
         }
-        let left = take_from("host=h sslmode='require").unwrap().1;
+        let left = take_from("host=h sslmode='require").unwrap().2;
         assert!(left.parse::<tokio_postgres::Config>().is_err(), "{left}");
     }
 }

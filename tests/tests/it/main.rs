@@ -22,6 +22,7 @@ mod outages;
 mod peers;
 mod pgroll;
 mod pieces;
+mod poolers;
 mod preflight;
 mod property;
 mod race;
