@@ -229,19 +229,19 @@ async fn both_versions_work_through_pgbouncer() {
     for (mode, size) in [("session", 20), ("transaction", 2)] {
         let pooler = Pooler::start(mode, &shop.roles(), size, "");
         let prepares = knows_prepared || mode == "session";
-        let mut tasks = Vec::new();
+        let mut apps = Vec::new();
         for number in 0..2 * CLIENTS {
             let id = i64::try_from(number + 1).unwrap() + if mode == "session" { 0 } else { 100 };
             let (role, factor) = if number % 2 == 0 { (&shop.one, 1) } else { (&shop.two, 100) };
             let url = pooler.url(role, &shop.database) + "&pooler=true";
             let client = if factor == 1 { connect::<One>(&url).await } else { connect::<Two>(&url).await };
-            let app = App::open(client.unwrap(), prepares, id, factor).await;
-            tasks.push(tokio::spawn(app.work(wanted.div_ceil(4 * CLIENTS))));
+            apps.push(App::open(client.unwrap(), prepares, id, factor).await);
         }
         let leases = shop.database.migrator().await.status(&both()).await.unwrap().leases;
         // the other mode's pooler may have gone before the farewell
         let held: BTreeSet<(&str, &str)> = leases.iter().map(|lease| (lease.version.as_str(), lease.role.as_str())).collect();
         assert_eq!(held, BTreeSet::from([("0001_units", shop.one.as_str()), ("0002_cents", shop.two.as_str())]));
+        let tasks: Vec<_> = apps.into_iter().map(|app| tokio::spawn(app.work(wanted.div_ceil(4 * CLIENTS)))).collect();
         for task in tasks {
             let part = task.await.unwrap();
             sum.statements += part.statements;
@@ -412,7 +412,7 @@ async fn roles_follow_the_versions() {
         Some(format!("role `{app}_shop_0001_units`: version `0001_units`").as_str())
     );
     // a role of that name which is somebody else's is left alone
-    must(&admin, &format!("REVOKE {app} FROM {app}_shop_0001_units")).await;
+    must(&plain.client().await, &format!("REVOKE {app} FROM {app}_shop_0001_units")).await;
     let error = plain.migrator().await.roles(app, &mut Quiet).await.unwrap_err();
     assert!(error.is_refused() && error.to_string().contains("GRANT"), "{error}");
     let error = plain.migrator().await.roles("nobody there", &mut Quiet).await.unwrap_err();
