@@ -127,11 +127,12 @@ fn next_table(rng: &mut Rng, schema: &Schema, enums: &Next, old: &str, before: &
             above = name(rng, &taken);
             taken.insert(above.clone());
         }
-        let mut field = DeclaredColumn { column: column.clone(), renamed_from: None, up: None, down: None };
+        let mut field = DeclaredColumn { column: column.clone(), renamed_from: None, up: None, down: None, allow: false };
         if rng.u8(..4) == 0
             && let Some(altered) = alter(rng, schema, &enums.all, old, column, &above)
         {
-            field = DeclaredColumn { column: altered.column, renamed_from: None, up: altered.up, down: altered.down };
+            field =
+                DeclaredColumn { column: altered.column, renamed_from: None, up: altered.up, down: altered.down, allow: false };
         }
         let itself = |name: &String| Value::Of(ident(name).as_str().to_owned());
         layer.up.insert(above.clone(), field.up.clone().map_or_else(|| itself(&column.name), Value::Of));
@@ -157,7 +158,7 @@ fn next_table(rng: &mut Rng, schema: &Schema, enums: &Next, old: &str, before: &
         let needed = !column.nullable && column.default.is_none();
         let up = (!numbered && (needed || rng.u8(..3) == 0)).then(|| out_of(rng, &enums.all, &column, &before.columns, old));
         layer.up.insert(column.name.clone(), Value::or_default(up.as_ref(), &column));
-        next.columns.push(DeclaredColumn { column, renamed_from: None, up, down: None });
+        next.columns.push(DeclaredColumn { column, renamed_from: None, up, down: None, allow: false });
     }
     let above: Vec<Column> = next.columns.iter().map(|field| field.column.clone()).collect();
     for column in gone {
@@ -266,7 +267,8 @@ pub(crate) fn wanted(declared: &DeclaredSchema) -> Schema {
 }
 
 fn declared(name: &str, table: &Table) -> DeclaredTable {
-    let column = |column: &Column| DeclaredColumn { column: column.clone(), renamed_from: None, up: None, down: None };
+    let column =
+        |column: &Column| DeclaredColumn { column: column.clone(), renamed_from: None, up: None, down: None, allow: false };
     DeclaredTable {
         name: name.to_owned(),
         comment: table.comment.clone(),
