@@ -42,40 +42,40 @@ impl Hazard {
     pub fn meaning(self) -> &'static str {
         match self {
             Hazard::RepeatableRead => {
-                "a REPEATABLE READ transaction that updates a backfilled row is refused with 40001 and has to be retried"
+                "a REPEATABLE READ transaction that updates a backfilled row fails with 40001 and has to be retried"
             }
             Hazard::RowLocks => {
-                "a row that the backfill is at is locked for some 25 ms (--batch; one that is large or converted slowly for as long as it takes to write): meanwhile NOWAIT and a shorter lock_timeout are refused with 55P03, SKIP LOCKED passes it over"
+                "the backfill locks each row for about 25 ms (--batch), or for as long as a large or slowly converted row takes to write; meanwhile NOWAIT and a shorter lock_timeout fail with 55P03, and SKIP LOCKED skips the row"
             }
             Hazard::UpsertOnConvertedKey => {
                 "INSERT … ON CONFLICT on this key may be refused by the other version's unique index (23505) while both are live"
             }
-            Hazard::OldWritesMayFail => "writes of the older version that break the new constraint are refused",
-            Hazard::OpaqueSql => "statements of your own: what they lock, and for how long, is not known to Diptych",
-            Hazard::DataGoes => "the data of the older version's columns and tables is gone after this step",
+            Hazard::OldWritesMayFail => "writes of the older version that break the new constraint fail",
+            Hazard::OpaqueSql => "Diptych does not know what your own statements lock, and for how long",
+            Hazard::DataGoes => "the data of the older version's columns and tables is deleted by this step",
             Hazard::DefaultStays => {
-                "the default of a converted column stays as it is, and does not go through `up`; say `default` in the operation to give another one"
+                "the default of a converted column is not converted with `up`; set `default` in the operation if the newer version needs another one"
             }
             Hazard::SubSelect => {
-                "a conversion reads other tables: with the rights of the migration role, since the writer may have none on them; it is not run again when those tables change"
+                "a conversion reads other tables; it runs with the migration role's rights, since the writer may have none on them, and it does not run again when those tables change"
             }
             Hazard::SyncCost => {
-                "while both versions are live a row trigger stands before every UPDATE of this table, also an unrelated one: about 55 bytes of WAL and 25 µs for a statement of one row; values of converted columns that are stored out of line are read and compared, which takes milliseconds where they are large"
+                "while both versions are live, a row trigger runs for every UPDATE of this table, also for unrelated ones: about 55 bytes of WAL and 25 µs for a statement of one row; it reads and compares the values of converted columns, which takes milliseconds where they are large and stored out of line"
             }
             Hazard::ForeignKeyDrop => {
-                "the foreign key's two tables are locked in one moment: under long transactions that moment may not come within --timeout, and the command has to be run again"
+                "the drop locks both tables of the foreign key at once; under long transactions both may not be free together within --timeout, and the command has to be run again"
             }
             Hazard::Standby => {
-                "a query on a hot standby that uses this table may be cancelled, or its session ended, when the standby replays the lock, or what was cleaned up behind rows that the query may still see: it has to be retried"
+                "a hot standby may cancel a query on this table, or end its session, when it replays this lock or removes row versions that the query may still see; the query has to be retried"
             }
             Hazard::PreparedOnBase => {
-                "a prepared `SELECT *` on the base table itself fails once (cached plan must not change result type); through a version's view it goes on"
+                "a prepared `SELECT *` on the base table itself fails once (cached plan must not change result type); one on a version's view does not"
             }
             Hazard::ReplicaIdentity => {
-                "subscribers of logical replication are told other columns of old rows from here on; with NOTHING a published table takes no UPDATE or DELETE"
+                "from here on, subscribers of logical replication get other columns of old rows; with NOTHING, a published table refuses UPDATE and DELETE"
             }
             Hazard::Partitions => {
-                "until complete or rollback a partition that is detached keeps the new columns with their rules, and takes no new rows then; one that was made ready before cannot be attached, for it lacks them: make it with PARTITION OF, or LIKE … INCLUDING ALL after the start"
+                "a partition that is detached before complete or rollback keeps the new columns and their constraints until then, and takes no new rows; a table that was prepared before the start lacks the new columns and cannot be attached: create partitions with PARTITION OF, or with LIKE … INCLUDING ALL after the start"
             }
         }
     }

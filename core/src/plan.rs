@@ -515,7 +515,7 @@ pub(crate) fn exclusive(gentle: &[Sql], strong: &[Sql]) -> Vec<Lock> {
 fn clean_former(chain: &Chain, tables: &[Physical<'_>], phase: Phase, steps: &mut Steps) {
     for table in tables {
         if let Some(sql) = crate::statements::partitions::clean_former(chain, table) {
-            let title = format!("former partitions of `{}` lose the columns that were added", table.name);
+            let title = format!("drop the added columns of partitions that were detached from `{}`", table.name);
             steps.transaction(phase, title, Vec::new(), vec![sql]).lock("ACCESS EXCLUSIVE on each of them");
         }
     }

@@ -233,14 +233,14 @@ impl<'de> Visitor<'de> for SoundVisitor {
         let mut keys = BTreeSet::new();
         while let Some((Sound(key), _)) = map.next_entry::<Sound, Sound>()? {
             if let Some(key) = keys.replace(key) {
-                return Err(de::Error::custom(format!("the key `{key}` is there twice")));
+                return Err(de::Error::custom(format!("the key `{key}` appears twice")));
             }
         }
         Ok(Sound(String::new()))
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, _: A) -> std::result::Result<Sound, A::Error> {
-        Err(de::Error::custom("a tag (`!…`), which means nothing here"))
+        Err(de::Error::custom("a tag (`!…`), which is not supported here"))
     }
 }
 
@@ -327,6 +327,6 @@ mod tests {
             assert!(error.contains("not readable: ") && error.contains("hint: "), "{error}");
         }
         let error = super::read::<BTreeMap<String, String>>("b: 1\nc:\n  a: 1\n  a: 2").unwrap_err().to_string();
-        assert!(error.contains("`a` is there twice") && error.contains("line 3"), "{error}");
+        assert!(error.contains("`a` appears twice") && error.contains("line 3"), "{error}");
     }
 }

@@ -99,7 +99,7 @@ fn a_tables_comment_is_a_change() {
     assert_eq!(names(&difference(&structs).unwrap()), ["alter_table"]);
     let text = statements("operations: [{alter_table: {table: users, comment: who}}]");
     assert!(text.contains("COMMENT ON TABLE \"public\".\"users\" IS 'who'"), "{text}");
-    refused("{alter_table: {table: users}}", "nothing of table `users`");
+    refused("{alter_table: {table: users}}", "no change is given for table `users`");
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn up_reads_the_older_columns_and_down_the_newer() {
         table.columns[at].up = Some(format!("convert_to({other}::text, 'UTF8')"));
         table.columns[at].down = Some("NULL".into());
     }
-    says(&difference(&structs).unwrap_err(), "need each other's columns");
+    says(&difference(&structs).unwrap_err(), "read each other's columns");
 }
 
 #[test]
@@ -282,7 +282,7 @@ fn what_down_reads_of_a_dropped_column_is_its_default() {
 fn a_foreign_key_hangs_on_no_key_that_goes() {
     let point = "{create_constraint: {name: k, table: notes, type: foreign_key, columns: [user_id], references: {table: users, columns: [id]}}}";
     let drop = "{drop_constraint: {table: notes, name: notes_user}}, {drop_constraint: {table: users, name: users_pkey}}";
-    refused(&format!("{drop}, {point}"), "would hang on key `users_pkey`");
+    refused(&format!("{drop}, {point}"), "would depend on key `users_pkey`");
 }
 
 #[test]
@@ -348,7 +348,7 @@ fn a_foreign_key_does_not_hang_on_a_key_whose_included_column_goes() {
     ] {
         let stage = |text: &str| Migration::parse("0002_change", &format!("operations: [{text}]")).unwrap().stage(&before(key));
         let error = stage(&format!("{convert}, {point}")).unwrap_err();
-        assert!(error.message().contains("would hang on key `k`") && error.hint_text().is_some(), "{error}");
+        assert!(error.message().contains("would depend on key `k`") && error.hint_text().is_some(), "{error}");
         assert!(stage(&format!("{{rename_column: {{table: users, from: age, to: years}}}}, {point}")).is_ok());
         assert!(
             stage(&format!("{{alter_column: {{table: users, column: size, type: bigint, up: size, down: size}}}}, {point}"))

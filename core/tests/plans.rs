@@ -296,7 +296,7 @@ fn clauses_that_postgresql_14_does_not_know_are_refused_before_anything() {
         // nothing is tried before: it would be the server's syntax error that is told
         let steps = steps.take_while(|step| !step.title.ends_with(" can be built") && !step.title.ends_with(" can be created"));
         let refusals = steps.filter_map(|step| match &step.action {
-            Action::Check { sql, refusal, hint, .. } if refusal.contains("does not know") => {
+            Action::Check { sql, refusal, hint, .. } if refusal.contains("does not support") => {
                 assert!(hint.contains("PostgreSQL 15"), "{hint}");
                 Some(format!("{refusal}: {sql}"))
             }
@@ -315,8 +315,8 @@ fn clauses_that_postgresql_14_does_not_know_are_refused_before_anything() {
     let before = format!("operations: [{alone}]");
     let added = |constraint: &str| format!("{{create_constraint: {}}}", constraint.replacen("type:", "table: t, type:", 1));
     let index = "{create_index: {name: i, table: t, columns: [{column: b}], unique: true, nulls_not_distinct: true}}";
-    let not_distinct = "PostgreSQL 14 does not know `nulls_not_distinct`, and a unique key or index has it: VALUES ";
-    let sets = "PostgreSQL 14 does not know `on_delete_set_columns`, and a foreign key has it: VALUES ";
+    let not_distinct = "PostgreSQL 14 does not support `nulls_not_distinct`, and a unique key or index has it: VALUES ";
+    let sets = "PostgreSQL 14 does not support `on_delete_set_columns`, and a foreign key has it: VALUES ";
     for (older, change, wanted) in [
         (None, table(key), format!("{not_distinct}('`k` of table `t`')")),
         (None, table(foreign), format!("{sets}('`f` of table `t`')")),

@@ -73,7 +73,7 @@ pub(crate) fn snapshot(migrations: &str) -> Result<Option<Snapshot>, String> {
     }
     let text = match meta.is_file() {
         true => std::fs::File::open(&path).and_then(diptych_core::yaml::text).map_err(|error| error.to_string()),
-        false => Err("it is no regular file".to_owned()),
+        false => Err("it is not a regular file".to_owned()),
     };
     let text = text.map_err(|error| diptych_core::Error::new(format!("cannot be read: {error}")));
     let snapshot = text.and_then(|text| Snapshot::parse(&text));

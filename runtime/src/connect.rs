@@ -133,14 +133,14 @@ fn no_lease(answer: Answer, version: &str, views: &str) -> Error {
     match answer {
         Answer::Held | Answer::Unpublished | Answer::Denied => unpublished(version, views),
         Answer::Retired => {
-            Error::new(Kind::NotPublished, format!("version `{version}` is retired in this database, or about to be"))
+            Error::new(Kind::NotPublished, format!("version `{version}` is retired in this database, or is about to be"))
                 .hint("deploy the release that was built for the newer version")
         }
         Answer::Failed(why) => Error::refused(format!(
-            "there is no lease to be had on version `{version}`, without which `complete` would cut this process off: {why}"
+            "this process cannot get a lease on version `{version}`, and without one `complete` would cut it off: {why}"
         ))
-        .hint("see that the role may connect once more, and may use schema `diptych` (`start` gives PUBLIC what it needs there)"),
-        Answer::Many => Error::refused(format!("this role has 10,000 leases already, and gets none for version `{version}`"))
+        .hint("make sure that the role may open one more connection, and may use schema `diptych` (`start` gives PUBLIC what it needs there)"),
+        Answer::Many => Error::refused(format!("this role already has 10,000 leases, and gets no more for version `{version}`"))
             .hint("let each process take one lease, or give the applications roles of their own"),
     }
 }

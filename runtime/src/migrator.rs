@@ -222,7 +222,7 @@ impl Migrator {
                     }
                     VersionState::Started => {
                         return Err(Error::refused(format!(
-                            "version `{name}` is started and not completed, and `{}` waits behind it",
+                            "version `{name}` is started but not completed, and `{}` has to wait for that",
                             waiting[0].name
                         ))
                         .hint("run `complete` first, or `rollback`"));
@@ -242,7 +242,7 @@ impl Migrator {
             let Some(chain) = self.extend(&state, next).await? else { break };
             if next.len() > 1 && !chain.stage.scripts.is_empty() {
                 return Err(Error::refused(
-                    "several migrations are waiting, and one of them runs sql, which has to see the one before completed",
+                    "several migrations are waiting, and one of them has an `sql` operation, which can only run when the migration before it is completed",
                 )
                 .hint(format!("run `start --to {}`, then `complete`, then `start` again", next[0].name)));
             }
@@ -385,7 +385,7 @@ impl Migrator {
         let pending = &self.as_it_stands(pending).await?;
         let name = pending.version.name.clone();
         if pending.state == VersionState::Completing {
-            return Err(Error::refused(format!("the completion of version `{name}` has begun, and its older form may be gone"))
+            return Err(Error::refused(format!("`complete` of version `{name}` has begun, and the older version may be gone"))
                 .hint("run `complete` until it is done"));
         }
         let base = self.options.base.clone();

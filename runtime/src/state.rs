@@ -202,13 +202,13 @@ async fn look(client: &Client) -> Result<Option<String>> {
     let findings: Vec<(String, String)> = rows.iter().filter_map(|row| Some((row.get::<_, Option<_>>(0)?, row.get(1)))).collect();
     if let Some(owner) = rows.first().and_then(|row| row.get::<_, Option<String>>(2)) {
         return Err(Error::refused(format!("schema `diptych`, where the state is kept, belongs to role `{owner}`")).hint(format!(
-            "if `{owner}` migrates this database, connect as that role; if it does not, see what somebody has put there, and remove it: DROP SCHEMA diptych CASCADE"
+            "if `{owner}` migrates this database, connect as that role; if not, look at what is in the schema, and remove it: DROP SCHEMA diptych CASCADE"
         )));
     }
     if !findings.is_empty() {
         let (what, mends): (Vec<String>, Vec<String>) = findings.into_iter().unzip();
-        return Err(Error::refused(format!("the state in schema `diptych` is not closed to others: {}", what.join("; ")))
-            .hint(format!("look at who did this, then put it right: {}", mends.join("; "))));
+        return Err(Error::refused(format!("other roles can get at the state in schema `diptych`: {}", what.join("; ")))
+            .hint(format!("find out who made this possible, then put it right: {}", mends.join("; "))));
     }
     let has = |name: &str| tables.iter().any(|table| table == name);
     if !has("format") && !has("versions") {
@@ -216,7 +216,7 @@ async fn look(client: &Client) -> Result<Option<String>> {
     }
     if !has("format") {
         return Err(Error::refused(
-            "the state in schema `diptych` was written by a release before 0.1.0, which this one cannot go on with",
+            "the state in schema `diptych` was written by a release before 0.1.0, which this release cannot continue",
         )
         .hint("finish with that release; then remove its state and start anew: DROP SCHEMA diptych CASCADE"));
     }
@@ -225,13 +225,14 @@ async fn look(client: &Client) -> Result<Option<String>> {
          SELECT FROM pg_catalog.pg_proc WHERE pronamespace = 'diptych'::pg_catalog.regnamespace AND proname IN ('lease', 'lease_end', 'gone') \
          AND NOT pg_catalog.has_function_privilege('public', oid, 'EXECUTE')) THEN tool ELSE '' END FROM diptych.format";
     let Some(row) = client.query_opt(format, &[]).await? else {
-        return Err(Error::refused("the state in schema `diptych` is empty: its tables were made for a subscriber")
-            .hint("migrate the publisher's database; if this one is no subscriber any more: DROP SCHEMA diptych CASCADE"));
+        return Err(Error::refused("the state in schema `diptych` is empty: its tables were made for a subscriber").hint(
+            "migrate the publisher's database instead; if this database is no longer a subscriber: DROP SCHEMA diptych CASCADE",
+        ));
     };
     let format: i32 = row.get(0);
     if format > FORMAT {
         return Err(Error::refused(format!(
-            "the state in schema `diptych` has format {format}, and this release knows {FORMAT}: a newer release wrote it"
+            "the state in schema `diptych` has format {format}, but this release knows only {FORMAT}: a newer release wrote it"
         ))
         .hint("use that release, or a newer one"));
     }
@@ -289,11 +290,11 @@ async fn refuse_published(client: &Client) -> Result<()> {
     let lines = TABLES.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("--"));
     let tables = lines.collect::<Vec<_>>().join(" ");
     Err(Error::refused(format!(
-        "all tables are published (publication {}), those in which the state is kept in schema `diptych` as well, and a native subscriber stops at the first row of a table that it lacks",
+        "all tables are published (publication {}), also those of schema `diptych` in which Diptych keeps its state, and a native subscriber stops at the first row of a table that it lacks",
         names.join(", ")
     ))
     .hint(format!(
-        "publish tables by their names, or make the state's tables on each subscriber and run `start --allow-published-state`; on the subscriber: {tables}"
+        "publish tables by their names, or create the state's tables on each subscriber and run `start --allow-published-state`; on the subscriber: {tables}"
     )))
 }
 
@@ -493,7 +494,7 @@ pub(crate) async fn lock_holders(client: &Client, key: i64) -> Result<Vec<Blocke
 pub(crate) async fn held_by_others(client: &Client, key: i64, what: &str) -> Result<Error> {
     let holders: Vec<String> = lock_holders(client, key).await?.iter().map(ToString::to_string).collect();
     let message = format!("{what}: {}", few(&holders, PROCESSES, ", "));
-    Ok(Error::new(Kind::Timeout, message).hint("wait for it to end, or end it; `status` says what it does"))
+    Ok(Error::new(Kind::Timeout, message).hint("wait for it to end, or end it; `status` shows what it is doing"))
 }
 
 /// The other sessions, and the prepared transactions, that hold a lock for which a condition on `held` is true.

@@ -128,7 +128,7 @@ pub fn parse(url: &str) -> Result<Target> {
         refuse(match cause.as_str() {
             // these name an option that there is, and no value
             known if known.starts_with("invalid value for option") => known,
-            unknown if unknown.starts_with("unknown option") => "it has an option that there is not",
+            unknown if unknown.starts_with("unknown option") => "it has an unknown option",
             _ => "it cannot be read",
         })
     })?;
@@ -138,7 +138,7 @@ pub fn parse(url: &str) -> Result<Target> {
         .iter()
         .any(|host| matches!(host, Host::Tcp(name) if name.contains(['@', '/', ':']) && !is_address(name)))
     {
-        return Err(refuse("its host is none; write `@`, `:` and `/` within a password as %40, %3A and %2F"));
+        return Err(refuse("the host is invalid; within a password, write `@`, `:` and `/` as %40, %3A and %2F"));
     }
     config.ssl_mode(tls.mode().into());
     Ok(Target { config, tls, placement })
@@ -259,13 +259,13 @@ fn refused_by(target: &Target, source: tokio_postgres::Error) -> Error {
             describe(&source),
             "a pooler passes no startup options on: connect as the version's role, which `migrate roles` makes, and add pooler=true to the URL; or connect to the server itself",
         ),
-        "53300" => (describe(&source), "the server has no connection to spare: close some, or raise max_connections"),
+        "53300" => (describe(&source), "the server has no free connection: close some, or raise max_connections"),
         _ => tls::refusal(&source).unwrap_or_else(|| match describe(&source) {
             what if what.contains("does not support TLS") => (
-                format!("the server offers no TLS, which `sslmode={mode}` demands"),
-                "turn `ssl` on in the server's postgresql.conf; or, if nobody can listen on the way, use sslmode=prefer",
+                format!("the server does not offer TLS, which `sslmode={mode}` requires"),
+                "turn `ssl` on in the server's postgresql.conf; or use sslmode=prefer, if nobody can listen on the network",
             ),
-            what if is_tls(&source) => (what, "see the server's log for its side of it"),
+            what if is_tls(&source) => (what, "the server's log may say why"),
             what if what.contains("password missing") => {
                 ("the server asks for a password".to_owned(), "give it in --url or DATABASE_URL, after the user and a colon")
             }

@@ -88,7 +88,7 @@ fn read(path: &Path, name: &str) -> Result<Migration, Failure> {
 fn text(path: &Path) -> Result<String, Failure> {
     let read = || match fs::metadata(path)?.is_file() {
         true => yaml::text(fs::File::open(path)?),
-        false => Err(std::io::Error::other("it is no regular file")),
+        false => Err(std::io::Error::other("it is not a regular file")),
     };
     read().map_err(|error| {
         let hint = format!("make it a readable file of UTF-8 text, of {} MB at most", yaml::LONGEST >> 20);
@@ -118,7 +118,10 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<(), Failure> {
         file.persist(path).map_err(|error| error.error)
     });
     written.map(drop).map_err(|error| {
-        Failure::hinted(format!("cannot write `{}`: {error}", path.display()), "see that the folder is writable and has room")
+        Failure::hinted(
+            format!("cannot write `{}`: {error}", path.display()),
+            "make sure that the folder is writable and has room",
+        )
     })
 }
 

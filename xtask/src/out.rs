@@ -16,7 +16,7 @@ pub(crate) fn print(text: impl Display) -> Result<(), Failure> {
     match out.write_all(text.to_string().as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::hinted(
             format!("cannot write the output: {error}"),
-            "see that the place it goes to is writable and has room",
+            "make sure that the place it goes to is writable and has room",
         )),
         _ => Ok(()),
     }

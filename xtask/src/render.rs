@@ -24,10 +24,10 @@ pub(crate) fn plan(plan: &Plan) -> String {
             Action::Check { refusal, verdict: Verdict::Refuse, .. } => {
                 text.push_str(&format!("-- must give no rows, else: {refusal}\n"));
             }
-            Action::Check { refusal, verdict: Verdict::Warn, .. } => text.push_str(&format!("-- rows are told: {refusal}\n")),
+            Action::Check { refusal, verdict: Verdict::Warn, .. } => text.push_str(&format!("-- warns about rows: {refusal}\n")),
             Action::Transaction { .. } => text.push_str("-- in one transaction, with its journal row\n"),
             Action::Script(script) if script.has_two_ways() => text.push_str(
-                "-- in one transaction, with its journal row: first over views; where that does not do, undone and begun anew with the tables themselves set right for it (the statements behind the checks)\n",
+                "-- in one transaction, with its journal row: first over the version's views; if that does not do, it is undone and run again on the tables themselves (the statements after the checks)\n",
             ),
             Action::Script(_) => text.push_str("-- in one transaction, with its journal row\n"),
             Action::Backfill { .. } => text.push_str("-- over ranges of the heap; then the scan that must find nothing\n"),
@@ -62,7 +62,7 @@ pub(crate) fn status(status: &Status) -> String {
     if let Some(run) = &status.run {
         lines.push(format!("running  {run}: {}", step.as_deref().unwrap_or("preflight")));
     } else if let (Some(step), Some(pending)) = (step, &status.pending) {
-        lines.push(format!("stopped  at {step}; nobody is at it{}", way_on(pending)));
+        lines.push(format!("stopped  at {step}; no process is running it{}", way_on(pending)));
     }
     let waiting = if status.unstarted.is_empty() { "nothing".to_owned() } else { status.unstarted.join(", ") };
     lines.push(format!("waiting  {waiting}"));

@@ -162,7 +162,8 @@ impl Server {
     fn wait_until_ready(&mut self) -> Result<u32, ServerError> {
         let since = Instant::now();
         let log = |server: &Server| last_lines(&fs::read_to_string(&server.log).unwrap_or_default());
-        let room = "see what it complains about; the folder for temporary files needs room (200 MB): set TMPDIR to another one";
+        let room =
+            "the message says what is missing; the folder for temporary files needs room (200 MB): set TMPDIR to another one";
         while since.elapsed() < Duration::from_secs(60) {
             let text = fs::read_to_string(self.data.join("postmaster.pid")).unwrap_or_default();
             let lines: Vec<&str> = text.lines().collect();

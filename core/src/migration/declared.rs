@@ -211,9 +211,8 @@ impl DeclaredTable {
             let known = known.filter(|(name, known)| known.says_the_same(index) && !given.contains(name)).map(|(name, _)| name);
             let name = name.clone().unwrap_or_else(|| nearest(known, usual));
             if table.indexes.insert(name.clone(), index.clone()).is_some_and(|other| other != *index) {
-                return Err(
-                    Error::new(format!("table `{}` has two indexes `{name}`", self.name)).hint("give one of them another name")
-                );
+                return Err(Error::new(format!("table `{}` has two indexes called `{name}`", self.name))
+                    .hint("give one of them another name"));
             }
         }
         Ok(table)

@@ -117,7 +117,7 @@ impl Differ<'_> {
         for table in &declared.tables {
             if let Some(other) = from(table).and_then(|old| claimed.insert(old, &table.name)) {
                 return Err(Error::new(format!(
-                    "structs of tables `{other}` and `{}` stand for one table of the snapshot",
+                    "the structs of tables `{other}` and `{}` both take the place of the same table in the snapshot",
                     table.name
                 ))
                 .hint("remove the `renamed_from` of one of them"));
@@ -191,7 +191,7 @@ impl Differ<'_> {
             let name = self.recorded_column(table, field, &before);
             if let Some((name, other)) = name.and_then(|name| Some((name.clone(), claimed.insert(name, &field.column.name)?))) {
                 return Err(Error::new(format!(
-                    "fields `{other}` and `{}` stand for one column of the snapshot, `{old}.{name}`",
+                    "fields `{other}` and `{}` both take the place of column `{old}.{name}` in the snapshot",
                     field.column.name
                 ))
                 .hint("remove the `renamed_from` of one of them"));
@@ -229,8 +229,11 @@ impl Differ<'_> {
                 if let Some(missing) =
                     [("up", &up), ("down", &down)].into_iter().find_map(|(key, text)| text.is_none().then_some(key))
                 {
-                    return Err(Error::new(format!("the values of `{old}.{name}` change without `{missing}`")).hint(format!(
-                        "add `{missing}`, an expression over the other version's columns, or remove the other one"
+                    return Err(Error::new(format!(
+                        "`{old}.{name}` converts its values in one direction only: `{missing}` is missing"
+                    ))
+                    .hint(format!(
+                        "add `{missing}`, an expression over the other version's columns, or remove the other expression"
                     )));
                 }
                 let (up_reads, down_reads) = (self.reads(old, &before, &up), self.reads(&table.name, &after, &down));
@@ -309,7 +312,7 @@ impl Differ<'_> {
             let Some(at) = found else {
                 let stuck = pending.iter().find(|item| item.change.is_some()).unwrap_or(&pending[0]);
                 return Err(Error::new(format!(
-                    "`up` and `down` of `{table}.{}` and of other fields need each other's columns before and after their change",
+                    "`{table}.{}` and other fields cannot change in the same release: their `up` and `down` read each other's columns both before and after the change",
                     stuck.field.column.name
                 ))
                 .hint("change these fields in two releases, or let their expressions read columns that stay as they are"));
@@ -491,8 +494,8 @@ impl Differ<'_> {
             }
         }
         if !Expression::same(&now.partition_by, &wanted.partition_by) {
-            return Err(Error::new(format!("table `{}` would be partitioned otherwise than it is", table.name)).hint(
-                "create another table that is partitioned as it shall be, and drop this one when the rows have been copied",
+            return Err(Error::new(format!("table `{}` has another `partition_by` than in the snapshot, and PostgreSQL cannot change how a table is partitioned", table.name)).hint(
+                "create a new table with the `partition_by` that you want, copy the rows, and drop this one",
             ));
         }
         if now.replica_identity != wanted.replica_identity {
@@ -584,8 +587,8 @@ fn refuse_recomputed(table: &str, before: &Column, renamed: &Column, now: &Colum
     } else {
         return Ok(());
     };
-    Err(Error::new(format!("column `{table}.{}` changes {what}, which no operation can", before.name))
-        .hint("leave it as the snapshot has it; a new table may have another"))
+    Err(Error::new(format!("column `{table}.{}` changes {what}, and no operation can do that", before.name))
+        .hint("keep it as it is in the snapshot; only a new table can have another one"))
 }
 
 fn identity_operation(name: &str, table: &Table) -> Option<Operation> {

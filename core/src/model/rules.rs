@@ -50,7 +50,7 @@ pub fn add_constraint(table_name: &str, table: &mut Table, name: &str, constrain
     }
     table.not_valid.remove(name);
     if table.constraints.insert(name.to_owned(), constraint).is_some() {
-        return Err(Error::new(format!("table `{table_name}` has a constraint `{name}` already")).hint("choose another name"));
+        return Err(Error::new(format!("table `{table_name}` already has a constraint `{name}`")).hint("choose another name"));
     }
     Ok(())
 }
@@ -87,8 +87,10 @@ pub fn check_references(place: &str, columns: &[String], references: &References
             .hint("add `on_delete: SET NULL` or `SET DEFAULT`, or remove the columns"));
     }
     match references.on_delete_set_columns.iter().find(|column| !columns.contains(column)) {
-        Some(column) => Err(Error::new(format!("{place} is to set column `{column}`, which is not one of its own"))
-            .hint("name columns of the foreign key in `on_delete_set_columns`")),
+        Some(column) => Err(Error::new(format!(
+            "`on_delete_set_columns` of {place} names column `{column}`, which is not a column of the foreign key"
+        ))
+        .hint("name only columns of the foreign key in `on_delete_set_columns`")),
         None => Ok(()),
     }
 }
@@ -110,8 +112,8 @@ pub fn check_index(name: &str, index: &Index) -> Result<()> {
         let place = |word: &str| format!("{word} of {what} in index `{name}`");
         let is_one = if key.expression.is_some() { key.column.is_empty() } else { !key.column.is_empty() };
         if !is_one || key.expression.as_deref().is_some_and(|text| text.trim().is_empty()) {
-            return Err(Error::new(format!("a key of index `{name}` is not one column or one expression"))
-                .hint("give each key either a `column` or an `expression`"));
+            return Err(Error::new(format!("a key of index `{name}` has both or neither of `column` and `expression`"))
+                .hint("give each key exactly one of them: a `column` or an `expression`"));
         }
         if let Some(sort) = &key.sort {
             one_of(&place("sort"), sort, &["ASC", "DESC"])?;
@@ -121,7 +123,7 @@ pub fn check_index(name: &str, index: &Index) -> Result<()> {
         }
     }
     if index.nulls_not_distinct && !index.unique {
-        return Err(Error::new(format!("index `{name}` is not unique, so that NULLs are of no consequence"))
+        return Err(Error::new(format!("index `{name}` has `nulls_not_distinct`, which only a unique index can have"))
             .hint("make it `unique`, or remove `nulls_not_distinct`"));
     }
     Ok(())

@@ -389,16 +389,16 @@ impl Schema {
     pub fn check(&self) -> Result<()> {
         let mut taken: BTreeMap<String, String> = BTreeMap::new();
         if let Some(name) = self.enums.keys().find(|name| self.tables.contains_key(*name)) {
-            return Err(Error::new(format!("enum `{name}` and table `{name}` would have one name"))
-                .hint("a table's name is that of its row type, too: choose another one for either"));
+            return Err(Error::new(format!("an enum and a table would both be called `{name}`"))
+                .hint("PostgreSQL gives each table a type of the same name: choose another name for one of the two"));
         }
         for (name, table) in &self.tables {
             for (relation, kind) in table.relations(name) {
                 let what =
                     if kind == "table" { format!("table `{name}`") } else { format!("{kind} `{relation}` of table `{name}`") };
                 if let Some(other) = taken.get(&relation) {
-                    return Err(Error::new(format!("{other} and {what} would have one name"))
-                        .hint("tables, indexes, keys and sequences share their names: choose another one for either"));
+                    return Err(Error::new(format!("{other} and {what} would have the same name"))
+                        .hint("tables, indexes, keys and sequences of a schema must have different names: choose another name for one of the two"));
                 }
                 taken.insert(relation, what);
             }
@@ -414,11 +414,11 @@ impl Schema {
             if !self.table(&references.table)?.is_key(&references.columns) {
                 let list = references.columns.join(", ");
                 return Err(Error::new(format!(
-                    "foreign key `{foreign}` of table `{name}` points at `{}` ({list}), which is no key of it",
+                    "foreign key `{foreign}` of table `{name}` references `{}` ({list}), but no unique key has exactly these columns",
                     references.table
                 ))
                 .hint(format!(
-                    "add a unique constraint on exactly these columns of `{}`, not a deferrable one",
+                    "add a unique constraint on exactly these columns to `{}`; it must not be deferrable",
                     references.table
                 )));
             }

@@ -114,7 +114,7 @@ impl TableConstraint {
         ] {
             if given && !fits {
                 return Err(Error::new(format!(
-                    "constraint `{}` of table `{table}` is of type {kind} and has `{word}`",
+                    "constraint `{}` of table `{table}` has `{word}`, which a constraint of type {kind} cannot have",
                     self.name
                 ))
                 .hint(format!("remove `{word}`, or correct the type")));

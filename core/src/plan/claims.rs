@@ -52,9 +52,9 @@ pub(super) fn checks_of_start(chain: &Chain, tables: &[&Physical<'_>], steps: &m
     check(
         chain,
         &claims,
-        "the names of what is new are free",
-        format!("version `{}` needs names that are taken", chain.newer.name),
-        "choose other names in the migration, drop what is in the way, or rename it",
+        "the names of new objects are free",
+        format!("version `{}` needs names that other objects have", chain.newer.name),
+        "choose other names in the migration, or rename or drop these objects",
         steps,
     );
 }
@@ -67,9 +67,9 @@ pub(super) fn checks_of_complete(chain: &Chain, tables: &[Physical<'_>], steps: 
     check(
         chain,
         &claims,
-        "the names that are given now are free",
-        format!("version `{}` needs names that were taken since its start", chain.newer.name),
-        "drop what is in the way, or rename it, and run `complete` again (`rollback` is possible, too)",
+        "the names that complete gives are free",
+        format!("version `{}` needs names that other objects have taken since its start", chain.newer.name),
+        "rename or drop these objects and run `complete` again (`rollback` is possible, too)",
         steps,
     );
 }

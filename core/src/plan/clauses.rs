@@ -30,7 +30,7 @@ pub(super) fn known(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
         steps.check(
             format!("no {kind} has `{field}` (PostgreSQL {})", chain.server),
             sql!("VALUES {}", join(found, ", ")),
-            format!("PostgreSQL {} does not know `{field}`, and a {kind} has it", chain.server),
+            format!("PostgreSQL {} does not support `{field}`, and a {kind} has it", chain.server),
             "remove it, or upgrade to PostgreSQL 15 or newer",
             Verdict::Refuse,
         );

@@ -85,7 +85,7 @@ fn index_new_partitions(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) 
             steps
                 .push(
                     Phase::Contract,
-                    format!("partitions of `{}` that came later have `{}`", table.name, added.name),
+                    format!("partitions of `{}` that were added since the start get `{}`", table.name, added.name),
                     super::additions::partitioned_index(chain, table, &added.physical, &index),
                 )
                 .path(Path::base(&chain.base))
@@ -203,10 +203,15 @@ fn leave(chain: &Chain, steps: &mut Steps) {
     let gone = older.schema.tables.keys().filter(|name| !chain.newer.schema.tables.contains_key(*name));
     for group in gone.collect::<Vec<_>>().chunks(views::GROUP) {
         let statements = vec![guard::lift(chain, group)];
-        steps.transaction(Phase::Contract, "lift the guard from what is gone", Vec::new(), statements);
+        steps.transaction(Phase::Contract, "remove dropped tables from the guard", Vec::new(), statements);
     }
     let statements = views::leave_schema(chain, &older.name, &older.views);
-    steps.transaction(Phase::Contract, format!("leave the schema of `{}`", older.name), Vec::new(), statements);
+    steps.transaction(
+        Phase::Contract,
+        format!("drop the schema of version `{}`, and keep what apps created in it", older.name),
+        Vec::new(),
+        statements,
+    );
 }
 
 /// The statements that bring a table to its final form and to a name; none where both versions see it alike.
@@ -456,7 +461,7 @@ fn rename_indexes(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
         statements.extend(added.map(|index| partitions::name_indexes(&chain.base, name, index)));
     }
     if !statements.is_empty() {
-        steps.transaction(Phase::Contract, "name the indexes", Vec::new(), statements);
+        steps.transaction(Phase::Contract, "rename the indexes", Vec::new(), statements);
     }
 }
 
@@ -485,7 +490,7 @@ fn rename_tables(chain: &Chain, order: &[(&Physical<'_>, String)], steps: &mut S
             let rename = vec![sql!("ALTER TABLE {} RENAME TO {}", place, ident(to_be))];
             let locks = exclusive(std::slice::from_ref(&place), std::slice::from_ref(&place));
             steps
-                .transaction(Phase::Contract, format!("name table `{to_be}`"), locks, rename)
+                .transaction(Phase::Contract, format!("rename the table to `{to_be}`"), locks, rename)
                 .lock(format!("ACCESS EXCLUSIVE on {place}, instant"));
         }
     }

@@ -11,10 +11,10 @@ use crate::sql::{Sql, join, literal, qualified};
 pub(super) fn check(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     let hint = match table.newer {
         None => {
-            "drop the objects named above, or make them do without the table, before the migration or in an `sql` operation above"
+            "before the migration, or in an `sql` operation above this one, drop the objects named above or change them so that they do not use the table"
         }
         Some(_) => {
-            "drop the objects named above before the migration, or in an `sql` operation above, and create them again after it"
+            "drop the objects named above before the migration, or in an `sql` operation above this one, and create them again after it"
         }
     };
     push(chain, table, hint, steps);
@@ -23,10 +23,12 @@ pub(super) fn check(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
 fn push(chain: &Chain, table: &Physical<'_>, hint: &str, steps: &mut Steps) {
     let Some(sql) = of_what_goes(chain, table) else { return };
     let what = match table.newer {
-        None => format!("table `{}` cannot be dropped", table.name),
-        Some(_) => format!("columns of table `{}` cannot be converted or dropped", table.name),
+        None => format!("table `{}` cannot be dropped, because other objects depend on it", table.name),
+        Some(_) => {
+            format!("columns of table `{}` cannot be converted or dropped, because other objects depend on them", table.name)
+        }
     };
-    let title = format!("nothing unknown to Diptych depends on what goes from `{}`", table.name);
+    let title = format!("no object outside the migrations depends on what is dropped from `{}`", table.name);
     steps.check(title, sql, what, hint, Verdict::Refuse);
 }
 
@@ -35,10 +37,10 @@ pub(super) fn check_of_complete(chain: &Chain, tables: &[Physical<'_>], steps: &
     for table in tables {
         let hint = match table.newer {
             None => {
-                "drop the objects named above, or make them do without the table, and run `complete` again; what is in a schema `pg_temp_…` goes with the session that made it"
+                "drop the objects named above, or change them so that they do not use the table, and run `complete` again; an object in a schema `pg_temp_…` disappears with the session that created it"
             }
             Some(_) => {
-                "drop the objects named above, run `complete` again, and create them again after it; what is in a schema `pg_temp_…` goes with the session that made it"
+                "drop the objects named above, run `complete` again, and create them again after it; an object in a schema `pg_temp_…` disappears with the session that created it"
             }
         };
         push(chain, table, hint, steps);
@@ -61,9 +63,9 @@ pub(super) fn check_views(schema: &str, steps: &mut Steps) {
         Sql::trusted(AS_A_WHOLE),
         literal(schema)
     );
-    let refusal = format!("these objects hang on views of `{schema}`, which go");
-    let hint = "drop them, or make them anew on the tables or the other version; what is in a schema `pg_temp_…` goes with the session that made it";
-    steps.check(format!("nothing hangs on the views of `{schema}`"), sql, refusal, hint, Verdict::Refuse);
+    let refusal = format!("these objects depend on views of `{schema}`, which are dropped");
+    let hint = "drop them, or create them again on the tables or on the other version's views; an object in a schema `pg_temp_…` disappears with the session that created it";
+    steps.check(format!("no object depends on the views of `{schema}`"), sql, refusal, hint, Verdict::Refuse);
 }
 
 /// The query for what depends on what complete takes from a table.

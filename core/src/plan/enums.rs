@@ -14,7 +14,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     if !known.is_empty() {
         push(
             steps,
-            "the database has the enums of the version before",
+            "the database has the enums of the older version",
             sql!(
                 "SELECT wanted.name FROM (VALUES {}) AS wanted (name, labels) WHERE wanted.labels IS DISTINCT FROM (\
                  SELECT coalesce(pg_catalog.array_agg(label.enumlabel::pg_catalog.text ORDER BY label.enumsortorder) FILTER (WHERE label.oid IS NOT NULL), '{{}}') \
@@ -24,8 +24,8 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
                 join(known, ", "),
                 literal(&chain.base)
             ),
-            format!("schema `{}` lacks enums of the version before, or has them with other labels", chain.base),
-            "the database was changed outside Diptych: put back what is missing",
+            format!("schema `{}` lacks enums of the older version, or has them with other labels", chain.base),
+            "somebody changed the database outside Diptych: put back what is missing",
         );
     }
     let created = chain.made_forms().filter(|(_, form)| form.in_to && !chain.stage.from.enums.contains_key(&form.name));
@@ -33,23 +33,24 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     if !created.is_empty() {
         push(
             steps,
-            "the names of the new enums are no names of the server's own types",
+            "no new enum has the name of a built-in type",
             sql!(
                 "SELECT there.typname::pg_catalog.text FROM pg_catalog.pg_type AS there \
                  WHERE there.typnamespace = 'pg_catalog'::pg_catalog.regnamespace AND there.typname IN ({})",
                 join(created, ", ")
             ),
-            "PostgreSQL has types of that name".to_owned(),
+            "PostgreSQL has built-in types of these names".to_owned(),
             "choose another name for the new enum",
         );
     }
-    let hint = "drop the objects named above before the migration, and create them again after it; give a column another type until then";
+    let hint = "drop the objects named above before the migration, and create them again after it; for a column, give it another type until then";
     nothing_depends(chain, tables, hint, steps);
 }
 
 /// The same again at complete: a partition may have been detached since, a table or function may have come.
 pub(super) fn checks_of_complete(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
-    let hint = "drop the objects named above, or give a column another type, run `complete` again, and put them back after it";
+    let hint =
+        "drop the objects named above (for a column, give it another type), run `complete` again, and put them back after it";
     nothing_depends(chain, tables, hint, steps);
 }
 
@@ -57,8 +58,14 @@ fn nothing_depends(chain: &Chain, tables: &[Physical<'_>], hint: &str, steps: &m
     let gone = chain.stage.enums.iter().filter(|form| form.in_from && !form.in_to);
     let gone: Vec<_> = gone.map(|form| literal(&form.name)).collect();
     if !gone.is_empty() {
-        let title = "nothing unknown to Diptych depends on the enums that change or go";
-        push(steps, title, dependents(chain, tables, &gone), "enums cannot be changed or dropped".to_owned(), hint);
+        let title = "no object outside the migrations depends on enums that change or are dropped";
+        push(
+            steps,
+            title,
+            dependents(chain, tables, &gone),
+            "enums cannot be changed or dropped, because other objects depend on them".to_owned(),
+            hint,
+        );
     }
 }
 
@@ -125,13 +132,13 @@ pub(super) fn contract(chain: &Chain, steps: &mut Steps) {
     let mut statements = if chain.changes_types() { enums::change_places(chain) } else { Vec::new() };
     statements.extend(enums::comments(chain));
     if !statements.is_empty() {
-        steps.transaction(Phase::Contract, "move the types to where their versions are", Vec::new(), statements);
+        steps.transaction(Phase::Contract, "move the types into the schemas of their versions", Vec::new(), statements);
     }
 }
 
 /// The register of a start that is undone; the types themselves go with their schema.
 pub(super) fn undo(chain: &Chain, steps: &mut Steps) {
     if chain.changes_types() {
-        steps.transaction(Phase::Undo, "forget the types of the newer version", Vec::new(), vec![enums::forget(chain)]);
+        steps.transaction(Phase::Undo, "remove the newer version's types from the state", Vec::new(), vec![enums::forget(chain)]);
     }
 }

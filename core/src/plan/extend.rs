@@ -52,11 +52,11 @@ fn refuse_halves(chain: &Chain) -> Result<()> {
         if let Some(table) = halves.into_iter().find(is_named) {
             let name = table.final_name().unwrap_or(&table.name);
             return Err(Error::new(format!(
-                "`sql` {} names table `{name}`, which operations above it and below it change",
+                "`sql` operation {} names table `{name}`, which operations above and below it change",
                 number + 1
             ))
             .hint(format!(
-                "write what stands below it and has to do with `{name}` into the next migration, or above the `sql`"
+                "move the operations on `{name}` that stand below the `sql` into the next migration, or above the `sql`"
             )));
         }
     }

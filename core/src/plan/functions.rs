@@ -38,20 +38,20 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], phase: Phase, steps
     };
     let rules = [
         (
-            "no function that triggers call breaks on the version's views",
+            "every function that a trigger calls works on the new version's views",
             "true",
-            "triggers call these functions, which work on the tables and not on the views of the new version",
+            "triggers call these functions, which work on the tables but fail on the new version's views",
             Verdict::Refuse,
         ),
         (
-            "no function breaks on the version's views",
+            "every function works on the new version's views",
             "false",
-            "these functions work on the tables and not on the views of the new version, on whose path they run",
+            "these functions work on the tables but fail on the new version's views, which its sessions have on their search_path",
             Verdict::Warn,
         ),
     ];
     for (title, is_fired, refusal, verdict) in rules {
-        let hint = "where names have changed, replace the function by an `sql` operation of this migration; where it is the view (GROUP BY a key), name every column, or pin the function to the tables".to_owned();
+        let hint = "if a name has changed, replace the function with an `sql` operation of this migration; if the function needs a table rather than a view (GROUP BY a key), name every column in it, or pin it to the tables".to_owned();
         steps.push(phase, title, Action::Check { sql: query(is_fired), refusal: refusal.to_owned(), hint, verdict });
     }
 }
@@ -65,11 +65,11 @@ pub fn changed_names(chain: &Chain, body: &str) -> Vec<String> {
         let Some(older) = table.older.filter(|_| words.contains(&table.name)) else { continue };
         match table.final_name() {
             None => {
-                found.insert(table.name.clone(), format!("table `{}`, which goes", table.name));
+                found.insert(table.name.clone(), format!("table `{}`, which is dropped", table.name));
                 continue;
             }
             Some(name) if name != table.name => {
-                found.insert(table.name.clone(), format!("table `{}`, which becomes `{name}`", table.name));
+                found.insert(table.name.clone(), format!("table `{}`, which is renamed to `{name}`", table.name));
             }
             Some(_) => {}
         }
@@ -79,10 +79,10 @@ pub fn changed_names(chain: &Chain, body: &str) -> Vec<String> {
             let successor = newer.clone().find(|there| table.lineage.origin(&there.name).as_ref() == Some(&column.name));
             let what = match (same, successor) {
                 (Some(there), _) if there.name == column.name => continue,
-                (Some(there), _) => format!("becomes `{}`", there.name),
-                (None, Some(there)) if there.name == column.name => format!("gets another form ({})", there.sql_type),
-                (None, Some(there)) => format!("becomes `{}` in another form", there.name),
-                (None, None) => "goes".to_owned(),
+                (Some(there), _) => format!("is renamed to `{}`", there.name),
+                (None, Some(there)) if there.name == column.name => format!("is converted ({})", there.sql_type),
+                (None, Some(there)) => format!("is renamed to `{}` and converted", there.name),
+                (None, None) => "is dropped".to_owned(),
             };
             let place = format!("{}.{}", table.name, column.name);
             found.insert(place.clone(), format!("column `{place}`, which {what}"));

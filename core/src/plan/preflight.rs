@@ -25,7 +25,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     // a table may have no columns, VALUES must have rows
     if !rows.is_empty() {
         steps.check(
-            "the database has the tables and columns of the version before",
+            "the database has the tables and columns of the older version",
             sql!(
                 "SELECT pg_catalog.format('%I.%I', wanted.table_, wanted.column_) FROM (VALUES {}) AS wanted (table_, column_) WHERE NOT EXISTS (\
                  SELECT 1 FROM pg_catalog.pg_attribute AS there JOIN pg_catalog.pg_class AS class ON class.oid = there.attrelid \
@@ -34,8 +34,8 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
                 join(rows, ", "),
                 literal(base)
             ),
-            format!("schema `{base}` lacks what the version before had"),
-            "the database was changed outside Diptych: put back what is missing",
+            format!("schema `{base}` lacks tables or columns of the older version"),
+            "somebody changed the database outside Diptych: put back what is missing",
             Verdict::Refuse,
         );
     }
@@ -45,7 +45,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     steps.check(
         "the names of the version's schemas are free",
         sql!("SELECT space.nspname::pg_catalog.text FROM pg_catalog.pg_namespace AS space WHERE space.nspname IN ({})", schemas),
-        format!("there already is a schema of a name that version `{}` needs", chain.newer.name),
+        format!("a schema already has a name that version `{}` needs", chain.newer.name),
         "rename or drop it, or rename the migration",
         Verdict::Refuse,
     );
@@ -99,7 +99,7 @@ fn types_exist(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
     let step = steps.check(
         "the types of the new columns are known",
         sql!("SELECT NULL::pg_catalog.text FROM (SELECT {}) AS known WHERE false", join(casts, ", ")),
-        "a new column has a type or collation that is not known here",
+        "a new column has a type or collation that this database does not have",
         "correct the name, or create the type (or its extension, or the collation) first",
         Verdict::Refuse,
     );
@@ -109,7 +109,7 @@ fn types_exist(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
 /// New tables and indexes are what this server takes: tried on empty twins, of which nothing stays.
 fn definitions(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
     let mut attempt = |title: String, sql: Sql, refusal: String| {
-        let hint = "correct the definition, or drop what no longer fits; what this server says of it stands above";
+        let hint = "correct the definition, or drop what no longer fits; the server's message stands above";
         steps.check(title, sql, refusal, hint, Verdict::Refuse).path(Path::base(&chain.base));
     };
     for table in tables {
@@ -122,9 +122,9 @@ fn definitions(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
             };
             let changed: Vec<&Column> = newer.columns.iter().filter(is_other).collect();
             if !changed.is_empty() {
-                let refusal = format!("a column of table `{name}` does not take its default");
+                let refusal = format!("a column of table `{name}` does not accept its default");
                 let sql = ddl::try_defaults(enums::attempt(chain), &changed);
-                attempt(format!("the columns of `{name}` take their defaults"), sql, refusal);
+                attempt(format!("the columns of `{name}` accept their defaults"), sql, refusal);
             }
             for (index, _, model) in new_indexes(table) {
                 let refusal = format!("index `{index}` of table `{name}` cannot be built");
@@ -157,10 +157,10 @@ fn foreign_keys_fit(chain: &Chain, tables: &[Physical<'_>], here: &[&Physical<'_
             let alike = pairs.map(|(own, other)| sql!("{} = {}", null(target, other), null(newer, own)));
             let list = |names: &[String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             let step = steps.check(
-                format!("a new foreign key of `{}` has the types of `{}`", table.name, references.table),
+                format!("a new foreign key of `{}` can be compared with its key in `{}`", table.name, references.table),
                 sql!("SELECT NULL::pg_catalog.text WHERE false AND {}", join(alike, " AND ")),
                 format!(
-                    "a foreign key on {} of table `{}` cannot point at {} of table `{}`",
+                    "a foreign key on {} of table `{}` cannot reference {} of table `{}`, because their types cannot be compared",
                     list(columns),
                     table.name,
                     list(&references.columns),

@@ -46,7 +46,7 @@ fn of_wider(chain: &Chain, here: &[&Physical<'_>], steps: &mut Steps) {
     let prepare = join(prepare.iter().map(|sql| literal(sql.as_str())), ", ");
     let base = literal(&chain.base);
     steps.check(
-        "no table is written anew under its lock",
+        "no table is rewritten under a lock",
         sql!(
             "SELECT pg_catalog.concat_ws(': ', pg_catalog.format('%s (%s)', found.name, pg_catalog.pg_size_pretty(found.size)), found.reason) \
              FROM diptych.rewritten({}, ARRAY[{}]::pg_catalog.text[], {}::pg_catalog.jsonb) AS found WHERE found.reason IS NOT NULL OR found.size > {}",
@@ -55,8 +55,8 @@ fn of_wider(chain: &Chain, here: &[&Physical<'_>], steps: &mut Steps) {
             changes,
             SMALL
         ),
-        "PostgreSQL would write these tables anew while everybody waits, or does not take the new columns: so it does with columns of domains that have rules, and with what it cannot give old rows at once",
-        "give the column the type that the domain stands on, with a `check` of its own in place of the domain's",
+        "PostgreSQL would rewrite these tables while everybody waits, or does not accept the new columns; it does so with columns of domains that have constraints, and with values that it cannot give to existing rows at once",
+        "give the column the type that the domain is based on, and a `check` of its own in place of the domain's",
         Verdict::Refuse,
     );
     let path = chain.older.as_ref().map_or_else(Path::own, |older| Path::base(&chain.base).behind(&older.views));
@@ -73,16 +73,16 @@ fn of_wider(chain: &Chain, here: &[&Physical<'_>], steps: &mut Steps) {
     };
     let hint = "name the columns in the trigger's function: INSERT INTO history (a, b) VALUES (NEW.a, NEW.b)";
     steps.check(
-        "the application's triggers go on a table with another column",
+        "the application's triggers work on a table with one more column",
         triggers(&Sql::trusted("NULL")),
-        "these triggers, tried on an empty table with one more column, fail; so would every write",
+        "these triggers fail on an empty table with one more column, and would fail on every write",
         hint,
         Verdict::Refuse,
     );
     steps.check(
-        "triggers that could not be tried look as if they went",
+        "triggers that could not be tried do not seem to write whole rows",
         triggers(&literal(WHOLE_ROW)),
-        "these triggers could not be tried (they fail on an empty table, or are of a role whose code is not to be run), and seem to write whole rows, which have one more column from now on",
+        "these triggers could not be tried (they fail on an empty table, or belong to a role whose code is not run here), and seem to write whole rows, which have one more column from now on",
         hint,
         Verdict::Warn,
     );
@@ -105,17 +105,17 @@ fn of_row_types(chain: &Chain, here: &[&Physical<'_>], steps: &mut Steps) {
         )
     };
     steps.check(
-        "nothing has rows of a table that gets others",
+        "nothing has the row type of a table whose columns change",
         found("NOT found.is_taken"),
-        "these have the row of a table for their type, which changes while the versions' views differ from it",
-        "let a function return a table of its own (RETURNS TABLE …), or pin it to the tables (ALTER FUNCTION … SET search_path = …), whose columns it has to name then; give a column a type of its own",
+        "these functions and columns have a table's row type, which gets columns that the versions' views do not have",
+        "let a function return columns of its own (RETURNS TABLE …), or pin it to the tables (ALTER FUNCTION … SET search_path = …) and name the columns in it; give a column a type of its own",
         Verdict::Refuse,
     );
     steps.check(
-        "nothing takes rows of a table that gets others",
+        "no function takes a row of a table whose columns change",
         found("found.is_taken"),
-        "these take the row of a table, which has other columns from now on",
-        "see that they name the columns that they use, and do not write the row as a whole",
+        "these functions take a row of a table, which has other columns from now on",
+        "make sure that they name the columns they use, and do not write the row as a whole",
         Verdict::Warn,
     );
 }
@@ -145,15 +145,15 @@ fn drift(chain: &Chain, here: &[&Physical<'_>], steps: &mut Steps) {
         return;
     }
     steps.check(
-        "what gets another form is as the migrations have it",
+        "columns and constraints that are converted are as the migrations have them",
         sql!(
             "SELECT found.what, found.mend FROM diptych.drift({}, {}, {}::pg_catalog.jsonb) AS found",
             literal(&chain.base),
             literal(Path::base(&chain.base).value().as_str()),
             literal(&serde_json::Value::Object(tables).to_string())
         ),
-        "what was changed outside Diptych would be lost with the older form",
-        "put it back, or let a migration of its own say it, which is started and completed first",
+        "these were changed outside Diptych, and the conversion would lose the change",
+        "put it back, or make the change in a migration of its own, and start and complete that one first",
         Verdict::Refuse,
     );
 }

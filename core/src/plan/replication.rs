@@ -15,19 +15,19 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     let filled = names(tables, |table| table.needs_fill());
     push(
         steps,
-        "the rows that are filled can be published",
+        "published tables that are filled have a replica identity",
         (!filled.is_empty()).then(|| unidentified(chain, &filled)),
-        "PostgreSQL refuses every UPDATE of these published tables, the backfill's too, since no replica identity tells which row was updated",
-        "give them one before the start, or publish inserts alone",
+        "PostgreSQL refuses every UPDATE of these published tables, also the backfill's, because they have no replica identity",
+        "give them one before the start, or publish inserts only",
         Verdict::Refuse,
     );
     let wider = names(tables, |table| table.is_kept() && !table.added.is_empty());
     push(
         steps,
-        "no replica identity outgrows a list of columns",
+        "no new column belongs to a replica identity without being published",
         (chain.server >= 15 && !wider.is_empty()).then(|| outgrown(chain, &wider)),
-        "the replica identity of these tables is FULL, and a new column would be in it and not in the publication's list of columns: PostgreSQL would refuse every UPDATE and DELETE",
-        "let the key be the identity, or publish every column",
+        "the replica identity of these tables is FULL and would include the new column, but the publication's column list would not: PostgreSQL would refuse every UPDATE and DELETE",
+        "make the primary key the replica identity, or publish every column",
         Verdict::Refuse,
     );
     let widened: Vec<_> = tables.iter().filter(|table| table.is_kept() && !table.added.is_empty()).collect();
@@ -41,38 +41,38 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     };
     push(
         steps,
-        "no subscriber is surprised by a new column",
+        "no subscriber lacks a new column",
         subscribers(chain, &widened, added),
-        "these publications have the tables, and a native subscriber stops at the first row with a column that it lacks",
-        "add the new columns to the subscriber's tables first (one that has stopped goes on as soon as they are there), or give the publication a list of columns; on the subscriber",
+        "these publications include the tables, and a native subscriber stops at the first row with a column that it lacks",
+        "add the new columns to the subscriber's tables first (a subscriber that has stopped goes on as soon as they are there), or give the publication a column list; on the subscriber",
         Verdict::Warn,
     );
     let created = tables.iter().filter(|table| table.older.is_none());
     push(
         steps,
-        "no subscriber is surprised by a new table",
+        "no subscriber lacks a new table",
         publications_of_all(chain, &created.collect::<Vec<_>>(), |table| {
             let (newer, logical) = table.newer.zip(table.final_name())?;
             ddl::create_table(&chain.base, &table.name, logical, newer, |name| table.displaced(name)).into_iter().next()
         }),
-        "these publications will have the new tables, and a native subscriber stops at the first row of a table that it lacks",
-        "create them on the subscriber first, and let it REFRESH PUBLICATION after the start; on the subscriber",
+        "these publications will include the new tables, and a native subscriber stops at the first row of a table that it lacks",
+        "create the tables on the subscriber first, and run REFRESH PUBLICATION there after the start; on the subscriber",
         Verdict::Warn,
     );
     push(
         steps,
-        "no consumer of a logical slot is surprised by a new column",
+        "no consumer of a logical slot gets columns that it does not know",
         (!widened.is_empty()).then(|| Sql::trusted(SLOTS)),
-        "these slots decode every table, and who reads them sees the new columns beside the older ones from now on, and their final names from `complete` on",
-        "see that the consumers take columns that they do not know; `plan` shows the names",
+        "these slots decode every table: their consumers get the new columns beside the older ones from now on, and the columns' final names after `complete`",
+        "make sure that the consumers accept columns that they do not know; `plan` shows the names",
         Verdict::Warn,
     );
     push(
         steps,
         "no subscription writes to a table that changes",
         subscriptions(chain, tables, &Sql::default()),
-        "these subscriptions write rows of the older form, which the sync converts until `complete`; from then on they would stop, or write the older form in the place of the newer",
-        "give the publisher's tables the newer form as well, and see that `complete` runs on both sides while the subscription is disabled and has nothing left to apply",
+        "these subscriptions write rows in the older form, which Diptych converts until `complete`; after it they would stop, or write older values into the newer columns",
+        "change the publisher's tables in the same way, and run `complete` on both sides while the subscription is disabled and has nothing left to apply",
         Verdict::Warn,
     );
     for table in tables {
@@ -90,25 +90,25 @@ pub(super) fn checks_of_complete(chain: &Chain, tables: &[Physical<'_>], steps: 
     let renamed: Vec<_> = tables.iter().filter(|table| table.is_kept() && !after_complete(table).is_empty()).collect();
     push(
         steps,
-        "nobody who only reads a standby is forgotten",
+        "no standby has readers of the older version",
         chain.older.is_some().then(|| Sql::trusted(STANDBYS)),
-        "standbys follow this server, and who only reads there has no lease: the version that goes is gone for them as well",
-        "see that nothing which reads a standby is on it any more",
+        "standbys follow this server, and sessions that only read there hold no lease: the version that is dropped disappears for them as well",
+        "make sure that nothing reads that version on a standby any more",
         Verdict::Warn,
     );
     push(
         steps,
-        "the subscribers' tables follow",
+        "subscribers have the columns' final names",
         subscribers(chain, &renamed, |table| join(after_complete(table), "; ")),
-        "these publications send the columns under other names from `complete` on, for which the subscribers' tables are not made",
-        "let no row be written to these tables between `complete` and the time when the subscriber has caught up and run its statements; on the subscriber",
+        "after `complete` these publications send columns under other names, which the subscribers' tables do not have",
+        "write no row to these tables from `complete` until the subscriber has caught up and has run its statements; on the subscriber",
         Verdict::Warn,
     );
     push(
         steps,
         "no subscription writes to a table that changes",
         subscriptions(chain, tables, &Sql::trusted(" AND subscription.subenabled")),
-        "these subscriptions write rows of the older form, and would stop, or write the older form in the place of the newer",
+        "these subscriptions write rows in the older form; after `complete` they would stop, or write older values into the newer columns",
         "disable them as soon as they have caught up, and enable them when the publisher's tables have the newer form as well",
         Verdict::Refuse,
     );
@@ -117,12 +117,12 @@ pub(super) fn checks_of_complete(chain: &Chain, tables: &[Physical<'_>], steps: 
         carried(chain, table, &exchange, steps);
         push(
             steps,
-            &format!("the subscribers of lists with columns of `{}` follow", table.name),
+            &format!("subscribers of column lists with columns of `{}` have the newer columns", table.name),
             entries(chain, table, &exchange).map(|entries| {
                 sql!("SELECT pg_catalog.format('%s (%s)', entry.name, entry.place) FROM ({}) AS entry WHERE entry.touched ORDER BY 1", entries)
             }),
-            "these publications have lists of columns, in which the newer form takes the place of the older at `complete`",
-            "change and convert the subscriber's table likewise when it has caught up with `complete`, and let no row be written until then: rows that are not written again are not sent again",
+            "these publications have column lists, in which `complete` puts the newer columns in place of the older ones",
+            "change and convert the subscriber's table in the same way when it has caught up with `complete`, and write no row until then: rows that are not written again are not sent again",
             Verdict::Warn,
         );
     }
@@ -135,21 +135,21 @@ pub(super) fn checks_of_rollback(chain: &Chain, tables: &[Physical<'_>], steps: 
         let gone = table.added.iter().map(|added| sql!("DROP COLUMN IF EXISTS {}", ident(&added.physical)));
         sql!("ALTER TABLE {} {}", ident(PARTITION), join(gone, ", "))
     };
-    let hint = "when the subscriber has caught up, and before the next start, so that nothing of this one is left there; on the subscriber";
+    let hint = "do this when the subscriber has caught up and before the next start, so that nothing of this start is left there; on the subscriber";
     push(
         steps,
-        "the subscribers' tables follow",
+        "subscribers drop the new columns",
         subscribers(chain, &widened, added),
-        "these publications send the new columns no more",
+        "these publications no longer send the new columns",
         hint,
         Verdict::Warn,
     );
     let created: Vec<_> = tables.iter().filter(|table| table.older.is_none()).collect();
     push(
         steps,
-        "the subscribers' new tables go",
+        "subscribers drop the new tables",
         publications_of_all(chain, &created, |table| Some(sql!("DROP TABLE IF EXISTS {}", qualified(&chain.base, &table.name)))),
-        "these publications send the new tables no more",
+        "these publications no longer send the new tables",
         hint,
         Verdict::Warn,
     );
@@ -393,7 +393,7 @@ fn carried(chain: &Chain, table: &Physical<'_>, exchange: &Exchange, steps: &mut
     let Some(entries) = entries(chain, table, exchange) else { return };
     push(
         steps,
-        &format!("publications go on with other columns of `{}`", table.name),
+        &format!("publications can replace columns of `{}`", table.name),
         Some(sql!(
             "SELECT pg_catalog.format('%s (%s)%s', entry.name, entry.place, CASE WHEN entry.is_read THEN ', whose filter reads it' \
              WHEN entry.names IS NULL THEN ', which has no other column' ELSE ', which belongs to another role' END), \
@@ -402,8 +402,8 @@ fn carried(chain: &Chain, table: &Physical<'_>, exchange: &Exchange, steps: &mut
              FROM ({}) AS entry WHERE entry.is_read OR (entry.touched AND (entry.names IS NULL OR NOT entry.owned)) ORDER BY 1",
             entries
         )),
-        "these publications hold a column fast that goes",
-        "give them to the migration role, or take the table out and put it back afterwards (ALTER PUBLICATION … ADD TABLE) with the columns that it has then",
+        "these publications need a column that is dropped",
+        "make the migration role their owner, or take the table out and add it again afterwards (ALTER PUBLICATION … ADD TABLE) with the columns that it has then",
         Verdict::Refuse,
     );
 }

@@ -53,7 +53,7 @@ pub fn rollback(chain: &Chain) -> Plan {
     for (schema, when) in [(views, When::Published), (&scratch, When::Unpublished)] {
         let mut statements = enums::drop_made(chain, schema);
         statements.extend(views::leave_schema(chain, &chain.newer.name, schema));
-        let title = format!("leave the schema of `{}`", chain.newer.name);
+        let title = format!("drop the schema of version `{}`, and keep what apps created in it", chain.newer.name);
         steps.transaction(Phase::Undo, title, Vec::new(), statements).when(when);
     }
     let older = chain.older.as_ref().map(|older| &older.schema.tables);
@@ -62,7 +62,7 @@ pub fn rollback(chain: &Chain) -> Plan {
     let mut lifted: Vec<Sql> = gone.chunks(views::GROUP).map(|group| guard::lift(chain, group)).collect();
     lifted.extend(older.is_none().then(|| guard::remove(chain)));
     for statement in lifted {
-        steps.transaction(Phase::Undo, "lift the guard from what goes", Vec::new(), vec![statement]);
+        steps.transaction(Phase::Undo, "remove new tables from the guard", Vec::new(), vec![statement]);
     }
     Plan {
         command: Command::Rollback,

@@ -84,7 +84,7 @@ fn refuse(steps: &mut Steps, title: String, path: Path, sql: Sql, refusal: Strin
 fn expressions(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     let comes = chain.made_forms().find(|(_, form)| form.in_to).map(|(_, form)| &form.name);
     let of_enums = comes.map_or_else(String::new, |name| {
-        format!("; labels of an enum that comes or changes with this migration (`{name}`) stand there as text, without a cast")
+        format!("; write labels of enum `{name}`, which this migration creates or changes, as plain text without a cast")
     });
     for (direction, word, side) in [(Direction::Up, "up", "older"), (Direction::Down, "down", "newer")] {
         let Some(query) = sync::validity_query(chain, table, direction) else { continue };
@@ -94,7 +94,7 @@ fn expressions(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
             sync::path(chain, direction),
             sql!("SELECT NULL::pg_catalog.text FROM ({}) AS valid WHERE false", query),
             format!("`{word}` of table `{}` is not valid SQL", table.name),
-            format!("correct the `{word}` expression; it stands where the columns of the {side} version are in scope{of_enums}"),
+            format!("correct the `{word}` expression; it can read the columns of the {side} version{of_enums}"),
         );
         if direction == Direction::Up {
             let targets = table.added.iter().filter(|added| added.derived).map(|added| &added.column);
@@ -102,11 +102,11 @@ fn expressions(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
             let targets: Vec<Column> = targets.collect();
             refuse(
                 steps,
-                format!("`{word}` of `{}` has the types of its columns", table.name),
+                format!("`{word}` of `{}` gives the types of its columns", table.name),
                 sync::path(chain, direction),
                 ddl::try_assignment(&targets, &query),
                 format!("`{word}` of table `{}` gives another type than its column has", table.name),
-                "write a cast into the expression",
+                "add a cast to the expression",
             );
         }
     }
@@ -196,8 +196,8 @@ END
         format!("every row of `{}` can be converted", table.name),
         sync::path(chain, Direction::Up),
         sql!("DO {}", sql::dollar_quoted(&text)),
-        format!("`up` of table `{}` does not give existing rows what their columns take", table.name),
-        "make `up` give a value that fits for these rows (coalesce, left), or correct the rows",
+        format!("`up` of table `{}` gives values for existing rows that the columns cannot hold", table.name),
+        "change `up` so that it gives a value that fits (coalesce, left), or correct the rows",
     );
 }
 
@@ -231,7 +231,7 @@ fn too_many(chain: &Chain, table: &Physical<'_>, added: &Added, steps: &mut Step
         format!("there are numbers for every row of `{}`", table.name),
         sync::path(chain, Direction::Up),
         sql!("SELECT {} FROM {} AS {} OFFSET 32767 LIMIT 1", sample(table), qualified(&chain.base, &table.name), ident(ROW)),
-        format!("table `{}` has more rows than column `{}` has numbers, which end at 32767", table.name, added.column.name),
+        format!("table `{}` has more rows than column `{}` can number, which ends at 32767", table.name, added.column.name),
         "give the column type serial or bigserial",
     );
 }
@@ -251,7 +251,7 @@ fn missing(chain: &Chain, table: &Physical<'_>, column: &str, steps: &mut Steps)
             ident(column)
         ),
         format!("rows of table `{}` hold NULL in column `{column}`, which becomes NOT NULL", table.name),
-        "correct these rows, or give the column an `up` with a value in the place of NULL: coalesce(…)",
+        "correct these rows, or give the column an `up` with a value in place of NULL: coalesce(…)",
     );
 }
 
@@ -267,7 +267,7 @@ fn broken_check(chain: &Chain, table: &Physical<'_>, name: &str, check: &Express
     let values: Vec<Sql> = std::iter::once(sql!("{}.{}", place, sample_name(newer))).chain(joined(values.collect())).collect();
     refuse(
         steps,
-        format!("the rows of `{}` keep check `{name}`", table.name),
+        format!("the rows of `{}` satisfy check `{name}`", table.name),
         sync::path(chain, Direction::Up),
         sql!(
             "SELECT {} FROM ({}) AS {} WHERE NOT {} LIMIT 3",
@@ -277,7 +277,7 @@ fn broken_check(chain: &Chain, table: &Physical<'_>, name: &str, check: &Express
             user(check)
         ),
         format!("rows of table `{}` break check `{name}`", table.name),
-        "correct these rows, or give the column an `up` that does; what the older version writes from now on is held to the check too",
+        "correct these rows, or give the column an `up` that satisfies the check; from now on the check also holds for what the older version writes",
     );
 }
 
@@ -330,7 +330,7 @@ fn duplicates(chain: &Chain, table: &Physical<'_>, name: &str, index: &Index, st
     let what = if is_key { "constraint" } else { "unique index" };
     refuse(
         steps,
-        format!("no two rows of `{}` have one key in {what} `{name}`", table.name),
+        format!("no two rows of `{}` have the same key in {what} `{name}`", table.name),
         sync::path(chain, Direction::Up),
         sql!(
             "SELECT {} FROM ({}) AS found{} GROUP BY {} HAVING {} LIMIT 3",
@@ -340,8 +340,8 @@ fn duplicates(chain: &Chain, table: &Physical<'_>, name: &str, index: &Index, st
             join(numbers, ", "),
             operation(&Sql::trusted("pg_catalog.count(*)"), ">", &Sql::trusted("1"))
         ),
-        format!("rows of table `{}` share a key that {what} `{name}` wants once", table.name),
-        "correct these rows, or give a column of the key an `up` that tells them apart",
+        format!("rows of table `{}` have the same key, but {what} `{name}` allows it only once", table.name),
+        "correct these rows, or give a column of the key an `up` that makes the keys differ",
     );
 }
 
@@ -418,9 +418,12 @@ fn orphans(
         format!("the rows of `{}` point at rows of `{}` by foreign key `{name}`", table.name, references.table),
         sync::path(chain, Direction::Up),
         sql!("{} LIMIT 3", query),
-        format!("rows of table `{}` point at no row of table `{}` by foreign key `{name}`", table.name, references.table),
+        format!(
+            "rows of table `{}` reference rows of table `{}` that do not exist (foreign key `{name}`)",
+            table.name, references.table
+        ),
         if target.is_kept() || is_filled {
-            "correct these rows or add those that they point at, or give the column an `up` that does without"
+            "correct these rows, add the rows that they reference, or give the column an `up` that avoids such references"
         } else {
             "create the foreign key in a later migration, when the new table has its rows"
         },

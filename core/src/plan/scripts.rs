@@ -230,15 +230,15 @@ fn demands(chain: &Chain, tables: &[Physical<'_>], number: usize, script: &Scrip
     let on_gone: Vec<Sql> = built().filter_map(|table| dependents::of_what_goes(chain, table)).collect();
     demands.extend(demand(
         on_gone,
-        "the statements leave something that hangs on what `complete` takes away",
-        "name the columns of the new version, in the place of `*` as well; or let it come at complete (`onComplete: true`)",
+        "the statements create an object that depends on something that `complete` drops",
+        "name the columns of the new version, also in place of `*`; or create the object at complete (`onComplete: true`)",
     ));
     if script.down.is_none() {
         let on_new: Vec<Sql> = built().filter_map(|table| dependents::of_what_came(chain, tables, table)).collect();
         demands.extend(demand(
             on_new,
-            "the statements leave something that hangs on what `rollback` takes away",
-            "add `down`, with the statements that remove it",
+            "the statements create an object that depends on something that `rollback` drops",
+            "add `down` with the statements that drop the object",
         ));
     }
     demands
@@ -279,8 +279,8 @@ fn older_views(chain: &Chain) -> Option<Sql> {
     );
     demand(
         vec![query],
-        &format!("the statements take tables or columns away from version `{}`, which apps use", older.name),
-        "use drop_table or drop_column, or let it be done at complete (`onComplete: true`)",
+        &format!("the statements remove tables or columns from version `{}`, which apps use", older.name),
+        "use drop_table or drop_column, or remove them at complete (`onComplete: true`)",
     )
 }
 
@@ -353,8 +353,8 @@ fn columns_there(chain: &Chain, columns: Vec<Sql>) -> Option<Sql> {
 fn take_away(queries: Vec<Sql>) -> Option<Sql> {
     demand(
         queries,
-        "the statements take away, or rename, what the other operations of the migration need",
-        "put these statements into a migration of its own, or let them run at complete (`onComplete: true`)",
+        "the statements drop or rename something that other operations of the migration need",
+        "move these statements into a migration of their own, or run them at complete (`onComplete: true`)",
     )
 }
 

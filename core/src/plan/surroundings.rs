@@ -21,10 +21,10 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     creators(chain, tables, steps);
     push(
         steps,
-        "row security hides no row that is read",
+        "row security hides no row from the migration",
         find(&read, Sql::trusted("pg_catalog.row_security_active(class.oid)")),
         "row security hides rows of these tables from the migration role",
-        "run as the tables' owner, without FORCE ROW LEVEL SECURITY, or as a role with BYPASSRLS",
+        "run as the owner of the tables and without FORCE ROW LEVEL SECURITY, or as a role with BYPASSRLS",
         Verdict::Refuse,
     );
     if chain.server < 15 {
@@ -32,25 +32,25 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
             steps,
             "no table has row security (PostgreSQL 14)",
             find(&kept, Sql::trusted("class.relrowsecurity")),
-            "row security does not reach through views on PostgreSQL 14, and is on for these tables",
+            "these tables have row security, which does not work through views on PostgreSQL 14",
             "upgrade to PostgreSQL 15 or newer",
             Verdict::Refuse,
         );
     }
     push(
         steps,
-        "no table that is changed belongs to an inheritance",
+        "no table that changes is part of an inheritance",
         find(&changed, Sql::trusted(FAMILY)),
-        "columns, constraints and indexes of these tables cannot be changed: they inherit, are inherited, are partitions of another, or are partitioned while the migrations say nothing of it",
-        "change inherited tables by hand; say `partition_by` of a partitioned one where it is created",
+        "these tables cannot be changed: they inherit, are inherited, are partitions, or are partitioned without a `partition_by` in the migrations",
+        "change inherited tables by hand; for a partitioned table, say `partition_by` in the migration that creates it",
         Verdict::Refuse,
     );
     push(
         steps,
-        "the partitioned tables are partitioned, and all their rows are here",
+        "tables with `partition_by` are partitioned, and have no foreign partitions",
         find(&partitioned, Sql::trusted(TREE)),
-        "these tables are not partitioned, or have a foreign table for a partition",
-        "detach foreign partitions for the time of the migration; see that `partition_by` says what the database has",
+        "these tables are not partitioned, or have a foreign table as a partition",
+        "detach foreign partitions during the migration; make sure that `partition_by` says what the database has",
         Verdict::Refuse,
     );
     many_partitions(chain, tables, steps);
@@ -62,7 +62,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
             steps,
             "no partitioned table gets an identity (PostgreSQL 14 to 16)",
             Some(sql!("VALUES {}", join(numbered.iter().map(|name| sql!("({})", name)), ", "))),
-            "PostgreSQL before 17 knows no identity columns in partitioned tables, which these would have",
+            "PostgreSQL before 17 does not support identity columns in partitioned tables, and these would get one",
             "give the column a default (nextval of a sequence of your own), or upgrade to PostgreSQL 17 or newer",
             Verdict::Refuse,
         );
@@ -71,8 +71,8 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
         steps,
         "there is room for the new columns",
         (!widened.is_empty()).then(|| slots(chain, tables)),
-        "these tables would have more than 1600 columns, dropped ones included, which PostgreSQL cannot hold",
-        "rewrite the table first: dump and restore it, or copy it into a new one; dropped columns keep their place until then",
+        "these tables would have more than 1600 columns, dropped ones included, which is PostgreSQL's limit",
+        "rewrite the table first: dump and restore it, or copy it into a new one; dropped columns count until then",
         Verdict::Refuse,
     );
     for table in tables.iter().filter(|table| table.needs_sync() && !table.removed.is_empty()) {
@@ -84,10 +84,10 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
         );
         push(
             steps,
-            "no trigger of the application comes between the two forms of a row",
+            "no trigger of the application changes a row after its conversion",
             Some(triggers(chain, &[literal(&table.name)], &condition)),
-            "these triggers of the application may change a column after it was converted for the older version: what they change in a row that the newer version wrote, only the older version will see",
-            "see whether they do so to a column that the migration converts or drops; if they do, let the newer release do their work",
+            "these triggers of the application may change a column after it was converted for the older version: when the newer version writes a row, only the older version sees that change",
+            "check whether they change a column that the migration converts or drops; if they do, do that work in the newer release",
             Verdict::Warn,
         );
     }
@@ -96,11 +96,11 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     let in_spite = sql!("(trigger_.tgenabled = 'A' OR (trigger_.tgenabled = 'R' AND {}))", may_silence(chain));
     push(
         steps,
-        "the application's triggers are silent in the backfill",
+        "the application's triggers do not run in the backfill",
         (!filled.is_empty())
             .then(|| triggers(chain, &filled, &sql!("(trigger_.tgtype & 3) <> 3 AND (trigger_.tgtype & 16) <> 0 AND {}", aloud))),
-        "these triggers of the application will run for every row that the backfill touches, since the migration role may not set session_replication_role",
-        "let it, for a while: GRANT SET ON PARAMETER session_replication_role TO … (PostgreSQL 15 or newer)",
+        "these triggers of the application will run for every row of the backfill, because the migration role may not set session_replication_role",
+        "allow it for the time of the start: GRANT SET ON PARAMETER session_replication_role TO … (PostgreSQL 15 or newer)",
         Verdict::Warn,
     );
     push(
@@ -110,16 +110,16 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
             let fires = sql!("(trigger_.tgtype & 16) <> 0 AND ({} OR ({}))", in_spite, aloud);
             triggers(chain, &filled, &sql!("{} AND NOT diptych.trusts(proc.proowner)", fires))
         }),
-        "the functions of these triggers belong to others, and the backfill would run them with the migration role's rights",
-        "look at the functions and take them over (ALTER FUNCTION … OWNER TO …), let the migration role set session_replication_role, or drop the triggers",
+        "the functions of these triggers belong to other roles, and the backfill would run them with the migration role's rights",
+        "review the functions and take them over (ALTER FUNCTION … OWNER TO …), allow the migration role to set session_replication_role, or drop the triggers",
         Verdict::Refuse,
     );
     push(
         steps,
-        "no trigger of the application fires in spite of session_replication_role",
+        "no trigger of the application ignores session_replication_role",
         (!filled.is_empty()).then(|| triggers(chain, &filled, &sql!("(trigger_.tgtype & 16) <> 0 AND {}", in_spite))),
-        "these triggers of the application are enabled ALWAYS or for replicas, and will run for every row that the backfill touches; what they change in the row itself is put back, what they do elsewhere stays",
-        "let them be ordinary ones for the time of the start: ALTER TABLE … ENABLE TRIGGER …",
+        "these triggers of the application are enabled ALWAYS or REPLICA, and will run for every row of the backfill; what they change in the row itself is put back, what they do elsewhere stays",
+        "make them ordinary triggers for the time of the start: ALTER TABLE … ENABLE TRIGGER …",
         Verdict::Warn,
     );
     let synced = names(tables, |table| table.needs_sync());
@@ -127,20 +127,20 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
         steps,
         "no unrelated UPDATE reads large values",
         large(chain, tables),
-        "while both versions are live, every UPDATE of a row of these tables reads and compares the values of converted columns, also those that are stored out of line",
-        "expect an UPDATE to take longer, by milliseconds where such a column is a large document; complete soon",
+        "while both versions are live, every UPDATE of these tables reads and compares the values of converted columns, also large ones that are stored out of line",
+        "expect an UPDATE to take longer, by milliseconds where such a column is a large document, and run `complete` soon",
         Verdict::Warn,
     );
     push(
         steps,
-        "the application's triggers come between those of the sync",
+        "the application's triggers fire between Diptych's own",
         (!synced.is_empty()).then(|| {
             let (after, before) = sync::BETWEEN;
             let between = sql!("trigger_.tgname > {} AND trigger_.tgname < {}", literal(after), literal(before));
             triggers(chain, &synced, &sql!("(trigger_.tgtype & 3) = 3 AND (trigger_.tgtype & 20) <> 0 AND NOT ({})", between))
         }),
-        "PostgreSQL fires triggers in the order of their names, and these of the application would see a row before or after it is converted for the other version",
-        "rename them, so that they begin with a letter from a to z: ALTER TRIGGER … ON … RENAME TO …",
+        "PostgreSQL fires triggers in the order of their names, and these triggers of the application would see a row before or after it is converted for the other version",
+        "rename them so that their names begin with a letter from a to z: ALTER TRIGGER … ON … RENAME TO …",
         Verdict::Refuse,
     );
 }
@@ -177,8 +177,8 @@ fn many_partitions(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
             "tree.partitions * 2 > pg_catalog.current_setting('max_locks_per_transaction')::pg_catalog.int8 * pg_catalog.current_setting('max_connections')::pg_catalog.int8",
             "pg_catalog.format('%s (%s partitions)', wanted.name, tree.partitions)",
         ),
-        "these tables have more partitions than the server has room for locks",
-        "raise max_locks_per_transaction, which takes a restart, or merge partitions",
+        "these tables have more partitions than the server has room for in its table of locks",
+        "raise max_locks_per_transaction (this needs a restart of the server), or merge partitions",
         Verdict::Refuse,
     );
     push(
@@ -188,7 +188,7 @@ fn many_partitions(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
             "estimate.ms > 500",
             "pg_catalog.format('%s (%s partitions, about %s s)', wanted.name, tree.partitions, pg_catalog.round(estimate.ms / 1000, 1))",
         ),
-        "these tables have so many partitions that everybody waits for longer than the lock budget while they are changed, now and again at complete",
+        "these tables have so many partitions that a change keeps everybody waiting for longer than the lock budget, now and again at complete",
         "choose a quiet hour, change fewer columns in one migration, or merge partitions",
         Verdict::Warn,
     );
@@ -208,17 +208,17 @@ fn creators(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
         sql!("SELECT stranger.what, stranger.mend FROM diptych.strangers(ARRAY[{}]::pg_catalog.text[]) AS stranger", schemas);
     push(
         steps,
-        "nobody else may create where conversions find their names",
+        "only trusted roles may create objects where conversions find their names",
         Some(sql),
         match verdict {
             Verdict::Refuse => {
-                "others may put, or have put, functions, operators and types where a conversion finds its names, which runs with the migration role's rights since it reads other tables"
+                "other roles may create, or have created, functions, operators and types where a conversion finds its names; it reads other tables, and so runs with the migration role's rights"
             }
             Verdict::Warn => {
-                "others may put, or have put, functions, operators and types where conversions find their names, which the backfill runs with the migration role's rights"
+                "other roles may create, or have created, functions, operators and types where conversions find their names, which the backfill runs with the migration role's rights"
             }
         },
-        "take that right from them, and look at what they have made before you take it over or drop it",
+        "revoke that right, and review what they have created before you take it over or drop it",
         verdict,
     );
 }

@@ -118,7 +118,7 @@ impl Stage {
         self.refuse_name_of_enum(name)?;
         if self.to.tables.contains_key(name) {
             return Err(
-                Error::new(format!("table `{name}` is there already")).hint("drop or rename it first, or choose another name")
+                Error::new(format!("table `{name}` already exists")).hint("drop or rename it first, or choose another name")
             );
         }
         let layers = vec![Layer::first(name, self.scope(&table))];
@@ -138,7 +138,7 @@ impl Stage {
     /// A new enum.
     pub fn create_enum(&mut self, name: &str, model: Enum) -> Result<()> {
         if self.to.enums.contains_key(name) {
-            return Err(Error::new(format!("enum `{name}` is there already")).hint("drop it first, or choose another name"));
+            return Err(Error::new(format!("enum `{name}` already exists")).hint("drop it first, or choose another name"));
         }
         // a table's name is that of its row type: in the base schema the two would meet
         if self.from.tables.contains_key(name) {
@@ -226,7 +226,7 @@ impl Stage {
     pub fn rename_table(&mut self, from: &str, to: &str) -> Result<()> {
         if self.to.tables.contains_key(to) {
             return Err(
-                Error::new(format!("cannot rename table `{from}`: there is a table `{to}` already")).hint("choose another name")
+                Error::new(format!("cannot rename table `{from}`: table `{to}` already exists")).hint("choose another name")
             );
         }
         self.refuse_name_of_enum(to)?;
@@ -260,7 +260,7 @@ impl Stage {
         let scope = self.to.table(table)?.clone();
         if scope.has_column(&column.name) {
             return Err(
-                Error::new(format!("table `{table}` has a column `{}` already", column.name)).hint("drop or rename it first")
+                Error::new(format!("table `{table}` already has a column `{}`", column.name)).hint("drop or rename it first")
             );
         }
         let up = up.map(|up| self.know(table, &scope, up));
@@ -290,7 +290,7 @@ impl Stage {
         }
         if let Some((key, other, constraint)) = self.key_that_includes(table, column) {
             return Err(Error::new(format!(
-                "column `{table}.{column}` is included in key `{key}`, which foreign key `{constraint}` of table `{other}` may hang on"
+                "column `{table}.{column}` is included in key `{key}`, which foreign key `{constraint}` of table `{other}` may depend on"
             ))
             .hint(format!("drop constraint `{constraint}` of `{other}` first, in the same migration")));
         }
@@ -329,8 +329,9 @@ impl Stage {
         let model = self.to.table(table)?;
         model.column(table, from)?;
         if model.has_column(to) {
-            return Err(Error::new(format!("cannot rename `{table}.{from}`: there is a column `{to}` already"))
-                .hint("choose another name"));
+            return Err(
+                Error::new(format!("cannot rename `{table}.{from}`: column `{to}` already exists")).hint("choose another name")
+            );
         }
         let then = [Then::Column { from: from.to_owned(), to: to.to_owned() }];
         let model = self.to.table(table)?.clone();
@@ -404,11 +405,11 @@ impl Stage {
             return Err(Error::new(format!(
                 "cannot convert `{table}.{name}`: the table is partitioned, and foreign key `{key}` of table `{other}` points at the column"
             ))
-            .hint(format!("drop foreign key `{key}` first, in a migration before, and create it again in one after")));
+            .hint(format!("drop foreign key `{key}` in an earlier migration, and create it again in a later one")));
         }
         if self.numbered(table)?.contains(&name) {
             return Err(Error::new(format!(
-                "identity column `{table}.{name}` comes with this migration, and cannot be converted in it"
+                "identity column `{table}.{name}` is added by this migration, and cannot be converted in the same one"
             ))
             .hint("give it its final form when it is added (add_column)"));
         }
@@ -458,7 +459,7 @@ impl Stage {
             return Err(Error::new(format!(
                 "`up` of table `{table}` reads column `{column}`, which gets its numbers in the same migration"
             ))
-            .hint("let the expression do without it, or make this change in the next migration"));
+            .hint("change the expression so that it does not read that column, or make this change in the next migration"));
         }
         let columns = self.to.table(table)?.columns.iter();
         let read = columns.filter_map(|column| {
@@ -567,9 +568,8 @@ fn reader<'a>(table: &'a Table, column: &str) -> Option<&'a str> {
 /// Rows lie where the partition key puts them, and its text cannot be edited (R6).
 fn refuse_partition_key(place: &str, table: &Table, verb: &str, column: &str) -> Result<()> {
     if table.is_partitioned_by(column) {
-        return Err(Error::new(format!("cannot {verb} `{place}.{column}`: it is part of the partition key")).hint(format!(
-            "create another table that is partitioned as it shall be, and drop `{place}` when the rows have been copied"
-        )));
+        return Err(Error::new(format!("cannot {verb} `{place}.{column}`: it is part of the partition key"))
+            .hint(format!("create a new table with the partition key that you want, copy the rows, and drop `{place}`")));
     }
     Ok(())
 }
@@ -583,7 +583,7 @@ fn refuse_generated(place: &str, table: &Table, word: &str, column: &str, expres
         Some((name, text)) => Err(Error::new(format!(
             "`{word}` of `{place}.{column}` reads generated column `{name}`, which has no value yet while a row is written"
         ))
-        .hint(format!("write its expression in its place: ({text})"))),
+        .hint(format!("replace the column by its expression: ({text})"))),
         None => Ok(()),
     }
 }

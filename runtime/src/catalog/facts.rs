@@ -59,7 +59,7 @@ async fn ask(client: &Client, base: &str, views: Option<&str>, questions: &[Ques
         Err(error) => {
             let _ = client.simple_query("ROLLBACK").await;
             return Err(Error::during("cannot ask the server what the migrations' expressions read", error).or_hint(
-                "the migration role needs CREATE on the database, and a server that can be written to: GRANT CREATE ON DATABASE … TO …",
+                "the migration role needs CREATE on the database, and the server must accept writes: GRANT CREATE ON DATABASE … TO …",
             ));
         }
     };
@@ -69,7 +69,7 @@ async fn ask(client: &Client, base: &str, views: Option<&str>, questions: &[Ques
     });
     let answers = answers.map(|text| {
         serde_json::from_str(text).map_err(|error| {
-            Error::refused(format!("the server's answer cannot be read: {error}")).hint("report this as a fault of diptych")
+            Error::refused(format!("the server's answer cannot be read: {error}")).hint("report this as a bug in Diptych")
         })
     });
     answers.collect()

@@ -20,8 +20,8 @@ pub(crate) async fn look(client: &Client, chain: &Chain) -> Result<Option<Error>
     }
     let warning = || {
         let version = &chain.newer.name;
-        Error::refused(format!("functions run on their caller's path, and find the views of version `{version}`: {}", found.join("; "))).hint(
-            "see that they do in both versions: give the new release functions of its own, or pin one to the tables, whose older form is there until complete (ALTER FUNCTION … SET search_path = …)",
+        Error::refused(format!("these functions find tables through their caller's search_path, so they read the views of version `{version}` from now on: {}", found.join("; "))).hint(
+            "make sure that they work in both versions: give the new release functions of its own, or pin a function to the tables, which keep the older form until complete (ALTER FUNCTION … SET search_path = …)",
         )
     };
     Ok((!found.is_empty()).then(warning))

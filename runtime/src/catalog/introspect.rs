@@ -23,7 +23,7 @@ pub async fn schema(client: &impl GenericClient, schema: &str) -> Result<Schema>
     for row in client.query(include_str!("introspect/schema.sql"), &[&schema]).await? {
         let (name, text): (String, String) = (row.get(0), row.get(1));
         let mut table: Table = serde_json::from_str(&text).map_err(|error| {
-            Error::refused(format!("table `{name}` cannot be read: {error}")).hint("report this as a fault of diptych")
+            Error::refused(format!("table `{name}` cannot be read: {error}")).hint("report this as a bug in Diptych")
         })?;
         for column in &mut table.columns {
             column.sql_type = types::normalize(&column.sql_type);

@@ -48,7 +48,7 @@ async fn fill(executor: &Executor<'_>, job: &Job<'_>, progress: &mut dyn Progres
         }
     }
     Err(Error::new(Kind::Failed, format!("backfill of `{}` keeps missing rows", job.table))
-        .hint("does another process rewrite the table (VACUUM FULL, CLUSTER)? run the same command again when it has ended"))
+        .hint("if another process rewrites the table (VACUUM FULL, CLUSTER), wait for it; then run the same command again"))
 }
 
 /// The verifying scan: a row that was missed.

@@ -38,7 +38,7 @@ impl Executor<'_> {
     pub(crate) async fn gave_up(&self, doing: &str) -> Error {
         let (seconds, blockers) = (self.limits.timeout.as_secs(), self.last_blockers().await);
         Error::new(Kind::Timeout, format!("{doing}: no lock within {seconds} s{blockers}"))
-            .hint("end what holds it up and run the same command again; it goes on where it stopped")
+            .hint("end what blocks it and run the same command again; it goes on where it stopped")
     }
 
     /// How long a session of the run waits for a lock where nothing else is said: the clock runs whoever holds it, and without a second

@@ -43,7 +43,7 @@ impl Executor<'_> {
         if let (Some(wanted), Some(there)) = (build.shape, &there)
             && wanted != there
         {
-            return Err(Error::refused(format!("{}: another index `{}` has come meanwhile", step.title, build.name)).hint(
+            return Err(Error::refused(format!("{}: another index `{}` was created meanwhile", step.title, build.name)).hint(
                 format!(
                     "rename it and run `start` again: ALTER INDEX {place} RENAME TO {}",
                     ident(&names::shortened(&format!("{}_by_hand", build.name)))

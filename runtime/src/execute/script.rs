@@ -36,7 +36,7 @@ impl Executor<'_> {
             Some(first) if first.code() == second.code() => first,
             _ if second.code() != Some(&SqlState::UNDEFINED_COLUMN) || script.locks.is_empty() => second,
             _ => second.hint_first(
-                "make two `sql` operations of it: one with the statements that read and write rows, one with those that change what tables are, in which tables that operations above have changed are not written",
+                "split it into two `sql` operations: one with the statements that read and write rows, one with those that change tables; the second must not write rows of tables that operations above it have changed",
             ),
         })
     }

@@ -300,7 +300,7 @@ impl Walk<'_> {
         if self.left.ever > LEFT_BEHIND.max(self.file.bytes / 2) {
             let long = self.executor.last_blockers().await;
             return Err(Error::new(Kind::Timeout, format!("{title}: {} cannot be filled{grown}{long}", range.title)).hint(
-                "end transactions that have been open for long, so that VACUUM frees what the tries left, and run the same command again; it goes on where it stopped",
+                "end transactions that have been open for long, so that VACUUM can free the space of the failed attempts, and run the same command again; it goes on where it stopped",
             ));
         }
         if error.code() == Some(&SqlState::QUERY_CANCELED) {
@@ -349,7 +349,7 @@ impl Left {
     fn told(&self) -> String {
         match self.ever >> 20 {
             0 => String::new(),
-            more => format!("; the tries that were given up have made the table grow by {more} MB"),
+            more => format!("; the failed attempts have made the table grow by {more} MB"),
         }
     }
 }

@@ -83,8 +83,8 @@ impl Observer {
         let client = session::connect(&self.target).await.map(Arc::new);
         *there = (client.as_ref().ok().cloned(), Some(Instant::now()));
         client.map_err(|error| {
-            Error::refused(format!("there is no second session to look with, so that nobody who holds the run up is named: {}", error.message()))
-                .hint("let the migration role have two connections (max_connections, CONNECTION LIMIT); the run goes on, and ends in time, without")
+            Error::refused(format!("the run cannot name who blocks it, because it has no second connection to look with: {}", error.message()))
+                .hint("allow the migration role two connections (max_connections, CONNECTION LIMIT); without the second one the run goes on, and still ends in time")
         })
     }
 

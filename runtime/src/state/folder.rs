@@ -187,8 +187,8 @@ impl Comparison<'_> {
         let base = self.base;
         let (message, hint) = match finding {
             Finding::Foreign(names) => (
-                format!("none of the migrations that are applied in schema `{base}` is in the folder, which is another app's: {}", named(names)),
-                "name the right folder with --dir, or give this app a base schema of its own with --schema; --allow-missing goes on all the same"
+                format!("the folder belongs to another app: it has none of the migrations that are applied in schema `{base}`: {}", named(names)),
+                "name the right folder with --dir, or give this app a base schema of its own with --schema; --allow-missing continues anyway"
                     .to_owned(),
             ),
             Finding::Renamed { from, to } => (
@@ -199,7 +199,7 @@ impl Comparison<'_> {
                 let (noun, verb, it) = if names.len() == 1 { ("migration", "is", "it") } else { ("migrations", "are", "them") };
                 (
                     format!("{noun} {} {verb} applied in schema `{base}` and missing from the folder", named(names)),
-                    format!("get {it} back from the revision that has {it}, or name the right folder with --dir; --allow-missing goes on without"),
+                    format!("restore {it} from the revision that has {it}, or name the right folder with --dir; --allow-missing continues without"),
                 )
             }
             Finding::Changed(name, of) => {
@@ -211,7 +211,7 @@ impl Comparison<'_> {
             Finding::Unordered { name, applied, last, free } => {
                 let to = free.as_ref().map_or_else(|| format!("a name that sorts after `{last}`"), |free| format!("`{free}`"));
                 (
-                    format!("migration `{name}` was never started and comes before `{applied}`, which was"),
+                    format!("migration `{name}` was never started, but comes before `{applied}`, which was"),
                     format!("rename `{name}` to {to}, so that it comes last"),
                 )
             }

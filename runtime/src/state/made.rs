@@ -59,14 +59,14 @@ pub(crate) async fn damage(client: &Client, base: &str, pending: &Version, older
     // one of the start's that was renamed, say: with the one that is put back, there would be two
     let strange = now.keys().filter(|(kind, name)| *kind == "trigger" && !made.is_empty() && !known.contains(name));
     let strange = strange.map(|(_, name)| Damage {
-        what: format!("trigger `{name}` is none of the start's"),
+        what: format!("trigger `{name}` was not created by the start"),
         put_back: Some(format!("DROP TRIGGER {name}")),
     });
     let damage = made.iter().filter_map(|row| {
         let (kind, name, definition, comparable): (&str, &str, &str, bool) = (row.get(0), row.get(1), row.get(2), row.get(4));
         let how = match now.get(&(kind, name)) {
-            None => "is gone",
-            Some(there) if comparable && *there != definition => "is not as the start made it",
+            None => "was dropped",
+            Some(there) if comparable && *there != definition => "was changed",
             Some(_) => return None,
         };
         Some(Damage { what: format!("{kind} `{name}` {how}"), put_back: row.get(3) })
@@ -77,9 +77,9 @@ pub(crate) async fn damage(client: &Client, base: &str, pending: &Version, older
 /// The refusal to go on with it.
 pub(crate) fn refusal(version: &str, damage: &[Damage]) -> Error {
     let list: Vec<String> = damage.iter().map(|item| item.what.clone()).collect();
-    Error::refused(format!("what the start of `{version}` made is not as it was: {}", few(&list, 5, "; "))).hint(
+    Error::refused(format!("objects that the start of `{version}` created were changed or dropped: {}", few(&list, 5, "; "))).hint(
         if damage.iter().all(|item| item.put_back.is_some()) {
-            "run `repair`, which puts it back, and compare the rows that were written meanwhile; or `rollback`, which keeps the older version's rows"
+            "run `repair`, which puts them back, and compare the rows that were written meanwhile; or run `rollback`, which keeps the older version's rows"
         } else {
             "run `rollback`, which keeps the older version's rows, and then `start`"
         },

@@ -70,7 +70,7 @@ pub(crate) fn of_system() -> Result<Authorities> {
 /// What opens sessions with whoever is trusted.
 pub(crate) fn connector(trust: Trust) -> Result<MakeRustlsConnect> {
     let Some(provider) = provider().map(Arc::new) else {
-        return Err(Error::refused("there is no TLS for this processor: it lacks instructions that the cryptography is made of")
+        return Err(Error::refused("TLS cannot run on this processor: it lacks instructions that the cryptography needs")
             .hint("connect over a local socket, or through a tunnel with sslmode=disable"));
     };
     let algorithms = provider.signature_verification_algorithms;
@@ -278,7 +278,7 @@ pub(crate) fn refusal(error: &tokio_postgres::Error) -> Option<(String, &'static
 const ANOTHER_CERTIFICATE: &str = "make a certificate for the server, of X.509 version 3, with the host as subjectAltName";
 
 const ANOTHER_NAME: &str =
-    "connect by a name that the certificate holds; sslmode=verify-ca takes every server of the same authority";
+    "connect by a name that the certificate has; sslmode=verify-ca accepts every server of the same authority";
 
 /// The names of a certificate, which rustls gives as `DnsName("localhost")`.
 fn names(presented: &[String]) -> String {

@@ -245,7 +245,7 @@ async fn b34_values_alone_change_once() {
     let mut half = declared.clone();
     half.tables[0].columns[1].down = None;
     let error = diff::diff(&snapshot, &half).unwrap_err();
-    assert!(error.message().contains("without `down`") && error.hint_text().is_some(), "{error}");
+    assert!(error.message().contains("`down` is missing") && error.hint_text().is_some(), "{error}");
 
     let third = Migration { name: "0003_names".to_owned(), version_schema: None, operations: renames };
     let all = [first, change, third];

@@ -195,7 +195,7 @@ fn b29_what_is_no_regular_file_of_bounded_length_is_refused() {
         let folder = |path: &Path| std::fs::create_dir(path).unwrap();
         let long = |path: &Path| std::fs::write(path, "#".repeat((16 << 20) + 1)).unwrap();
         for said in [check_folder(file, pipe), check_folder(file, device), check_folder(file, folder)] {
-            assert!(said.contains("it is no regular file"), "{said}");
+            assert!(said.contains("it is not a regular file"), "{said}");
         }
         assert!(check_folder(file, long).contains("it is longer than 16 MB"));
     }
@@ -370,7 +370,7 @@ async fn b46_a_default_that_stays_is_told_with_its_value() {
         database.migrate(&all[..1]).await;
         let plan = database.migrator().await.plan(Command::Start, all, None).await.unwrap().unwrap();
         let hazard = plan.steps.iter().any(|step| step.hazards.contains(&Hazard::DefaultStays));
-        (hazard, plan.ways.iter().any(|way| way.contains("column `t.n`: keeps its default 0, which does not go through `up`")))
+        (hazard, plan.ways.iter().any(|way| way.contains("column `t.n`: keeps its default 0, which is not converted with `up`")))
     };
     assert_eq!(told(&change("text, up: \"'v' || n\", down: \"substr(n, 2)::integer\"")).await, (true, true));
     // one that is given, and one that fits since the value is the same

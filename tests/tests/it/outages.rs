@@ -246,7 +246,7 @@ async fn b40_the_time_holds_when_something_fails_and_without_a_second_session() 
         };
         gone().await;
         let (error, told) = given_up(&database, &all).await;
-        assert!(told.warnings.iter().any(|warning| warning.contains("no second session")), "{error}: {:?}", told.warnings);
+        assert!(told.warnings.iter().any(|warning| warning.contains("no second connection")), "{error}: {:?}", told.warnings);
         must(&admin, "ROLLBACK").await;
         gone().await;
         started(&database, &all, 60).await.0.unwrap();

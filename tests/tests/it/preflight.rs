@@ -398,8 +398,8 @@ async fn what_sql_has_made_can_go_again_whatever_used_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_postgresql_14_does_not_know_is_refused_there_and_taken_elsewhere() {
-    let not_distinct = "PostgreSQL 14 does not know `nulls_not_distinct`, and a unique key or index has it: ";
-    let sets = "PostgreSQL 14 does not know `on_delete_set_columns`, and a foreign key has it: ";
+    let not_distinct = "PostgreSQL 14 does not support `nulls_not_distinct`, and a unique key or index has it: ";
+    let sets = "PostgreSQL 14 does not support `on_delete_set_columns`, and a foreign key has it: ";
     let table = |rest: &str| {
         format!(
             "{{create_table: {{name: t, columns: [{{name: id, type: integer, pk: true}}, {{name: a, type: integer, nullable: true}}], constraints: [{rest}]}}}}"
@@ -450,7 +450,7 @@ async fn b28_what_was_found_only_after_the_work_is_found_before() {
     // the name of the version's schema
     let simple = "{add_column: {table: users, column: {name: more, type: text, nullable: true}}}";
     must(&admin, "CREATE SCHEMA public_0002_change").await;
-    refused(&database, simple, &["already is a schema", "public_0002_change"]).await;
+    refused(&database, simple, &["a schema already has a name", "public_0002_change"]).await;
     must(&admin, "DROP SCHEMA public_0002_change").await;
     // a default that does not fit: a new type's, a kept column's, a new column's, a new table's
     for change in [

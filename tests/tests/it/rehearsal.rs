@@ -41,7 +41,7 @@ async fn b18_what_would_be_written_anew_under_the_lock_is_known_before() {
     let column = |of: &str| format!("{{add_column: {{table: users, column: {{name: more, {of}}}}}}}");
     for of in ["type: positive, nullable: true", "type: positive, default: '3'", "type: 'positive', up: '7'"] {
         let (database, all) = both(&column(of).replace(", up: '7'}", "}, up: '7'"), 60_000, domains).await;
-        refused(&database, &all, &["anew", "users ("]).await;
+        refused(&database, &all, &["rewrite these tables", "users ("]).await;
     }
     // what cannot be given to the rows at once is told as well, however few they are
     let (database, all) = both(&column("type: given, nullable: true"), 3, domains).await;
@@ -146,7 +146,7 @@ async fn b20_what_has_a_tables_row_for_a_type_is_named_before() {
     for (sql, name) in objects {
         for change in [CONVERSION, "{add_column: {table: users, column: {name: more, type: text, nullable: true}}}", removal] {
             let (database, all) = both(change, 5, sql).await;
-            refused(&database, &all, &[name, "row of a table"]).await;
+            refused(&database, &all, &[name, "a table's row type"]).await;
         }
     }
     // a rename changes no row; a function that is pinned, or takes a row, is told at most

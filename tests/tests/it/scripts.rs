@@ -197,7 +197,7 @@ async fn b32_what_complete_needs_is_not_renamed_or_dropped_by_a_script() {
   - alter_column: {table: users, column: mood, default: \"'happy'\"}
   - sql: {up: ALTER TYPE mood RENAME TO feeling, down: ALTER TYPE feeling RENAME TO mood}
 ";
-    Attempt::new(change).await.refused(&["`mood`", "a migration of its own"]).await;
+    Attempt::new(change).await.refused(&["`mood`", "a migration of their own"]).await;
     let change = "
   - drop_column: {table: users, column: age}
   - sql: {up: DROP TABLE notes CASCADE}
@@ -207,7 +207,7 @@ async fn b32_what_complete_needs_is_not_renamed_or_dropped_by_a_script() {
   - add_column: {table: notes, column: {name: size, type: integer, nullable: true}, up: length(body)}
   - sql: {up: ALTER TABLE notes RENAME TO remarks, down: ALTER TABLE remarks RENAME TO notes}
 ";
-    Attempt::new(change).await.refused(&["notes", "a migration of its own"]).await;
+    Attempt::new(change).await.refused(&["notes", "a migration of their own"]).await;
     // alone it may
     let attempt = Attempt::new("\n  - sql: {up: ALTER TYPE mood RENAME TO feeling; ALTER TABLE notes RENAME TO remarks, down: ALTER TYPE feeling RENAME TO mood; ALTER TABLE remarks RENAME TO notes}\n").await;
     attempt.start_twice().await;
@@ -413,6 +413,6 @@ async fn b33_names_in_plpgsql_that_change_are_told() {
     let mut told = Told::default();
     attempt.database.migrator().await.start(&attempt.all, None, &mut told).await.unwrap_or_else(|error| panic!("{error}"));
     let text = told.warnings.join("\n");
-    assert!(text.contains("public.f() names column `users.age`, which gets another form (text), column `users.name`, which becomes `full_name`; public.g() names table `notes`, which goes"), "{text}");
+    assert!(text.contains("public.f() names column `users.age`, which is converted (text), column `users.name`, which is renamed to `full_name`; public.g() names table `notes`, which is dropped"), "{text}");
     assert!(!text.contains("h()") && !text.contains("p()"), "{text}");
 }

@@ -83,7 +83,7 @@ impl Secure {
         panic!("TLS did not come on: {}", std::fs::read_to_string(secure.server.log_path()).unwrap_or_default());
     }
 
-    /// A server on 127.0.0.1 that offers no TLS and admits everybody.
+    /// A server on 127.0.0.1 that does not offer TLS and admits everybody.
     fn plain(further: &[(&str, &str)]) -> Secure {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
         let number = port.to_string();
@@ -387,7 +387,7 @@ async fn plain_sessions_are_had_where_they_are_wanted() {
     admitted(&url("prefer")).await;
     admitted(&url("disable")).await;
     for mode in ["require", "verify-full"] {
-        kept_out(&url(mode), &["offers no TLS", mode, "hint: "]).await;
+        kept_out(&url(mode), &["does not offer TLS", mode, "hint: "]).await;
     }
 }
 

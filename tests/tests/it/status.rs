@@ -346,7 +346,7 @@ async fn b35_steps_are_counted_as_they_are() {
     let last = said.lines().rfind(|line| line.starts_with('[')).expect("a step");
     assert!(lines.contains(&format!("(rolling_back, {done} of {all} steps")), "{lines}");
     assert!(last.starts_with(&format!("[{}/{all}]", done + 1)), "{done} of {all}: {said}");
-    assert!(lines.contains("nobody is at it: run `rollback` again"), "{lines}");
+    assert!(lines.contains("no process is running it: run `rollback` again"), "{lines}");
     must(&admin, UNHINDER).await;
     case.done(&["rollback"]);
 }
@@ -398,8 +398,8 @@ async fn b35_a_run_is_shown_with_its_percent_its_host_and_its_process() {
         running.contains(&format!("process {}", start.id())) && running.contains(&format!("pid {}", run["pid"])),
         "{running}"
     );
-    assert!(lines.contains(" %)") && !lines.contains("nobody is at it"), "{lines}");
-    // killed: nobody is at it, and what is to be done is said
+    assert!(lines.contains(" %)") && !lines.contains("no process is running it"), "{lines}");
+    // killed: no process is running it, and what is to be done is said
     start.kill().expect("killed");
     start.wait().expect("it ends");
     let since = Instant::now();
@@ -411,13 +411,13 @@ async fn b35_a_run_is_shown_with_its_percent_its_host_and_its_process() {
         assert!(since.elapsed() < Duration::from_secs(10), "{lines}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
-    assert!(lines.contains("nobody is at it: run `start` again, or `rollback`"), "{lines}");
+    assert!(lines.contains("no process is running it: run `start` again, or `rollback`"), "{lines}");
     assert!(json["pending"]["percent"].as_u64().is_some_and(|there| there >= percent), "{json}");
     must(&holder, "ROLLBACK").await;
     case.done(&["start"]);
     let (_, lines, json) = case.status();
     assert!(json["run"].is_null() && json["pending"]["percent"].is_null() && json["pending"]["step"].is_null(), "{json}");
-    assert!(!lines.contains("nobody is at it"), "{lines}");
+    assert!(!lines.contains("no process is running it"), "{lines}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -432,7 +432,7 @@ async fn b35_a_completion_that_has_changed_nothing_may_be_rolled_back() {
         assert!(hint.contains("run `complete` again") && hint.contains("`rollback`") && !hint.contains("CASCADE"), "{hint}");
         let (_, lines, json) = case.status();
         assert!(
-            json["pending"]["steps_done"] == 0 && lines.contains("nobody is at it: run `complete` again, or `rollback`"),
+            json["pending"]["steps_done"] == 0 && lines.contains("no process is running it: run `complete` again, or `rollback`"),
             "{lines}"
         );
         must(&admin, UNHINDER).await;
@@ -452,7 +452,7 @@ async fn b35_a_completion_that_has_changed_nothing_may_be_rolled_back() {
     let hint = case.refused(&["rollback"], &["has begun"]);
     assert!(hint.contains("`complete`"), "{hint}");
     let (_, lines, json) = case.status();
-    assert!(json["pending"]["steps_done"] != 0 && lines.contains("nobody is at it: run `complete` again"), "{lines}");
+    assert!(json["pending"]["steps_done"] != 0 && lines.contains("no process is running it: run `complete` again"), "{lines}");
     assert!(!lines.contains("`rollback`"), "{lines}");
     must(&admin, UNHINDER).await;
     assert!(case.done(&["complete"]).contains("completed"));
@@ -718,7 +718,7 @@ impl Trouble {
             assert_eq!(output.status.code(), Some(0), "{way}: {}", text(&output.stderr));
             return;
         }
-        if way.contains("put the file back") || way.contains("get it back") || asks_for_the_cause(way) {
+        if way.contains("put the file back") || way.contains("restore it") || asks_for_the_cause(way) {
             self.repair().await;
         }
         if way.starts_with("the migrations that are not started are") {
@@ -753,7 +753,8 @@ async fn follow_every_hint(numbers: std::ops::Range<usize>) {
             let trouble = trouble(number).await;
             let hint = trouble.case.refused(trouble.command, &[]);
             let (_, lines, _) = trouble.case.status();
-            let of_status = lines.split_once("nobody is at it: ").and_then(|(_, rest)| rest.lines().next()).unwrap_or_default();
+            let of_status =
+                lines.split_once("no process is running it: ").and_then(|(_, rest)| rest.lines().next()).unwrap_or_default();
             let (of_hint, of_status) = (ways(&hint), ways(of_status));
             let Some(words) = of_hint.iter().chain(&of_status).nth(way) else { break };
             println!("{number}: {:?}: {words}", trouble.command);

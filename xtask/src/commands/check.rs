@@ -21,7 +21,7 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>) -> Result<
                 return Err(error.into());
             }
             out::say(format!(
-                "note: `{}` builds on what an `sql` operation made; it and what follows were read, not checked",
+                "note: `{}` depends on what an `sql` operation creates; it and the migrations after it were parsed, but not checked",
                 migration.name
             ))?;
             break;
@@ -34,7 +34,7 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>) -> Result<
         if snapshot.version != last {
             return Err(Failure::hinted(
                 format!(
-                    "the snapshot stands for version `{}`, but the last migration is `{}`",
+                    "the snapshot belongs to version `{}`, but the last migration is `{}`",
                     snapshot.version.as_deref().unwrap_or("(none)"),
                     last.as_deref().unwrap_or("(none)")
                 ),
@@ -46,7 +46,7 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>) -> Result<
             || schema.same_but_for_texts(&snapshot.schema) && leads_there(context, &migrations, &snapshot.schema).await?;
         if !leads_there {
             return Err(Failure::hinted(
-                "the migrations do not lead to the snapshot",
+                "the migrations do not give the schema of the snapshot",
                 "a recorded file or the snapshot was edited since it was recorded: put it back",
             ));
         }

@@ -31,25 +31,27 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>, name: &str
     let snapshot = context.dir.join("snapshot.yaml");
     if migration.operations.is_empty() {
         folder::write(&snapshot, &Snapshot { version: before.version, used: before.used, ..after }.to_yaml())?;
-        out::say("nothing to record: the structs say the same as the snapshot in other words, and the snapshot has those now")?;
+        out::say("nothing to record: the structs mean the same as the snapshot, which now has their wording")?;
         return Ok(());
     }
     // what the file says is what was recorded, whatever the writer of YAML did to it
     if Migration::parse(&migration.name, &migration.to_yaml())? != migration || Snapshot::parse(&after.to_yaml())? != after {
-        return Err(Failure::new("the migration does not survive being written as YAML; this is a fault of diptych"));
+        return Err(Failure::new(
+            "the migration is not the same after it was written as YAML and read back; this is a bug in Diptych",
+        ));
     }
     // start → rollback → start → complete, and the catalogs: back as before, and like a fresh one (R4)
     let untouched = database.catalog().await?;
     all.push(migration.clone());
     migrator.start(&all, None, &mut Quiet).await?;
     migrator.rollback(&mut Quiet).await?;
-    same("rollback does not lead back", &untouched, &database.catalog().await?)?;
+    same("rollback does not restore the schema from before", &untouched, &database.catalog().await?)?;
     migrator.start(&all, None, &mut Quiet).await?;
     migrator.complete(&mut Quiet).await?;
     let fresh = scratch.database("fresh").await?;
     fresh.extend(&before.schema, &project.declared).await?;
     fresh.create("0000_fresh", &after.schema).await?;
-    same("complete does not lead to the structs' schema", &fresh.catalog().await?, &database.catalog().await?)?;
+    same("complete does not give the schema of the structs", &fresh.catalog().await?, &database.catalog().await?)?;
     let path = context.dir.join(format!("{}.yaml", migration.name));
     folder::write(&path, &migration.to_yaml())?;
     if let Err(failure) = folder::write(&snapshot, &after.to_yaml()) {
@@ -102,8 +104,8 @@ fn next_name(recorded: &[Migration], name: &str) -> Result<String, Failure> {
         name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase).collect();
     if words.is_empty() {
         return Err(Failure::hinted(
-            format!("`{name}` is no name for a migration"),
-            "give it a few words, such as \"split name\"",
+            format!("`{name}` cannot be the name of a migration"),
+            "give it a name of a few words, such as \"split name\"",
         ));
     }
     let last = recorded.iter().filter_map(|migration| migration.name.split('_').next()?.parse::<u32>().ok()).max().unwrap_or(0);

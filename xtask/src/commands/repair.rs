@@ -12,7 +12,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
         out::say(format!("{what}: put back"))?;
     }
     out::tell(
-        "warning: rows that one version wrote meanwhile may lack the other's form\nhint: compare them, and write those anew that differ; or run `rollback`, which keeps the older version's",
+        "warning: rows that one version wrote meanwhile may lack the other version's values\nhint: compare them, and write those that differ again; or run `rollback`, which keeps the older version's rows",
     );
     Ok(())
 }

@@ -38,7 +38,7 @@ impl Operate for AddColumn {
         if column.identity.is_some() && (self.up.is_some() || column.default.is_some()) {
             let word = if self.up.is_some() { "up" } else { "default" };
             return Err(Error::new(format!(
-                "identity column `{table}.{name}` has `{word}`, but its values are numbers of its sequence"
+                "identity column `{table}.{name}` has `{word}`, but its values come from its sequence"
             ))
             .hint(format!("remove `{word}`: existing rows get numbers too; or add a plain column")));
         }

@@ -75,7 +75,7 @@ impl Operate for AlterColumn {
             if let Some(plain) = types::serial(sql_type) {
                 // the notation of a column that has its numbers from a sequence: this one goes on with its own
                 if before.identity.is_none() && !before.draws_numbers() {
-                    return Err(Error::new(format!("column `{table}.{name}` is no serial column, and cannot become one"))
+                    return Err(Error::new(format!("column `{table}.{name}` is not a serial column, and cannot become one"))
                         .hint(format!("give it type {plain}, or add a new column of type {sql_type}")));
                 }
                 plain.clone_into(&mut column.sql_type);
@@ -102,14 +102,16 @@ impl Operate for AlterColumn {
         let revalued = self.up.is_some() || self.down.is_some();
         if !described && !constrained {
             if !revalued {
-                return Err(Error::new(format!("nothing of column `{table}.{name}` is to be altered"))
-                    .hint("say what changes: type, nullable, collate, default, comment, unique, check, references, or the values (`up` and `down`)"));
+                return Err(Error::new(format!("no change is given for column `{table}.{name}`"))
+                    .hint("add what changes: type, nullable, collate, default, comment, unique, check, references, or the values (`up` and `down`)"));
             }
             if let Some(missing) =
                 [("up", &self.up), ("down", &self.down)].into_iter().find_map(|(key, text)| text.is_none().then_some(key))
             {
-                return Err(Error::new(format!("the values of `{table}.{name}` change without `{missing}`"))
-                    .hint(format!("add `{missing}`, an expression over the other version's columns")));
+                return Err(Error::new(format!(
+                    "`{table}.{name}` converts its values in one direction only: `{missing}` is missing"
+                ))
+                .hint(format!("add `{missing}`, an expression over the other version's columns")));
             }
         }
         let converted = column.sql_type != before.sql_type
@@ -133,10 +135,10 @@ impl Operate for AlterColumn {
             && !types::widens(&before.sql_type, &column.sql_type)
         {
             return Err(Error::new(format!(
-                "serial column `{table}.{name}` cannot get the narrower type {}, which its sequence may have outgrown",
+                "serial column `{table}.{name}` cannot get the narrower type {}: its sequence may already be beyond that type's range",
                 column.sql_type
             ))
-            .hint(format!("leave it {}, or drop its default in the same operation (default: null)", before.sql_type)));
+            .hint(format!("keep the type {}, or drop its default in the same operation (default: null)", before.sql_type)));
         }
         if converted {
             let (up, down) = self.conversions(&before, &column)?;
@@ -206,7 +208,7 @@ impl AlterColumn {
             }
             None if !before.nullable && after.nullable => {
                 return Err(Error::new(format!("{place} becomes nullable without `down`, and the older version cannot take NULL"))
-                    .hint(format!("add `down: 'coalesce({0}, …)'` with the value that the older version is to read, or `down: '{0}'`: the column then takes NULL from complete on", itself())));
+                    .hint(format!("add `down: 'coalesce({0}, …)'` with the value that the older version reads in place of NULL, or `down: '{0}'`: the column then accepts NULL only after complete", itself())));
             }
             None => itself(),
         };

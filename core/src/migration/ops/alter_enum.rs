@@ -58,8 +58,9 @@ impl Operate for AlterEnum {
     fn apply(&self, stage: &mut Stage) -> Result<()> {
         let before = stage.to.enum_type(&self.name)?.clone();
         if self.labels.is_none() && self.comment.is_none() {
-            return Err(Error::new(format!("nothing of enum `{}` is to be altered", self.name))
-                .hint("say what changes: labels or comment"));
+            return Err(
+                Error::new(format!("no change is given for enum `{}`", self.name)).hint("add what changes: labels or comment")
+            );
         }
         let model = Enum {
             labels: self.labels.clone().unwrap_or_else(|| before.labels.clone()),
@@ -127,7 +128,7 @@ impl<'a> Labels<'a> {
             let stays = old(to) && !rename.contains_key(to);
             if stays || !known.insert(to) {
                 return refuse(
-                    format!("label `{from}` cannot be renamed to `{to}`, which is another label's already"),
+                    format!("label `{from}` cannot be renamed to `{to}`, because another label already has that name"),
                     format!("drop the label instead: `up: {{{from}: {to}}}`"),
                 );
             }
@@ -140,14 +141,14 @@ impl<'a> Labels<'a> {
             }
             let Some(to) = up.get(label) else {
                 return refuse(
-                    format!("label `{label}` goes without `up`, and rows may have it"),
+                    format!("label `{label}` is removed without `up`, and rows may hold it"),
                     format!("add `up: {{{label}: …}}` with the label that takes its place, or `rename: {{{label}: …}}`"),
                 );
             };
             if !new(to) {
                 return refuse(
                     format!("`up` of label `{label}` is `{to}`, which is not in `labels`"),
-                    "name a label that stays or comes".to_owned(),
+                    "name a label that is in `labels`".to_owned(),
                 );
             }
             result.up.insert(label, to);
@@ -157,7 +158,7 @@ impl<'a> Labels<'a> {
             if let Some(to) = to.filter(|to| !old(to)) {
                 return refuse(
                     format!("`down` of label `{label}` is `{to}`, which the older version does not have"),
-                    "name a label that it has".to_owned(),
+                    "name a label of the older version".to_owned(),
                 );
             }
             if to.is_none() && allow.is_none() {
@@ -171,7 +172,10 @@ impl<'a> Labels<'a> {
             result.down.insert(label, to.map(String::as_str));
         }
         let idle = |what: &str, label: &String| {
-            refuse(format!("`{what}` names label `{label}`, which needs none"), format!("remove it from `{what}`"))
+            refuse(
+                format!("`{what}` has an entry for label `{label}`, which needs no conversion"),
+                format!("remove it from `{what}`"),
+            )
         };
         if let Some(label) = up.keys().find(|label| result.up.get(label.as_str()) != up.get(*label).map(String::as_str).as_ref())
         {
@@ -233,19 +237,22 @@ impl<'a> Labels<'a> {
         let (what, hint) = match place {
             Place::Default(column) => (
                 format!("the default of column `{table}.{column}`"),
-                "drop the default with alter_column before, and set the new one with alter_column after, in the same migration",
+                "in the same migration, drop the default with alter_column before this operation, and set the new one with alter_column after it",
             ),
             Place::Check(name) | Place::Elements(name) | Place::Excluded(name) => (
                 format!("constraint `{name}` of table `{table}`"),
-                "drop it before, and create it anew after, in the same migration",
+                "drop it before this operation and create it again after it, in the same migration",
             ),
-            Place::Key(name, _) | Place::Predicate(name) => {
-                (format!("index `{name}` of table `{table}`"), "drop it before, and create it anew after, in the same migration")
+            Place::Key(name, _) | Place::Predicate(name) => (
+                format!("index `{name}` of table `{table}`"),
+                "drop it before this operation and create it again after it, in the same migration",
+            ),
+            Place::Generated(column) => {
+                (format!("generated column `{table}.{column}`"), "drop it before this operation, in the same migration")
             }
-            Place::Generated(column) => (format!("generated column `{table}.{column}`"), "drop it before, in the same migration"),
-            Place::Partition => (format!("the partition key of table `{table}`"), "leave that label in the enum"),
+            Place::Partition => (format!("the partition key of table `{table}`"), "keep that label in the enum"),
         };
-        Err(Error::new(format!("{what} does not go with the new labels of enum `{}`: {why}", self.name)).hint(hint))
+        Err(Error::new(format!("{what} does not fit the new labels of enum `{}`: {why}", self.name)).hint(hint))
     }
 }
 

@@ -24,9 +24,7 @@ impl Operate for AlterTable {
     fn apply(&self, stage: &mut Stage) -> Result<()> {
         let table = stage.table_mut(&self.table)?;
         let Some(comment) = &self.comment else {
-            return Err(
-                Error::new(format!("nothing of table `{}` is to be altered", self.table)).hint("say what changes: comment")
-            );
+            return Err(Error::new(format!("no change is given for table `{}`", self.table)).hint("add what changes: comment"));
         };
         table.comment.clone_from(comment);
         Ok(())

@@ -101,8 +101,8 @@ impl Operate for CreateConstraint {
         }
         .constraint(&self.table)?;
         if matches!(constraint, Constraint::Exclude { .. }) {
-            return Err(Error::new(format!("exclusion constraint `{}` cannot be added to table `{}`, which is there already: nobody could use the table while it is scanned", self.name, self.table))
-                .hint("create a new table with it (create_table), or add it by an `sql` operation while the application is down"));
+            return Err(Error::new(format!("exclusion constraint `{}` cannot be added to the existing table `{}`: PostgreSQL would lock the table while it scans all rows", self.name, self.table))
+                .hint("create a new table with it (create_table), or add it with an `sql` operation while the application is down"));
         }
         if let Constraint::PrimaryKey { columns, .. } = &constraint {
             let table = stage.to.table(&self.table)?;
@@ -133,7 +133,7 @@ impl Operate for CreateConstraint {
             }
             if let Some(key) = stage.key_that_goes(&references.table, &references.columns)? {
                 return Err(Error::new(format!(
-                    "foreign key `{}` of table `{}` would hang on key `{key}` of table `{}`, which this migration drops or builds anew",
+                    "foreign key `{}` of table `{}` would depend on key `{key}` of table `{}`, which this migration drops or rebuilds",
                     self.name, self.table, references.table
                 ))
                 .hint("create the foreign key in the next migration"));

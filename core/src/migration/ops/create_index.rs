@@ -58,7 +58,7 @@ impl Operate for CreateIndex {
         let is_taken = own.is_some_and(|own| own.constraints.contains_key(&self.name)) || stage.has_relation(&self.name);
         for (table, model) in stage.to.tables.iter().filter(|_| is_taken) {
             if model.indexes.contains_key(&self.name) || model.constraints.contains_key(&self.name) {
-                return Err(Error::new(format!("table `{table}` has an index or constraint `{}` already", self.name))
+                return Err(Error::new(format!("table `{table}` already has an index or constraint `{}`", self.name))
                     .hint("choose another name"));
             }
         }

@@ -34,8 +34,8 @@ impl Operate for DropConstraint {
         if self.up.is_some() || self.down.is_some() {
             let columns = constraint.columns(table);
             let [column] = columns.as_slice() else {
-                return Err(Error::new(format!("constraint `{}` of table `{}` is on {} columns", self.name, self.table, columns.len()))
-                    .hint("use drop_multicolumn_constraint, or leave `up` and `down` out: it then holds for both versions until complete"));
+                return Err(Error::new(format!("`up` and `down` of drop_constraint convert one column, but constraint `{}` of table `{}` is on {} columns", self.name, self.table, columns.len()))
+                    .hint("use drop_multicolumn_constraint, or remove `up` and `down`: the constraint then stays in force for both versions until complete"));
             };
             let column = table.column(&self.table, column)?.clone();
             let itself = crate::sql::ident(&column.name).as_str().to_owned();

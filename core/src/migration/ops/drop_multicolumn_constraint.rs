@@ -43,12 +43,12 @@ impl Operate for DropMulticolumnConstraint {
                 .hint(format!("its columns are {}", columns.join(", "))));
         }
         if self.down.is_empty() {
-            return Err(Error::new(format!("{place} is dropped without `down`, so the newer version could not break it"))
-                .hint("add `down: {column: …}` with values that obey it, or use drop_constraint: it then holds until complete"));
+            return Err(Error::new(format!("{place} is dropped without `down`, so the older version has no valid values for rows that break it"))
+                .hint("add `down: {column: …}` with values that satisfy the constraint, or use drop_constraint: the constraint then stays in force until complete"));
         }
         if let Some(column) = self.up.keys().find(|column| !self.down.contains_key(*column)) {
             return Err(Error::new(format!("{place} has `up` for column `{column}`, but no `down`"))
-                .hint(format!("add `down: {{{column}: …}}` with a value that obeys the constraint, or remove its `up`")));
+                .hint(format!("add `down: {{{column}: …}}` with a value that satisfies the constraint, or remove its `up`")));
         }
         stage.refuse_what_is_referenced(&self.table, &self.name)?;
         stage.table_mut(&self.table)?.constraints.remove(&self.name);

@@ -29,7 +29,7 @@ impl Operate for RenameConstraint {
         let table = stage.table_mut(&self.table)?;
         if table.constraints.contains_key(&self.to) {
             return Err(
-                Error::new(format!("table `{}` has a constraint `{}` already", self.table, self.to)).hint("choose another name")
+                Error::new(format!("table `{}` already has a constraint `{}`", self.table, self.to)).hint("choose another name")
             );
         }
         let Some(constraint) = table.constraints.remove(&self.from) else {

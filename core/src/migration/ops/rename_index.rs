@@ -27,7 +27,7 @@ impl Operate for RenameIndex {
         check_name("index", &self.to, Some(&owner))?;
         let table = stage.table_mut(&owner)?;
         if table.indexes.contains_key(&self.to) {
-            return Err(Error::new(format!("table `{owner}` has an index `{}` already", self.to)).hint("choose another name"));
+            return Err(Error::new(format!("table `{owner}` already has an index `{}`", self.to)).hint("choose another name"));
         }
         if let Some(index) = table.indexes.remove(&self.from) {
             table.indexes.insert(self.to.clone(), index);

@@ -49,10 +49,10 @@ impl Operate for SetReplicaIdentity {
         }
         if (kind == "INDEX") == index.is_empty() {
             return Err(Error::new(format!(
-                "the replica identity of table `{}` is {kind} and names the index `{index}`",
+                "the replica identity of table `{}` has type {kind} and index `{index}`, which do not fit together",
                 self.table
             ))
-            .hint("name an `index` with type INDEX, and none with the other types"));
+            .hint("name an `index` with type INDEX, and no index with the other types"));
         }
         table.replica_identity = match kind {
             "NOTHING" => Some(ReplicaIdentity::Nothing),

@@ -30,14 +30,14 @@ impl Stage {
         for (name, constraint) in &model.constraints {
             if matches!(constraint, Constraint::Exclude { .. }) && constraint.columns(model).iter().any(|there| there == column) {
                 return refuse(
-                    format!("exclusion constraint `{name}` is on it, and could only be built again while nobody writes"),
+                    format!("exclusion constraint `{name}` is on it, and PostgreSQL could only rebuild that while nobody writes"),
                     "drop the constraint in this migration",
                 );
             }
         }
         if let Some((key, other, foreign)) = self.key_that_includes(table, column) {
             return refuse(
-                format!("it is included in key `{key}`, which foreign key `{foreign}` of table `{other}` may hang on"),
+                format!("it is included in key `{key}`, which foreign key `{foreign}` of table `{other}` may depend on"),
                 &format!("drop constraint `{foreign}` of `{other}` first, in the same migration"),
             );
         }
@@ -63,7 +63,7 @@ impl Stage {
                 targets.sort();
                 if references.table == table && targets == columns {
                     return Err(Error::new(format!(
-                        "key `{name}` of table `{table}` cannot go: foreign key `{foreign}` of table `{other}` points at it"
+                        "key `{name}` of table `{table}` cannot be dropped: foreign key `{foreign}` of table `{other}` references it"
                     ))
                     .hint(format!("drop constraint `{foreign}` of `{other}` first, in the same migration")));
                 }

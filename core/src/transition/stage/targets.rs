@@ -23,7 +23,7 @@ impl Stage {
                 let below: Option<Vec<String>> = references.columns.iter().map(|column| lineage.same_below(column)).collect();
                 if !below.is_some_and(|below| older.is_key(&below)) && !indexed.is_key(&references.columns) {
                     return Err(Error::new(format!(
-                        "foreign key `{foreign}` of table `{name}` would point at a key of partitioned table `{}` that comes with this migration, and is there at complete alone",
+                        "foreign key `{foreign}` of table `{name}` would reference a key of partitioned table `{}` that this migration creates and that exists only after complete",
                         references.table
                     ))
                     .hint("create the foreign key in the next migration"));

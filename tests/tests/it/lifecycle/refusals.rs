@@ -41,8 +41,8 @@ const REFUSALS: &[Refusal] = &[
     ),
     (
         "add_column: {table: users, column: {name: c, type: bigint, nullable: true, references: {name: f, table: users, column: age}}}",
-        "foreign key `f` of table `users` points at `users` (age), which is no key of it",
-        "add a unique constraint on exactly these columns of `users`, not a deferrable one",
+        "foreign key `f` of table `users` references `users` (age), but no unique key has exactly these columns",
+        "add a unique constraint on exactly these columns to `users`; it must not be deferrable",
     ),
     (
         "alter_column: {table: users, column: age, references: {name: f, table: nobody, column: id}, up: age, down: age}",
@@ -138,7 +138,7 @@ const REFUSALS: &[Refusal] = &[
     ),
     (
         "create_table: {name: t, columns: [{name: id, type: no_such_type}]}",
-        "a new column has a type or collation that is not known here: type \"no_such_type\" does not exist",
+        "a new column has a type or collation that this database does not have: type \"no_such_type\" does not exist",
         "correct the name, or create the type (or its extension, or the collation) first",
     ),
     (
@@ -226,12 +226,12 @@ const REFUSALS: &[Refusal] = &[
     // created twice
     (
         "create_table: {name: users, columns: [{name: id, type: int}]}",
-        "operation 1 (`create_table`): table `users` is there already",
+        "operation 1 (`create_table`): table `users` already exists",
         "drop or rename it first, or choose another name",
     ),
     (
         "create_table: {name: t, columns: [{name: id, type: int}]}; create_table: {name: t, columns: [{name: id, type: int}]}",
-        "operation 2 (`create_table`): table `t` is there already",
+        "operation 2 (`create_table`): table `t` already exists",
         "drop or rename it first, or choose another name",
     ),
     (
@@ -241,47 +241,47 @@ const REFUSALS: &[Refusal] = &[
     ),
     (
         "rename_table: {from: notes, to: users}",
-        "operation 1 (`rename_table`): cannot rename table `notes`: there is a table `users` already",
+        "operation 1 (`rename_table`): cannot rename table `notes`: table `users` already exists",
         "choose another name",
     ),
     (
         "add_column: {table: users, column: {name: age, type: int, nullable: true}}",
-        "operation 1 (`add_column`): table `users` has a column `age` already",
+        "operation 1 (`add_column`): table `users` already has a column `age`",
         "drop or rename it first",
     ),
     (
         "add_column: {table: users, column: {name: c, type: int, nullable: true}}; add_column: {table: users, column: {name: c, type: int, nullable: true}}",
-        "operation 2 (`add_column`): table `users` has a column `c` already",
+        "operation 2 (`add_column`): table `users` already has a column `c`",
         "drop or rename it first",
     ),
     (
         "rename_column: {table: users, from: age, to: name}",
-        "operation 1 (`rename_column`): cannot rename `users.age`: there is a column `name` already",
+        "operation 1 (`rename_column`): cannot rename `users.age`: column `name` already exists",
         "choose another name",
     ),
     (
         "create_index: {name: users_name_idx, table: users, columns: [{column: age}]}",
-        "operation 1 (`create_index`): table `users` has an index or constraint `users_name_idx` already",
+        "operation 1 (`create_index`): table `users` already has an index or constraint `users_name_idx`",
         "choose another name",
     ),
     (
         "create_index: {name: i, table: users, columns: [{column: age}]}; create_index: {name: i, table: notes, columns: [{column: body}]}",
-        "operation 2 (`create_index`): table `users` has an index or constraint `i` already",
+        "operation 2 (`create_index`): table `users` already has an index or constraint `i`",
         "choose another name",
     ),
     (
         "create_constraint: {name: users_email_key, table: users, type: unique, columns: [age]}",
-        "operation 1 (`create_constraint`): table `users` has a constraint `users_email_key` already",
+        "operation 1 (`create_constraint`): table `users` already has a constraint `users_email_key`",
         "choose another name",
     ),
     (
         "create_constraint: {name: c, table: users, type: check, check: age > 0}; create_constraint: {name: c, table: users, type: check, check: age > 1}",
-        "operation 2 (`create_constraint`): table `users` has a constraint `c` already",
+        "operation 2 (`create_constraint`): table `users` already has a constraint `c`",
         "choose another name",
     ),
     (
         "rename_constraint: {table: users, from: users_email_key, to: users_pkey}",
-        "operation 1 (`rename_constraint`): table `users` has a constraint `users_pkey` already",
+        "operation 1 (`rename_constraint`): table `users` already has a constraint `users_pkey`",
         "choose another name",
     ),
     // dropped twice, or not there
@@ -328,8 +328,8 @@ const REFUSALS: &[Refusal] = &[
     ),
     (
         "alter_column: {table: users, column: age}",
-        "operation 1 (`alter_column`): nothing of column `users.age` is to be altered",
-        "say what changes: type, nullable, collate, default, comment, unique, check, references, or the values (`up` and `down`)",
+        "operation 1 (`alter_column`): no change is given for column `users.age`",
+        "add what changes: type, nullable, collate, default, comment, unique, check, references, or the values (`up` and `down`)",
     ),
     (
         "alter_column: {table: users, column: age, type: text}",
@@ -344,7 +344,7 @@ const REFUSALS: &[Refusal] = &[
     (
         "alter_column: {table: users, column: email, nullable: true}",
         "operation 1 (`alter_column`): `users.email` becomes nullable without `down`, and the older version cannot take NULL",
-        "add `down: 'coalesce(\"email\", …)'` with the value that the older version is to read, or `down: '\"email\"'`: the column then takes NULL from complete on",
+        "add `down: 'coalesce(\"email\", …)'` with the value that the older version reads in place of NULL, or `down: '\"email\"'`: the column then accepts NULL only after complete",
     ),
     (
         "add_column: {table: users, column: {name: c, type: int}}",
@@ -368,7 +368,7 @@ const REFUSALS: &[Refusal] = &[
     ),
     (
         "drop_constraint: {table: users, name: users_pkey}",
-        "operation 1 (`drop_constraint`): key `users_pkey` of table `users` cannot go: foreign key `notes_user_fk` of table `notes` points at it",
+        "operation 1 (`drop_constraint`): key `users_pkey` of table `users` cannot be dropped: foreign key `notes_user_fk` of table `notes` references it",
         "drop constraint `notes_user_fk` of `notes` first, in the same migration",
     ),
     (
@@ -390,12 +390,12 @@ const REFUSALS: &[Refusal] = &[
     // a key that may have to stay
     (
         "create_table: {name: t, columns: [{name: id, type: int, pk: true}, {name: c, type: int, nullable: true}, {name: r, type: int, references: {name: f, table: t, column: id}}], constraints: [{name: k, type: unique, columns: [id], index_parameters: {include_columns: [c]}}]}; alter_column: {table: t, column: c, type: bigint, up: c, down: c}",
-        "operation 2 (`alter_column`): column `t.c` cannot be converted: it is included in key `k`, which foreign key `f` of table `t` may hang on",
+        "operation 2 (`alter_column`): column `t.c` cannot be converted: it is included in key `k`, which foreign key `f` of table `t` may depend on",
         "drop constraint `f` of `t` first, in the same migration",
     ),
     (
         "create_table: {name: t, columns: [{name: id, type: int, pk: true}, {name: c, type: int, nullable: true}, {name: r, type: int, references: {name: f, table: t, column: id}}], constraints: [{name: k, type: unique, columns: [id], index_parameters: {include_columns: [c]}}]}; drop_column: {table: t, column: c}",
-        "operation 2 (`drop_column`): column `t.c` is included in key `k`, which foreign key `f` of table `t` may hang on",
+        "operation 2 (`drop_column`): column `t.c` is included in key `k`, which foreign key `f` of table `t` may depend on",
         "drop constraint `f` of `t` first, in the same migration",
     ),
 ];

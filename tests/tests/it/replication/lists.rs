@@ -151,7 +151,7 @@ async fn list_is_carried(change: &str, filter: &str) {
     migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
     let mut told = Told::default();
     migrator.complete(&mut told).await.unwrap_or_else(|error| panic!("{error}"));
-    assert!(told.of("lists of columns").contains("news (shop.users)"), "{:?}", told.warnings);
+    assert!(told.of("column lists").contains("news (shop.users)"), "{:?}", told.warnings);
     assert_eq!(lists().await, before.replace("id,name,note,price", "id,price,title"));
     must(&database.on("0002_change").await, "UPDATE users SET price = price + 1; DELETE FROM users WHERE id = 1").await;
 }

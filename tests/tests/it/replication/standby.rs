@@ -93,7 +93,11 @@ async fn b44_queries_on_standbys_fail_by_conflicts_alone() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     let mut told = Told::default();
     migrator.complete(&mut told).await.unwrap_or_else(|error| panic!("{error}"));
-    assert!(told.warnings.iter().any(|warning| warning.contains("who only reads there has no lease")), "{:?}", told.warnings);
+    assert!(
+        told.warnings.iter().any(|warning| warning.contains("sessions that only read there hold no lease")),
+        "{:?}",
+        told.warnings
+    );
     for ((feedback, standby), works) in standbys.iter().zip(readers) {
         let there = follow(&database, standby).await;
         tell(&format!("hot_standby_feedback {feedback}, complete"), works).await;
