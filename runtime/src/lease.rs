@@ -27,7 +27,7 @@ pub const EXPIRES_AFTER: Duration = Duration::from_secs(20);
 pub struct Lease {
     /// The version.
     pub version: String,
-    /// The application's name, as its sessions have it.
+    /// The application's name, as in its sessions.
     pub application: String,
     /// The host that the process runs on.
     pub host: String,
@@ -35,9 +35,9 @@ pub struct Lease {
     pub process: i64,
     /// The database role.
     pub role: String,
-    /// Seconds since it came.
+    /// Seconds since it took the lease.
     pub since: i64,
-    /// Seconds since its last sign of life.
+    /// Seconds since it last renewed the lease.
     pub seen: i64,
 }
 

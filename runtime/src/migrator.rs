@@ -30,26 +30,27 @@ use diptych_core::plan::{Command, Plan, start};
 /// How a run behaves.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where the tables live.
+    /// The schema that holds the tables.
     pub base: String,
-    /// How long an application may wait behind one transaction of the tool (500 ms).
+    /// How long one transaction of the tool may make an application wait (500 ms).
     pub lock_timeout: Duration,
-    /// How long a step is retried before the command gives up with everything as it was (10 minutes).
+    /// How long a step is retried; after that the command gives up, and the step has changed nothing (10 minutes).
     pub timeout: Duration,
-    /// How long one transaction of a backfill aims to hold its rows (25 ms): shorter ones are felt less, and take longer in all.
+    /// How long one transaction of a backfill holds its row locks, approximately (25 ms). A shorter time disturbs apps less, and the whole
+    /// backfill takes longer.
     pub batch: Duration,
-    /// What becomes of `complete` and `rollback` while somebody is on the version that they remove (refused at once).
+    /// What `complete` and `rollback` do while processes use the version that they drop (refuse at once).
     pub guard: Guard,
-    /// What becomes of a command where a migration that the database has applied is not among the recorded ones (refused).
+    /// What a command does if the recorded migrations lack one that the database has applied (refuse).
     pub missing: Missing,
-    /// What becomes of the first command where a publication of all tables would publish the state (refused).
+    /// What the first command does if a publication of all tables would publish the state (refuse).
     pub published_state: PublishedState,
 }
 
 /// What to do while processes hold a lease on the version that goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guard {
-    /// Wait so long for them to leave, then refuse.
+    /// Wait this long for them to end, then refuse.
     Wait(Duration),
     /// Cut them off: their statements will fail.
     Force,
@@ -83,9 +84,9 @@ pub struct Migrator {
 /// What a command came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was carried out, for these versions.
+    /// The command was carried out, for these versions.
     Done(Vec<String>),
-    /// There was nothing to do: why.
+    /// There was nothing to do, for this reason.
     Nothing(String),
 }
 
@@ -131,7 +132,7 @@ impl Migrator {
         Migrator { recorded: files.into().owned(), ..self }
     }
 
-    /// How it stands; changes nothing. What of the recorded migrations does not fit is told, and no error.
+    /// The state of the database. Changes nothing. Recorded migrations that do not fit are listed, and are no error.
     pub async fn status<'a>(&self, files: impl Into<Files<'a>>) -> Result<Status> {
         let state = self.load().await?;
         status::read(&self.client, &self.options.base, &state, files.into()).await
@@ -154,7 +155,7 @@ impl Migrator {
         roles::settle(&mut self.client, &self.options.base, &state, application, progress).await
     }
 
-    /// The plan that a command would carry out now; none where there is nothing to do. Changes nothing.
+    /// The plan that a command would carry out now, or `None` if there is nothing to do. Changes nothing.
     pub async fn plan(&self, command: Command, migrations: &[Migration], to: Option<&str>) -> Result<Option<Plan>> {
         let state = self.load().await?;
         self.agreed(&state, command, migrations.into())?;
@@ -185,9 +186,9 @@ impl Migrator {
         self.load().await?.settle(&self.client, &self.options.base, make).await
     }
 
-    /// Expands and publishes what is recorded and not started, up to a version or the last.
+    /// Expands and publishes the recorded migrations that are not started yet, up to a version or to the last one.
     ///
-    /// Where no version is live yet, nobody can use one: all but the last are completed on the way.
+    /// If no version is live yet, nobody can use an older one: all versions but the last are completed at once.
     pub async fn start(&mut self, migrations: &[Migration], to: Option<&str>, progress: &mut dyn Progress) -> Result<Outcome> {
         state::prepare(&self.client, self.options.published_state, self.options.timeout).await?;
         let token = self.take_run(Command::Start, progress).await?;
@@ -280,7 +281,7 @@ impl Migrator {
         })
     }
 
-    /// Contracts: what only the older version needed goes.
+    /// Contracts: drops what only the older version needed.
     pub async fn complete(&mut self, progress: &mut dyn Progress) -> Result<Outcome> {
         self.remove(Goes::Older, progress).await
     }
@@ -345,12 +346,12 @@ impl Migrator {
         Ok(Outcome::Done(vec![name]))
     }
 
-    /// Puts back triggers, functions and views of a started version that are gone or others than its start made them. Rows that were written
-    /// meanwhile by one version may lack the other's form.
+    /// Puts back triggers, functions and views of a started version that somebody has dropped or changed. Rows that one version wrote meanwhile
+    /// may lack the other version's values.
     ///
     /// # Errors
     ///
-    /// Where something is not as it was that cannot be put back: `rollback` is the way out.
+    /// If something else was dropped or changed, which cannot be put back. Run `rollback` then.
     pub async fn repair(&mut self) -> Result<Outcome> {
         state::prepare(&self.client, self.options.published_state, self.options.timeout).await?;
         self.take_run(Command::Start, &mut Quiet).await?;

@@ -64,13 +64,13 @@ struct Global {
     /// The schema that the tables live in [default: public]
     #[arg(long, global = true)]
     schema: Option<String>,
-    /// How long an application may wait behind one transaction of this tool
+    /// How long one transaction of this tool may make an application wait
     #[arg(long, global = true, default_value = "500ms", value_parser = config::duration)]
     lock_timeout: std::time::Duration,
-    /// How long a step is retried before the command gives up, with everything as it was before the step
+    /// How long a step is retried; after that the command gives up, and the step has changed nothing
     #[arg(long, global = true, default_value = "10m", value_parser = config::duration)]
     timeout: std::time::Duration,
-    /// How long one transaction of a backfill aims to hold its rows
+    /// How long one transaction of a backfill holds its row locks, approximately
     #[arg(long, global = true, default_value = "25ms", value_parser = config::duration)]
     batch: std::time::Duration,
 }
@@ -89,23 +89,23 @@ struct Making {
     git: Option<String>,
 }
 
-/// What to do while somebody is on the version that goes.
+/// What to do while processes use the version that is dropped.
 #[derive(Args, Clone, Copy, Debug)]
 struct Leaving {
-    /// Wait so long for the processes on the version that goes, such as 5m
+    /// Wait this long for processes that use the version that is dropped, such as 5m
     #[arg(long, value_parser = config::duration, value_name = "DURATION", conflicts_with = "force")]
     wait: Option<std::time::Duration>,
-    /// Do not ask who is on the version that goes: its statements will fail
+    /// Drop the version even if processes use it: their statements will fail
     #[arg(long)]
     force: bool,
     #[command(flatten)]
     lacking: Lacking,
 }
 
-/// What to do where the folder lacks what the database has applied.
+/// What to do if the folder lacks migrations that the database has applied.
 #[derive(Args, Clone, Copy, Debug)]
 struct Lacking {
-    /// Go on although migrations that the database has applied are missing from the folder
+    /// Continue although the folder lacks migrations that the database has applied
     #[arg(long)]
     allow_missing: bool,
 }
@@ -126,12 +126,12 @@ impl Leaving {
 enum Command {
     /// Make a crate ready: the folder of migrations, a module for the structs, the xtask and its alias; what is there is left alone
     Init(Making),
-    /// Prove what differs between structs and snapshot on a scratch server, and write it as a migration
+    /// Write what differs between the structs and the snapshot as a migration, after trying it on a scratch server
     Record {
         /// A name in a few words, such as "split name"
         name: String,
     },
-    /// See that nothing is unrecorded and that every file leads to the snapshot (for CI)
+    /// Check that every change is recorded and that the files give the snapshot (for CI)
     Check,
     /// Show what a command would run: steps, SQL, locks, hazards
     Plan {
@@ -147,12 +147,12 @@ enum Command {
         #[command(flatten)]
         lacking: Lacking,
     },
-    /// Expand: bring the new version up beside the old one
+    /// Expand: add the new version beside the old one
     Start {
         /// Stop at this version
         #[arg(long)]
         to: Option<String>,
-        /// Go on although a publication of all tables will publish the state: its subscribers have the tables of schema `diptych`
+        /// Continue although a publication of all tables includes schema `diptych`: its subscribers have these tables
         #[arg(long)]
         allow_published_state: bool,
         #[command(flatten)]
@@ -170,7 +170,7 @@ enum Command {
         #[arg(value_name = "APP_ROLE")]
         application: String,
     },
-    /// Say how the database stands
+    /// Show the state of the database and whether the files fit it
     Status {
         /// Print JSON
         #[arg(long)]
@@ -198,7 +198,7 @@ enum Command {
     },
 }
 
-/// What a project's structs say; the binary has none.
+/// What a project declares in its structs; the binary has none.
 struct Project {
     declared: DeclaredSchema,
     folder: PathBuf,

@@ -20,9 +20,9 @@ use diptych_core::{names, sql};
 pub struct Status {
     /// The base schema.
     pub schema: String,
-    /// The version at rest.
+    /// The version that is completed and that apps use.
     pub live: Option<String>,
-    /// The version on its way in or out, with its state.
+    /// The version that is being started, completed or rolled back, or is started and not completed.
     pub pending: Option<PendingVersion>,
     /// The versions that sessions can be put on, the older one first.
     pub published: Vec<Published>,
@@ -32,14 +32,14 @@ pub struct Status {
     pub unstarted: Vec<String>,
     /// Migrations of retired versions that are no longer recorded: nothing needs them any more.
     pub trimmed: Vec<String>,
-    /// What of the recorded migrations does not fit what the database has applied.
+    /// Recorded migrations that do not fit what the database has applied.
     pub problems: Vec<Problem>,
     /// Who uses which version: the processes that connected through Diptych.
     pub leases: Vec<Lease>,
     /// What applications have created in the schemas of versions, or left there: it goes to the base schema when the version goes,
     /// where its name is free there.
     pub foreign: Vec<String>,
-    /// What is not as the start of the pending version made it.
+    /// Objects that the start of the pending version created and that somebody has dropped or changed.
     pub damage: Vec<String>,
 }
 
@@ -48,17 +48,17 @@ pub struct Status {
 pub struct PendingVersion {
     /// Its name.
     pub version: String,
-    /// Where it stands.
+    /// Its state.
     pub state: VersionState,
-    /// Steps done of the command under way.
+    /// How many steps of the running command are done.
     pub steps_done: usize,
-    /// Steps in all; preflight is none.
+    /// How many steps there are, without preflight.
     pub steps: usize,
-    /// What the step does that comes next, or is being done.
+    /// The step that is running or comes next, in words.
     pub step: Option<String>,
-    /// How much of it is done, where it is a backfill.
+    /// The percentage of that step that is done, if it is a backfill.
     pub percent: Option<u8>,
-    /// The commands that lead on from here and do not refuse the recorded migrations as they are.
+    /// The commands that can be run next with the recorded migrations as they are.
     pub next: Vec<Command>,
 }
 

@@ -67,8 +67,8 @@ $body$;
 -- raises for every use of a view of the guard
 CREATE OR REPLACE FUNCTION diptych.gone(name text) RETURNS boolean LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $body$
 BEGIN
-  RAISE EXCEPTION 'relation "%" is not to be had in this session: its version is not published, or retired', name
-    USING ERRCODE = 'undefined_table', HINT = 'connect with a release that was built for a version which is live, as a role that may use it; or run `migrate start` first';
+  RAISE EXCEPTION 'relation "%" is not available in this session: its version is not published yet, or is retired', name
+    USING ERRCODE = 'undefined_table', HINT = 'run `migrate start` first, or connect with a release that was built for a live version, as a role that may use it';
 END
 $body$;
 
