@@ -11,7 +11,6 @@ use crate::statements::path::Path;
 
 mod additions;
 mod claims;
-mod clauses;
 pub mod complete;
 mod dependents;
 mod enums;
@@ -24,6 +23,7 @@ mod replication;
 pub mod rollback;
 mod rows;
 mod scripts;
+mod server_features;
 pub mod start;
 mod surroundings;
 mod ways;

@@ -283,7 +283,7 @@ fn a_plan_says_which_way_and_why() {
 }
 
 #[test]
-fn clauses_that_postgresql_14_does_not_know_are_refused_before_anything() {
+fn features_that_postgresql_14_does_not_have_are_refused_before_anything() {
     let refusals = |older: Option<&str>, text: &str, server: u32| -> Vec<String> {
         let older = older.map(|text| {
             let first = Migration::parse("0001_users", text).unwrap();

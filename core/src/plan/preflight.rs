@@ -4,7 +4,9 @@ use crate::layout::chain::Chain;
 use crate::layout::tables::Physical;
 use crate::model::schema::{Column, Constraint};
 use crate::plan::additions::new_indexes;
-use crate::plan::{Phase, Steps, Verdict, claims, clauses, dependents, functions, rehearsal, replication, rows, surroundings};
+use crate::plan::{
+    Phase, Steps, Verdict, claims, dependents, functions, rehearsal, replication, rows, server_features, surroundings,
+};
 use crate::sql::{Sql, ident, join, literal};
 use crate::statements::enums;
 use crate::statements::path::Path;
@@ -49,7 +51,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
         "rename or drop it, or rename the migration",
         Verdict::Refuse,
     );
-    clauses::known(chain, tables, steps);
+    server_features::known(chain, tables, steps);
     super::enums::checks(chain, tables, steps);
     surroundings::checks(chain, tables, steps);
     replication::checks(chain, tables, steps);
