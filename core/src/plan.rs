@@ -10,6 +10,7 @@ use crate::sql::Sql;
 use crate::statements::path::Path;
 
 mod additions;
+mod catalog_checks;
 mod claims;
 pub mod complete;
 mod dependents;
@@ -25,7 +26,6 @@ mod rows;
 mod scripts;
 mod server_features;
 pub mod start;
-mod surroundings;
 mod ways;
 
 pub use complete::complete;

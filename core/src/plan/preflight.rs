@@ -5,7 +5,7 @@ use crate::layout::tables::Physical;
 use crate::model::schema::{Column, Constraint};
 use crate::plan::additions::new_indexes;
 use crate::plan::{
-    Phase, Steps, Verdict, claims, dependents, functions, rehearsal, replication, rows, server_features, surroundings,
+    Phase, Steps, Verdict, catalog_checks, claims, dependents, functions, rehearsal, replication, rows, server_features,
 };
 use crate::sql::{Sql, ident, join, literal};
 use crate::statements::enums;
@@ -53,7 +53,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     );
     server_features::known(chain, tables, steps);
     super::enums::checks(chain, tables, steps);
-    surroundings::checks(chain, tables, steps);
+    catalog_checks::checks(chain, tables, steps);
     replication::checks(chain, tables, steps);
     of_tables(chain, tables, 0, steps);
     if chain.older.is_some() && chain.stage.scripts_of(Moment::Start).next().is_none() {

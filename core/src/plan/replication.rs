@@ -3,8 +3,8 @@
 use crate::layout::chain::Chain;
 use crate::layout::tables::Physical;
 use crate::model::schema::{Constraint, Table};
+use crate::plan::catalog_checks::{names, push};
 use crate::plan::final_form::{drop_columns, rename_columns};
-use crate::plan::surroundings::{names, push};
 use crate::plan::{Steps, Verdict};
 use crate::sql::{Sql, dollar_quoted, ident, join, literal, qualified, user};
 use crate::statements::partitions::PARTITION;

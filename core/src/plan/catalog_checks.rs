@@ -1,4 +1,4 @@
-//! What stands around a table and is not in the model: row security, partitions, the application's triggers.
+//! Catalog checks: what the catalogs say of a table beyond the model, such as row security, partitions and the application's triggers.
 
 use crate::layout::chain::Chain;
 use crate::layout::tables::Physical;
