@@ -2,7 +2,7 @@
 
 use crate::layout::chain::Chain;
 use crate::layout::tables::Physical;
-use crate::plan::{Steps, Verdict, rows};
+use crate::plan::{Steps, Verdict, data_checks};
 use crate::sql;
 use crate::sql::{Sql, join, literal};
 use crate::statements::path::Path;
@@ -11,7 +11,7 @@ use crate::statements::sync;
 /// Looked at before anything is changed: what would break is refused, what somebody should know is told.
 pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     let filled = names(tables, |table| table.needs_fill());
-    let read = names(tables, |table| rows::are_read(tables, table));
+    let read = names(tables, |table| data_checks::are_read(tables, table));
     let widened = names(tables, |table| table.is_kept() && !table.added.is_empty());
     let changed = names(tables, |table| is_changed(table) && !table.is_partitioned());
     let partitioned = names(tables, |table| is_changed(table) && table.is_partitioned());

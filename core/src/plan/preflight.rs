@@ -5,7 +5,7 @@ use crate::layout::tables::Physical;
 use crate::model::schema::{Column, Constraint};
 use crate::plan::additions::new_indexes;
 use crate::plan::{
-    Phase, Steps, Verdict, catalog_checks, claims, dependents, functions, rehearsal, replication, rows, server_features,
+    Phase, Steps, Verdict, catalog_checks, claims, data_checks, dependents, functions, rehearsal, replication, server_features,
 };
 use crate::sql::{Sql, ident, join, literal};
 use crate::statements::enums;
@@ -81,7 +81,7 @@ fn of_tables(chain: &Chain, tables: &[Physical<'_>], scripts: usize, steps: &mut
     definitions(chain, &here, steps);
     rehearsal::checks(chain, &here, steps);
     foreign_keys_fit(chain, tables, &here, steps);
-    rows::checks(chain, tables, &here, steps);
+    data_checks::checks(chain, tables, &here, steps);
 }
 
 /// The server knows the types of the new columns.

@@ -1,4 +1,4 @@
-//! Preflight of the rows: those that the newer version cannot take are named before anything is changed (R8).
+//! Data checks: the rows that the newer version cannot take are named before anything is changed (R8).
 //!
 //! Each rule is held against the rows as they will be: the older version's table with `up` applied, as a sub-select that has the newer
 //! version's columns under their names, so that opaque text stands where it belongs (R6). One scan per rule, ACCESS SHARE and nothing
