@@ -19,6 +19,7 @@ mod enums;
 mod extend;
 mod final_form;
 mod functions;
+mod notes;
 mod preflight;
 mod rehearsal;
 mod replication;
@@ -26,7 +27,6 @@ pub mod rollback;
 mod scripts;
 mod server_features;
 pub mod start;
-mod ways;
 
 pub use complete::complete;
 pub use functions::changed_names;
@@ -44,9 +44,10 @@ pub struct Plan {
     pub from: Option<String>,
     /// The version that is started, completed or rolled back.
     pub to: String,
-    /// Which way each change goes, and why: a sentence each. Of a start alone.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ways: Vec<String>,
+    /// How each change is made, and why: a sentence each. Only a start has them.
+    // an earlier build stored them as `ways`
+    #[serde(default, alias = "ways", skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// The steps in order.
     pub steps: Vec<Step>,
 }

@@ -102,7 +102,7 @@ const CHANGES: &[(&str, &str)] = &[
 /// out: the snapshots of the split column have them.
 fn outline(plan: &Plan) -> String {
     let mut text = format!("==== {}\n", plan.command);
-    for note in &plan.ways {
+    for note in &plan.notes {
         text.push_str(&format!("note: {note}\n"));
     }
     for step in &plan.steps {
@@ -279,7 +279,7 @@ fn a_plan_says_which_way_and_why() {
     let older = Version::new("public", &first, &first.stage(&Schema::default()).unwrap());
     let change = Migration::parse("0002_change", change).unwrap();
     let chain = Chain::extend("public", Some(older), &[change], 15, &mut Book::default()).unwrap().unwrap();
-    insta::assert_snapshot!(start(&chain).ways.join("\n"));
+    insta::assert_snapshot!(start(&chain).notes.join("\n"));
 }
 
 #[test]

@@ -5,12 +5,12 @@ use diptych::migrator::VersionState;
 use diptych::{Outcome, PendingVersion, Problem, Status};
 use diptych_core::plan::{Action, Command, Plan, Verdict};
 
-/// A plan: which way each change goes and why, then every step with its phase, locks, hazards and SQL.
+/// A plan: how each change is made and why, then every step with its phase, locks, hazards and SQL.
 pub(crate) fn plan(plan: &Plan) -> String {
     let from = plan.from.as_deref().map_or_else(String::new, |from| format!(" (from `{from}`)"));
     let mut text = format!("-- {} of `{}`{from}, schema `{}`: {} steps\n", plan.command, plan.to, plan.base, plan.steps.len());
-    for way in &plan.ways {
-        text.push_str(&format!("-- {way}\n"));
+    for note in &plan.notes {
+        text.push_str(&format!("-- {note}\n"));
     }
     for step in &plan.steps {
         text.push_str(&format!("\n-- [{}] {}: {}\n", step.id, step.phase, step.title));

@@ -73,7 +73,7 @@ pub fn complete(chain: &Chain) -> Plan {
         base: chain.base.clone(),
         from: chain.older.as_ref().map(|version| version.name.clone()),
         to: chain.newer.name.clone(),
-        ways: Vec::new(),
+        notes: Vec::new(),
         steps: steps.done(),
     }
 }

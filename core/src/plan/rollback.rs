@@ -69,7 +69,7 @@ pub fn rollback(chain: &Chain) -> Plan {
         base: chain.base.clone(),
         from: chain.older.as_ref().map(|version| version.name.clone()),
         to: chain.newer.name.clone(),
-        ways: Vec::new(),
+        notes: Vec::new(),
         steps: steps.done(),
     }
 }

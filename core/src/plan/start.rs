@@ -49,7 +49,7 @@ pub fn start(chain: &Chain) -> Plan {
         base: chain.base.clone(),
         from: chain.older.as_ref().map(|version| version.name.clone()),
         to: chain.newer.name.clone(),
-        ways: super::ways::ways(chain, &tables),
+        notes: super::notes::notes(chain, &tables),
         steps: steps.done(),
     }
 }
@@ -240,7 +240,7 @@ fn backfill(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
         .hazard(Hazard::RepeatableRead)
         .hazard(Hazard::RowLocks)
         .hazard(Hazard::Standby);
-    if super::ways::has_default_that_stays(table) {
+    if super::notes::has_default_that_stays(table) {
         step.hazard(Hazard::DefaultStays);
     }
     if sync::has_sub_select(table) {

@@ -370,7 +370,10 @@ async fn b46_a_default_that_stays_is_told_with_its_value() {
         database.migrate(&all[..1]).await;
         let plan = database.migrator().await.plan(Command::Start, all, None).await.unwrap().unwrap();
         let hazard = plan.steps.iter().any(|step| step.hazards.contains(&Hazard::DefaultStays));
-        (hazard, plan.ways.iter().any(|way| way.contains("column `t.n`: keeps its default 0, which is not converted with `up`")))
+        (
+            hazard,
+            plan.notes.iter().any(|note| note.contains("column `t.n`: keeps its default 0, which is not converted with `up`")),
+        )
     };
     assert_eq!(told(&change("text, up: \"'v' || n\", down: \"substr(n, 2)::integer\"")).await, (true, true));
     // one that is given, and one that fits since the value is the same

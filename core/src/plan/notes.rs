@@ -1,4 +1,4 @@
-//! Which way each change goes, and why: what `plan` says before the SQL.
+//! How each change is made, and why: what `plan` says before the SQL.
 
 use crate::layout::chain::Chain;
 use crate::layout::tables::{Added, Physical};
@@ -8,32 +8,32 @@ use crate::model::types;
 use crate::transition::lineage::Link;
 
 /// One sentence per change.
-pub(super) fn ways(chain: &Chain, tables: &[Physical<'_>]) -> Vec<String> {
-    let mut ways = Vec::new();
+pub(super) fn notes(chain: &Chain, tables: &[Physical<'_>]) -> Vec<String> {
+    let mut notes = Vec::new();
     for table in tables {
         let name = &table.name;
         match (table.older, table.newer) {
-            (None, _) => ways.push(format!("table `{}`: created", table.lineage.newest().table)),
-            (Some(_), None) => ways.push(format!("table `{name}`: stays until complete, because the older version uses it")),
+            (None, _) => notes.push(format!("table `{}`: created", table.lineage.newest().table)),
+            (Some(_), None) => notes.push(format!("table `{name}`: stays until complete, because the older version uses it")),
             (Some(older), Some(newer)) => {
                 if let Some(other) = table.final_name().filter(|other| other != name) {
-                    ways.push(format!(
+                    notes.push(format!(
                         "table `{name}`: the newer version's view is called `{other}`; the table itself is renamed at complete"
                     ));
                 }
-                ways.extend(newer.columns.iter().flat_map(|column| of_column(chain, table, older, column)));
+                notes.extend(newer.columns.iter().flat_map(|column| of_column(chain, table, older, column)));
                 let stays = |gone: &&String| !table.added.iter().any(|added| origin(table, added).as_ref() == Some(*gone));
                 let gone = table.removed.iter().filter(stays);
-                ways.extend(
+                notes.extend(
                     gone.map(|gone| format!("column `{name}.{gone}`: stays until complete, because the older version uses it")),
                 );
-                ways.extend(of_rules(table, older, newer));
+                notes.extend(of_rules(table, older, newer));
             }
         }
     }
     for form in chain.stage.enums.iter().filter(|form| form.in_to && !form.in_from) {
         let again = chain.stage.from.enums.contains_key(&form.name);
-        ways.push(match again {
+        notes.push(match again {
             true => format!(
                 "enum `{}`: gets a second type of the same name, because PostgreSQL cannot remove a label from a type",
                 form.name
@@ -41,7 +41,7 @@ pub(super) fn ways(chain: &Chain, tables: &[Physical<'_>]) -> Vec<String> {
             false => format!("enum `{}`: created", form.name),
         });
     }
-    ways
+    notes
 }
 
 /// The older version's column that an added one is another form of.
@@ -57,7 +57,7 @@ fn of_column(chain: &Chain, table: &Physical<'_>, older: &Table, column: &Column
         let stays = default_that_stays(table, added).map(|default| {
             format!("{place}: keeps its default {default}, which is not converted with `up`; set `default` in the operation to give another one")
         });
-        let way = match before {
+        let note = match before {
             Some(before) => {
                 format!(
                     "{place}: gets a second column until complete, which is filled while apps write, because {}",
@@ -71,34 +71,34 @@ fn of_column(chain: &Chain, table: &Physical<'_>, older: &Table, column: &Column
             }
             None => format!("{place}: added, with NULL in existing rows"),
         };
-        return [way].into_iter().chain(stays).collect();
+        return [note].into_iter().chain(stays).collect();
     }
     let Some(before) = older.columns.iter().find(|there| there.name == physical) else { return Vec::new() };
     let place = format!("column `{}.{physical}`", table.name);
-    let mut ways = Vec::new();
+    let mut notes = Vec::new();
     if before.name != column.name {
-        ways.push(format!(
+        notes.push(format!(
             "{place}: the newer version's view calls it `{}`; the column itself is renamed at complete",
             column.name
         ));
     }
     if before.default != column.default {
-        ways.push(format!("{place}: each version's view has its own default; the column itself gets the newer one at complete"));
+        notes.push(format!("{place}: each version's view has its own default; the column itself gets the newer one at complete"));
     }
     if before.comment != column.comment {
-        ways.push(format!("{place}: the newer version's view has the comment; the column itself gets it at complete"));
+        notes.push(format!("{place}: the newer version's view has the comment; the column itself gets it at complete"));
     }
     if before.nullable && !column.nullable {
-        ways.push(format!(
+        notes.push(format!(
             "{place}: becomes NOT NULL without a second column, because `up` changes no value; proven while apps write"
         ));
     }
     if !before.nullable && column.nullable {
-        ways.push(format!(
+        notes.push(format!(
             "{place}: accepts NULL only after complete, because `down` gives the older version no value in its place"
         ));
     }
-    ways
+    notes
 }
 
 /// The default of an added column that is the older version's, where `up` is more than that column.
@@ -142,19 +142,19 @@ fn reason(chain: &Chain, before: &Column, after: &Column) -> String {
 }
 
 fn of_rules(table: &Physical<'_>, older: &Table, newer: &Table) -> Vec<String> {
-    let mut ways = Vec::new();
+    let mut notes = Vec::new();
     let name = &table.name;
     for added in &table.added_constraints {
         let again = if older.constraints.contains_key(&added.name) { "over the newer version's columns, " } else { "" };
-        let way = match &added.constraint {
+        let note = match &added.constraint {
             Constraint::Check { .. } | Constraint::ForeignKey { .. } => "added without a scan, then validated while apps write",
             _ => "its index is built while apps write, and becomes the constraint at complete",
         };
-        ways.push(format!("constraint `{}` of `{name}`: {again}{way}", added.name));
+        notes.push(format!("constraint `{}` of `{name}`: {again}{note}", added.name));
     }
     for (index, _, _) in &table.added_indexes {
         let again = if older.indexes.contains_key(index) { "over the newer version's columns, " } else { "" };
-        ways.push(format!("index `{index}` of `{name}`: {again}built while apps write"));
+        notes.push(format!("index `{index}` of `{name}`: {again}built while apps write"));
     }
     let renamed = table
         .kept_constraints
@@ -162,13 +162,13 @@ fn of_rules(table: &Physical<'_>, older: &Table, newer: &Table) -> Vec<String> {
         .map(|pair| ("constraint", pair))
         .chain(table.kept_indexes.iter().map(|pair| ("index", pair)));
     for (what, (so_far, to_be)) in renamed.filter(|(_, (so_far, to_be))| so_far != to_be) {
-        ways.push(format!("{what} `{so_far}` of `{name}`: is renamed to `{to_be}` at complete"));
+        notes.push(format!("{what} `{so_far}` of `{name}`: is renamed to `{to_be}` at complete"));
     }
     let gone =
         table.removed_constraints.iter().filter(|gone| !newer.constraints.contains_key(*gone)).map(|gone| ("constraint", gone));
     let indexes = table.removed_indexes.iter().filter(|gone| !newer.indexes.contains_key(*gone)).map(|gone| ("index", gone));
     for (what, gone) in gone.chain(indexes) {
-        ways.push(format!("{what} `{gone}` of `{name}`: stays until complete, because the older version relies on it"));
+        notes.push(format!("{what} `{gone}` of `{name}`: stays until complete, because the older version relies on it"));
     }
-    ways
+    notes
 }
