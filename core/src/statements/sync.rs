@@ -15,14 +15,14 @@ use crate::statements::path::Path;
 use crate::{sql, statements::partitions};
 
 mod conversion;
-mod evidence;
 mod program;
 mod query;
+mod writer;
 
 use conversion::Conversion;
-use evidence::{Evidence, changed, same_image};
 use program::Program;
 pub use query::{conversion_query, newer_row, validity_query};
+use writer::{WriterDetection, changed, same_image};
 
 /// The direction of a conversion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,7 +186,7 @@ fn enable_always(place: &Sql, name: &str) -> Sql {
 /// New functions under new names and replaced triggers: the trigger's lock is the barrier, so that no statement runs on
 /// with the old body (docs/traps.md F2).
 pub fn live(chain: &Chain, table: &Physical<'_>) -> Sync {
-    let evidence = Evidence::of(chain, table);
+    let writer = WriterDetection::of(chain, table);
     let mut sync = Sync::default();
     let (up, down) = (function_name(chain, table, "up"), function_name(chain, table, "down"));
     let add = |sync: &mut Sync, name, event, condition: &Sql, function: &str, argument| {
@@ -194,17 +194,17 @@ pub fn live(chain: &Chain, table: &Physical<'_>) -> Sync {
     };
     if table.removed.iter().any(|column| table.lineage.is_derived_down(column)) {
         sync.functions.push(live_function(chain, table, Direction::Down, &down));
-        add(&mut sync, DOWN_INSERT, "INSERT", &evidence.down_insert(), &down, "");
-        add(&mut sync, DOWN_UPDATE, "UPDATE", &evidence.down_update(), &down, "");
+        add(&mut sync, DOWN_INSERT, "INSERT", &writer.down_insert(), &down, "");
+        add(&mut sync, DOWN_UPDATE, "UPDATE", &writer.down_update(), &down, "");
     }
     if table.added.iter().any(|added| added.derived) {
         sync.functions.push(live_function(chain, table, Direction::Up, &up));
-        add(&mut sync, UP_INSERT, "INSERT", &evidence.up_insert(), &up, "");
-        add(&mut sync, UP_UPDATE, "UPDATE", &evidence.up_update(), &up, "");
-        if let Some(condition) = evidence.check_insert() {
+        add(&mut sync, UP_INSERT, "INSERT", &writer.up_insert(), &up, "");
+        add(&mut sync, UP_UPDATE, "UPDATE", &writer.up_update(), &up, "");
+        if let Some(condition) = writer.check_insert() {
             add(&mut sync, CHECK_INSERT, "INSERT", &condition, &up, "check");
         }
-        if let Some(condition) = evidence.check_update() {
+        if let Some(condition) = writer.check_update() {
             add(&mut sync, CHECK_UPDATE, "UPDATE", &condition, &up, "check");
         }
     }

@@ -10,7 +10,7 @@ use super::conversion::Conversion;
 use super::{Direction, has_check};
 
 /// What a row tells about who wrote it.
-pub(super) struct Evidence {
+pub(super) struct WriterDetection {
     writer_newer: Sql,
     /// The newer side's columns that have no value of their own accord.
     newer: Vec<String>,
@@ -27,7 +27,7 @@ pub(super) struct Evidence {
     checked: bool,
 }
 
-impl Evidence {
+impl WriterDetection {
     pub(super) fn of(chain: &Chain, table: &Physical<'_>) -> Self {
         let older_model = table.older.expect("sync is for tables of both versions");
         let newer_all = table.added.iter().map(|added| added.physical.clone());
@@ -46,7 +46,7 @@ impl Evidence {
         let (up, down) = (Conversion::of(table, Direction::Up).inputs(), Conversion::of(table, Direction::Down).inputs());
         let shared = |name: &&String| !table.removed.contains(name) && !table.is_added(name);
         let current = Sql::trusted("(pg_catalog.current_schemas(false))");
-        Evidence {
+        WriterDetection {
             writer_newer: sql!("{} OPERATOR(pg_catalog.=) ANY {}", literal(&chain.newer.views), current),
             newer: newer.map(|added| added.physical.clone()).collect(),
             newer_all: newer_all.collect(),
