@@ -27,7 +27,7 @@ const STRUCTS: [&str; 4] = [
         #[schema(renamed_from = "name")] pub full_name: String,
         #[schema(up = "coalesce(age, 0)", down = "age::integer", allow(old_writes_may_fail))] pub age: i64,
         /// In small letters.
-        #[schema(up = "lower(name)", unique, index, check = "slug <> ''")] slug: String,
+        #[schema(up = "lower(name)", unique, index, check = "slug <> ''", allow(old_writes_may_fail))] slug: String,
         #[schema(default = "0", type = "numeric(5,2)", column = "visit count")] pub visits: i64,
         pub note: Option<String>,
         #[schema(references = "users(id)", on_delete = "CASCADE", on_update = "SET NULL")] r#type: Option<i64>,

@@ -93,7 +93,7 @@ async fn a_trigger_of_another_role_does_not_run_with_the_owners_rights() {
     must(&own, "DROP VIEW shop_0001_before.users").await;
     assert_eq!(
         database.migrator().await.repair().await.unwrap(),
-        Outcome::Done(vec!["view `shop_0001_before.users` is gone".to_owned()])
+        Outcome::Done(vec!["view `shop_0001_before.users` was dropped".to_owned()])
     );
     assert_eq!(ask(&own, "CREATE VIEW shop_0001_before.v AS SELECT 1").await, "!42501");
     database.migrator().await.complete(&mut Quiet).await.unwrap();

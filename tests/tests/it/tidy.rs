@@ -70,6 +70,7 @@ const LOOKS_INTO_SQL: [(&str, &str); 11] = [
     ("core/src/migration/ops/alter_enum.rs", "a message: the label that a text mentions"),
     ("macros/src/ast.rs", "the derive has no server: messages alone"),
     ("macros/src/check.rs", "the derive has no server: messages alone"),
+    ("macros/src/truth.rs", "the derive has no server: messages alone"),
     ("tests/src/printers.rs", "the last word of a relation's name"),
 ];
 

@@ -89,8 +89,8 @@ fn rows() -> Vec<Row> {
         f64, "always", [f64::MIN, 0.5];
         String, "always", ["it's \"{äöü},NULL\\".to_owned(), String::new()];
         Vec<u8>, "always", [vec![0, 255, 92], Vec::new()];
-        serde_json::Value, "with-serde_json-1", [serde_json::json!({"a": [1, null, "ü"]}), serde_json::json!(null)];
-        tokio_postgres::types::Json<BTreeMap<String, u8>>, "with-serde_json-1", [Json([("ü".to_owned(), 7)].into()), Json(BTreeMap::new())];
+        serde_json::Value, "`with-serde_json-1`", [serde_json::json!({"a": [1, null, "ü"]}), serde_json::json!(null)];
+        tokio_postgres::types::Json<BTreeMap<String, u8>>, "`with-serde_json-1`", [Json([("ü".to_owned(), 7)].into()), Json(BTreeMap::new())];
         std::collections::HashMap<String, Option<String>>, "always", [
             [("a".to_owned(), Some("=>\"".to_owned())), ("b".to_owned(), None)].into(),
             HashMap::new()
