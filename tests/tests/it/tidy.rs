@@ -56,7 +56,7 @@ fn the_readme_names_every_operation() {
 }
 
 /// Where SQL text may be looked into, and why. Everywhere else what a text reads is a fact that PostgreSQL tells (`facts`).
-const LOOKS_INTO_SQL: [(&str, &str); 11] = [
+const LOOKS_INTO_SQL: [(&str, &str); 12] = [
     ("core/src/model/lexer.rs", "the lexer itself"),
     ("core/src/model/book.rs", "what is assumed where there is no server, and a text with new names before the server parses it"),
     ("core/src/model/expression.rs", "whether two texts differ in spaces alone"),
