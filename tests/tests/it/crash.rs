@@ -185,7 +185,7 @@ async fn every_case(name: &str, blows: &[Blow]) {
         }
     }
     println!(
-        "{name}: {points} points tried over {} cases, {} failures ({} more were the same statement after the same one, one look of preflight after another, or of the other half)",
+        "{name}: {points} points tried over {} cases, {} failures ({} more were the same statement after the same one, one look of preflight after another, or were not drawn)",
         chosen.len(),
         failed.len(),
         seen.left_out.load(Ordering::Relaxed)
