@@ -48,16 +48,18 @@ pub(crate) struct Declared<T> {
     pub(crate) definition: T,
     pub(crate) columns: Vec<String>,
     pub(crate) span: Span,
-    pub(crate) old_writes: OldWrites,
-    /// The column of the field whose `allow` counts, where it is declared on a field.
-    pub(crate) field: Option<String>,
-    /// Where `allow` goes, for messages.
-    pub(crate) place: &'static str,
+    pub(crate) place: Place,
 }
 
-const ON_FIELD: &str = "to the field's `#[schema(…)]`";
-const ON_KEY_FIELDS: &str = "to the `#[schema(…)]` of the key's fields";
-const IN_GROUP: &str = "within the parentheses";
+/// Where a constraint or an index is declared, which says whose `allow` counts.
+pub(crate) enum Place {
+    /// On the field of this column.
+    Field(String),
+    /// On the key's fields: each one's own counts.
+    Key,
+    /// On the struct, with an `allow` of its own.
+    Group(OldWrites),
+}
 
 /// Reads a struct. What could be read comes with the mistakes, so that one mistake gives one error.
 pub(crate) fn read(input: &DeriveInput) -> (Struct, Mistakes) {
@@ -142,39 +144,21 @@ fn declare_on_fields(table: &mut Struct, mistakes: &mut Mistakes) {
     if !table.key.is_empty() {
         let span =
             table.fields.iter().find(|field| field.attributes.primary_key).map_or_else(Span::call_site, |field| field.span);
-        // each key column's own `allow` counts
         let (definition, columns) = (Constraint::primary_key(table.key.clone()), table.key.clone());
-        let (old_writes, place) = (OldWrites::MustWork, ON_KEY_FIELDS);
-        table.constraints.push(Declared { name: None, definition, columns, span, old_writes, field: None, place });
+        table.constraints.push(Declared { name: None, definition, columns, span, place: Place::Key });
     }
     for field in &table.fields {
         let (span, attributes, columns) = (field.span, &field.attributes, vec![field.column.clone()]);
-        let (old_writes, place) = (attributes.old_writes, ON_FIELD);
+        let place = || Place::Field(field.column.clone());
         if attributes.unique {
             let (definition, columns) = (Constraint::unique(columns.clone()), columns.clone());
-            table.constraints.push(Declared {
-                name: None,
-                definition,
-                columns,
-                span,
-                old_writes,
-                field: Some(field.column.clone()),
-                place,
-            });
+            table.constraints.push(Declared { name: None, definition, columns, span, place: place() });
         }
         if let Some(expression) = &attributes.check {
             let name = Some(names::object_name(&table.table, Some(&field.column), "check"));
             let definition = Constraint::Check { check: expression.clone().into(), no_inherit: false };
             let columns = mentioned(table, &definition.texts());
-            table.constraints.push(Declared {
-                name,
-                definition,
-                columns,
-                span,
-                old_writes,
-                field: Some(field.column.clone()),
-                place,
-            });
+            table.constraints.push(Declared { name, definition, columns, span, place: place() });
         }
         if let Some(target) = &attributes.references {
             let spec = TableConstraint {
@@ -194,29 +178,13 @@ fn declare_on_fields(table: &mut Struct, mistakes: &mut Mistakes) {
             };
             if let Some(definition) = constraint(&table.table, &spec, span, mistakes) {
                 let columns = columns.clone();
-                table.constraints.push(Declared {
-                    name: None,
-                    definition,
-                    columns,
-                    span,
-                    old_writes,
-                    field: Some(field.column.clone()),
-                    place,
-                });
+                table.constraints.push(Declared { name: None, definition, columns, span, place: place() });
             }
         }
         if attributes.index {
             let keys = vec![IndexColumn { column: field.column.clone(), ..IndexColumn::default() }];
             let definition = Index { columns: keys, ..Index::default() };
-            table.indexes.push(Declared {
-                name: None,
-                definition,
-                columns,
-                span,
-                old_writes,
-                field: Some(field.column.clone()),
-                place,
-            });
+            table.indexes.push(Declared { name: None, definition, columns, span, place: place() });
         }
     }
 }
@@ -240,8 +208,8 @@ fn declare_on_struct(table: &mut Struct, attributes: &attr::OnStruct, mistakes: 
             Constraint::Check { .. } | Constraint::Exclude { .. } => mentioned(table, &definition.texts()),
             _ => group.names(),
         };
-        let (name, span, old_writes) = (group.text(symbol::NAME), group.span, group.old_writes);
-        Some(Declared { name, definition, columns, span, old_writes, field: None, place: IN_GROUP })
+        let (name, span, place) = (group.text(symbol::NAME), group.span, Place::Group(group.old_writes));
+        Some(Declared { name, definition, columns, span, place })
     };
     let mut declared = Vec::new();
     for (kind, groups) in [
@@ -278,8 +246,8 @@ fn declare_on_struct(table: &mut Struct, attributes: &attr::OnStruct, mistakes: 
         }
         let mut columns = group.names();
         columns.extend(mentioned(table, &definition.texts()));
-        let (span, old_writes) = (group.span, group.old_writes);
-        table.indexes.push(Declared { name, definition, columns, span, old_writes, field: None, place: IN_GROUP });
+        let (span, place) = (group.span, Place::Group(group.old_writes));
+        table.indexes.push(Declared { name, definition, columns, span, place });
     }
 }
 

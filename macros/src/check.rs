@@ -11,7 +11,7 @@ use std::sync::{Mutex, OnceLock};
 use std::time::SystemTime;
 use syn::Error;
 
-use crate::ast::{Declared, Field, Struct};
+use crate::ast::{Declared, Field, Place, Struct};
 use crate::attr::{Always, OldWrites};
 use crate::errors;
 use crate::truth::{self, Value};
@@ -29,18 +29,19 @@ pub(crate) enum Drift {
 
 impl Drift {
     pub(crate) fn read() -> Self {
-        match std::env::var("DIPTYCH_DRIFT").unwrap_or_default().to_lowercase().as_str() {
-            // a dependant's release build must not fail inside its dependencies
-            "deny" if is_own() => Drift::Deny,
-            "allow" => Drift::Allow,
-            _ => Drift::Warn,
-        }
+        Self::asked().unwrap_or(Drift::Warn)
     }
 
-    /// What the environment says and nobody understands.
-    pub(crate) fn unknown() -> Option<String> {
-        let word = std::env::var("DIPTYCH_DRIFT").ok()?;
-        (!["", "warn", "deny", "allow"].contains(&word.to_lowercase().as_str())).then_some(word)
+    /// What the environment asks for, or the word that nobody understands.
+    pub(crate) fn asked() -> Result<Self, String> {
+        let word = std::env::var("DIPTYCH_DRIFT").unwrap_or_default();
+        match word.to_lowercase().as_str() {
+            // a dependant's release build must not fail inside its dependencies
+            "deny" if is_own() => Ok(Drift::Deny),
+            "" | "warn" | "deny" => Ok(Drift::Warn),
+            "allow" => Ok(Drift::Allow),
+            _ => Err(word),
+        }
     }
 }
 
@@ -340,12 +341,17 @@ fn constraints(table: &Struct, old: &str, model: &Table, outcome: &mut Outcome) 
     }
 }
 
-/// Where `allow` goes; a field whose `allow` a recorded migration has used up takes no second one.
+/// Where `allow` goes, for messages; a field whose `allow` a recorded migration has used up takes no second one.
 fn place<T>(table: &Struct, wanted: &Declared<T>, outcome: &Outcome) -> &'static str {
     let is_used = table.fields.iter().zip(&outcome.fields).any(|(field, matched)| {
         wanted.columns.contains(&field.column) && field.attributes.old_writes == OldWrites::MayFail && !matched.allows
     });
-    if is_used { errors::ON_STRUCT_INSTEAD } else { wanted.place }
+    match &wanted.place {
+        _ if is_used => errors::ON_STRUCT_INSTEAD,
+        Place::Field(_) => "to the field's `#[schema(…)]`",
+        Place::Key => "to the `#[schema(…)]` of the key's fields",
+        Place::Group(_) => "within the parentheses",
+    }
 }
 
 /// What a rule asks of old writes.
@@ -418,10 +424,12 @@ fn calls(text: &str, names: &[&str]) -> bool {
 /// Whether writes of the running release may break a rule without a word of the author that this is well.
 fn endangered<T>(table: &Struct, wanted: &Declared<T>, rule: &Rule<'_>, old: &Table, outcome: &Outcome) -> bool {
     let mut fields = table.fields.iter().zip(&outcome.fields);
-    if match &wanted.field {
-        Some(column) => fields.any(|(field, matched)| field.column == *column && matched.allows),
-        None => wanted.old_writes == OldWrites::MayFail,
-    } {
+    let is_allowed = match &wanted.place {
+        Place::Field(column) => fields.any(|(field, matched)| field.column == *column && matched.allows),
+        Place::Group(old_writes) => *old_writes == OldWrites::MayFail,
+        Place::Key => false,
+    };
+    if is_allowed {
         return false;
     }
     let fields = table.fields.iter().zip(&outcome.fields).filter(|(field, _)| wanted.columns.contains(&field.column));
@@ -432,16 +440,11 @@ fn endangered<T>(table: &Struct, wanted: &Declared<T>, rule: &Rule<'_>, old: &Ta
         return false;
     }
     let is_null = |written: &Written<'_>| matches!(written, Written::Value(Value::Null));
-    let reads = |text: &str| lexer::assume(text, &table.table, old.columns.iter().map(|column| column.name.as_str()));
     match rule {
         Rule::Apart { nulls_collide } => {
             let apart = |written: &Written<'_>| match written {
                 Written::Apart => true,
-                // what holds a key is as much apart as the key is
-                Written::Derived(text) => {
-                    let facts = reads(text);
-                    keys(old).any(|key| key.iter().all(|column| facts.reads(column)))
-                }
+                Written::Derived(text) => is_key(text, old),
                 written => !nulls_collide && is_null(written),
             };
             !each.any(apart)
@@ -466,12 +469,21 @@ fn endangered<T>(table: &Struct, wanted: &Declared<T>, rule: &Rule<'_>, old: &Ta
     }
 }
 
-/// What tells rows apart so far.
-fn keys(table: &Table) -> impl Iterator<Item = &[String]> {
-    table.constraints.values().filter_map(|constraint| match constraint {
-        Constraint::PrimaryKey { columns, .. } | Constraint::Unique { columns, .. } => Some(columns.as_slice()),
-        _ => None,
-    })
+/// Whether a text is a column that is a key by itself, with literals put before or behind it at most: what is made of a key in another way may
+/// be the same for two of them (`lower(email)`).
+fn is_key(text: &str, table: &Table) -> bool {
+    let is_key = |name: &String| {
+        table.constraints.values().any(|constraint| match constraint {
+            Constraint::PrimaryKey { columns, .. } | Constraint::Unique { columns, .. } => columns == std::slice::from_ref(name),
+            _ => false,
+        })
+    };
+    let mut column = None;
+    lexer::tokens(text).into_iter().all(|token| match token.kind {
+        Kind::Word(name) => column.replace(name).is_none(),
+        Kind::String | Kind::Symbol('|') => true,
+        _ => false,
+    }) && column.as_ref().is_some_and(is_key)
 }
 
 /// A constraint that old writes must already obey where they obey the one that is there, whatever its name and what else is said of it.

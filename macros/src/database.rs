@@ -109,7 +109,7 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
     if let (None, Some((newest, _)), true) = (&known.version, files.last(), file.is_file()) {
         input.mistakes.note(Error::new(input.migrations.span(), errors::emptied_snapshot(&shown, newest)));
     }
-    if let Some(word) = Drift::unknown() {
+    if let Err(word) = Drift::asked() {
         input.mistakes.note(Error::new(input.ident.span(), errors::unknown_drift(&word)));
     }
     let compared = if drift == Drift::Allow { TokenStream::new() } else { compare(&input, &known) };

@@ -127,7 +127,9 @@ impl Parser<'_> {
                 operator => {
                     let right = self.product()?;
                     match operator.as_str() {
-                        // whatever the operator, NULL gives NULL: those that differ have functions of their own
+                        // an array with NULL put to it is the array
+                        "||" => None,
+                        // whatever other operator, NULL gives NULL: those that differ have functions of their own
                         _ if left == Value::Null || right == Value::Null => Some(Value::Null),
                         "=" => compare(&left, &right, Ordering::is_eq),
                         "<>" | "!=" => compare(&left, &right, Ordering::is_ne),
@@ -308,6 +310,7 @@ mod tests {
             ("done OR zero = 0", Some(true)),
             ("other > 0", None),
             ("other > 0 OR zero = 0", None),
+            ("(n || zero) > zero", None),
             ("false", Some(false)),
             ("is_sane(users)", None),
             ("zero >= 0 garbage", None),

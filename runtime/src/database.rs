@@ -71,8 +71,8 @@ pub trait Database: Send + Sync + 'static {
     }
 }
 
-#[cfg(feature = "migrator")]
 /// What differs between a database's snapshot and its structs, as a constant handle.
+#[cfg(feature = "migrator")]
 #[derive(Debug)]
 pub struct Pending<D: Database>(std::marker::PhantomData<fn() -> D>);
 

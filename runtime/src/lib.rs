@@ -63,7 +63,6 @@ pub mod internal {
 /// Not for users: what the macros expand to.
 #[doc(hidden)]
 pub mod __private {
-    #[doc(inline)]
     pub use crate::__planned as planned;
     pub use crate::database::*;
     pub use crate::types::*;

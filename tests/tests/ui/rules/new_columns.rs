@@ -141,4 +141,16 @@ pub struct UniqueIndex {
     pub code: String,
 }
 
+#[derive(Schema)]
+#[schema(table = "users", migrations = "tests/tests/ui/snapshots/base")]
+pub struct UniqueOfAFoldedKey {
+    #[schema(primary_key, identity)]
+    pub id: i64,
+    pub email: String,
+    pub name: String,
+    pub age: Option<i32>,
+    #[schema(unique, up = "id % 2")]
+    pub parity: i64,
+}
+
 fn main() {}
