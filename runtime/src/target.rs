@@ -44,6 +44,11 @@ impl Target {
         self.placement
     }
 
+    /// Whether the role's own setting puts its sessions on a version (`pooler=true`), and not the startup options.
+    pub fn is_pooled(&self) -> bool {
+        self.placement == Placement::Role
+    }
+
     /// The same for a tool, unless the URL says what it is.
     #[cfg(feature = "migrator")]
     pub(crate) fn named(mut self, application: &str) -> Self {
@@ -171,20 +176,24 @@ pub fn put_on(config: &mut Config, path: &str) {
 /// assert!(url.ends_with("/shop?options=%2Dc%20search%5Fpath%3Dpublic%5F0002%5Fsplit%5Fname%2C%5C%20public%5Fdiptych%5Fguard%2C%5C%20public"));
 /// # Ok::<(), diptych::Error>(())
 /// ```
+///
+/// With `pooler=true` in it nothing is put in: its role's own setting is the path. The word itself, which no driver knows, goes.
 pub fn url_on(url: &str, path: &str) -> Result<String> {
-    parse(url)?;
+    let placement = parse(url)?.placement();
     let mut options = Vec::new();
     let rest = url::without(url, &mut |key, value| {
         match key {
-            "options" => {}
-            // a word of ours alone
             "pooler" => return Ok(Parameter::Taken),
+            "options" if placement == Placement::Options => {}
             _ => return Ok(Parameter::Left),
         }
         // of a parameter given twice the last counts
         options = vec![value.to_owned()];
         Ok(Parameter::Taken)
     })?;
+    if placement == Placement::Role {
+        return Ok(rest);
+    }
     options.push(startup_options(path));
     Ok(url::with(&rest, "options", &options.join(" ")))
 }
@@ -437,6 +446,8 @@ mod tests {
             ("host=h", Placement::Options),
         ] {
             assert_eq!(parse(url).unwrap().placement(), placement, "{url}");
+            let on = super::url_on(url, "a, b, c").unwrap();
+            assert_eq!((on.contains("options"), on.contains("pooler")), (placement == Placement::Options, false), "{url}");
         }
         let error = parse("host=h pooler=SECRET").unwrap_err();
         assert!(error.is_refused() && !error.to_string().contains("SECRET"), "{error}");

@@ -42,13 +42,14 @@ pub(crate) async fn run(context: &Context, version: Option<&str>, command: &[OsS
     let name = Path::new(program).file_name().unwrap_or(program).to_string_lossy();
     let mut signals = listen()?;
     let lease = connect::lease_on(url, &context.base, on, &name).await?;
-    let mut options = std::env::var("PGOPTIONS").map_or_else(|_| String::new(), |before| before + " ");
-    options += &connect::startup_options(&on.search_path);
-    let child = Command::new(program)
-        .args(arguments)
-        .env("DATABASE_URL", connect::url_on(url, &on.search_path)?)
-        .env("PGOPTIONS", options)
-        .spawn();
+    let mut command = Command::new(program);
+    command.args(arguments).env("DATABASE_URL", connect::url_on(url, &on.search_path)?);
+    // a pooler refuses options, or drops them unseen
+    if !connect::parse(url)?.is_pooled() {
+        let before = std::env::var("PGOPTIONS").map_or_else(|_| String::new(), |before| before + " ");
+        command.env("PGOPTIONS", before + &connect::startup_options(&on.search_path));
+    }
+    let child = command.spawn();
     let outcome = match child {
         Ok(mut child) => loop {
             tokio::select! {
