@@ -2,7 +2,7 @@
 
 use crate::layout::chain::Chain;
 use crate::layout::tables::Physical;
-use crate::model::schema::{Column, Constraint};
+use crate::model::schema::{Column, Constraint, Table};
 use crate::plan::additions::new_indexes;
 use crate::plan::{
     Phase, Steps, Verdict, catalog_checks, claims, data_checks, dependents, functions, rehearsal, replication, server_features,
@@ -150,17 +150,11 @@ fn foreign_keys_fit(chain: &Chain, tables: &[Physical<'_>], here: &[&Physical<'_
             let Constraint::ForeignKey { columns, references, .. } = constraint else { continue };
             let target = tables.iter().find(|there| there.final_name() == Some(references.table.as_str()));
             let (Some(newer), Some(target)) = (table.newer, target.and_then(|target| target.newer)) else { continue };
-            let null = |table: &crate::model::schema::Table, name: &String| {
-                let column = table.columns.iter().find(|column| column.name == *name);
-                let sql_type = enums::plain(chain, column.map_or("text", |column| &column.sql_type));
-                sql!("CAST(NULL AS {})", crate::sql::type_name(&sql_type))
-            };
-            let pairs = columns.iter().zip(&references.columns);
-            let alike = pairs.map(|(own, other)| sql!("{} = {}", null(target, other), null(newer, own)));
+            let (own, referenced) = (named(newer, columns), named(target, &references.columns));
             let list = |names: &[String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             let step = steps.check(
                 format!("a new foreign key of `{}` can be compared with its key in `{}`", table.name, references.table),
-                sql!("SELECT NULL::pg_catalog.text WHERE false AND {}", join(alike, " AND ")),
+                ddl::try_foreign_key(enums::attempt(chain), &own, &referenced),
                 format!(
                     "a foreign key on {} of table `{}` cannot reference {} of table `{}`, because their types cannot be compared",
                     list(columns),
@@ -174,4 +168,8 @@ fn foreign_keys_fit(chain: &Chain, tables: &[Physical<'_>], here: &[&Physical<'_
             step.path(Path::base(&chain.base));
         }
     }
+}
+
+fn named<'a>(table: &'a Table, names: &[String]) -> Vec<&'a Column> {
+    names.iter().filter_map(|name| table.columns.iter().find(|column| column.name == *name)).collect()
 }

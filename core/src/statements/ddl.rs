@@ -251,6 +251,25 @@ pub fn try_defaults(before: Vec<Sql>, columns: &[&Column]) -> Sql {
     attempt(before.into_iter().chain([sql!("CREATE TABLE {} ({})", qualified(OWN_SCHEMA, TWIN), join(columns, ", "))]))
 }
 
+/// A block that tries whether a foreign key can lead from columns to a key of other columns, after these statements, and leaves nothing.
+pub fn try_foreign_key(before: Vec<Sql>, own: &[&Column], referenced: &[&Column]) -> Sql {
+    let declared = |column: &&Column| sql!("{} {}", ident(&column.name), typed(&column.sql_type, &column.collation));
+    let names = |columns: &[&Column]| join(columns.iter().map(|column| ident(&column.name)), ", ");
+    let key = qualified(OWN_SCHEMA, &crate::names::generated("twin", &["key"]));
+    let tried = [
+        sql!("CREATE TABLE {} ({}, UNIQUE ({}))", key, join(referenced.iter().map(declared), ", "), names(referenced)),
+        sql!(
+            "CREATE TABLE {} ({}, FOREIGN KEY ({}) REFERENCES {} ({}))",
+            qualified(OWN_SCHEMA, TWIN),
+            join(own.iter().map(declared), ", "),
+            names(own),
+            key,
+            names(referenced)
+        ),
+    ];
+    attempt(before.into_iter().chain(tried))
+}
+
 fn twin(table: &Table) -> Sql {
     let columns =
         table.columns.iter().map(|column| sql!("{} {}", ident(&column.name), typed(&column.sql_type, &column.collation)));

@@ -143,6 +143,8 @@ struct Stage {
     new: Option<Form>,
     phase: RwLock<Phase>,
     tally: Tally,
+    /// What a client does not do between two turns.
+    pause: Duration,
 }
 
 impl Stage {
@@ -262,6 +264,8 @@ struct Worker {
     next: i64,
     /// The contended rows that this transaction may still take: in the order of their ids, as an app does that wants no deadlock.
     hot: std::ops::RangeInclusive<i64>,
+    /// The rows that the open transaction changed, as they were before it.
+    undo: BTreeMap<i64, Option<Row>>,
 }
 
 impl Worker {
@@ -289,7 +293,11 @@ impl Worker {
             }
             self.turn(side, *phase).await;
             drop(phase);
-            tokio::task::yield_now().await;
+            if stage.pause.is_zero() {
+                tokio::task::yield_now().await;
+            } else {
+                tokio::time::sleep(stage.pause).await;
+            }
         }
     }
 
@@ -311,11 +319,11 @@ impl Worker {
         let mut rows = ledger.lock().await;
         self.hot = 1..=HOT;
         let several = self.random.u8(..10) == 0;
+        self.undo.clear();
         if !several {
             self.write(side, phase, &mut rows).await;
             return;
         }
-        let before = rows.clone();
         let kept = self.random.u8(..4) > 0;
         self.run(side, "BEGIN", &[]).await;
         if let Some(id) = self.any(&rows) {
@@ -327,7 +335,12 @@ impl Worker {
         }
         self.run(side, if kept { "COMMIT" } else { "ROLLBACK" }, &[]).await;
         if !kept {
-            *rows = before;
+            for (id, row) in std::mem::take(&mut self.undo) {
+                match row {
+                    Some(row) => rows.insert(id, row),
+                    None => rows.remove(&id),
+                };
+            }
         }
     }
 
@@ -336,9 +349,15 @@ impl Worker {
         rows.keys().nth(at).copied()
     }
 
+    /// Keeps the row as it is before the transaction.
+    fn keep(&mut self, id: i64, rows: &BTreeMap<i64, Row>) {
+        self.undo.entry(id).or_insert_with(|| rows.get(&id).cloned());
+    }
+
     async fn write(&mut self, side: Side, phase: Phase, rows: &mut BTreeMap<i64, Row>) {
         let choice = self.random.u8(..100);
         let Some(id) = self.any(rows) else { return self.insert(side, phase, rows, None).await };
+        self.keep(id, rows);
         match choice {
             0..24 => self.insert(side, phase, rows, None).await,
             24..32 if self.stage.case.account.upserts => self.insert(side, phase, rows, Some(id)).await,
@@ -374,6 +393,7 @@ impl Worker {
             self.next += 1;
             self.number * 1_000_000 + self.next
         });
+        self.keep(id, rows);
         let stage = Arc::clone(&self.stage);
         let form = stage.form(side);
         let mut image = Image::new();
@@ -547,7 +567,8 @@ async fn bystander(stop: Arc<std::sync::atomic::AtomicBool>) -> Duration {
     longest
 }
 
-/// With `NETWORK=50` between the tool and the server, in milliseconds there and back.
+/// With `NETWORK=50` between the tool and the server, in milliseconds there and back. A case lasts minutes then, most of which is
+/// waiting: the clients pause between their turns, and several cases run side by side.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_operation_under_load() {
     let network = std::env::var("NETWORK").ok().map(|text| Duration::from_millis(text.parse().expect("NETWORK: milliseconds")));
@@ -572,10 +593,20 @@ async fn all_under_load(what: &str, network: Duration, is_wanted: impl Fn(&str) 
     let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let standing_by = tokio::spawn(bystander(Arc::clone(&stop)));
     let (mut statements, mut longest, mut failures, mut differences) = (0, 0, Vec::new(), Vec::new());
+    let quota = STATEMENTS / cases.len() as u64;
+    let side_by_side = if network.is_zero() { 1 } else { 4 };
     loop {
-        for &case in &chosen {
-            let quota = STATEMENTS / cases.len() as u64;
-            let tally = under_load(case, quota, network, random.fork()).await;
+        let mut waiting = chosen.iter().copied();
+        let mut running = tokio::task::JoinSet::new();
+        loop {
+            while running.len() < side_by_side
+                && let Some(case) = waiting.next()
+            {
+                let random = random.fork();
+                running.spawn(async move { (case, under_load(case, quota, network, random).await) });
+            }
+            let Some(done) = running.join_next().await else { break };
+            let (case, tally) = done.expect("a case to its end");
             statements += tally.statements.load(Ordering::Relaxed);
             longest = longest.max(tally.longest.load(Ordering::Relaxed));
             let of = |list: std::sync::Mutex<Vec<String>>| {
@@ -616,7 +647,8 @@ async fn under_load(case: &'static Case, quota: u64, network: Duration, mut rand
     let (before, after) = (schema(&all[..1]), schema(&all));
     let old = Form::new(case, Old, &before, &before.tables[case.account.table.0]);
     let new = after.tables.get(case.account.table.1).map(|table| Form::new(case, New, &after, table));
-    let stage = Arc::new(Stage { case, database, old, new, phase: RwLock::new(Phase::Old), tally: Tally::default() });
+    let stage =
+        Arc::new(Stage { case, database, old, new, phase: RwLock::new(Phase::Old), tally: Tally::default(), pause: network / 2 });
 
     // the rows that are there are shared out
     let mut ledgers: Vec<BTreeMap<i64, Row>> = vec![BTreeMap::new(); usize::try_from(CLIENTS).expect("few")];
@@ -639,6 +671,7 @@ async fn under_load(case: &'static Case, quota: u64, network: Duration, mut rand
             oracle: Oracle { client: stage.database.client().await },
             next: 0,
             hot: 1..=HOT,
+            undo: BTreeMap::new(),
         };
         workers.push(tokio::spawn(worker.work()));
     }

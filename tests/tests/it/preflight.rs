@@ -474,3 +474,19 @@ async fn b28_what_was_found_only_after_the_work_is_found_before() {
     must(&admin, "DROP VIEW report").await;
     migrator.complete(&mut Quiet).await.unwrap();
 }
+
+/// PostgreSQL can compare the two types, but not by the key's index.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_key_that_no_index_can_serve_is_refused() {
+    const KEY: &str = "{create_constraint: {table: users, name: users_team_fkey, type: foreign_key, columns: [team], references: {table: teams, columns: [id]}}}";
+    let database = database().await;
+    must(&database.on("0001_before").await, "DELETE FROM users WHERE team NOT IN (SELECT id FROM teams)").await;
+    let converted = |sql_type: &str| {
+        format!(
+            "{{alter_column: {{table: users, column: team, type: {sql_type}, up: team, down: CAST(team AS integer)}}}}, {KEY}"
+        )
+    };
+    let words = ["a foreign key on `team` of table `users` cannot reference", "incompatible types: real and integer"];
+    refused(&database, &converted("real"), &words).await;
+    taken(&database, &converted("bigint")).await;
+}
