@@ -5,7 +5,8 @@ use diptych_core::model::rules;
 use diptych_core::model::schema::{Exclusion, IndexColumn, IndexParameters, References, ReplicaIdentity};
 use diptych_core::model::table_constraint::TableConstraint;
 use diptych_core::{Constraint, Expression, Index, model::lexer, names};
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, Error, Fields, Generics, Ident, Path, Type};
@@ -86,7 +87,9 @@ pub(crate) fn read(input: &DeriveInput) -> (Struct, Mistakes) {
     };
     match &input.data {
         Data::Struct(data) => match &data.fields {
-            Fields::Named(fields) => result.fields = fields.named.iter().map(|field| read_field(field, &mut mistakes)).collect(),
+            Fields::Named(fields) => {
+                result.fields = fields.named.iter().map(|field| read_field(field, &input.ident, &mut mistakes)).collect()
+            }
             _ => mistakes.note(Error::new(input.ident.span(), errors::UNNAMED_FIELDS)),
         },
         _ => mistakes.note(Error::new(input.ident.span(), errors::NOT_A_STRUCT)),
@@ -124,7 +127,7 @@ fn check_name(kind: &str, name: &str, table: Option<&str>, span: Span, mistakes:
     }
 }
 
-fn read_field(field: &syn::Field, mistakes: &mut Mistakes) -> Field {
+fn read_field(field: &syn::Field, table: &Ident, mistakes: &mut Mistakes) -> Field {
     let span = field.ident.as_ref().map_or_else(|| field.span(), Ident::span);
     let mut own = Mistakes::default();
     let attributes = attr::on_field(&field.attrs, span, &mut own);
@@ -132,10 +135,33 @@ fn read_field(field: &syn::Field, mistakes: &mut Mistakes) -> Field {
     let ident = field.ident.as_ref().map(|ident| ident.unraw().to_string()).unwrap_or_default();
     Field {
         span,
-        ty: field.ty.clone(),
+        ty: named_self(&field.ty, table),
         column: attributes.column.clone().unwrap_or(ident),
         comment: attr::doc(&field.attrs),
         attributes,
+    }
+}
+
+/// A type that says `Self`, in the words of what stands beside the struct.
+fn named_self(ty: &Type, table: &Ident) -> Type {
+    fn each(stream: TokenStream, table: &Ident) -> TokenStream {
+        let renamed = |token| match token {
+            TokenTree::Ident(ident) if ident == "Self" => TokenTree::Ident(Ident::new(&table.to_string(), ident.span())),
+            TokenTree::Group(group) => {
+                let mut inner = proc_macro2::Group::new(group.delimiter(), each(group.stream(), table));
+                inner.set_span(group.span());
+                TokenTree::Group(inner)
+            }
+            other => other,
+        };
+        stream.into_iter().map(renamed).collect()
+    }
+    // invisible groups around what a macro gave are not to be read anew
+    let tokens = ty.to_token_stream();
+    if !tokens.to_string().contains("Self") {
+        ty.clone()
+    } else {
+        syn::parse2(each(tokens, table)).unwrap_or_else(|_| ty.clone())
     }
 }
 

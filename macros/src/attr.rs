@@ -3,6 +3,7 @@
 use diptych_core::Expression;
 use diptych_core::model::schema::{IndexColumn, OperatorClass, ReplicaIdentity};
 use proc_macro2::{Span, TokenTree};
+use quote::ToTokens;
 use std::collections::{BTreeMap, BTreeSet};
 use syn::meta::ParseNestedMeta;
 use syn::parse::ParseStream;
@@ -165,7 +166,7 @@ pub(crate) fn on_struct(attributes: &[Attribute], mistakes: &mut Mistakes) -> On
     each(attributes, symbol::REPEATABLE, mistakes, |word, meta| {
         match word {
             symbol::TABLE => result.table = Some(text(meta)?),
-            symbol::MIGRATIONS => result.migrations = text(meta)?,
+            symbol::MIGRATIONS => result.migrations = plain_folder(&text(meta)?),
             symbol::RENAMED_FROM => result.renamed_from = Some(text(meta)?),
             symbol::CRATE => result.path = meta.value()?.call(Path::parse_mod_style)?,
             symbol::DROPPED => {
@@ -334,7 +335,30 @@ pub(crate) fn each(
 }
 
 pub(crate) fn text(meta: &ParseNestedMeta<'_>) -> Result<String> {
-    Ok(meta.value()?.parse::<LitStr>()?.value())
+    let word = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
+    quoted(meta.value()?, &word)
+}
+
+/// A folder as every struct writes it: neither `./` before it nor `/` behind it.
+pub(crate) fn plain_folder(text: &str) -> String {
+    let mut text = text.trim_end_matches('/');
+    while let Some(rest) = text.strip_prefix("./") {
+        text = rest.trim_start_matches('/');
+    }
+    text.to_owned()
+}
+
+/// A text that says something.
+fn quoted(input: ParseStream<'_>, word: &str) -> Result<String> {
+    if !input.peek(LitStr)
+        && let Ok(literal) = input.fork().parse::<syn::Lit>()
+    {
+        let shown = literal.to_token_stream().to_string();
+        return Err(Error::new(literal.span(), errors::not_quoted(word, &shown)));
+    }
+    let text: LitStr = input.parse()?;
+    let value = text.value();
+    if value.trim().is_empty() { Err(Error::new(text.span(), errors::empty(word))) } else { Ok(value) }
 }
 
 fn target(text: &str) -> Option<Target> {
@@ -394,7 +418,7 @@ fn read_part(group: &mut Group, ident: &Ident, content: ParseStream<'_>, parts: 
     let is_list = |part: &str| [symbol::INCLUDE, symbol::ON_DELETE_SET_COLUMNS].contains(&part);
     if content.peek(Token![=]) {
         content.parse::<Token![=]>()?;
-        let value = content.parse::<LitStr>()?.value();
+        let value = quoted(content, &word)?;
         let new = match part {
             None => return Err(Error::new(span, errors::unknown("part", &word, "here", parts))),
             Some(symbol::REFERENCES) => {

@@ -1,7 +1,7 @@
 //! Names, compared with the snapshot: what is gone, what is new, what an attribute speaks of in vain.
 
 use diptych_core::model::lexer::Kind;
-use diptych_core::model::schema::{Column, Constraint, Index, References, Table};
+use diptych_core::model::schema::{Column, Constraint, Index, IndexColumn, References, Table};
 use diptych_core::model::snapshot::Used;
 use diptych_core::{Expression, Snapshot, model::lexer};
 use proc_macro2::Span;
@@ -103,6 +103,24 @@ pub(crate) struct Outcome {
     pub(crate) errors: Vec<Error>,
     /// What is additive and not recorded.
     pub(crate) unrecorded: Vec<(Span, String)>,
+    /// What foreign keys point at that the snapshot does not have: `table(column)`.
+    strangers: BTreeSet<String>,
+    /// Foreign keys that are the snapshot's if their target was renamed, which only all structs together can tell.
+    pub(crate) follows: Vec<Follows>,
+}
+
+/// A foreign key whose target has another name in the snapshot.
+pub(crate) struct Follows {
+    /// Its columns.
+    pub(crate) columns: Vec<String>,
+    /// The table that it points at.
+    pub(crate) to: String,
+    /// The table that it points at in the snapshot.
+    pub(crate) table: String,
+    /// The columns there.
+    pub(crate) targets: Vec<String>,
+    /// What is wrong if they are not the same.
+    pub(crate) otherwise: String,
 }
 
 /// A field beside the snapshot.
@@ -115,12 +133,22 @@ pub(crate) struct Matched {
     pub(crate) down: bool,
     /// The same for `allow(old_writes_may_fail)`.
     pub(crate) allows: bool,
+    /// The column that it cannot be renamed from, of which nothing more is said.
+    pub(crate) mistaken: Option<String>,
 }
 
 /// Compares names.
 pub(crate) fn compare(table: &Struct, snapshot: &Snapshot, drift: Drift) -> Outcome {
     let version = snapshot.version.clone().unwrap_or_else(|| "(none)".to_owned());
-    let mut outcome = Outcome { recorded: None, version, fields: Vec::new(), errors: Vec::new(), unrecorded: Vec::new() };
+    let mut outcome = Outcome {
+        recorded: None,
+        version,
+        fields: Vec::new(),
+        errors: Vec::new(),
+        unrecorded: Vec::new(),
+        strangers: strangers(table, snapshot),
+        follows: Vec::new(),
+    };
     if drift == Drift::Allow {
         return outcome;
     }
@@ -164,7 +192,15 @@ impl Outcome {
     }
 
     fn claims(&self, column: &str) -> bool {
-        self.fields.iter().any(|matched| matched.column.as_ref().is_some_and(|there| there.name == column))
+        let is_it = |matched: &Matched| matched.column.as_ref().is_some_and(|there| there.name == column);
+        self.fields.iter().any(|matched| is_it(matched) || matched.mistaken.as_deref() == Some(column))
+    }
+
+    /// Whether a field stands for the column by mistake.
+    fn is_mistaken(&self, column: &str) -> bool {
+        self.fields
+            .iter()
+            .any(|matched| matched.mistaken.is_some() && matched.column.as_ref().is_some_and(|there| there.name == column))
     }
 }
 
@@ -197,8 +233,10 @@ fn columns(table: &Struct, field: &Field, model: &Table, used: &Attributes<'_>, 
     let up = used.fresh(attributes.up.as_ref(), &names, |used| used.up.as_ref());
     let down = used.fresh(attributes.down.as_ref(), &names, |used| used.down.as_ref());
     let name = format!("`{}.{}`", table.table, field.column);
+    let mut mistaken = None;
     match (&column, from) {
         (Some(column), Some(from)) if column.name == field.column && find(from).is_some() => {
+            mistaken = Some(from.to_owned());
             outcome.refuse(field.span, errors::renamed_but_there(&table.table, &field.column, from, &outcome.version));
         }
         (Some(column), _) => {
@@ -229,11 +267,14 @@ fn columns(table: &Struct, field: &Field, model: &Table, used: &Attributes<'_>, 
         (None, Some(from)) => {
             outcome.refuse(field.span, errors::renamed_unknown(&table.table, &field.column, from, &outcome.version));
         }
+        (None, None) if attributes.generated.is_some() => {
+            outcome.refuse(field.span, errors::generated_later(&table.table, &field.column));
+        }
         (None, None) => outcome.warn(field.span, format!("column {name}")),
     }
     let allows =
         attributes.old_writes == OldWrites::MayFail && !names.iter().flat_map(|column| used.of(column)).any(|used| used.allow);
-    outcome.fields.push(Matched { column, up, down, allows });
+    outcome.fields.push(Matched { column, up, down, allows, mistaken });
 }
 
 /// A field that became of a column which another field still is: one of the two would be lost.
@@ -252,6 +293,7 @@ fn gone(table: &Struct, old: &str, model: &Table, used: &Attributes<'_>, outcome
     for dropped in &table.dropped {
         let name = &dropped.name;
         match model.columns.iter().find(|column| column.name == *name) {
+            Some(_) if outcome.is_mistaken(name) => {}
             Some(_) if outcome.claims(name) => {
                 outcome.refuse(dropped.span, errors::dropped_but_there(old, name, &outcome.version));
             }
@@ -295,11 +337,10 @@ fn constraints(table: &Struct, old: &str, model: &Table, outcome: &mut Outcome) 
     }
     for wanted in &table.constraints {
         let what = format!("{} on {}", kind(&wanted.definition), list(&table.table, &wanted.columns));
-        if !there.constraints.values().any(|constraint| same_rule(constraint, &wanted.definition))
-            && endangered(table, wanted, &Rule::of(&wanted.definition), model, outcome)
-        {
-            outcome.refuse(wanted.span, errors::new_constraint(&what, &outcome.version, place(table, wanted, outcome)));
-        } else if !is_there(wanted, &there.constraints, Constraint::says_the_same) {
+        let keys = || there.indexes.values().filter_map(key_of);
+        let is_known = there.constraints.values().cloned().chain(keys()).any(|known| implies(&known, &wanted.definition));
+        let is_refused = is_refused(table, wanted, &Rule::of(&wanted.definition), is_known, &what, model, outcome);
+        if !is_refused && !is_there(wanted, &there.constraints, Constraint::says_the_same) {
             outcome.warn(wanted.span, what);
         }
     }
@@ -309,12 +350,11 @@ fn constraints(table: &Struct, old: &str, model: &Table, outcome: &mut Outcome) 
             if wanted.definition.unique { "a unique index" } else { "an index" },
             list(&table.table, &wanted.columns)
         );
-        let known = there.indexes.values().any(|index| same_key(index, &wanted.definition))
-            || there.constraints.values().any(|constraint| same_rule(constraint, &unique_of(&wanted.definition)));
+        let is_known = there.indexes.values().any(|index| same_key(index, &wanted.definition))
+            || there.constraints.values().any(|constraint| implies(constraint, &unique_of(&wanted.definition)));
         let rule = Rule::Apart { nulls_collide: wanted.definition.nulls_not_distinct };
-        if wanted.definition.unique && !known && endangered(table, wanted, &rule, model, outcome) {
-            outcome.refuse(wanted.span, errors::new_constraint(&what, &outcome.version, place(table, wanted, outcome)));
-        } else if !is_there(wanted, &there.indexes, Index::says_the_same) {
+        let is_refused = wanted.definition.unique && is_refused(table, wanted, &rule, is_known, &what, model, outcome);
+        if !is_refused && !is_there(wanted, &there.indexes, Index::says_the_same) {
             outcome.warn(wanted.span, what);
         }
     }
@@ -339,6 +379,94 @@ fn constraints(table: &Struct, old: &str, model: &Table, outcome: &mut Outcome) 
             outcome.warn(table.ident.span(), format!("the drop of index `{name}` of table `{old}`"));
         }
     }
+}
+
+/// Whether a rule is refused: one that writes of the running release may break, be it new, or one that is there over columns whose values
+/// a conversion changes.
+fn is_refused<T>(
+    table: &Struct,
+    wanted: &Declared<T>,
+    rule: &Rule<'_>,
+    is_known: bool,
+    what: &str,
+    old: &Table,
+    outcome: &mut Outcome,
+) -> bool {
+    let is_changed = |field: &Field, matched: &Matched| {
+        wanted.columns.contains(&field.column) && matches!(Written::to(field, matched), Written::Filled(_) | Written::Derived(_))
+    };
+    let mut fields = table.fields.iter().zip(&outcome.fields);
+    if is_known && !fields.any(|(field, matched)| matched.column.is_some() && is_changed(field, matched)) {
+        return false;
+    }
+    if !endangered(table, wanted, rule, is_known, old, outcome) {
+        return false;
+    }
+    if let Rule::Points(references) = rule
+        && outcome.strangers.contains(&target(references))
+        && let Some((target, targets)) = pointed_at(&wanted.columns, references, table, old, outcome)
+    {
+        outcome.follows.push(Follows {
+            columns: wanted.columns.clone(),
+            to: references.table.clone(),
+            table: target,
+            targets,
+            otherwise: errors::new_constraint(what, &outcome.version, place(table, wanted, outcome)),
+        });
+        return false;
+    }
+    let one_for_all = table.fields.iter().zip(&outcome.fields).find_map(|(field, matched)| {
+        let is_it = wanted.columns == [field.column.as_str()] && matches!(rule, Rule::Apart { .. });
+        (is_it && matched.column.is_none() && matches!(Written::to(field, matched), Written::Value(_))).then_some(field)
+    });
+    let place = place(table, wanted, outcome);
+    let message = match one_for_all {
+        Some(field) if field.attributes.default.is_some() => errors::one_value_for_all(what, &outcome.version),
+        _ if is_known => errors::converted_rule(what, &outcome.version, place),
+        _ => errors::new_constraint(what, &outcome.version, place),
+    };
+    outcome.refuse(wanted.span, message);
+    true
+}
+
+fn strangers(table: &Struct, snapshot: &Snapshot) -> BTreeSet<String> {
+    let is_there = |references: &References| {
+        let there = snapshot.schema.tables.get(&references.table);
+        let has = |name: &String| there.is_some_and(|there| there.columns.iter().any(|column| column.name == *name));
+        references.columns.iter().all(has)
+    };
+    let references = table.constraints.iter().filter_map(|wanted| match &wanted.definition {
+        Constraint::ForeignKey { references, .. } => Some(references),
+        _ => None,
+    });
+    references.filter(|references| !is_there(references)).map(target).collect()
+}
+
+fn target(references: &References) -> String {
+    format!("{}({})", references.table, references.columns.join(", "))
+}
+
+/// What the foreign key on these columns points at in the snapshot, where it is under other names than in this release.
+fn pointed_at(
+    columns: &[String],
+    references: &References,
+    table: &Struct,
+    old: &Table,
+    outcome: &Outcome,
+) -> Option<(String, Vec<String>)> {
+    let was = |column: &String| {
+        let field = table.fields.iter().position(|field| field.column == *column);
+        field.and_then(|at| outcome.fields[at].column.as_ref()).map(|there| there.name.clone())
+    };
+    let before: Vec<String> = columns.iter().filter_map(was).collect();
+    old.constraints.values().find_map(|constraint| match constraint {
+        Constraint::ForeignKey { columns, references: there, .. }
+            if *columns == before && there.columns.len() == references.columns.len() =>
+        {
+            Some((there.table.clone(), there.columns.clone()))
+        }
+        _ => None,
+    })
 }
 
 /// Where `allow` goes, for messages; a field whose `allow` a recorded migration has used up takes no second one.
@@ -386,6 +514,8 @@ enum Written<'a> {
     Apart,
     /// This value.
     Value(Value),
+    /// Its own, or this where that is NULL.
+    Filled(Value),
     /// What an expression makes of a row.
     Derived(&'a str),
     /// Nobody can tell.
@@ -403,7 +533,10 @@ impl<'a> Written<'a> {
         match (&matched.column, given.default.as_deref().filter(|text| Expression::default_of(text).is_some())) {
             _ if matched.allows => Written::Answered,
             (Some(_), _) if matched.up && matched.down => Written::Answered,
-            (Some(_), _) => Written::ItsOwn,
+            (Some(column), _) => match given.up.as_deref().filter(|text| matched.up && !is_cast_of(text, &column.name)) {
+                Some(text) => filled(text, &column.name).map_or(Written::Derived(text), Written::Filled),
+                None => Written::ItsOwn,
+            },
             _ if given.identity.is_some() || is_serial() => Written::Apart,
             (None, default) => match (given.generated.as_deref().or(given.up.as_deref()), default) {
                 (Some(text), _) => Written::Derived(text),
@@ -415,6 +548,28 @@ impl<'a> Written<'a> {
     }
 }
 
+/// Whether a text is a column, or a cast of it.
+fn is_cast_of(text: &str, column: &str) -> bool {
+    let kinds: Vec<Kind> = lexer::tokens(text).into_iter().map(|token| token.kind).collect();
+    let is_it = |kind: &Kind| matches!(kind, Kind::Word(name) if name == column);
+    match &kinds[..] {
+        [only] => is_it(only),
+        [first, Kind::Cast, rest @ ..] => is_it(first) && !rest.contains(&Kind::Symbol('|')),
+        [Kind::Word(cast) | Kind::Keyword(cast), Kind::Symbol('('), inner, ..] => cast == "cast" && is_it(inner),
+        _ => false,
+    }
+}
+
+/// What a column that may be NULL is filled with: the literal of `coalesce(column, literal)`.
+fn filled(text: &str, column: &str) -> Option<Value> {
+    let tokens = lexer::tokens(text);
+    let is_word = |at: usize, word: &str| matches!(tokens.get(at).map(|token| &token.kind), Some(Kind::Word(name) | Kind::Keyword(name)) if name == word);
+    let is_sign = |at: usize, sign: char| tokens.get(at).is_some_and(|token| token.kind == Kind::Symbol(sign));
+    let last = tokens.len().checked_sub(1)?;
+    let is_call = is_word(0, "coalesce") && is_sign(1, '(') && is_word(2, column) && is_sign(3, ',') && is_sign(last, ')');
+    if !is_call { None } else { Value::of(&text[tokens[3].end..tokens[last].start]) }
+}
+
 /// Whether a text is a call of one of these functions.
 fn calls(text: &str, names: &[&str]) -> bool {
     let kinds: Vec<Kind> = lexer::tokens(text).into_iter().map(|token| token.kind).collect();
@@ -422,7 +577,7 @@ fn calls(text: &str, names: &[&str]) -> bool {
 }
 
 /// Whether writes of the running release may break a rule without a word of the author that this is well.
-fn endangered<T>(table: &Struct, wanted: &Declared<T>, rule: &Rule<'_>, old: &Table, outcome: &Outcome) -> bool {
+fn endangered<T>(table: &Struct, wanted: &Declared<T>, rule: &Rule<'_>, is_known: bool, old: &Table, outcome: &Outcome) -> bool {
     let mut fields = table.fields.iter().zip(&outcome.fields);
     let is_allowed = match &wanted.place {
         Place::Field(column) => fields.any(|(field, matched)| field.column == *column && matched.allows),
@@ -464,7 +619,21 @@ fn endangered<T>(table: &Struct, wanted: &Declared<T>, rule: &Rule<'_>, old: &Ta
                 Written::Value(value) => Some((*column, value.clone())),
                 _ => None,
             });
-            truth::passes(check, &values.collect()) != Some(true)
+            let values: BTreeMap<&str, Value> = values.collect();
+            let holds = |row: &BTreeMap<&str, Value>| truth::passes(check, row) == Some(true);
+            if !is_known {
+                return !holds(&values);
+            }
+            // what is not filled obeys the rule that is there
+            !written.iter().all(|(column, written)| match written {
+                Written::Filled(value) => {
+                    let mut row = values.clone();
+                    row.insert(column, value.clone());
+                    holds(&row)
+                }
+                Written::Derived(_) => holds(&values),
+                _ => true,
+            })
         }
     }
 }
@@ -486,8 +655,8 @@ fn is_key(text: &str, table: &Table) -> bool {
     }) && column.as_ref().is_some_and(is_key)
 }
 
-/// A constraint that old writes must already obey where they obey the one that is there, whatever its name and what else is said of it.
-fn same_rule(there: &Constraint, wanted: &Constraint) -> bool {
+/// Whether rows that obey one constraint obey the other as well, whatever its name and what else is said of it.
+fn implies(there: &Constraint, wanted: &Constraint) -> bool {
     match (there, wanted) {
         (
             Constraint::ForeignKey { columns, references, .. },
@@ -499,25 +668,40 @@ fn same_rule(there: &Constraint, wanted: &Constraint) -> bool {
         (
             Constraint::Unique { columns, nulls_not_distinct, deferrable, .. },
             Constraint::Unique { columns: those, nulls_not_distinct: strict, deferrable: lenient, .. },
-        ) => columns == those && (*nulls_not_distinct || !strict) && (!deferrable || *lenient),
+        ) => are_among(columns, those) && (*nulls_not_distinct || !strict) && (!deferrable || *lenient),
         (
-            Constraint::PrimaryKey { columns, deferrable, .. },
+            Constraint::PrimaryKey { columns, deferrable, .. } | Constraint::Unique { columns, deferrable, .. },
             Constraint::PrimaryKey { columns: those, deferrable: lenient, .. }
             | Constraint::Unique { columns: those, deferrable: lenient, .. },
-        ) => columns == those && (!deferrable || *lenient),
-        (Constraint::Check { check, .. }, Constraint::Check { check: that, .. }) => check.says_the_same(that),
+        ) => are_among(columns, those) && (!deferrable || *lenient),
+        (Constraint::Check { check, .. }, Constraint::Check { check: that, .. }) => {
+            check.says_the_same(that) || truth::implies(check, that)
+        }
         (one, other) => one.says_the_same(other),
     }
 }
 
+/// Rows that are apart in some columns are apart in more.
+fn are_among(columns: &[String], those: &[String]) -> bool {
+    !columns.is_empty() && columns.iter().all(|column| those.contains(column))
+}
+
 /// The same of unique indexes.
 fn same_key(there: &Index, wanted: &Index) -> bool {
-    let mut keys = there.columns.iter().zip(&wanted.columns);
+    let mut keys = there.columns.iter();
+    let is_among = |key: &IndexColumn| {
+        wanted.columns.iter().any(|that| that.column == key.column && Expression::same(&that.expression, &key.expression))
+    };
     there.unique
-        && there.columns.len() == wanted.columns.len()
-        && keys.all(|(one, other)| one.column == other.column && Expression::same(&one.expression, &other.expression))
+        && keys.all(is_among)
         && (there.predicate.is_none() || Expression::same(&there.predicate, &wanted.predicate))
         && (there.nulls_not_distinct || !wanted.nulls_not_distinct)
+}
+
+/// The unique constraint that a unique index is as good as.
+fn key_of(index: &Index) -> Option<Constraint> {
+    let is_plain = |key: &IndexColumn| key.expression.is_none();
+    (index.unique && index.predicate.is_none() && index.columns.iter().all(is_plain)).then(|| unique_of(index))
 }
 
 fn is_there<T>(wanted: &Declared<T>, there: &BTreeMap<String, T>, same: fn(&T, &T) -> bool) -> bool {
@@ -553,7 +737,7 @@ fn list(table: &str, columns: &[String]) -> String {
 
 /// The unique constraint that says as much as an index, but for its predicate.
 fn unique_of(index: &Index) -> Constraint {
-    let columns = index.columns.iter().map(|key| key.column.clone()).collect();
+    let columns = index.columns.iter().filter(|key| key.expression.is_none()).map(|key| key.column.clone()).collect();
     let mut constraint = Constraint::unique(columns);
     if let Constraint::Unique { nulls_not_distinct, .. } = &mut constraint {
         *nulls_not_distinct = index.nulls_not_distinct;

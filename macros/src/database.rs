@@ -8,7 +8,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Error, Ident, LitStr, Path, Result, Token, Visibility, braced, bracketed};
 
-use crate::attr::skip;
+use crate::attr::{plain_folder, skip};
 use crate::check::{Drift, folder, snapshot};
 use crate::errors::{self, Mistakes};
 use crate::expand::{hash, respan};
@@ -21,7 +21,7 @@ pub(crate) struct Input {
     visibility: Visibility,
     ident: Ident,
     migrations: LitStr,
-    schema: String,
+    schema: LitStr,
     enums: Vec<Path>,
     tables: Vec<Path>,
     dropped: Vec<LitStr>,
@@ -35,6 +35,7 @@ impl Parse for Input {
         let visibility = input.parse()?;
         input.parse::<Token![struct]>()?;
         let ident: Ident = input.parse()?;
+        let schema = LitStr::new("public", ident.span());
         let content;
         braced!(content in input);
         let mut result = Input {
@@ -42,7 +43,7 @@ impl Parse for Input {
             visibility,
             migrations: LitStr::new("migrations", ident.span()),
             ident,
-            schema: "public".to_owned(),
+            schema,
             enums: Vec::new(),
             tables: Vec::new(),
             dropped: Vec::new(),
@@ -55,8 +56,11 @@ impl Parse for Input {
             content.parse::<Token![:]>()?;
             let (word, list) = (key.to_string(), &content);
             match word.as_str() {
-                symbol::MIGRATIONS => result.migrations = content.parse()?,
-                symbol::SCHEMA => result.schema = content.parse::<LitStr>()?.value(),
+                symbol::MIGRATIONS => {
+                    let given: LitStr = content.parse()?;
+                    result.migrations = LitStr::new(&plain_folder(&given.value()), given.span());
+                }
+                symbol::SCHEMA => result.schema = content.parse()?,
                 symbol::ENUMS => result.enums = bracketed_list(list)?,
                 symbol::TABLES => result.tables = bracketed_list(list)?,
                 symbol::DROPPED => result.dropped = bracketed_list(list)?,
@@ -109,6 +113,17 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
     if let (None, Some((newest, _)), true) = (&known.version, files.last(), file.is_file()) {
         input.mistakes.note(Error::new(input.migrations.span(), errors::emptied_snapshot(&shown, newest)));
     }
+    if let (Some(version), Some((newest, _))) = (known.version.as_deref(), files.last())
+        && drift != Drift::Allow
+        && newest != version
+    {
+        input.mistakes.note(Error::new(input.migrations.span(), errors::other_newest(newest, version)));
+    }
+    let recorded = known.base.as_deref().unwrap_or("public");
+    if let Some(version) = known.version.as_deref().filter(|_| drift != Drift::Allow && recorded != input.schema.value()) {
+        let message = errors::other_schema(&input.schema.value(), recorded, version);
+        input.mistakes.note(Error::new(input.schema.span(), message));
+    }
     if let Err(word) = Drift::asked() {
         input.mistakes.note(Error::new(input.ident.span(), errors::unknown_drift(&word)));
     }
@@ -121,12 +136,12 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
     };
     let views = match &known.version {
         Some(version) => {
-            let views = names::view_schema(schema, version);
+            let views = names::view_schema(&schema.value(), version);
             quote! { ::core::option::Option::Some(#views) }
         }
         None => quote! { ::core::option::Option::None },
     };
-    let guard = names::guard_schema(schema);
+    let guard = names::guard_schema(&schema.value());
     let embedded = files.iter().map(|(stem, path)| quote! { (#stem, ::core::include_str!(#path)) });
     // the compiler tracks what is included: a new snapshot rebuilds
     let text = if file.is_file() {
@@ -139,11 +154,11 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
     quote! {
         #mistakes
         #(#attributes)*
-        #[derive(Clone, Copy, Debug)]
+        #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
         #visibility struct #ident;
 
         // a change of the variable rebuilds
-        const _: ::core::option::Option<&str> = ::core::option_env!("DIPTYCH_DRIFT");
+        const _: ::core::option::Option<&::core::primitive::str> = ::core::option_env!("DIPTYCH_DRIFT");
         #compared
 
         impl #ident {
@@ -152,12 +167,12 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
                 pub const PENDING: #path::database::Pending<Self> = #path::database::Pending::new();
             }
             /// Every recorded migration.
-            pub const MIGRATIONS: &'static [(&'static str, &'static str)] = <Self as #path::Database>::MIGRATIONS;
+            pub const MIGRATIONS: &'static [(&'static ::core::primitive::str, &'static ::core::primitive::str)] = <Self as #path::Database>::MIGRATIONS;
             /// The version that the binary was built for.
-            pub const VERSION: ::core::option::Option<&'static str> = <Self as #path::Database>::VERSION;
+            pub const VERSION: ::core::option::Option<&'static ::core::primitive::str> = <Self as #path::Database>::VERSION;
 
             /// The schema of that version's views.
-            pub const SCHEMA: ::core::option::Option<&'static str> = <Self as #path::Database>::SCHEMA;
+            pub const SCHEMA: ::core::option::Option<&'static ::core::primitive::str> = <Self as #path::Database>::SCHEMA;
 
             /// The `search_path` of that version, as `SET search_path TO` takes it.
             pub fn search_path() -> ::core::option::Option<::std::string::String> {
@@ -170,36 +185,36 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
             }
 
             /// A client on the version that the binary was built for; an error where that version is not published.
-            pub async fn connect(url: &str) -> #path::Result<#path::tokio_postgres::Client> {
+            pub async fn connect(url: &::core::primitive::str) -> #path::Result<#path::tokio_postgres::Client> {
                 #path::connect::connect::<Self>(url).await
             }
 
             /// A lease on that version for a process whose sessions come from a pool: keep it for as long as the pool.
-            pub async fn lease(url: &str) -> #path::Result<::core::option::Option<#path::LeaseGuard>> {
+            pub async fn lease(url: &::core::primitive::str) -> #path::Result<::core::option::Option<#path::LeaseGuard>> {
                 #path::connect::lease::<Self>(url).await
             }
 
             /// The configuration behind it, for pools.
-            pub fn config(url: &str) -> #path::Result<#path::tokio_postgres::Config> {
+            pub fn config(url: &::core::primitive::str) -> #path::Result<#path::tokio_postgres::Config> {
                 #path::connect::config::<Self>(url)
             }
         }
 
         impl #path::Database for #ident {
-            const BASE: &'static str = #schema;
-            const VERSION: ::core::option::Option<&'static str> = #version;
-            const SCHEMA: ::core::option::Option<&'static str> = #views;
-            const GUARD: &'static str = #guard;
-            const MIGRATIONS: &'static [(&'static str, &'static str)] = &[#(#embedded),*];
-            const SNAPSHOT: &'static str = #text;
-            const FOLDER: &'static str = #folder_shown;
+            const BASE: &'static ::core::primitive::str = #schema;
+            const VERSION: ::core::option::Option<&'static ::core::primitive::str> = #version;
+            const SCHEMA: ::core::option::Option<&'static ::core::primitive::str> = #views;
+            const GUARD: &'static ::core::primitive::str = #guard;
+            const MIGRATIONS: &'static [(&'static ::core::primitive::str, &'static ::core::primitive::str)] = &[#(#embedded),*];
+            const SNAPSHOT: &'static ::core::primitive::str = #text;
+            const FOLDER: &'static ::core::primitive::str = #folder_shown;
 
             #path::__private::planned! {
                 fn declared() -> #path::__private::core::DeclaredSchema {
                     #path::__private::core::DeclaredSchema {
                         enums: ::std::vec![#(<#enums as #path::EnumType>::declared()),*],
                         tables: ::std::vec![#(#declared),*],
-                        dropped: ::std::vec![#(::std::string::String::from(#dropped)),*],
+                        dropped: ::std::vec![#(::std::borrow::ToOwned::to_owned(#dropped)),*],
                     }
                 }
             }
@@ -213,6 +228,7 @@ fn compare(input: &Input, known: &diptych_core::Snapshot) -> TokenStream {
     let version = known.version.as_deref().unwrap_or("(none)");
     let folder = hash(&input.migrations.value());
     let spans = tables.iter().map(|table| table.segments.last().map_or_else(Span::call_site, |segment| segment.ident.span()));
+    let told = known.schema.enums.keys().filter(|name| !dropped.iter().any(|dropped| dropped.value() == **name));
     let own = quote! { &[#(<#tables as #path::__private::Named>::TABLE),*] };
     let each = tables.iter().zip(spans).enumerate().map(|(at, (table, span))| {
         let earlier = &tables[..at];
@@ -221,6 +237,7 @@ fn compare(input: &Input, known: &diptych_core::Snapshot) -> TokenStream {
         // the comparison is quadratic in const evaluation, as cheap as comparing numbers is
         quote_spanned! {span=>
             const _: () = #path::__private::assert_folder(<#table as #path::Table>::FOLDER, #folder);
+            const _: () = #path::__private::assert_agrees(&<#table as #path::__private::Named>::SHAPE, SHAPES, ENUMS, TOLD);
             const _: () = ::core::assert!(
                 !#path::__private::contains(
                     &[#(<#earlier as #path::__private::Named>::TABLE),*],
@@ -270,9 +287,16 @@ fn compare(input: &Input, known: &diptych_core::Snapshot) -> TokenStream {
     quote! {
         const _: () = {
             #[allow(dead_code)]
-            const TABLES: &[&[u64]] = &[#(<#tables as #path::__private::Named>::ANSWERS_FOR),*];
+            const TABLES: &[&[::core::primitive::u64]] = &[#(<#tables as #path::__private::Named>::ANSWERS_FOR),*];
             #[allow(dead_code)]
-            const OWN: &[u64] = #own;
+            const SHAPES: &[#path::__private::Shape] = &[#(<#tables as #path::__private::Named>::SHAPE),*];
+            #[allow(dead_code)]
+            const ENUMS: &[&::core::primitive::str] = &[#(<#enums as #path::EnumType>::TYPE),*];
+            // of these it is said that they are gone
+            #[allow(dead_code)]
+            const TOLD: &[&::core::primitive::str] = &[#(#told),*];
+            #[allow(dead_code)]
+            const OWN: &[::core::primitive::u64] = #own;
             #(#types)*
             #(#each)*
             #(#types_gone)*

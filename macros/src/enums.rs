@@ -76,7 +76,7 @@ fn read(input: &DeriveInput, mistakes: &mut Mistakes) -> Enum {
     each(&input.attrs, &[symbol::DROPPED], mistakes, |word, meta| {
         match word {
             symbol::NAME => model.name = text(meta)?,
-            symbol::MIGRATIONS => model.migrations = text(meta)?,
+            symbol::MIGRATIONS => model.migrations = attr::plain_folder(&text(meta)?),
             symbol::CRATE => model.path = meta.value()?.call(Path::parse_mod_style)?,
             symbol::DROPPED => {
                 let group = group(meta, &[symbol::UP])?;
@@ -221,13 +221,13 @@ fn implementation(model: &Enum, mistakes: &Mistakes) -> TokenStream {
             OldReads::KnownLabels => quote! { ::core::option::Option::None },
         };
         quote! {
-            #core::DeclaredLabel { label: ::std::string::String::from(#label), renamed_from: #from, down: #down, allow: #allow }
+            #core::DeclaredLabel { label: ::std::borrow::ToOwned::to_owned(#label), renamed_from: #from, down: #down, allow: #allow }
         }
     });
     let dropped = model.dropped.iter().map(|(label, (up, _))| {
-        quote! { (::std::string::String::from(#label), ::std::string::String::from(#up)) }
+        quote! { (::std::borrow::ToOwned::to_owned(#label), ::std::borrow::ToOwned::to_owned(#up)) }
     });
-    let comment = optional(&model.comment);
+    let (comment, count) = (optional(&model.comment), model.dropped.len());
     // an enum without variants has no value to match
     let label_of = if !is_sound {
         quote! { ::core::unreachable!("an enum with mistakes does not compile") }
@@ -238,34 +238,33 @@ fn implementation(model: &Enum, mistakes: &Mistakes) -> TokenStream {
     };
     quote! {
         impl #path::EnumType for #ident {
-            const TYPE: &'static str = #name;
+            const TYPE: &'static ::core::primitive::str = #name;
             const ALL: &'static [Self] = &[#(Self::#variants),*];
-            const FOLDER: u64 = #folder;
+            const FOLDER: ::core::primitive::u64 = #folder;
 
-            fn label(&self) -> &'static str {
+            fn label(&self) -> &'static ::core::primitive::str {
                 #label_of
             }
 
             #path::__private::planned! {
                 fn declared() -> #core::DeclaredEnum {
                     #core::DeclaredEnum {
-                        name: ::std::string::String::from(#name),
+                        name: ::std::borrow::ToOwned::to_owned(#name),
                         comment: #comment,
                         labels: ::std::vec![#(#declared),*],
-                        dropped: ::core::iter::FromIterator::from_iter(
-                            ::std::vec::Vec::<(::std::string::String, ::std::string::String)>::from([#(#dropped),*])
-                        ),
+                        dropped: ::core::iter::FromIterator::from_iter::<[(::std::string::String, ::std::string::String); #count]>([#(#dropped),*]),
                     }
                 }
             }
         }
 
         impl #path::SqlType for #ident {
-            const NAME: &'static str = #spelled;
+            const NAME: &'static ::core::primitive::str = #spelled;
+            const ENUM: ::core::option::Option<&'static ::core::primitive::str> = ::core::option::Option::Some(#name);
         }
 
         impl #path::Element for #ident {
-            const ARRAY: &'static str = #array;
+            const ARRAY: &'static ::core::primitive::str = #array;
         }
 
         impl #types_path::ToSql for #ident {
@@ -278,7 +277,7 @@ fn implementation(model: &Enum, mistakes: &Mistakes) -> TokenStream {
                 ::core::result::Result::Ok(#types_path::IsNull::No)
             }
 
-            fn accepts(ty: &#types_path::Type) -> bool {
+            fn accepts(ty: &#types_path::Type) -> ::core::primitive::bool {
                 ty.name() == #name && ::core::matches!(ty.kind(), #types_path::Kind::Enum(_))
             }
 
@@ -288,7 +287,7 @@ fn implementation(model: &Enum, mistakes: &Mistakes) -> TokenStream {
                 out: &mut #types_path::private::BytesMut,
             ) -> ::core::result::Result<#types_path::IsNull, ::std::boxed::Box<dyn ::std::error::Error + ::core::marker::Sync + ::core::marker::Send>> {
                 if !<Self as #types_path::ToSql>::accepts(ty) {
-                    return ::core::result::Result::Err(::std::boxed::Box::new(#types_path::WrongType::new::<Self>(ty.clone())));
+                    return ::core::result::Result::Err(::std::boxed::Box::new(#types_path::WrongType::new::<Self>(::core::clone::Clone::clone(ty))));
                 }
                 #types_path::ToSql::to_sql(self, ty, out)
             }
@@ -297,15 +296,15 @@ fn implementation(model: &Enum, mistakes: &Mistakes) -> TokenStream {
         impl<'a> #types_path::FromSql<'a> for #ident {
             fn from_sql(
                 _: &#types_path::Type,
-                raw: &'a [u8],
+                raw: &'a [::core::primitive::u8],
             ) -> ::core::result::Result<Self, ::std::boxed::Box<dyn ::std::error::Error + ::core::marker::Sync + ::core::marker::Send>> {
                 match ::core::str::from_utf8(raw)? {
                     #(#labels => ::core::result::Result::Ok(Self::#variants),)*
-                    other => ::core::result::Result::Err(::std::format!("`{other}` {}", #unknown).into()),
+                    other => ::core::result::Result::Err(::core::convert::Into::into(::std::format!("`{other}` {}", #unknown))),
                 }
             }
 
-            fn accepts(ty: &#types_path::Type) -> bool {
+            fn accepts(ty: &#types_path::Type) -> ::core::primitive::bool {
                 <Self as #types_path::ToSql>::accepts(ty)
             }
         }

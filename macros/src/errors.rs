@@ -71,6 +71,16 @@ pub(crate) fn too_much(word: &str) -> String {
     format!("`{word}` takes nothing more here\nhint: remove what follows, or put a comma between the two")
 }
 
+/// A text without anything in it.
+pub(crate) fn empty(word: &str) -> String {
+    format!("`{word}` is empty\nhint: write something between the quotes, or remove `{word}`")
+}
+
+/// A literal that is no text.
+pub(crate) fn not_quoted(word: &str, literal: &str) -> String {
+    format!("`{word}` takes a text of SQL\nhint: write `{word} = \"{literal}\"`")
+}
+
 /// `allow` of something else.
 pub(crate) fn not_allowed(what: &str, word: &str) -> String {
     format!("nothing called `{what}` can be allowed\nhint: write `allow({word})`")
@@ -177,6 +187,30 @@ pub(crate) fn new_constraint(what: &str, version: &str, place: &str) -> String {
     )
 }
 
+/// A constraint that is there, on columns that get other values.
+pub(crate) fn converted_rule(what: &str, version: &str, place: &str) -> String {
+    format!(
+        "{what} also holds for what `up` makes of the writes of version `{version}`: those that it turns into a row which breaks the rule would fail\n\
+         hint: add `allow(old_writes_may_fail)` {place} if they cannot occur, or let `up` give a value that the rule allows"
+    )
+}
+
+/// A new column whose rows must be apart, and would all have one value.
+pub(crate) fn one_value_for_all(what: &str, version: &str) -> String {
+    format!(
+        "{what} is new in this release, and every row of version `{version}` would have its default, which only one may have\n\
+         hint: add `up = \"…\"` to the field with a value of each row's own, made of a key; or remove the default and make it an Option"
+    )
+}
+
+/// A generated column for a table that is there.
+pub(crate) fn generated_later(table: &str, column: &str) -> String {
+    format!(
+        "PostgreSQL cannot add a generated column, `{table}.{column}`, to a table that is there without writing all of it anew under a lock\n\
+         hint: write `up = \"…\"` in place of `generated = \"…\"`, with the same expression, and let the app keep the value"
+    )
+}
+
 /// Where `allow` goes for a rule on a field that has one already.
 pub(crate) const ON_STRUCT_INSTEAD: &str = "of its own to the rule (the one on the field was for a rule that is recorded): write the rule on the struct, as `check(…)`, `unique(…)` or `foreign_key(…)`, with it within the parentheses,";
 
@@ -206,6 +240,22 @@ pub(crate) fn other_partitions(table: &str, so_far: Option<&str>, version: &str)
     let hint = so_far.map_or_else(|| "leave `partition_by` out".to_owned(), |text| format!("write `partition_by = \"{text}\"`"));
     format!(
         "table `{table}` has another `partition_by` in version `{version}`, and PostgreSQL cannot change how a table is partitioned\nhint: {hint}, and let a new table take its place"
+    )
+}
+
+/// A snapshot that is not of the newest migration.
+pub(crate) fn other_newest(newest: &str, version: &str) -> String {
+    format!(
+        "the newest migration is `{newest}`, but the snapshot is of version `{version}`: the structs would be compared with another schema than the database gets\n\
+         hint: `cargo xtask migrate check` says which of the two is to be mended"
+    )
+}
+
+/// Another base schema than the tables are in.
+pub(crate) fn other_schema(schema: &str, recorded: &str, version: &str) -> String {
+    format!(
+        "version `{version}` has its tables in schema `{recorded}`, and this release looks for them in `{schema}`\n\
+         hint: write `schema: \"{recorded}\"`, or leave it out where that is `public`; a database's tables stay in their schema"
     )
 }
 

@@ -25,13 +25,14 @@ pub(crate) fn derive(input: DeriveInput) -> TokenStream {
     let compared = if snapshot.is_some() { drift } else { Drift::Allow };
     let outcome = check::compare(&table, &snapshot.unwrap_or_default(), compared);
     let tracked = check::to_track(&table.migrations);
-    let tracked = tracked.map(|path| quote! { const _: &[u8] = ::core::include_bytes!(#path); });
+    let tracked = tracked.map(|path| quote! { const _: &[::core::primitive::u8] = ::core::include_bytes!(#path); });
     let mut output: TokenStream = tracked.into_iter().collect();
     output.extend(outcome.errors.iter().map(syn::Error::to_compile_error));
     output.extend(warnings(&outcome, drift));
     output.extend(
         table.fields.iter().zip(&outcome.fields).map(|(field, matched)| assertion(&table, field, matched, &outcome, drift)),
     );
+    output.extend(table.fields.iter().map(|field| key_or_identity(&table, field)));
     output.extend(implementation(&table, &outcome));
     output
 }
@@ -65,11 +66,21 @@ pub(crate) fn drifts(unrecorded: &[(proc_macro2::Span, String)], version: &str, 
 
 /// Every token of it has the field's span, so that the caret stands on the field.
 fn assertion(table: &Struct, field: &Field, matched: &Matched, outcome: &Outcome, drift: Drift) -> TokenStream {
+    if matched.mistaken.is_some() {
+        return TokenStream::new();
+    }
     let span = field.span;
     let path = respan(&table.path, span);
-    let (name, nullable) = type_of(field, &path);
+    let (name, nullable) = type_of(field, &path, true);
     let (version, up, down) = (&outcome.version, matched.up, matched.down);
     let Some(column) = &matched.column else {
+        let nullable = match &field.attributes.sql_type {
+            Some(_) => nullable,
+            None => {
+                let ty = respan(&field.ty, span);
+                quote_spanned! {span=> <#ty as #path::SqlType>::NULLABLE }
+            }
+        };
         let given = &field.attributes;
         let has_value = up
             || given.default.as_deref().is_some_and(|text| Expression::default_of(text).is_some())
@@ -99,24 +110,49 @@ fn assertion(table: &Struct, field: &Field, matched: &Matched, outcome: &Outcome
     }
 }
 
-/// The SQL type's name and nullability, as expressions over the field's Rust type.
-fn type_of(field: &Field, path: &TokenStream) -> (TokenStream, TokenStream) {
+/// An identity counts, and neither it nor a key is ever NULL.
+fn key_or_identity(table: &Struct, field: &Field) -> TokenStream {
+    let span = field.span;
+    let path = respan(&table.path, span);
+    let (name, nullable) = type_of(field, &path, false);
+    let (is_identity, is_key) = (field.attributes.identity.is_some(), table.key.contains(&field.column));
+    let (table, column) = (&table.table, &field.column);
+    let numbered =
+        is_identity.then(|| quote_spanned! {span=> const _: () = #path::__private::assert_numbered(#name, #table, #column); });
+    let required = (is_identity || is_key).then(|| {
+        let what = if is_key { "belongs to the primary key" } else { "is an identity" };
+        quote_spanned! {span=> const _: () = #path::__private::assert_required(#nullable, #what, #table, #column); }
+    });
+    quote! { #numbered #required }
+}
+
+/// The SQL type's name and nullability, as expressions over the field's Rust type. They are of a type without one as well: the first that is
+/// expanded of a field is `asked`, for one error.
+fn type_of(field: &Field, path: &TokenStream, asked: bool) -> (TokenStream, TokenStream) {
     let span = field.span;
     let ty = respan(&field.ty, span);
-    let Some(name) = &field.attributes.sql_type else {
-        return (
-            quote_spanned! {span=> <#ty as #path::SqlType>::NAME },
-            quote_spanned! {span=> <#ty as #path::SqlType>::NULLABLE },
-        );
+    let of = |constant: TokenStream| {
+        quote_spanned! {span=> {
+            #[allow(unused_imports)]
+            use #path::__private::Unknown as _;
+            #path::__private::Probe::<#ty>::#constant
+        } }
     };
-    // the Rust type need not know of Diptych
-    let probe = quote_spanned! {span=> #path::__private::Probe::<#ty> };
-    let nullable = quote_spanned! {span=> {
-        #[allow(unused_imports)]
-        use #path::__private::Unknown as _;
-        #probe::IS_OPTION || #probe::NULLABLE
-    } };
-    (quote_spanned! {span=> #name }, nullable)
+    match &field.attributes.sql_type {
+        // the Rust type need not know of Diptych
+        Some(name) => {
+            let (is_option, nullable) = (of(quote_spanned! {span=> IS_OPTION }), of(quote_spanned! {span=> NULLABLE }));
+            (quote_spanned! {span=> #name }, quote_spanned! {span=> (#is_option || #nullable) })
+        }
+        None => {
+            let name = if asked {
+                quote_spanned! {span=> <#ty as #path::SqlType>::NAME }
+            } else {
+                of(quote_spanned! {span=> NAME })
+            };
+            (name, of(quote_spanned! {span=> NULLABLE }))
+        }
+    }
 }
 
 /// Tokens that stand at `span`, as far as messages go.
@@ -144,7 +180,8 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
     let core = quote! { #path::__private::core };
     let (name, folder) = (&table.table, hash(&table.migrations));
     let columns = table.fields.iter().map(|field| {
-        let (sql_type, nullable) = type_of(field, &quote! { #path });
+        // without a snapshot there are no assertions
+        let (sql_type, nullable) = type_of(field, &quote! { #path }, outcome.fields.is_empty());
         let (column, given) = (&field.column, &field.attributes);
         let never_null = table.key.contains(column) || given.identity.is_some();
         let (default, comment) = (
@@ -195,27 +232,28 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
     });
     let dropped = table.dropped.iter().map(|dropped| {
         let (name, down) = (&dropped.name, optional(&dropped.down));
-        quote! { #core::DroppedColumn { name: ::std::string::String::from(#name), down: #down } }
+        quote! { #core::DroppedColumn { name: ::std::borrow::ToOwned::to_owned(#name), down: #down } }
     });
     let replica_identity = replica_identity(&core, &table.replica_identity);
     let (renamed_from, comment) = (optional(&table.renamed_from), optional(&table.comment));
     let partition_by = expression(&core, table.partition_by.as_deref());
     // a rename that is recorded no longer answers for the old name
     let from = outcome.recorded.iter().map(|(name, _)| name).filter(|old| **old != table.table).map(|old| hash(old));
-    let table_id = hash(&table.table);
+    let (table_id, shape) = (hash(&table.table), shape(table, outcome));
     quote! {
         impl #path::__private::Named for #ident {
-            const TABLE: u64 = #table_id;
-            const ANSWERS_FOR: &'static [u64] = &[#table_id, #(#from),*];
+            const TABLE: ::core::primitive::u64 = #table_id;
+            const ANSWERS_FOR: &'static [::core::primitive::u64] = &[#table_id, #(#from),*];
+            const SHAPE: #path::__private::Shape = #shape;
         }
 
         impl #path::Table for #ident {
-            const FOLDER: u64 = #folder;
+            const FOLDER: ::core::primitive::u64 = #folder;
 
             #path::__private::planned! {
                 fn declared() -> #core::DeclaredTable {
                     #core::DeclaredTable {
-                        name: ::std::string::String::from(#name),
+                        name: ::std::borrow::ToOwned::to_owned(#name),
                         renamed_from: #renamed_from,
                         comment: #comment,
                         columns: ::std::vec![#(#columns),*],
@@ -227,6 +265,70 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
                     }
                 }
             }
+        }
+    }
+}
+
+/// What other structs may ask of it.
+fn shape(table: &Struct, outcome: &Outcome) -> TokenStream {
+    let (path, name) = (&table.path, &table.table);
+    let hashes = |names: &[String]| {
+        let hashes = names.iter().map(|name| hash(name));
+        quote! { &[#(#hashes),*] }
+    };
+    let columns = table.fields.iter().enumerate().map(|(at, field)| {
+        let (sql_type, _) = type_of(field, &quote! { #path }, false);
+        let (name, id, span, ty) = (&field.column, hash(&field.column), field.span, respan(&field.ty, field.span));
+        let was = outcome.fields.get(at).and_then(|matched| matched.column.as_ref()).map_or(id, |column| hash(&column.name));
+        let is_enum = match &field.attributes.sql_type {
+            Some(_) => quote! { ::core::option::Option::None },
+            None => quote_spanned! {span=> {
+                #[allow(unused_imports)]
+                use #path::__private::Unknown as _;
+                #path::__private::Probe::<#ty>::ENUM
+            } },
+        };
+        quote! { #path::__private::ShapeColumn { name: #name, id: #id, was: #was, sql_type: #sql_type, is_enum: #is_enum } }
+    });
+    let keys = table.constraints.iter().filter_map(|wanted| match &wanted.definition {
+        Constraint::PrimaryKey { columns, .. } | Constraint::Unique { columns, .. } => Some(hashes(columns)),
+        _ => None,
+    });
+    let indexes = table.indexes.iter().filter_map(|wanted| {
+        let index = &wanted.definition;
+        let is_plain = index.unique && index.predicate.is_none() && index.columns.iter().all(|key| key.expression.is_none());
+        is_plain.then(|| hashes(&index.columns.iter().map(|key| key.column.clone()).collect::<Vec<_>>()))
+    });
+    let points = table.constraints.iter().filter_map(|wanted| {
+        let Constraint::ForeignKey { columns, references, .. } = &wanted.definition else { return None };
+        let follows = outcome.follows.iter().find(|follows| follows.columns == *columns && follows.to == references.table);
+        let follows = match follows {
+            None => quote! { ::core::option::Option::None },
+            Some(follows) => {
+                let (table, targets, otherwise) = (hash(&follows.table), hashes(&follows.targets), &follows.otherwise);
+                quote! {
+                    ::core::option::Option::Some(#path::__private::Follows { table: #table, targets: #targets, otherwise: #otherwise })
+                }
+            }
+        };
+        let from = format!("`{name}.{}`", columns.join(", "));
+        let to = format!("`{}({})`", references.table, references.columns.join(", "));
+        let (columns, target, targets) = (hashes(columns), hash(&references.table), hashes(&references.columns));
+        Some(quote! {
+            #path::__private::Points {
+                from: #from, to: #to, columns: #columns, table: #target, targets: #targets, follows: #follows,
+            }
+        })
+    });
+    let keys = keys.chain(indexes);
+    quote! {
+        #path::__private::Shape {
+            table: #name,
+            id: <Self as #path::__private::Named>::TABLE,
+            answers_for: <Self as #path::__private::Named>::ANSWERS_FOR,
+            columns: &[#(#columns),*],
+            keys: &[#(#keys),*],
+            points: &[#(#points),*],
         }
     }
 }
@@ -268,7 +370,7 @@ fn constraint(core: &TokenStream, constraint: &Constraint) -> TokenStream {
                 #core::Constraint::ForeignKey {
                     columns: #columns,
                     references: #core::model::schema::References {
-                        table: ::std::string::String::from(#table),
+                        table: ::std::borrow::ToOwned::to_owned(#table),
                         columns: #targets,
                         on_delete: #on_delete,
                         on_delete_set_columns: #set,
@@ -317,7 +419,7 @@ fn index(core: &TokenStream, index: &Index) -> TokenStream {
                 let (name, params) = (&class.name, strings(&class.params));
                 quote! {
                     ::core::option::Option::Some(#core::model::schema::OperatorClass {
-                        name: ::std::string::String::from(#name),
+                        name: ::std::borrow::ToOwned::to_owned(#name),
                         params: #params,
                     })
                 }
@@ -326,7 +428,7 @@ fn index(core: &TokenStream, index: &Index) -> TokenStream {
         };
         quote! {
             #core::model::schema::IndexColumn {
-                column: ::std::string::String::from(#column),
+                column: ::std::borrow::ToOwned::to_owned(#column),
                 expression: #expression,
                 collate: #collate,
                 sort: #sort,
@@ -358,14 +460,14 @@ fn replica_identity(core: &TokenStream, identity: &Option<ReplicaIdentity>) -> T
         Some(ReplicaIdentity::Nothing) => quote! { ::core::option::Option::Some(#core::model::schema::ReplicaIdentity::Nothing) },
         Some(ReplicaIdentity::Full) => quote! { ::core::option::Option::Some(#core::model::schema::ReplicaIdentity::Full) },
         Some(ReplicaIdentity::Index { index }) => quote! {
-            ::core::option::Option::Some(#core::model::schema::ReplicaIdentity::Index { index: ::std::string::String::from(#index) })
+            ::core::option::Option::Some(#core::model::schema::ReplicaIdentity::Index { index: ::std::borrow::ToOwned::to_owned(#index) })
         },
     }
 }
 
 pub(crate) fn optional(text: &Option<String>) -> TokenStream {
     match text {
-        Some(text) => quote! { ::core::option::Option::Some(::std::string::String::from(#text)) },
+        Some(text) => quote! { ::core::option::Option::Some(::std::borrow::ToOwned::to_owned(#text)) },
         None => quote! { ::core::option::Option::None },
     }
 }
@@ -378,7 +480,7 @@ fn expression(core: &TokenStream, text: Option<&str>) -> TokenStream {
 }
 
 fn strings(names: &[String]) -> TokenStream {
-    quote! { ::std::vec![#(::std::string::String::from(#names)),*] }
+    quote! { ::std::vec![#(::std::borrow::ToOwned::to_owned(#names)),*] }
 }
 
 /// FNV-1a, as `diptych::types::hash` has it: ids of types, tables and folders are compared across the two.

@@ -12,12 +12,14 @@ pub(crate) fn table(table: &Struct) -> TokenStream {
     let (name, folder) = (hash(&table.table), hash(&table.migrations));
     quote! {
         impl #before #path::__private::Named for #ident #after #bounds {
-            const TABLE: u64 = #name;
-            const ANSWERS_FOR: &'static [u64] = &[#name];
+            const TABLE: ::core::primitive::u64 = #name;
+            const ANSWERS_FOR: &'static [::core::primitive::u64] = &[#name];
+            const SHAPE: #path::__private::Shape =
+                #path::__private::Shape { table: "", id: #name, answers_for: &[], columns: &[], keys: &[], points: &[] };
         }
 
         impl #before #path::Table for #ident #after #bounds {
-            const FOLDER: u64 = #folder;
+            const FOLDER: ::core::primitive::u64 = #folder;
 
             fn declared() -> #path::__private::core::DeclaredTable {
                 ::core::unreachable!("a struct with mistakes does not compile")

@@ -115,11 +115,13 @@ const ON_FIELD: [&str; 16] = [
     "column = \"a\"",
     "renamed_from = \"c\"",
     "up = \"b\"",
-    "down = \"\"",
+    "down = \"0\"",
     "allow(old_writes_may_fail)",
     "default = r#\"'\"'\"#",
 ];
-const BAD_ON_FIELD: [&str; 37] = [
+const BAD_ON_FIELD: [&str; 39] = [
+    "down = \"\"",
+    "check = 1",
     "generated",
     "generated = 5",
     "sequence_options",

@@ -68,18 +68,20 @@ fn delegated(input: &DeriveInput, path: &Path, inner: &Type) -> TokenStream {
     let of_type = if input.generics.params.is_empty() { bounds.cloned() } else { has(quote! { SqlType }) };
     let of_array = has(quote! { Element });
     // in the field's place: that is what a message is about
-    let (name, nullable) = (
+    let (name, nullable, is_enum) = (
         quote_spanned! {span=> <#inner as #path::SqlType>::NAME },
         quote_spanned! {span=> <#inner as #path::SqlType>::NULLABLE },
+        quote_spanned! {span=> <#inner as #path::SqlType>::ENUM },
     );
     quote! {
         impl #before #path::SqlType for #ident #after #of_type {
-            const NAME: &'static str = #name;
-            const NULLABLE: bool = #nullable;
+            const NAME: &'static ::core::primitive::str = #name;
+            const NULLABLE: ::core::primitive::bool = #nullable;
+            const ENUM: ::core::option::Option<&'static ::core::primitive::str> = #is_enum;
         }
 
         impl #before #path::Element for #ident #after #of_array {
-            const ARRAY: &'static str = <#inner as #path::Element>::ARRAY;
+            const ARRAY: &'static ::core::primitive::str = <#inner as #path::Element>::ARRAY;
         }
     }
 }
@@ -91,13 +93,13 @@ fn given(input: &DeriveInput, path: &Path, name: &str) -> TokenStream {
         let array = format!("{name}[]");
         quote! {
             impl #before #path::Element for #ident #after #bounds {
-                const ARRAY: &'static str = #array;
+                const ARRAY: &'static ::core::primitive::str = #array;
             }
         }
     });
     quote! {
         impl #before #path::SqlType for #ident #after #bounds {
-            const NAME: &'static str = #name;
+            const NAME: &'static ::core::primitive::str = #name;
         }
 
         #element

@@ -40,6 +40,108 @@ pub(crate) fn passes(check: &str, row: &BTreeMap<&str, Value>) -> Option<bool> {
     }
 }
 
+/// Whether every row that passes one check passes the other as well, as far as that can be told without a server. `false` where it cannot.
+pub(crate) fn implies(known: &str, wanted: &str) -> bool {
+    let (known, wanted) = (words(known), words(wanted));
+    // AND of BETWEEN, and what CASE holds, are no conditions of their own
+    let is_plain = |words: &[String]| !words.iter().any(|word| word == "between" || word == "case");
+    known == wanted || is_plain(&known) && is_plain(&wanted) && follows(&known, &wanted)
+}
+
+/// A text word by word, as PostgreSQL compares them.
+fn words(text: &str) -> Vec<String> {
+    let spelled = |token: &Token| match &token.kind {
+        Kind::Word(word) | Kind::Keyword(word) if !text[token.start..].starts_with('"') => word.clone(),
+        _ => text[token.start..token.end].to_owned(),
+    };
+    tokens(text).iter().map(spelled).collect()
+}
+
+/// A check passes unless it is false: that the one is false wherever the other is, has to be shown.
+fn follows(known: &[String], wanted: &[String]) -> bool {
+    let (known, wanted) = (bare(known), bare(wanted));
+    let (either, both) = (|words| parts(words, "or"), |words| parts(words, "and"));
+    if known == wanted {
+        return true;
+    }
+    if either(wanted).len() == 1 && both(wanted).len() > 1 {
+        return both(wanted).into_iter().all(|wanted| follows(known, wanted));
+    }
+    if either(known).len() > 1 {
+        return either(known).into_iter().all(|known| follows(known, wanted));
+    }
+    both(known).len() > 1 && both(known).into_iter().any(|known| follows(known, wanted))
+        || either(wanted).len() > 1 && either(wanted).into_iter().any(|wanted| follows(known, wanted))
+        || is_within(known, wanted)
+}
+
+/// Without parentheses around the whole.
+fn bare(words: &[String]) -> &[String] {
+    match words {
+        [first, inner @ .., last] if first == "(" && last == ")" && is_balanced(inner) => bare(inner),
+        _ => words,
+    }
+}
+
+fn is_balanced(words: &[String]) -> bool {
+    let mut depth = 0;
+    words.iter().all(|word| {
+        depth += i32::from(word == "(") - i32::from(word == ")");
+        depth >= 0
+    })
+}
+
+/// What stands between a word outside of all parentheses.
+fn parts<'a>(words: &'a [String], between: &str) -> Vec<&'a [String]> {
+    let mut depth = 0;
+    let split = words.split(|word| {
+        depth += i32::from(word == "(") - i32::from(word == ")");
+        depth == 0 && word == between
+    });
+    split.collect()
+}
+
+/// The values that a comparison of a column with literals lets through.
+enum Range<'a> {
+    Above(f64, bool),
+    Below(f64, bool),
+    Among(Vec<&'a str>),
+}
+
+fn range(words: &[String]) -> Option<(&str, Range<'_>)> {
+    let (column, rest) = words.split_first()?;
+    let is_name = column.starts_with(|c: char| c.is_alphabetic() || c == '_') && column != "not";
+    let is_literal = |word: &String| word.starts_with(|c: char| c == '\'' || c.is_ascii_digit());
+    let signs = rest.iter().take_while(|word| ["<", ">", "="].contains(&word.as_str())).count();
+    let (operator, operand) = (rest[..signs].concat(), &rest[signs..]);
+    let number = |words: &[String]| words.concat().parse::<f64>().ok();
+    let range = match (operator.as_str(), operand) {
+        ("", [word, open, list @ .., close]) if word == "in" && open == "(" && close == ")" => {
+            let items: Vec<&str> = list.iter().step_by(2).map(String::as_str).collect();
+            let is_list = list.iter().step_by(2).all(is_literal) && list.iter().skip(1).step_by(2).all(|word| word == ",");
+            Range::Among(is_list.then_some(items)?)
+        }
+        ("=", [one]) if is_literal(one) => Range::Among(vec![one]),
+        (">", value) => Range::Above(number(value)?, false),
+        (">=", value) => Range::Above(number(value)?, true),
+        ("<", value) => Range::Below(number(value)?, false),
+        ("<=", value) => Range::Below(number(value)?, true),
+        _ => return None,
+    };
+    is_name.then_some((column, range))
+}
+
+fn is_within(known: &[String], wanted: &[String]) -> bool {
+    let (Some((column, known)), Some((that, wanted))) = (range(known), range(wanted)) else { return false };
+    column == that
+        && match (known, wanted) {
+            (Range::Above(from, closed), Range::Above(to, open)) => from > to || from == to && (open || !closed),
+            (Range::Below(from, closed), Range::Below(to, open)) => from < to || from == to && (open || !closed),
+            (Range::Among(few), Range::Among(many)) => few.iter().all(|one| many.contains(one)),
+            _ => false,
+        }
+}
+
 /// Functions that give NULL for a NULL.
 const STRICT: [&str; 14] = [
     "abs",
@@ -273,7 +375,7 @@ fn compare(one: &Value, other: &Value, holds: fn(Ordering) -> bool) -> Option<Va
 
 #[cfg(test)]
 mod tests {
-    use super::{Value, passes};
+    use super::{Value, implies, passes};
     use std::collections::BTreeMap;
 
     #[test]
@@ -317,6 +419,37 @@ mod tests {
             ("(zero) >= (0)", Some(true)),
         ] {
             assert_eq!(passes(check, &row), expected, "{check}");
+        }
+    }
+
+    #[test]
+    fn a_check_that_says_no_more_than_another() {
+        for (known, wanted, expected) in [
+            ("size > 0", "(size>0)", true),
+            ("size > 0", "SIZE > 0", true),
+            ("size > 0", "size > -5", true),
+            ("size > 0", "size >= 0", true),
+            ("size >= 0", "size > 0", false),
+            ("size < 9", "size <= 9.5", true),
+            ("size > 0", "size > 2", false),
+            ("size > 0", "length > -5", false),
+            ("size > 0 AND size < 9", "size < 9", true),
+            ("size > 0 AND size < 9", "size < 20 AND size > -1", true),
+            ("size < 9", "size > 0 AND size < 9", false),
+            ("size > 0", "size > 0 OR name = 'x'", true),
+            ("size > 0 OR name = 'x'", "size > 0", false),
+            ("size > 5 OR size > 7", "size > 5", true),
+            ("kind IN ('a', 'b')", "kind IN ('c', 'b', 'a')", true),
+            ("kind = 'a'", "kind IN ('a', 'b')", true),
+            ("kind IN ('a', 'b')", "kind IN ('a')", false),
+            ("NOT size > 0", "NOT size > -5", false),
+            ("NOT (size > 0)", "NOT (size > -5)", false),
+            ("size BETWEEN 1 AND 5", "size BETWEEN 1 AND 9", false),
+            ("a AND (b OR c)", "(b OR c)", true),
+            ("(a) OR (b)", "a", false),
+            ("name = 'X'", "name = 'x'", false),
+        ] {
+            assert_eq!(implies(known, wanted), expected, "{known} => {wanted}");
         }
     }
 }

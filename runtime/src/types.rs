@@ -35,6 +35,9 @@ pub trait SqlType {
     const NULLABLE: bool = false;
     /// The name's hash, by which types are compared at compile time.
     const ID: u64 = hash(Self::NAME);
+    /// The enum that it is, or has for elements; `#[derive(SchemaEnum)]` says it.
+    #[doc(hidden)]
+    const ENUM: Option<&'static str> = None;
 }
 
 /// FNV-1a. The macros have the same: ids of types, tables and folders are compared across the two.
@@ -62,11 +65,13 @@ pub trait Element: SqlType {
 
 impl<T: Element> SqlType for Vec<T> {
     const NAME: &'static str = T::ARRAY;
+    const ENUM: Option<&'static str> = T::ENUM;
 }
 
 impl<T: SqlType> SqlType for Option<T> {
     const NAME: &'static str = T::NAME;
     const NULLABLE: bool = true;
+    const ENUM: Option<&'static str> = T::ENUM;
 }
 
 /// An array that may have NULL among its elements.
@@ -74,8 +79,8 @@ impl<T: Element> Element for Option<T> {
     const ARRAY: &'static str = T::ARRAY;
 }
 
-/// Whether a field may be NULL whose type need not be a [`SqlType`], since `type = "…"` names the column's: a constant of its own counts
-/// where its bounds hold, else the one of [`Unknown`]. Only types without parameters may be asked.
+/// What a field's type says of itself, if it is a [`SqlType`]; it need not be one where `type = "…"` names the column's, and where it must be,
+/// one place says so. A constant of its own counts where its bounds hold, else the one of [`Unknown`]. Only types without parameters may be asked.
 pub struct Probe<T>(PhantomData<T>);
 
 impl<T> Probe<Option<T>> {
@@ -84,16 +89,24 @@ impl<T> Probe<Option<T>> {
 }
 
 impl<T: SqlType> Probe<T> {
+    /// Its type.
+    pub const NAME: &'static str = T::NAME;
     /// It says itself whether it may be NULL.
     pub const NULLABLE: bool = T::NULLABLE;
+    /// The enum that it is.
+    pub const ENUM: Option<&'static str> = T::ENUM;
 }
 
 /// What counts of all other types.
 pub trait Unknown {
     /// It is no Option.
     const IS_OPTION: bool = false;
+    /// It has none: what asks for it by its trait says so.
+    const NAME: &'static str = "";
     /// It says nothing.
     const NULLABLE: bool = false;
+    /// It is none.
+    const ENUM: Option<&'static str> = None;
 }
 
 impl<T> Unknown for Probe<T> {}
@@ -122,7 +135,7 @@ pub struct Known {
 /// Compares a field with the snapshot. Its panic is the compile error, on the field.
 #[track_caller]
 pub const fn assert_unchanged(name: &str, nullable: bool, known: Known) {
-    let converted = known.up && known.down;
+    let (converted, name) = (known.up && known.down, printed(name));
     if hash(name) != known.id && !converted {
         let text = Text::new()
             .add("column `")
@@ -180,7 +193,7 @@ pub const fn assert_unchanged(name: &str, nullable: bool, known: Known) {
 /// Where drift is denied: a conversion lets a difference pass, but it is not recorded. Its panic is the compile error, on the field.
 #[track_caller]
 pub const fn assert_recorded(name: &str, nullable: bool, known: Known) {
-    if hash(name) != known.id || nullable != known.nullable {
+    if hash(printed(name)) != known.id || nullable != known.nullable {
         let text = Text::new()
             .add("the conversion of column `")
             .add(known.table)
@@ -219,12 +232,276 @@ pub const fn assert_folder(table: u64, database: u64) {
     );
 }
 
-/// The tables that a struct stands for, by the hashes of their names.
+/// An identity counts, so its column is an integer. Its panic is the compile error, on the field.
+#[track_caller]
+pub const fn assert_numbered(name: &str, table: &str, column: &str) {
+    // a type without a name is told elsewhere
+    if !matches!(Class::of(name), Class::Integer) && !name.is_empty() {
+        let text = Text::new()
+            .add("column `")
+            .add(table)
+            .add(".")
+            .add(column)
+            .add("` is an identity, but ")
+            .add(name)
+            .add(" is no integer\nhint: remove `identity` from the field, or give it the type i16, i32 or i64");
+        panic!("{}", text.as_str());
+    }
+}
+
+/// What is never NULL is no Option: it could be recorded, and would not be the same as the snapshot from then on. Its panic is the compile
+/// error, on the field.
+#[track_caller]
+pub const fn assert_required(nullable: bool, what: &str, table: &str, column: &str) {
+    if nullable {
+        let text = Text::new().add("column `").add(table).add(".").add(column).add("` ").add(what);
+        panic!("{}", text.add(", which is never NULL\nhint: remove Option from the type of the field").as_str());
+    }
+}
+
+/// The name that PostgreSQL prints for a type that an implementation by hand calls by another one.
+const fn printed(name: &str) -> &str {
+    const OTHERS: [(&str, &str); 11] = [
+        ("int8", "bigint"),
+        ("int4", "integer"),
+        ("int", "integer"),
+        ("int2", "smallint"),
+        ("bool", "boolean"),
+        ("float8", "double precision"),
+        ("float4", "real"),
+        ("varchar", "character varying"),
+        ("decimal", "numeric"),
+        ("timestamptz", "timestamp with time zone"),
+        ("timestamp", "timestamp without time zone"),
+    ];
+    let mut at = 0;
+    while at < OTHERS.len() {
+        if hash(OTHERS[at].0) == hash(name) {
+            return OTHERS[at].1;
+        }
+        at += 1;
+    }
+    name
+}
+
+/// The tables that a struct stands for, by the hashes of their names, and its side of what several structs have to agree on.
 pub trait Named {
     /// Its own.
     const TABLE: u64;
     /// Its own, and the one that it was renamed from while that is not recorded.
     const ANSWERS_FOR: &'static [u64];
+    /// What else the others may ask of it.
+    const SHAPE: Shape;
+}
+
+/// A table as other structs see it.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// The table.
+    pub table: &'static str,
+    /// Its hash.
+    pub id: u64,
+    /// As [`Named::ANSWERS_FOR`].
+    pub answers_for: &'static [u64],
+    /// Its columns.
+    pub columns: &'static [ShapeColumn],
+    /// The columns of each key that a foreign key can point at.
+    pub keys: &'static [&'static [u64]],
+    /// Its foreign keys.
+    pub points: &'static [Points],
+}
+
+/// A column as other structs see it.
+#[derive(Clone, Copy, Debug)]
+pub struct ShapeColumn {
+    /// Its name.
+    pub name: &'static str,
+    /// The name's hash.
+    pub id: u64,
+    /// The hash of its name in the snapshot.
+    pub was: u64,
+    /// Its type.
+    pub sql_type: &'static str,
+    /// The enum that its type is, where the type says so.
+    pub is_enum: Option<&'static str>,
+}
+
+/// A foreign key.
+#[derive(Clone, Copy, Debug)]
+pub struct Points {
+    /// Its columns, for messages.
+    pub from: &'static str,
+    /// What it points at, for messages.
+    pub to: &'static str,
+    /// Its columns.
+    pub columns: &'static [u64],
+    /// The table that it points at.
+    pub table: u64,
+    /// The columns there.
+    pub targets: &'static [u64],
+    /// The foreign key on these columns in the snapshot, if it has another target: the same one, where that target was renamed.
+    pub follows: Option<Follows>,
+}
+
+/// A foreign key of the snapshot.
+#[derive(Clone, Copy, Debug)]
+pub struct Follows {
+    /// The table that it points at.
+    pub table: u64,
+    /// The columns there.
+    pub targets: &'static [u64],
+    /// What to say where this release points at something else.
+    pub otherwise: &'static str,
+}
+
+/// What all structs of a database have to agree on. Its panic is the compile error, in the list of tables.
+#[track_caller]
+pub const fn assert_agrees(shape: &Shape, tables: &[Shape], enums: &[&str], told: &[&str]) {
+    let mut at = 0;
+    while at < shape.columns.len() {
+        let column = &shape.columns[at];
+        if let Some(name) = column.is_enum
+            && !is_listed(enums, name)
+            && !is_listed(told, name)
+        {
+            let text = Text::new().add("field `").add(shape.table).add(".").add(column.name).add("` has the enum `").add(name);
+            panic!("{}", text.add("`, which is not in `enums`\nhint: add it to `enums: […]` of database!").as_str());
+        }
+        at += 1;
+    }
+    at = 0;
+    while at < enums.len() {
+        if hash(enums[at]) == shape.id {
+            let text = Text::new().add("an enum and a table have the name `").add(shape.table);
+            let hint = "`, which PostgreSQL gives only one of them\nhint: give the enum another name: `#[schema(name = \"…\")]`";
+            panic!("{}", text.add(hint).as_str());
+        }
+        at += 1;
+    }
+    at = 0;
+    while at < shape.points.len() {
+        assert_points(shape, &shape.points[at], tables);
+        at += 1;
+    }
+}
+
+#[track_caller]
+const fn assert_points(shape: &Shape, points: &Points, tables: &[Shape]) {
+    let text = Text::new().add("the foreign key of ").add(points.from).add(" references ");
+    let mut at = 0;
+    while at < tables.len() && tables[at].id != points.table {
+        at += 1;
+    }
+    if at == tables.len() {
+        let hint = ", whose table is not in `tables`\nhint: add its struct to `tables: […]`, or correct `references`";
+        panic!("{}", text.add(points.to).add(hint).as_str());
+    }
+    let target = &tables[at];
+    // its struct has mistakes, which are told there
+    if target.columns.is_empty() {
+        return;
+    }
+    at = 0;
+    while at < points.targets.len() {
+        let Some(there) = column_of(target, points.targets[at]) else {
+            let hint = ", which its struct has no field for\nhint: correct `references`, or add the field";
+            panic!("{}", text.add(points.to).add(hint).as_str());
+        };
+        if let Some(own) = column_of(shape, points.columns[at])
+            && Class::of(own.sql_type).differs(Class::of(there.sql_type))
+        {
+            let text = text.add(points.to).add(" of another type: ").add(own.sql_type).add(" here, ").add(there.sql_type);
+            panic!("{}", text.add(" there\nhint: give both fields the same type").as_str());
+        }
+        at += 1;
+    }
+    at = 0;
+    while at < target.keys.len() && !is_same_set(target.keys[at], points.targets) {
+        at += 1;
+    }
+    if at == target.keys.len() {
+        let hint = ", which is no key\nhint: reference the primary key, or make it one: `unique` on the field, `unique(…)` on the struct";
+        panic!("{}", text.add(points.to).add(hint).as_str());
+    }
+    let Some(known) = points.follows else { return };
+    let mut follows = contains(target.answers_for, known.table) && known.targets.len() == points.targets.len();
+    at = 0;
+    while follows && at < points.targets.len() {
+        let Some(there) = column_of(target, points.targets[at]) else { return };
+        follows = there.was == known.targets[at];
+        at += 1;
+    }
+    if !follows {
+        panic!("{}", Text::new().add(known.otherwise).as_str());
+    }
+}
+
+const fn column_of(shape: &Shape, column: u64) -> Option<&ShapeColumn> {
+    let mut at = 0;
+    while at < shape.columns.len() {
+        if shape.columns[at].id == column {
+            return Some(&shape.columns[at]);
+        }
+        at += 1;
+    }
+    None
+}
+
+const fn is_same_set(these: &[u64], those: &[u64]) -> bool {
+    let mut at = 0;
+    while at < these.len() && contains(those, these[at]) {
+        at += 1;
+    }
+    at == these.len() && these.len() == those.len()
+}
+
+const fn is_listed(names: &[&str], name: &str) -> bool {
+    let mut at = 0;
+    while at < names.len() && hash(names[at]) != hash(name) {
+        at += 1;
+    }
+    at < names.len()
+}
+
+/// Types whose values an index of a key can compare with each other.
+#[derive(Clone, Copy, PartialEq)]
+enum Class {
+    Integer,
+    Text,
+    Boolean,
+    Uuid,
+    /// Any other, of which nothing is said.
+    Other,
+}
+
+impl Class {
+    const fn of(name: &str) -> Class {
+        let id = hash(name);
+        if id == hash("bigint") || id == hash("integer") || id == hash("smallint") {
+            Class::Integer
+        } else if id == hash("text") || starts_with(name, "character varying") {
+            Class::Text
+        } else if id == hash("boolean") {
+            Class::Boolean
+        } else if id == hash("uuid") {
+            Class::Uuid
+        } else {
+            Class::Other
+        }
+    }
+
+    const fn differs(self, other: Class) -> bool {
+        !matches!(self, Class::Other) && !matches!(other, Class::Other) && self as u8 != other as u8
+    }
+}
+
+const fn starts_with(text: &str, start: &str) -> bool {
+    let (text, start) = (text.as_bytes(), start.as_bytes());
+    let mut at = 0;
+    while at < start.len() && at < text.len() && text[at] == start[at] {
+        at += 1;
+    }
+    at == start.len() && (text.len() == start.len() || text[at] == b'(')
 }
 
 /// Whether one of the structs answers for a table of the snapshot.

@@ -267,5 +267,13 @@ fn dispatch(global: Global, command: Command, project: Option<Project>) -> Resul
 
 /// The snapshot that a project's structs are compared with.
 fn project_snapshot(context: &Context) -> Result<Snapshot, Failure> {
-    folder::snapshot(&context.dir)
+    let snapshot = folder::snapshot(&context.dir)?;
+    let base = snapshot.base.as_deref().unwrap_or("public");
+    if snapshot.version.is_some() && base != context.base {
+        return Err(Failure::hinted(
+            format!("the snapshot was recorded for schema `{base}`, and this is schema `{}`", context.base),
+            format!("write `schema: \"{base}\"` in database!, or give --schema {base}; a database's tables stay in their schema"),
+        ));
+    }
+    Ok(snapshot)
 }

@@ -144,7 +144,7 @@ impl DeclaredSchema {
                 }
             }
         }
-        Snapshot { version: Some(version.to_owned()), schema, used }
+        Snapshot { version: Some(version.to_owned()), base: None, schema, used }
     }
 }
 

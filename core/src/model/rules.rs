@@ -145,8 +145,15 @@ pub fn check_name(kind: &str, name: &str, table: Option<&str>) -> Result<()> {
         return Err(Error::new(format!("{kind} name `{name}`{place} is longer than {} bytes", names::LONGEST))
             .hint("choose a shorter name"));
     }
+    if kind == "column" && SYSTEM_COLUMNS.contains(&name) {
+        return Err(Error::new(format!("column `{name}`{place} has the name of a column that PostgreSQL has in every table"))
+            .hint("choose another name"));
+    }
     Ok(())
 }
+
+/// The columns that every table has.
+const SYSTEM_COLUMNS: [&str; 6] = ["cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"];
 
 /// The table that has an index; one of a constraint is the matter of another operation.
 pub fn table_of_index(schema: &Schema, index: &str, of_constraints: &str) -> Result<String> {

@@ -13,6 +13,8 @@ use crate::yaml;
 pub struct Snapshot {
     /// The version that the snapshot stands for; none before the first migration.
     pub version: Option<String>,
+    /// The base schema that it was recorded for; none for `public`.
+    pub base: Option<String>,
     /// The schema: the file's `enums` and `tables`.
     pub schema: Schema,
     /// Attributes that a recorded migration has used up, by table and column: the same text counts as absent.
@@ -25,6 +27,8 @@ pub struct Snapshot {
 struct File {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     version: Option<String>,
+    #[serde(default, rename = "schema", skip_serializing_if = "Option::is_none")]
+    base: Option<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     enums: BTreeMap<String, Enum>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -34,14 +38,14 @@ struct File {
 }
 
 impl From<File> for Snapshot {
-    fn from(File { version, enums, tables, used }: File) -> Self {
-        Snapshot { version, schema: Schema { enums, tables }, used }
+    fn from(File { version, base, enums, tables, used }: File) -> Self {
+        Snapshot { version, base, schema: Schema { enums, tables }, used }
     }
 }
 
 impl From<Snapshot> for File {
-    fn from(Snapshot { version, schema: Schema { enums, tables }, used }: Snapshot) -> Self {
-        File { version, enums, tables, used }
+    fn from(Snapshot { version, base, schema: Schema { enums, tables }, used }: Snapshot) -> Self {
+        File { version, base, enums, tables, used }
     }
 }
 

@@ -20,12 +20,12 @@ proptest! {
 
     #[test]
     fn a_diff_leads_to_what_is_declared(from in schema(), to in declared()) {
-        try_diff(&Snapshot { version: Some("0001_first".into()), schema: from, used: Default::default() }, &to);
+        try_diff(&Snapshot { version: Some("0001_first".into()), base: None, schema: from, used: Default::default() }, &to);
     }
 
     #[test]
     fn a_diff_of_what_became_of_a_schema_leads_there((from, to) in schema().prop_flat_map(|from| (Just(from.clone()), next_release(from)))) {
-        try_diff(&Snapshot { version: Some("0001_first".into()), schema: from, used: Default::default() }, &to);
+        try_diff(&Snapshot { version: Some("0001_first".into()), base: None, schema: from, used: Default::default() }, &to);
     }
 
     #[test]

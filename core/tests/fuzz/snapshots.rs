@@ -29,7 +29,7 @@ proptest! {
 
     #[test]
     fn snapshots_are_read_as_they_are_written(tables in schemas::schema(), version in option::of(odd_text()), used in btree_map(odd_text(), btree_map(odd_text(), used(), 0..3), 0..3)) {
-        let snapshot = Snapshot { version, schema: tables, used };
+        let snapshot = Snapshot { version, base: None, schema: tables, used };
         let text = snapshot.to_yaml();
         match Snapshot::parse(&text) {
             Ok(read) => prop_assert_eq!(read, snapshot),
@@ -60,7 +60,7 @@ fn texts() -> Vec<&'static str> {
                 .to;
             let used = Used { up: Some("lower(name)".into()), ..Used::default() };
             let used = [("users".to_owned(), [("name".to_owned(), used)].into())].into();
-            Snapshot { version: Some("0002_change".into()), schema: to, used }.to_yaml()
+            Snapshot { version: Some("0002_change".into()), base: None, schema: to, used }.to_yaml()
         };
         CHANGES.iter().map(after).collect()
     });

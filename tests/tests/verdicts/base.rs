@@ -16,7 +16,7 @@ pub struct Team {
 }
 
 #[derive(Schema)]
-#[schema(table = "users", unique(email, code, name = "users_email_code_key"), check(name = "users_visits_check", expr = "visits >= 0 OR age IS NULL"), index(visits, name = "users_visits_idx"))]
+#[schema(table = "users", unique(email, code, name = "users_email_code_key"), check(name = "users_visits_check", expr = "visits > -100"), index(visits, name = "users_visits_idx"))]
 pub struct User {
     #[schema(primary_key, identity)] pub id: i64,
     #[schema(unique)] pub email: String,
@@ -36,7 +36,7 @@ pub struct Order {
     pub shop: i32,
     pub number: i32,
     pub reference: String,
-    pub placed: Option<i64>,
+    #[schema(check = "placed > 0")] pub placed: Option<i64>,
     #[schema(references = "users(id)")] pub buyer: i64,
 }
 

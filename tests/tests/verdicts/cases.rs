@@ -88,7 +88,12 @@ fn read(part: &str) -> Result<Case, String> {
                     None if name == "module" => text.len(),
                     None => range(&text, name)?.1,
                 };
-                let indent = if name == "module" || ["#[schema(table", "#[schema(name"].iter().any(|start| rest.starts_with(start)) { "" } else { "    " };
+                let indent =
+                    if name == "module" || ["#[schema(table", "#[schema(name"].iter().any(|start| rest.starts_with(start)) {
+                        ""
+                    } else {
+                        "    "
+                    };
                 text.insert(place, format!("{indent}{rest}"));
                 at = Some(place + 1);
             }
@@ -128,7 +133,7 @@ fn placed(text: &str) -> String {
     let folder = "migrations = \"tests/verdicts/base\"";
     text.lines()
         .map(|line| match line {
-            "    pub struct Shop {" => format!("{line} migrations: \"tests/verdicts/base\",\n"),
+            "    pub struct Shop {" if !text.contains("    migrations: ") => format!("{line} {},\n", folder.replace(" =", ":")),
             _ if line.starts_with("#[schema(") && !line.contains("migrations =") => {
                 format!("#[schema({folder}, {}\n", &line["#[schema(".len()..])
             }

@@ -114,7 +114,7 @@ fn proposals(hint: &str) -> Vec<Proposal> {
 }
 
 impl Proposal {
-    fn paste(&self, text: &mut Vec<String>, (line, column): (usize, usize), case: &Case) -> Result<(), String> {
+    fn paste(&self, text: &mut [String], (line, column): (usize, usize), case: &Case) -> Result<(), String> {
         match self.place {
             Place::Field => put(&mut text[line], &self.code),
             Place::Struct => {

@@ -14,7 +14,8 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>, name: &str
             "run `cargo xtask migrate record NAME` in the project, or write the migration file by hand",
         ));
     };
-    let before = project_snapshot(context)?;
+    let mut before = project_snapshot(context)?;
+    before.base = Some(context.base.clone()).filter(|base| base != "public");
     // structs that have the snapshot's words raise no question
     if diff::diff(&before, &project.declared)?.is_empty() {
         out::say("nothing to record: the structs agree with the snapshot")?;
@@ -81,7 +82,8 @@ async fn difference(
         let operations = diff::diff_with(before, &declared, book)?;
         let migration = Migration { name: name.to_owned(), version_schema: None, operations };
         let after = migration.stage_with(&before.schema, book)?.to;
-        Ok((migration, declared.snapshot(name, after)))
+        let after = Snapshot { base: before.base.clone(), ..declared.snapshot(name, after) };
+        Ok((migration, after))
     });
     Ok(made.await?)
 }

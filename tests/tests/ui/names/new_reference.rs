@@ -7,7 +7,7 @@ pub struct User {
     pub id: i64,
     pub email: String,
     pub name: String,
-    #[schema(references = "ages(id)")]
+    #[schema(references = "users(id)")]
     pub age: Option<i32>,
 }
 
