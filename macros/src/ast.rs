@@ -123,7 +123,7 @@ fn check_given<T>(kind: &str, declared: &Declared<T>, table: &str, mistakes: &mu
 
 fn check_name(kind: &str, name: &str, table: Option<&str>, span: Span, mistakes: &mut Mistakes) {
     if let Err(error) = rules::check_name(kind, name, table) {
-        mistakes.note(Error::new(span, error.to_string()));
+        mistakes.note(Error::new(span, errors::not_taken(&error)));
     }
 }
 
@@ -267,7 +267,7 @@ fn declare_on_struct(table: &mut Struct, attributes: &attr::OnStruct, mistakes: 
         .normal();
         let shown = name.clone().unwrap_or_else(|| names::object_name(&table.table, Some(&definition.default_stem()), "idx"));
         if let Err(error) = rules::check_index(&shown, &definition) {
-            mistakes.note(Error::new(group.span, error.to_string()));
+            mistakes.note(Error::new(group.span, errors::not_taken(&error)));
             continue;
         }
         let mut columns = group.names();
@@ -320,7 +320,7 @@ fn constraint(table: &str, spec: &TableConstraint, span: Span, mistakes: &mut Mi
         }
         Ok(model)
     });
-    model.map_err(|error| mistakes.note(Error::new(span, error.to_string()))).ok()
+    model.map_err(|error| mistakes.note(Error::new(span, errors::not_taken(&error)))).ok()
 }
 
 /// The columns that texts seem to read: nobody can be asked while a build runs.

@@ -96,7 +96,7 @@ fn read(input: &DeriveInput, mistakes: &mut Mistakes) -> Enum {
         return model;
     }
     if let Err(error) = diptych_core::model::rules::check_name("enum", &model.name, None) {
-        mistakes.note(Error::new(input.ident.span(), error.to_string()));
+        mistakes.note(Error::new(input.ident.span(), errors::not_taken(&error)));
     }
     for variant in &data.variants {
         let read = read_variant(variant, mistakes);
@@ -104,7 +104,7 @@ fn read(input: &DeriveInput, mistakes: &mut Mistakes) -> Enum {
             mistakes.note(Error::new(variant.ident.span(), errors::same_label(&model.name, &read.label)));
         }
         if let Err(error) = diptych_core::model::rules::check_name("label", &read.label, None) {
-            mistakes.note(Error::new(variant.ident.span(), error.to_string()));
+            mistakes.note(Error::new(variant.ident.span(), errors::not_taken(&error)));
         }
         model.variants.push(read);
     }

@@ -23,7 +23,7 @@ use std::marker::PhantomData;
 /// assert_eq!((UserId::NAME, <Option<Amount> as SqlType>::NAME), ("bigint", "money"));
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` has no PostgreSQL type",
+    message = "DIP306: `{Self}` has no PostgreSQL type",
     label = "no column can have this type",
     note = "a type of another crate has one with diptych's feature for it: `with-uuid-1`, `with-chrono-0_4`, `with-time-0_3`, `with-jiff-0_2`, `with-rust_decimal-1` and others (docs/types.md)",
     note = "`#[schema(type = \"…\")]` on the field gives one to any Rust type, `#[derive(diptych::SqlType)]` to a newtype, `#[derive(diptych::SchemaEnum)]` to an enum"
@@ -53,7 +53,7 @@ pub const fn hash(text: &str) -> u64 {
 
 /// A type of which a column can have an array: `Vec` of it.
 #[diagnostic::on_unimplemented(
-    message = "there is no PostgreSQL array of `{Self}`",
+    message = "DIP307: there is no PostgreSQL array of `{Self}`",
     label = "no column can have an array of this type",
     note = "the array of a type of another crate comes with diptych's feature for it: `with-uuid-1`, `with-chrono-0_4`, `with-rust_decimal-1` and others (docs/types.md)",
     note = "`#[schema(type = \"…[]\")]` on the field gives a type to any `Vec`, `#[derive(diptych::SqlType)]` on a newtype gives it its array"
@@ -138,7 +138,7 @@ pub const fn assert_unchanged(name: &str, nullable: bool, known: Known) {
     let (converted, name) = (known.up && known.down, printed(name));
     if hash(name) != known.id && !converted {
         let text = Text::new()
-            .add("column `")
+            .add("DIP301: column `")
             .add(known.table)
             .add(".")
             .add(known.column)
@@ -162,7 +162,7 @@ pub const fn assert_unchanged(name: &str, nullable: bool, known: Known) {
     }
     if known.nullable && !nullable && !known.up {
         let text = Text::new()
-            .add("column `")
+            .add("DIP302: column `")
             .add(known.table)
             .add(".")
             .add(known.column)
@@ -176,7 +176,7 @@ pub const fn assert_unchanged(name: &str, nullable: bool, known: Known) {
     }
     if !known.nullable && nullable && !known.down {
         let text = Text::new()
-            .add("column `")
+            .add("DIP303: column `")
             .add(known.table)
             .add(".")
             .add(known.column)
@@ -195,7 +195,7 @@ pub const fn assert_unchanged(name: &str, nullable: bool, known: Known) {
 pub const fn assert_recorded(name: &str, nullable: bool, known: Known) {
     if hash(printed(name)) != known.id || nullable != known.nullable {
         let text = Text::new()
-            .add("the conversion of column `")
+            .add("DIP706: the conversion of column `")
             .add(known.table)
             .add(".")
             .add(known.column)
@@ -211,7 +211,7 @@ pub const fn assert_recorded(name: &str, nullable: bool, known: Known) {
 pub const fn assert_addable(nullable: bool, has_value: bool, table: &str, column: &str, version: &str) {
     if !nullable && !has_value {
         let text = Text::new()
-            .add("column `")
+            .add("DIP211: column `")
             .add(table)
             .add(".")
             .add(column)
@@ -228,7 +228,7 @@ pub const fn assert_addable(nullable: bool, has_value: bool, table: &str, column
 pub const fn assert_folder(table: u64, database: u64) {
     assert!(
         table == database,
-        "this struct belongs to another folder of migrations\nhint: name the same folder in `#[schema(migrations = \"…\")]` and in `database!`"
+        "DIP507: this struct belongs to another folder of migrations\nhint: name the same folder in `#[schema(migrations = \"…\")]` and in `database!`"
     );
 }
 
@@ -238,7 +238,7 @@ pub const fn assert_numbered(name: &str, table: &str, column: &str) {
     // a type without a name is told elsewhere
     if !matches!(Class::of(name), Class::Integer) && !name.is_empty() {
         let text = Text::new()
-            .add("column `")
+            .add("DIP304: column `")
             .add(table)
             .add(".")
             .add(column)
@@ -254,7 +254,7 @@ pub const fn assert_numbered(name: &str, table: &str, column: &str) {
 #[track_caller]
 pub const fn assert_required(nullable: bool, what: &str, table: &str, column: &str) {
     if nullable {
-        let text = Text::new().add("column `").add(table).add(".").add(column).add("` ").add(what);
+        let text = Text::new().add("DIP305: column `").add(table).add(".").add(column).add("` ").add(what);
         panic!("{}", text.add(", which is never NULL\nhint: remove Option from the type of the field").as_str());
     }
 }
@@ -364,7 +364,8 @@ pub const fn assert_agrees(shape: &Shape, tables: &[Shape], enums: &[&str], told
             && !is_listed(enums, name)
             && !is_listed(told, name)
         {
-            let text = Text::new().add("field `").add(shape.table).add(".").add(column.name).add("` has the enum `").add(name);
+            let text =
+                Text::new().add("DIP612: field `").add(shape.table).add(".").add(column.name).add("` has the enum `").add(name);
             panic!("{}", text.add("`, which is not in `enums`\nhint: add it to `enums: […]` of database!").as_str());
         }
         at += 1;
@@ -372,7 +373,7 @@ pub const fn assert_agrees(shape: &Shape, tables: &[Shape], enums: &[&str], told
     at = 0;
     while at < enums.len() {
         if hash(enums[at]) == shape.id {
-            let text = Text::new().add("an enum and a table have the name `").add(shape.table);
+            let text = Text::new().add("DIP613: an enum and a table have the name `").add(shape.table);
             let hint = "`, which PostgreSQL gives only one of them\nhint: give the enum another name: `#[schema(name = \"…\")]`";
             panic!("{}", text.add(hint).as_str());
         }
@@ -387,7 +388,7 @@ pub const fn assert_agrees(shape: &Shape, tables: &[Shape], enums: &[&str], told
 
 #[track_caller]
 const fn assert_points(shape: &Shape, points: &Points, tables: &[Shape]) {
-    let text = Text::new().add("the foreign key of ").add(points.from).add(" references ");
+    let text = Text::new().add("DIP404: the foreign key of ").add(points.from).add(" references ");
     let mut at = 0;
     while at < tables.len() && tables[at].id != points.table {
         at += 1;

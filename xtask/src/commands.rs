@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod complete;
+pub(crate) mod explain;
 pub(crate) mod init;
 pub(crate) mod latest;
 pub(crate) mod plan;

@@ -133,6 +133,11 @@ enum Command {
     },
     /// Check that every change is recorded and that the files give the snapshot (for CI)
     Check,
+    /// Say what a code of a compile error (DIP201) means, and the ways out; without a code, list them
+    Explain {
+        /// The code
+        code: Option<String>,
+    },
     /// Show what a command would run: steps, SQL, locks, hazards
     Plan {
         /// start, complete or rollback
@@ -245,6 +250,7 @@ fn dispatch(global: Global, command: Command, project: Option<Project>) -> Resul
         match command {
             Command::Init(making) => commands::init::run(&context, dir.as_deref(), &making),
             Command::Record { name } => commands::record::run(&context, project.as_ref(), &name).await,
+            Command::Explain { code } => commands::explain::run(code.as_deref()),
             Command::Check => commands::check::run(&context, project.as_ref()).await,
             Command::Plan { command, to, json, lacking } => {
                 commands::plan::run(&context, &command, to.as_deref(), json, lacking).await

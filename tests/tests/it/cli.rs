@@ -266,3 +266,14 @@ fn a_private_server_goes_with_its_process() {
         assert!(wait(&|| entries() == 0), "after {signal} there is something left in {}", folder.path().display());
     }
 }
+
+#[test]
+fn a_code_of_the_build_is_explained() {
+    let folder = Folder::new(&[]);
+    let explained = text(&folder.run(None, &["explain", "dip201"]).stdout);
+    assert!(explained.starts_with("DIP201: a field is gone\n") && explained.contains("renamed_from"), "{explained}");
+    assert!(!explained.contains("DIP202"), "{explained}");
+    let list = text(&folder.run(None, &["explain"]).stdout);
+    assert!(list.lines().count() > 50 && list.lines().all(|line| line.starts_with("DIP")), "{list}");
+    refused(&folder.run(None, &["explain", "DIP999"]), &["there is no code `DIP999`", "explain"]);
+}

@@ -5,7 +5,7 @@
 mod cases;
 mod paste;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -41,9 +41,25 @@ fn the_build_is_right_and_its_fixes_hold() {
     cases.retain(|case| only.as_deref().is_none_or(|only| case.name.contains(only)));
     let mut wrong = Vec::new();
     let first: Vec<Module> = cases.iter().map(|case| Module { name: case.name.clone(), text: case.text.clone() }).collect();
-    let (_, said) = build("first", &first);
-    let known = |name: &String| cases.iter().any(|case| case.name == *name);
+    let (_, mut said) = build("first", &first, None);
+    if only.is_none() {
+        for (word, words) in
+            [("perhaps", "DIP707: there is no `DIPTYCH_DRIFT=perhaps`"), ("DENY", "DIP706: column `users.nick` is not in")]
+        {
+            let wanted = "a new column that may be NULL";
+            let module = first.iter().find(|module| module.name == wanted).expect("the case");
+            let (_, denied) = build("drift", std::slice::from_ref(module), Some(word));
+            let denied = denied.get(wanted).cloned().unwrap_or_default();
+            match &denied[..] {
+                [only] if only.text.contains(words) => {}
+                other => wrong.push(format!("DIPTYCH_DRIFT={word}: {other:#?}")),
+            }
+            said.entry(format!("{wanted}, DIPTYCH_DRIFT={word}")).or_default().extend(denied);
+        }
+    }
+    let known = |name: &String| name.contains("DIPTYCH_DRIFT") || cases.iter().any(|case| case.name == *name);
     wrong.extend(said.iter().filter(|(name, _)| !known(name)).map(|(name, said)| format!("{name}: {said:#?}")));
+    wrong.extend(catalogue(said.values().flatten()).filter(|_| only.is_none()));
     let mut second = Vec::new();
     let (mut refused, mut accepted, mut pasted) = (0, 0, 0);
     for case in &cases {
@@ -67,7 +83,7 @@ fn the_build_is_right_and_its_fixes_hold() {
             }
         }
     }
-    let (program, said) = build("second", &second);
+    let (program, said) = build("second", &second, None);
     for (name, said) in &said {
         wrong.push(format!("{name} does not compile: {said:#?}"));
     }
@@ -86,6 +102,34 @@ fn the_build_is_right_and_its_fixes_hold() {
         wrong.len()
     );
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// What is wrong with the catalogue: a code without a page, a page without a code, or a code that no case has.
+fn catalogue<'a>(said: impl Iterator<Item = &'a Said>) -> impl Iterator<Item = String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let codes = |text: &str| -> BTreeSet<String> {
+        let found = text.match_indices("DIP").map(|(at, _)| text[at..].chars().take(6).collect::<String>());
+        found.filter(|code| code[3..].len() == 3 && code[3..].chars().all(|c| c.is_ascii_digit())).collect()
+    };
+    let mut shown = codes(&said.map(|said| said.text.as_str()).collect::<Vec<_>>().join("\n"));
+    for kind in std::fs::read_dir(root.join("tests/tests/ui")).expect("the cases of messages").flatten() {
+        for file in std::fs::read_dir(kind.path()).expect("a folder").flatten() {
+            if file.path().extension().is_some_and(|end| end == "stderr") {
+                shown.extend(codes(&read(&file.path())));
+            }
+        }
+    }
+    let sources = ["macros/src/errors.rs", "runtime/src/types.rs"].map(|path| read(&root.join(path))).concat();
+    let page = read(&root.join("xtask/src/commands/explain/errors.md"));
+    let titles: Vec<&str> = page.lines().filter(|line| line.starts_with("## DIP")).collect();
+    let (used, explained) = (codes(&sources), codes(&titles.join("\n")));
+    println!("catalogue: {} codes, {} pages, {} with a case", used.len(), explained.len(), used.intersection(&shown).count());
+    let say = |codes: Vec<&String>, what: &str| codes.into_iter().map(|code| format!("{code} {what}")).collect::<Vec<_>>();
+    let mut wrong = say(used.difference(&explained).collect(), "has no page");
+    wrong.extend(say(explained.difference(&used).collect(), "is on the page and in no message"));
+    wrong.extend(say(used.difference(&shown).collect(), "has no case"));
+    wrong.into_iter()
 }
 
 /// Whether the compiler said what the case wants.
@@ -109,7 +153,7 @@ fn judge(case: &Case, said: &[Said]) -> Result<(), String> {
 }
 
 /// Builds a program of these modules; what the compiler says against each, where there is no program.
-fn build(name: &str, modules: &[Module]) -> (Option<PathBuf>, BTreeMap<String, Vec<Said>>) {
+fn build(name: &str, modules: &[Module], drift: Option<&str>) -> (Option<PathBuf>, BTreeMap<String, Vec<Said>>) {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("verdicts").join(name);
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).expect("a folder");
@@ -126,10 +170,11 @@ fn build(name: &str, modules: &[Module]) -> (Option<PathBuf>, BTreeMap<String, V
     whole.push_str("];\n");
     let main = folder.join("cases.rs");
     std::fs::write(&main, whole).expect("written");
-    let output = Command::new(env!("CARGO"))
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.env_remove("DIPTYCH_DRIFT").envs(drift.map(|word| ("DIPTYCH_DRIFT", word)));
+    let output = cargo
         .args(["build", "-p", "diptych-tests", "--features", "verdicts", "--example", "verdicts", "--message-format", "json"])
         .env("DIPTYCH_VERDICTS", &main)
-        .env_remove("DIPTYCH_DRIFT")
         .output()
         .expect("cargo runs");
     let mut said: BTreeMap<String, Vec<Said>> = BTreeMap::new();
