@@ -314,7 +314,12 @@ fn gone(table: &Struct, old: &str, model: &Table, used: &Attributes<'_>, outcome
     }
     for column in &model.columns {
         if !outcome.claims(&column.name) && !table.dropped.iter().any(|dropped| dropped.name == column.name) {
-            outcome.refuse(table.ident.span(), errors::field_gone(old, column, &outcome.version));
+            let new = table.fields.iter().zip(&outcome.fields).filter(|(field, matched)| {
+                matched.column.is_none() && field.attributes.renamed_from.is_none() && field.attributes.up.is_none()
+            });
+            let new: Vec<&str> = new.map(|(field, _)| field.column.as_str()).collect();
+            let message = errors::field_gone(old, column, &new, &outcome.version);
+            outcome.refuse(table.ident.span(), message);
         }
     }
     if model.comment != table.comment {

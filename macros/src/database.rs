@@ -163,7 +163,9 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
 
         impl #ident {
             #path::__private::planned! {
-                /// What differs between the snapshot and the structs.
+                /// What differs between the snapshot and the structs, as typed operations: for a team's own rules, as tests.
+                ///
+                /// `assert!(Shop::PENDING.operations()?.iter().all(|operation| operation.name() != "drop_column"))`
                 pub const PENDING: #path::database::Pending<Self> = #path::database::Pending::new();
             }
             /// Every recorded migration.

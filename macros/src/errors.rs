@@ -61,7 +61,29 @@ pub(crate) fn unknown(kind: &str, word: &str, place: &str, there: &[&str]) -> St
         [one] => format!("only {one}"),
         [all @ .., last] => format!("{} and {last}", all.join(", ")),
     };
-    format!("DIP104: unknown {kind} `{word}` {place}\nhint: the {kind}s are {list}")
+    match near(word, there) {
+        Some(near) => format!("DIP104: unknown {kind} `{word}` {place}\nhint: write `{near}`; the {kind}s are {list}"),
+        None => format!("DIP104: unknown {kind} `{word}` {place}\nhint: the {kind}s are {list}"),
+    }
+}
+
+/// The word that was meant: one of another letter or two, or with two exchanged.
+pub(crate) fn near<'a>(word: &str, there: &[&'a str]) -> Option<&'a str> {
+    let distance = |other: &str| {
+        let (word, other): (Vec<char>, Vec<char>) = (word.chars().collect(), other.chars().collect());
+        let mut row: Vec<usize> = (0..=other.len()).collect();
+        for (at, letter) in word.iter().enumerate() {
+            let mut diagonal = std::mem::replace(&mut row[0], at + 1);
+            for (column, that) in other.iter().enumerate() {
+                let change = diagonal + usize::from(letter != that);
+                diagonal = row[column + 1];
+                row[column + 1] = change.min(diagonal + 1).min(row[column] + 1);
+            }
+        }
+        row[other.len()]
+    };
+    let found = there.iter().map(|other| (distance(other), *other)).min()?;
+    (found.0 <= 2 && found.0 < word.len().div_ceil(2)).then_some(found.1)
 }
 
 /// An attribute that can stand only once.
@@ -122,16 +144,26 @@ pub(crate) fn table_dropped_but_there(table: &str, version: &str) -> String {
 pub(crate) const SAME_TABLE: &str = "DIP504: two structs in `tables` stand for the same table\nhint: remove one of them, or correct its `#[schema(table = \"…\")]`";
 
 /// A column of the snapshot that the struct has no field for.
-pub(crate) fn field_gone(table: &str, column: &Column, version: &str) -> String {
+pub(crate) fn field_gone(table: &str, column: &Column, new: &[&str], version: &str) -> String {
     let name = &column.name;
     let (loss, down) = if column.nullable || column.default.is_some() {
         ("NULL or its default", format!("dropped({name})"))
     } else {
         ("no value at all", format!("dropped({name}, down = \"…\")"))
     };
+    let renamed = format!("`#[schema(renamed_from = \"{name}\")]` to the field that it became");
+    let dropped = format!("`{down}` to `#[schema(…)]` of the struct");
+    // a rename is what one forgets, where there is a field that nobody knows
+    let ways = match new {
+        [] => format!("{dropped}, or {renamed}"),
+        new => {
+            let list = new.iter().map(|field| format!("`{field}`")).collect::<Vec<_>>().join(" or ");
+            format!("{renamed}, if that is {list}, or {dropped}")
+        }
+    };
     format!(
         "DIP201: column `{table}.{name}` is in version `{version}`, but this release has no field for it: version `{version}` would read {loss} in rows that this release writes\n\
-         hint: add `{down}` to `#[schema(…)]` of the struct, or `#[schema(renamed_from = \"{name}\")]` to the field that it became; a field behind `#[cfg]` counts as gone while its feature is off"
+         hint: add {ways}; a field behind `#[cfg]` counts as gone while its feature is off"
     )
 }
 

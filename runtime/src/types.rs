@@ -148,7 +148,15 @@ pub const fn assert_unchanged(name: &str, nullable: bool, known: Known) {
             .add(known.version)
             .add("`, but ")
             .add(name)
-            .add(" in this release: the two versions need conversions between them\n")
+            .add(" in this release: the two versions need conversions between them\n");
+        // there is no cast between some
+        let (from, to) = (Class::of(known.sql_type), Class::of(name));
+        let is_number = matches!(from, Class::Integer | Class::Boolean) || matches!(to, Class::Integer | Class::Boolean);
+        if is_number && (matches!(from, Class::Uuid) || matches!(to, Class::Uuid)) {
+            let hint = "hint: PostgreSQL has no cast between them: add `up = \"…\"` and `down = \"…\"` to the field, or drop the column and add another";
+            panic!("{}", text.add(hint).as_str());
+        }
+        let text = text
             .add("hint: add `up = \"CAST(")
             .add(known.column)
             .add(" AS ")
@@ -158,6 +166,13 @@ pub const fn assert_unchanged(name: &str, nullable: bool, known: Known) {
             .add(" AS ")
             .add(known.sql_type)
             .add(")\"` to the field");
+        let text = if is_narrower(name, known.sql_type) {
+            text.add("; `up` fails, or cuts, for values that ").add(name).add(" cannot hold")
+        } else if is_narrower(known.sql_type, name) {
+            text.add("; `down` fails, or cuts, for values that ").add(known.sql_type).add(" cannot hold")
+        } else {
+            text
+        };
         panic!("{}", text.as_str());
     }
     if known.nullable && !nullable && !known.up {
@@ -494,6 +509,39 @@ impl Class {
     const fn differs(self, other: Class) -> bool {
         !matches!(self, Class::Other) && !matches!(other, Class::Other) && self as u8 != other as u8
     }
+}
+
+/// Whether a type has no room for values of another of its class.
+const fn is_narrower(name: &str, other: &str) -> bool {
+    match (Class::of(name), Class::of(other)) {
+        (Class::Integer, Class::Integer) => width(name) < width(other),
+        (Class::Text, Class::Text) => length(name) < length(other),
+        (Class::Integer | Class::Boolean | Class::Uuid, Class::Text) => true,
+        _ => false,
+    }
+}
+
+/// The bytes of an integer type.
+const fn width(name: &str) -> u32 {
+    match name.len() {
+        // bigint, integer, smallint
+        6 => 8,
+        7 => 4,
+        _ => 2,
+    }
+}
+
+/// The characters that a type of text has room for.
+const fn length(name: &str) -> u64 {
+    let text = name.as_bytes();
+    let (mut length, mut at) = (0, 0);
+    while at < text.len() {
+        if text[at].is_ascii_digit() {
+            length = length * 10 + (text[at] - b'0') as u64;
+        }
+        at += 1;
+    }
+    if length == 0 { u64::MAX } else { length }
 }
 
 const fn starts_with(text: &str, start: &str) -> bool {
