@@ -3,9 +3,9 @@
 use diptych_core::model::expression::Expression;
 use diptych_core::model::schema::{IndexParameters, ReplicaIdentity};
 use diptych_core::{Constraint, Index};
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::DeriveInput;
+use syn::{DeriveInput, Path};
 
 use crate::ast::{Field, Struct, read};
 use crate::attr::{Always, OldWrites};
@@ -29,10 +29,9 @@ pub(crate) fn derive(input: DeriveInput) -> TokenStream {
     let mut output: TokenStream = tracked.into_iter().collect();
     output.extend(outcome.errors.iter().map(syn::Error::to_compile_error));
     output.extend(warnings(&outcome, drift));
-    output.extend(
-        table.fields.iter().zip(&outcome.fields).map(|(field, matched)| assertion(&table, field, matched, &outcome, drift)),
-    );
-    output.extend(table.fields.iter().map(|field| key_or_identity(&table, field)));
+    let fields = outcome.fields.iter().enumerate();
+    output.extend(fields.map(|(at, matched)| assertion(&table, at, matched, &outcome, drift)));
+    output.extend((0..table.fields.len()).map(|at| key_or_identity(&table, at)));
     output.extend(implementation(&table, &outcome));
     output
 }
@@ -65,22 +64,16 @@ pub(crate) fn drifts(unrecorded: &[(proc_macro2::Span, String)], version: &str, 
 }
 
 /// Every token of it has the field's span, so that the caret stands on the field.
-fn assertion(table: &Struct, field: &Field, matched: &Matched, outcome: &Outcome, drift: Drift) -> TokenStream {
+fn assertion(table: &Struct, at: usize, matched: &Matched, outcome: &Outcome, drift: Drift) -> TokenStream {
     if matched.mistaken.is_some() {
         return TokenStream::new();
     }
+    let field = &table.fields[at];
     let span = field.span;
     let path = respan(&table.path, span);
-    let (name, nullable) = type_of(field, &path, true);
+    let own = column_of(table, at, span);
     let (version, up, down) = (&outcome.version, matched.up, matched.down);
     let Some(column) = &matched.column else {
-        let nullable = match &field.attributes.sql_type {
-            Some(_) => nullable,
-            None => {
-                let ty = respan(&field.ty, span);
-                quote_spanned! {span=> <#ty as #path::SqlType>::NULLABLE }
-            }
-        };
         let given = &field.attributes;
         let has_value = up
             || given.default.as_deref().is_some_and(|text| Expression::default_of(text).is_some())
@@ -89,7 +82,7 @@ fn assertion(table: &Struct, field: &Field, matched: &Matched, outcome: &Outcome
             || given.renamed_from.is_some();
         let (table, column) = (&table.table, &field.column);
         return quote_spanned! {span=>
-            const _: () = #path::__private::assert_addable(#nullable, #has_value, #table, #column, #version);
+            const _: () = #path::__private::assert_addable(#own, #has_value, #table, #column, #version);
         };
     };
     let old = outcome.recorded.as_ref().map_or(table.table.as_str(), |(name, _)| name);
@@ -102,57 +95,52 @@ fn assertion(table: &Struct, field: &Field, matched: &Matched, outcome: &Outcome
     };
     // only conversions let a difference pass, which is still not recorded
     let recorded = (drift == Drift::Deny && (up || down)).then(|| {
-        quote_spanned! {span=> const _: () = #path::__private::assert_recorded(#name, #nullable, #known); }
+        quote_spanned! {span=> const _: () = #path::__private::assert_recorded(#own, #known); }
     });
     quote_spanned! {span=>
-        const _: () = #path::__private::assert_unchanged(#name, #nullable, #known);
+        const _: () = #path::__private::assert_unchanged(#own, #known);
         #recorded
     }
 }
 
 /// An identity counts, and neither it nor a key is ever NULL.
-fn key_or_identity(table: &Struct, field: &Field) -> TokenStream {
+fn key_or_identity(table: &Struct, at: usize) -> TokenStream {
+    let field = &table.fields[at];
     let span = field.span;
     let path = respan(&table.path, span);
-    let (name, nullable) = type_of(field, &path, false);
+    let own = column_of(table, at, span);
     let (is_identity, is_key) = (field.attributes.identity.is_some(), table.key.contains(&field.column));
     let (table, column) = (&table.table, &field.column);
     let numbered =
-        is_identity.then(|| quote_spanned! {span=> const _: () = #path::__private::assert_numbered(#name, #table, #column); });
+        is_identity.then(|| quote_spanned! {span=> const _: () = #path::__private::assert_numbered(#own, #table, #column); });
     let required = (is_identity || is_key).then(|| {
         let what = if is_key { "belongs to the primary key" } else { "is an identity" };
-        quote_spanned! {span=> const _: () = #path::__private::assert_required(#nullable, #what, #table, #column); }
+        quote_spanned! {span=> const _: () = #path::__private::assert_required(#own, #what, #table, #column); }
     });
     quote! { #numbered #required }
 }
 
-/// The SQL type's name and nullability, as expressions over the field's Rust type. They are of a type without one as well: the first that is
-/// expanded of a field is `asked`, for one error.
-fn type_of(field: &Field, path: &TokenStream, asked: bool) -> (TokenStream, TokenStream) {
-    let span = field.span;
-    let ty = respan(&field.ty, span);
-    let of = |constant: TokenStream| {
-        quote_spanned! {span=> {
-            #[allow(unused_imports)]
-            use #path::__private::Unknown as _;
-            #path::__private::Probe::<#ty>::#constant
-        } }
-    };
+/// What the field's Rust type says of its column: the only place that asks the type, so that one without an answer gives one error, and
+/// the compiler looks once.
+fn column_shape(field: &Field, path: &Path, was: u64) -> TokenStream {
+    let (span, path) = (field.span, respan(path, field.span));
+    let (ty, name, id) = (respan(&field.ty, span), &field.column, hash(&field.column));
     match &field.attributes.sql_type {
         // the Rust type need not know of Diptych
-        Some(name) => {
-            let (is_option, nullable) = (of(quote_spanned! {span=> IS_OPTION }), of(quote_spanned! {span=> NULLABLE }));
-            (quote_spanned! {span=> #name }, quote_spanned! {span=> (#is_option || #nullable) })
-        }
-        None => {
-            let name = if asked {
-                quote_spanned! {span=> <#ty as #path::SqlType>::NAME }
-            } else {
-                of(quote_spanned! {span=> NAME })
-            };
-            (name, of(quote_spanned! {span=> NULLABLE }))
-        }
+        Some(sql_type) => quote_spanned! {span=> {
+            #[allow(unused_imports)]
+            use #path::__private::Unknown as _;
+            let nullable = #path::__private::Probe::<#ty>::IS_OPTION || #path::__private::Probe::<#ty>::NULLABLE;
+            #path::__private::ShapeColumn { name: #name, id: #id, was: #was, sql_type: #sql_type, nullable, is_enum: ::core::option::Option::None }
+        } },
+        None => quote_spanned! {span=> #path::__private::ShapeColumn::of::<#ty>(#name, #id, #was) },
     }
+}
+
+/// What the types of all fields say, and which of them is asked for: two arguments.
+fn column_of(table: &Struct, at: usize, span: Span) -> TokenStream {
+    let (path, ident) = (respan(&table.path, span), respan(&table.ident, span));
+    quote_spanned! {span=> <#ident as #path::__private::Named>::COLUMNS, #at }
 }
 
 /// Tokens that stand at `span`, as far as messages go.
@@ -179,9 +167,7 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
     let (ident, path) = (&table.ident, &table.path);
     let core = quote! { #path::__private::core };
     let (name, folder) = (&table.table, hash(&table.migrations));
-    let columns = table.fields.iter().map(|field| {
-        // without a snapshot there are no assertions
-        let (sql_type, nullable) = type_of(field, &quote! { #path }, outcome.fields.is_empty());
+    let columns = table.fields.iter().enumerate().map(|(at, field)| {
         let (column, given) = (&field.column, &field.attributes);
         let never_null = table.key.contains(column) || given.identity.is_some();
         let (default, comment) = (
@@ -213,7 +199,7 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
                     identity: #identity,
                     generated: #generated,
                     collation: #collation,
-                    ..#core::Column::new(#column, #sql_type, #nullable && !#never_null)
+                    ..#path::__private::column(own, #at, #never_null)
                 },
                 renamed_from: #from,
                 up: #up,
@@ -244,7 +230,7 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
         impl #path::__private::Named for #ident {
             const TABLE: ::core::primitive::u64 = #table_id;
             const ANSWERS_FOR: &'static [::core::primitive::u64] = &[#table_id, #(#from),*];
-            const SHAPE: #path::__private::Shape = #shape;
+            #shape
         }
 
         impl #path::Table for #ident {
@@ -252,6 +238,7 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
 
             #path::__private::planned! {
                 fn declared() -> #core::DeclaredTable {
+                    let own = <Self as #path::__private::Named>::COLUMNS;
                     #core::DeclaredTable {
                         name: ::std::borrow::ToOwned::to_owned(#name),
                         renamed_from: #renamed_from,
@@ -277,18 +264,9 @@ fn shape(table: &Struct, outcome: &Outcome) -> TokenStream {
         quote! { &[#(#hashes),*] }
     };
     let columns = table.fields.iter().enumerate().map(|(at, field)| {
-        let (sql_type, _) = type_of(field, &quote! { #path }, false);
-        let (name, id, span, ty) = (&field.column, hash(&field.column), field.span, respan(&field.ty, field.span));
+        let id = hash(&field.column);
         let was = outcome.fields.get(at).and_then(|matched| matched.column.as_ref()).map_or(id, |column| hash(&column.name));
-        let is_enum = match &field.attributes.sql_type {
-            Some(_) => quote! { ::core::option::Option::None },
-            None => quote_spanned! {span=> {
-                #[allow(unused_imports)]
-                use #path::__private::Unknown as _;
-                #path::__private::Probe::<#ty>::ENUM
-            } },
-        };
-        quote! { #path::__private::ShapeColumn { name: #name, id: #id, was: #was, sql_type: #sql_type, is_enum: #is_enum } }
+        column_shape(field, path, was)
     });
     let keys = table.constraints.iter().filter_map(|wanted| match &wanted.definition {
         Constraint::PrimaryKey { columns, .. } | Constraint::Unique { columns, .. } => Some(hashes(columns)),
@@ -322,14 +300,15 @@ fn shape(table: &Struct, outcome: &Outcome) -> TokenStream {
     });
     let keys = keys.chain(indexes);
     quote! {
-        #path::__private::Shape {
+        const COLUMNS: &'static [#path::__private::ShapeColumn] = &[#(#columns),*];
+        const SHAPE: #path::__private::Shape = #path::__private::Shape {
             table: #name,
             id: <Self as #path::__private::Named>::TABLE,
             answers_for: <Self as #path::__private::Named>::ANSWERS_FOR,
-            columns: &[#(#columns),*],
+            columns: <Self as #path::__private::Named>::COLUMNS,
             keys: &[#(#keys),*],
             points: &[#(#points),*],
-        }
+        };
     }
 }
 

@@ -14,6 +14,7 @@ pub(crate) fn table(table: &Struct) -> TokenStream {
         impl #before #path::__private::Named for #ident #after #bounds {
             const TABLE: ::core::primitive::u64 = #name;
             const ANSWERS_FOR: &'static [::core::primitive::u64] = &[#name];
+            const COLUMNS: &'static [#path::__private::ShapeColumn] = &[];
             const SHAPE: #path::__private::Shape =
                 #path::__private::Shape { table: "", id: #name, answers_for: &[], columns: &[], keys: &[], points: &[] };
         }

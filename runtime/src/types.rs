@@ -79,8 +79,8 @@ impl<T: Element> Element for Option<T> {
     const ARRAY: &'static str = T::ARRAY;
 }
 
-/// What a field's type says of itself, if it is a [`SqlType`]; it need not be one where `type = "…"` names the column's, and where it must be,
-/// one place says so. A constant of its own counts where its bounds hold, else the one of [`Unknown`]. Only types without parameters may be asked.
+/// Whether a field may be NULL whose type need not be a [`SqlType`], since `type = "…"` names the column's: a constant of its own counts
+/// where its bounds hold, else the one of [`Unknown`]. Only types without parameters may be asked.
 pub struct Probe<T>(PhantomData<T>);
 
 impl<T> Probe<Option<T>> {
@@ -89,24 +89,16 @@ impl<T> Probe<Option<T>> {
 }
 
 impl<T: SqlType> Probe<T> {
-    /// Its type.
-    pub const NAME: &'static str = T::NAME;
     /// It says itself whether it may be NULL.
     pub const NULLABLE: bool = T::NULLABLE;
-    /// The enum that it is.
-    pub const ENUM: Option<&'static str> = T::ENUM;
 }
 
 /// What counts of all other types.
 pub trait Unknown {
     /// It is no Option.
     const IS_OPTION: bool = false;
-    /// It has none: what asks for it by its trait says so.
-    const NAME: &'static str = "";
     /// It says nothing.
     const NULLABLE: bool = false;
-    /// It is none.
-    const ENUM: Option<&'static str> = None;
 }
 
 impl<T> Unknown for Probe<T> {}
@@ -134,9 +126,11 @@ pub struct Known {
 
 /// Compares a field with the snapshot. Its panic is the compile error, on the field.
 #[track_caller]
-pub const fn assert_unchanged(name: &str, nullable: bool, known: Known) {
-    let (converted, name) = (known.up && known.down, printed(name));
-    if hash(name) != known.id && !converted {
+pub const fn assert_unchanged(columns: &[ShapeColumn], at: usize, known: Known) {
+    let (name, nullable) = (columns[at].sql_type, columns[at].nullable);
+    let converted = known.up && known.down;
+    if !is_type(name, known.id) && !converted {
+        let name = printed(name);
         let text = Text::new()
             .add("DIP301: column `")
             .add(known.table)
@@ -207,8 +201,9 @@ pub const fn assert_unchanged(name: &str, nullable: bool, known: Known) {
 
 /// Where drift is denied: a conversion lets a difference pass, but it is not recorded. Its panic is the compile error, on the field.
 #[track_caller]
-pub const fn assert_recorded(name: &str, nullable: bool, known: Known) {
-    if hash(printed(name)) != known.id || nullable != known.nullable {
+pub const fn assert_recorded(columns: &[ShapeColumn], at: usize, known: Known) {
+    let (name, nullable) = (columns[at].sql_type, columns[at].nullable);
+    if !is_type(name, known.id) || nullable != known.nullable {
         let text = Text::new()
             .add("DIP706: the conversion of column `")
             .add(known.table)
@@ -223,8 +218,8 @@ pub const fn assert_recorded(name: &str, nullable: bool, known: Known) {
 
 /// A new column: NOT NULL needs a value for the rows there are. Its panic is the compile error, on the field.
 #[track_caller]
-pub const fn assert_addable(nullable: bool, has_value: bool, table: &str, column: &str, version: &str) {
-    if !nullable && !has_value {
+pub const fn assert_addable(columns: &[ShapeColumn], at: usize, has_value: bool, table: &str, column: &str, version: &str) {
+    if !columns[at].nullable && !has_value {
         let text = Text::new()
             .add("DIP211: column `")
             .add(table)
@@ -249,9 +244,9 @@ pub const fn assert_folder(table: u64, database: u64) {
 
 /// An identity counts, so its column is an integer. Its panic is the compile error, on the field.
 #[track_caller]
-pub const fn assert_numbered(name: &str, table: &str, column: &str) {
-    // a type without a name is told elsewhere
-    if !matches!(Class::of(name), Class::Integer) && !name.is_empty() {
+pub const fn assert_numbered(columns: &[ShapeColumn], at: usize, table: &str, column: &str) {
+    let name = columns[at].sql_type;
+    if !matches!(Class::of(name), Class::Integer) {
         let text = Text::new()
             .add("DIP304: column `")
             .add(table)
@@ -267,11 +262,16 @@ pub const fn assert_numbered(name: &str, table: &str, column: &str) {
 /// What is never NULL is no Option: it could be recorded, and would not be the same as the snapshot from then on. Its panic is the compile
 /// error, on the field.
 #[track_caller]
-pub const fn assert_required(nullable: bool, what: &str, table: &str, column: &str) {
-    if nullable {
+pub const fn assert_required(columns: &[ShapeColumn], at: usize, what: &str, table: &str, column: &str) {
+    if columns[at].nullable {
         let text = Text::new().add("DIP305: column `").add(table).add(".").add(column).add("` ").add(what);
         panic!("{}", text.add(", which is never NULL\nhint: remove Option from the type of the field").as_str());
     }
+}
+
+/// Whether a name is that of the type with this hash, also where an implementation by hand has another one.
+const fn is_type(name: &str, id: u64) -> bool {
+    hash(name) == id || hash(printed(name)) == id
 }
 
 /// The name that PostgreSQL prints for a type that an implementation by hand calls by another one.
@@ -305,6 +305,8 @@ pub trait Named {
     const TABLE: u64;
     /// Its own, and the one that it was renamed from while that is not recorded.
     const ANSWERS_FOR: &'static [u64];
+    /// Its columns, in the struct's order.
+    const COLUMNS: &'static [ShapeColumn];
     /// What else the others may ask of it.
     const SHAPE: Shape;
 }
@@ -337,8 +339,24 @@ pub struct ShapeColumn {
     pub was: u64,
     /// Its type.
     pub sql_type: &'static str,
+    /// Whether it may be NULL.
+    pub nullable: bool,
     /// The enum that its type is, where the type says so.
     pub is_enum: Option<&'static str>,
+}
+
+impl ShapeColumn {
+    /// What a Rust type says of its column.
+    pub const fn of<T: SqlType>(name: &'static str, id: u64, was: u64) -> Self {
+        ShapeColumn { name, id, was, sql_type: T::NAME, nullable: T::NULLABLE, is_enum: T::ENUM }
+    }
+}
+
+/// The column of a field, as its type has it.
+#[cfg(feature = "migrator")]
+pub fn column(columns: &[ShapeColumn], at: usize, never_null: bool) -> diptych_core::Column {
+    let own = &columns[at];
+    diptych_core::Column::new(own.name, own.sql_type, own.nullable && !never_null)
 }
 
 /// A foreign key.
