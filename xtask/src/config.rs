@@ -98,6 +98,11 @@ impl Context {
         Ok(migrator.recorded(survey.files()))
     }
 
+    /// Whether a database is given.
+    pub(crate) fn has_url(&self) -> bool {
+        self.url.is_some()
+    }
+
     /// The database's URL.
     pub(crate) fn url(&self) -> Result<&str, Failure> {
         let none =

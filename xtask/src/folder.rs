@@ -7,7 +7,11 @@ use std::path::{Path, PathBuf};
 use diptych::Files;
 use diptych_core::{Migration, Snapshot, yaml};
 
+use crate::agreement::ANEW;
 use crate::config::Failure;
+
+/// The name of the snapshot's file.
+pub(crate) const SNAPSHOT: &str = "snapshot.yaml";
 
 /// What a folder has, as far as it can be read.
 #[derive(Debug, Default)]
@@ -85,7 +89,7 @@ fn read(path: &Path, name: &str) -> Result<Migration, Failure> {
 }
 
 /// The text of a file, whose kind is looked at before it is opened: a pipe waits for its writer.
-fn text(path: &Path) -> Result<String, Failure> {
+pub(crate) fn text(path: &Path) -> Result<String, Failure> {
     let read = || match fs::metadata(path)?.is_file() {
         true => yaml::text(fs::File::open(path)?),
         false => Err(std::io::Error::other("it is not a regular file")),
@@ -98,11 +102,44 @@ fn text(path: &Path) -> Result<String, Failure> {
 
 /// The folder's snapshot; the empty one where there is no file.
 pub(crate) fn snapshot(dir: &Path) -> Result<Snapshot, Failure> {
-    let path = dir.join("snapshot.yaml");
+    let path = dir.join(SNAPSHOT);
     if !path.exists() {
         return Ok(Snapshot::default());
     }
-    Snapshot::parse(&text(&path)?).map_err(|error| Failure::from(error.within(format!("`{}`", path.display()))))
+    Snapshot::parse(&text(&path)?).map_err(|error| {
+        let hint =
+            format!("put it back as it was committed; or, after a merge, run {ANEW}: it makes the snapshot anew from the files");
+        Failure::hinted(format!("`{}`: {}", path.display(), error.message()), hint)
+    })
+}
+
+/// Where the file of a migration is.
+pub(crate) fn file(dir: &Path, name: &str) -> Option<PathBuf> {
+    ["yaml", "yml", "json"].iter().map(|end| dir.join(format!("{name}.{end}"))).find(|path| path.exists())
+}
+
+/// Writes these files and removes those that have no text; where one of them cannot be, all are as they were.
+pub(crate) fn change(files: &[(PathBuf, Option<String>)]) -> Result<(), Failure> {
+    let before: Vec<Option<String>> =
+        files.iter().map(|(path, _)| path.exists().then(|| text(path)).transpose()).collect::<Result<_, _>>()?;
+    for (done, (path, text)) in files.iter().enumerate() {
+        if let Err(failure) = put(path, text.as_deref()) {
+            for ((path, _), text) in files.iter().zip(&before).take(done) {
+                let _ = put(path, text.as_deref());
+            }
+            return Err(failure);
+        }
+    }
+    Ok(())
+}
+
+fn put(path: &Path, text: Option<&str>) -> Result<(), Failure> {
+    match text {
+        Some(text) => write(path, text),
+        None => fs::remove_file(path).map_err(|error| {
+            Failure::hinted(format!("cannot remove `{}`: {error}", path.display()), "make sure that the folder is writable")
+        }),
+    }
 }
 
 /// Writes a file whole or not at all. One that is there keeps its permissions, and a link stays one.

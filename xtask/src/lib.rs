@@ -4,15 +4,21 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod agreement;
+mod applied;
 mod cargo;
 mod commands;
 mod config;
 mod folder;
+mod leftover;
 mod out;
 mod progress;
+mod proof;
 mod render;
 mod scratch;
 pub mod server;
+mod source;
+mod used;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -22,6 +28,7 @@ use clap::{Args, Parser, Subcommand};
 use diptych::{Database, Guard, Missing, PublishedState};
 use diptych_core::{DeclaredSchema, Snapshot};
 
+use commands::check::Edits;
 use config::{Context, Failure};
 
 /// Changes a PostgreSQL schema while the app keeps running.
@@ -89,6 +96,19 @@ struct Making {
     git: Option<String>,
 }
 
+/// What `record` writes.
+#[derive(Args, Debug)]
+struct Recording {
+    /// A name in a few words, such as "split name"; without it the snapshot is made anew from the folder's files
+    name: Option<String>,
+    /// Replace the newest migration, which is not deployed yet, by one that leads to the structs as they are now
+    #[arg(long, conflicts_with_all = ["name", "rebase"])]
+    amend: bool,
+    /// Give these migrations, which are not deployed yet, the numbers after all others: yours, after a merge or a rebase of the branch
+    #[arg(long, value_name = "MIGRATION", num_args = 1.., conflicts_with = "name")]
+    rebase: Vec<String>,
+}
+
 /// What to do while processes use the version that is dropped.
 #[derive(Args, Clone, Copy, Debug)]
 struct Leaving {
@@ -127,12 +147,18 @@ enum Command {
     /// Make a crate ready: the folder of migrations, a module for the structs, the xtask and its alias; what is there is left alone
     Init(Making),
     /// Write what differs between the structs and the snapshot as a migration, after trying it on a scratch server
-    Record {
-        /// A name in a few words, such as "split name"
-        name: String,
-    },
+    ///
+    /// Without a name it writes no migration: it tries the folder's files and makes the snapshot anew from them. That is the way on after a
+    /// merge, and for a file that was written by hand.
+    Record(Recording),
     /// Check that every change is recorded and that the files give the snapshot (for CI)
-    Check,
+    ///
+    /// It also names the attributes of the structs that a recorded migration has used up, such as `renamed_from`.
+    Check {
+        /// Remove used-up attributes from the source files; everything else in them stays as it is
+        #[arg(long)]
+        fix: bool,
+    },
     /// Say what a code of a compile error (DIP201) means, and the ways out; without a code, list them
     Explain {
         /// The code
@@ -249,9 +275,12 @@ fn dispatch(global: Global, command: Command, project: Option<Project>) -> Resul
     runtime.block_on(async {
         match command {
             Command::Init(making) => commands::init::run(&context, dir.as_deref(), &making),
-            Command::Record { name } => commands::record::run(&context, project.as_ref(), &name).await,
             Command::Explain { code } => commands::explain::run(code.as_deref()),
-            Command::Check => commands::check::run(&context, project.as_ref()).await,
+            Command::Record(recording) => commands::record::run(&context, project.as_ref(), &recording).await,
+            Command::Check { fix } => {
+                let edits = if fix { Edits::Fix } else { Edits::None };
+                commands::check::run(&context, project.as_ref(), edits).await
+            }
             Command::Plan { command, to, json, lacking } => {
                 commands::plan::run(&context, &command, to.as_deref(), json, lacking).await
             }

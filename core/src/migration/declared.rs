@@ -132,7 +132,8 @@ impl DeclaredSchema {
                 used.insert(table.name.clone(), of_table);
             }
             if let Some(model) = schema.tables.get_mut(&table.name) {
-                let place = |name: &str| table.columns.iter().position(|field| field.column.name == name);
+                // those that no field has yet come last
+                let place = |name: &str| table.columns.iter().position(|field| field.column.name == name).unwrap_or(usize::MAX);
                 model.columns.sort_by_key(|column| place(&column.name));
                 // names for what the struct leaves without one; a struct that cannot be was refused before
                 let words = table.table(Some(model)).unwrap_or_default();

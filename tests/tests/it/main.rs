@@ -7,6 +7,7 @@ mod catalog;
 pub(crate) mod cli;
 mod crash;
 mod data;
+mod dayafter;
 mod derive;
 mod enums;
 mod facts;

@@ -1,27 +1,41 @@
 //! `record`: what differs between structs and snapshot, proven on a scratch server, written as a migration.
 
-use diptych::{Migrator, Quiet};
+mod amend;
+mod anew;
+mod rebase;
+
+use diptych::Migrator;
 use diptych_core::{DeclaredSchema, Migration, Operation, Snapshot, migration::diff};
 
+use crate::agreement::{agree, number};
 use crate::config::{Context, Failure};
 use crate::scratch::Scratch;
-use crate::{Project, folder, out, project_snapshot};
+use crate::{Project, Recording, folder, out, project_snapshot, proof};
 
-pub(crate) async fn run(context: &Context, project: Option<&Project>, name: &str) -> Result<(), Failure> {
+pub(crate) async fn run(context: &Context, project: Option<&Project>, recording: &Recording) -> Result<(), Failure> {
     let Some(project) = project else {
         return Err(Failure::hinted(
             "`record` reads the structs, which the binary does not have",
             "run `cargo xtask migrate record NAME` in the project, or write the migration file by hand",
         ));
     };
-    let mut before = project_snapshot(context)?;
-    before.base = Some(context.base.clone()).filter(|base| base != "public");
+    match recording {
+        Recording { amend: true, .. } => amend::run(context, project).await,
+        Recording { rebase, .. } if !rebase.is_empty() => rebase::run(context, project, rebase).await,
+        Recording { name: Some(name), .. } => record(context, project, name).await,
+        _ => anew::run(context, project).await,
+    }
+}
+
+async fn record(context: &Context, project: &Project, name: &str) -> Result<(), Failure> {
+    let before = Snapshot { base: base(context), ..project_snapshot(context)? };
+    let recorded = folder::migrations(&context.dir)?;
+    agree(&before, &recorded)?;
     // structs that have the snapshot's words raise no question
     if diff::diff(&before, &project.declared)?.is_empty() {
         out::say("nothing to record: the structs agree with the snapshot")?;
         return Ok(());
     }
-    let recorded = folder::migrations(&context.dir)?;
     let name = next_name(&recorded, name)?;
     let scratch = Scratch::start(context)?;
     let database = scratch.database("scratch").await?;
@@ -29,45 +43,49 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>, name: &str
     let mut all = database.create("0000_before", &before.schema).await?;
     let mut migrator = database.migrator().await?;
     let (migration, after) = difference(&migrator, &before, &project.declared, &name).await?;
-    let snapshot = context.dir.join("snapshot.yaml");
+    let snapshot = context.dir.join(folder::SNAPSHOT);
     if migration.operations.is_empty() {
         folder::write(&snapshot, &Snapshot { version: before.version, used: before.used, ..after }.to_yaml())?;
         out::say("nothing to record: the structs mean the same as the snapshot, which now has their wording")?;
         return Ok(());
     }
-    // what the file says is what was recorded, whatever the writer of YAML did to it
-    if Migration::parse(&migration.name, &migration.to_yaml())? != migration || Snapshot::parse(&after.to_yaml())? != after {
-        return Err(Failure::new(
-            "the migration is not the same after it was written as YAML and read back; this is a bug in Diptych",
-        ));
-    }
-    // start → rollback → start → complete, and the catalogs: back as before, and like a fresh one (R4)
-    let untouched = database.catalog().await?;
+    is_what_is_read(&migration, &after)?;
     all.push(migration.clone());
-    migrator.start(&all, None, &mut Quiet).await?;
-    migrator.rollback(&mut Quiet).await?;
-    same("rollback does not restore the schema from before", &untouched, &database.catalog().await?)?;
-    migrator.start(&all, None, &mut Quiet).await?;
-    migrator.complete(&mut Quiet).await?;
-    let fresh = scratch.database("fresh").await?;
-    fresh.extend(&before.schema, &project.declared).await?;
-    fresh.create("0000_fresh", &after.schema).await?;
-    same("complete does not give the schema of the structs", &fresh.catalog().await?, &database.catalog().await?)?;
+    // start → rollback → start → complete, and the catalogs: back as before, and like a fresh one (R4)
+    proof::prove(&database, &mut migrator, &all).await?;
+    proof::is_like_fresh(&scratch, &database, &after.schema, &project.declared).await?;
     let path = context.dir.join(format!("{}.yaml", migration.name));
-    folder::write(&path, &migration.to_yaml())?;
-    if let Err(failure) = folder::write(&snapshot, &after.to_yaml()) {
-        let _ = std::fs::remove_file(&path);
-        return Err(failure);
-    }
-    out::say(format!(
-        "recorded `{}`: {}",
-        path.display(),
-        migration.operations.iter().map(Operation::name).collect::<Vec<_>>().join(", ")
-    ))?;
+    folder::change(&[(path.clone(), Some(migration.to_yaml())), (snapshot, Some(after.to_yaml()))])?;
+    out::say(format!("recorded `{}`: {}", path.display(), operations(&migration.operations)))?;
     out::say(
         "proven on a scratch server: start, rollback, start, complete\nnext: review and commit it, then `cargo xtask migrate start`",
     )?;
     Ok(())
+}
+
+/// Fails where a file would not say what was recorded, whatever the writer of YAML did to it.
+fn is_what_is_read(migration: &Migration, after: &Snapshot) -> Result<(), Failure> {
+    if Migration::parse(&migration.name, &migration.to_yaml())? != *migration || Snapshot::parse(&after.to_yaml())? != *after {
+        return Err(Failure::new(
+            "the migration is not the same after it was written as YAML and read back; this is a bug in Diptych",
+        ));
+    }
+    Ok(())
+}
+
+/// The base schema as the snapshot has it.
+fn base(context: &Context) -> Option<String> {
+    Some(context.base.clone()).filter(|base| base != "public")
+}
+
+/// The snapshot so far; none where nobody can read it, so that nothing in it is missed.
+fn readable(context: &Context) -> Result<Option<Snapshot>, Failure> {
+    folder::snapshot(&context.dir).is_ok().then(|| project_snapshot(context)).transpose()
+}
+
+/// The operations' names.
+fn operations(of: &[Operation]) -> String {
+    of.iter().map(Operation::name).collect::<Vec<_>>().join(", ")
 }
 
 /// The migration that leads from the snapshot to the structs, and the snapshot that it leads to, as the server understands their texts.
@@ -88,18 +106,6 @@ async fn difference(
     Ok(made.await?)
 }
 
-fn same(what: &str, wanted: &[String], found: &[String]) -> Result<(), Failure> {
-    if wanted == found {
-        return Ok(());
-    }
-    let missing = wanted.iter().filter(|line| !found.contains(line)).map(|line| format!("\n  - {line}"));
-    let extra = found.iter().filter(|line| !wanted.contains(line)).map(|line| format!("\n  + {line}"));
-    Err(Failure::hinted(
-        format!("{what}; nothing was recorded:{}", missing.chain(extra).collect::<String>()),
-        "split the change into smaller ones, and report this",
-    ))
-}
-
 /// The next number and the name in snake case.
 fn next_name(recorded: &[Migration], name: &str) -> Result<String, Failure> {
     let words: Vec<String> =
@@ -110,7 +116,7 @@ fn next_name(recorded: &[Migration], name: &str) -> Result<String, Failure> {
             "give it a name of a few words, such as \"split name\"",
         ));
     }
-    let last = recorded.iter().filter_map(|migration| migration.name.split('_').next()?.parse::<u32>().ok()).max().unwrap_or(0);
+    let last = recorded.iter().filter_map(|migration| number(&migration.name)).max().unwrap_or(0);
     Ok(format!("{:04}_{}", last + 1, words.join("_")))
 }
 

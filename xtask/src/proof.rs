@@ -1,0 +1,108 @@
+//! The proof of migrations on a scratch server: start, rollback, start, complete, and what the catalogs say of it.
+
+use diptych::{Migrator, Quiet};
+use diptych_core::transition::stage::Stage;
+use diptych_core::{DeclaredSchema, Migration, Schema};
+
+use crate::config::Failure;
+use crate::scratch::{Database, Scratch};
+
+/// Carries the last of these migrations out on a database that is on the one before: start, rollback, start, complete.
+pub(crate) async fn prove(database: &Database<'_>, migrator: &mut Migrator, all: &[Migration]) -> Result<(), Failure> {
+    // what statements of one's own leave behind is theirs
+    if !all.last().is_some_and(is_script) {
+        let untouched = database.catalog().await?;
+        migrator.start(all, None, &mut Quiet).await?;
+        migrator.rollback(&mut Quiet).await?;
+        same("rollback does not restore the schema from before", &untouched, &database.catalog().await?)?;
+    }
+    migrator.start(all, None, &mut Quiet).await?;
+    migrator.complete(&mut Quiet).await?;
+    Ok(())
+}
+
+/// Fails where a database is not like a fresh one with this schema.
+pub(crate) async fn is_like_fresh(
+    scratch: &Scratch<'_>,
+    database: &Database<'_>,
+    schema: &Schema,
+    declared: &DeclaredSchema,
+) -> Result<(), Failure> {
+    let fresh = scratch.database("fresh").await?;
+    fresh.extend(schema, declared).await?;
+    fresh.create("0000_fresh", schema).await?;
+    same("complete does not give the schema that was meant", &fresh.catalog().await?, &database.catalog().await?)
+}
+
+/// Proves a folder's migrations one after the other, from an empty database on. Gives the schema that they lead to.
+pub(crate) async fn replay(
+    scratch: &Scratch<'_>,
+    database: &Database<'_>,
+    recorded: &[Migration],
+    declared: &DeclaredSchema,
+) -> Result<Schema, Failure> {
+    let has_scripts = recorded.iter().any(is_script);
+    // scripts make the extensions themselves
+    if !has_scripts {
+        database.extend(&staged(recorded)?, declared).await?;
+    }
+    let mut migrator = database.migrator().await?;
+    for end in 1..=recorded.len() {
+        let name = &recorded[end - 1].name;
+        prove(database, &mut migrator, &recorded[..end]).await.map_err(|failure| does_not_hold(name, failure))?;
+    }
+    let schema = database.version().await?.map(|version| version.schema).unwrap_or_default();
+    if !has_scripts {
+        is_like_fresh(scratch, database, &schema, declared).await?;
+    }
+    Ok(schema)
+}
+
+/// Carries a folder's migrations out one after the other, on an empty database. Gives the schema that they lead to.
+pub(crate) async fn carry_out(
+    database: &Database<'_>,
+    recorded: &[Migration],
+    declared: &DeclaredSchema,
+) -> Result<Schema, Failure> {
+    if !recorded.iter().any(is_script) {
+        database.extend(&staged(recorded)?, declared).await?;
+    }
+    database.migrate(recorded).await?;
+    Ok(database.version().await?.map(|version| version.schema).unwrap_or_default())
+}
+
+/// The schema that migrations lead to, as far as anybody can tell without a server.
+fn staged(recorded: &[Migration]) -> Result<Schema, Failure> {
+    let mut schema = Schema::default();
+    for migration in recorded {
+        let mut stage = Stage::identity(&schema);
+        migration.apply(&mut stage).map_err(|error| does_not_hold(&migration.name, error.into()))?;
+        schema = stage.to;
+    }
+    Ok(schema)
+}
+
+fn does_not_hold(name: &str, failure: Failure) -> Failure {
+    let way = format!("correct `{name}` or take it out of the folder, and run this again");
+    Failure::hinted(
+        format!("`{name}` does not hold after the files before it, and nothing was written: {}", failure.message),
+        failure.hint.map_or_else(|| way.clone(), |hint| format!("{hint}; {way}")),
+    )
+}
+
+/// Whether it has statements of one's own.
+pub(crate) fn is_script(migration: &Migration) -> bool {
+    migration.operations.iter().any(|operation| operation.name() == "sql")
+}
+
+fn same(what: &str, wanted: &[String], found: &[String]) -> Result<(), Failure> {
+    if wanted == found {
+        return Ok(());
+    }
+    let missing = wanted.iter().filter(|line| !found.contains(line)).map(|line| format!("\n  - {line}"));
+    let extra = found.iter().filter(|line| !wanted.contains(line)).map(|line| format!("\n  + {line}"));
+    Err(Failure::hinted(
+        format!("{what}; nothing was recorded:{}", missing.chain(extra).collect::<String>()),
+        "split the change into smaller ones, and report this",
+    ))
+}
