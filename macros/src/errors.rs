@@ -270,7 +270,7 @@ pub(crate) fn unknown_drift(word: &str) -> String {
 pub(crate) fn emptied_snapshot(path: &str, newest: &str) -> String {
     format!(
         "DIP703: snapshot `{path}` has no version, and there are migrations up to `{newest}`: nothing can be compared\n\
-         hint: put the snapshot back as it was committed"
+         hint: run `cargo xtask migrate record` without a name: it makes the snapshot anew from the files"
     )
 }
 
@@ -396,7 +396,7 @@ pub(crate) fn no_file(path: &str) -> String {
 /// A snapshot that is not readable.
 pub(crate) fn broken_snapshot(path: &str, error: &diptych_core::Error) -> String {
     format!(
-        "DIP702: snapshot `{path}`: {}\nhint: put it back as it was committed (a merge conflict?), then record again",
+        "DIP702: snapshot `{path}`: {}\nhint: put it back as it was committed; or, after a merge, run `cargo xtask migrate record` without a name: it makes the snapshot anew from the files",
         error.message()
     )
 }

@@ -209,10 +209,15 @@ impl Comparison<'_> {
                 (format!("migration `{name}` is {} and its file cannot be read", of.state), "put the file back as it was".to_owned())
             }
             Finding::Unordered { name, applied, last, free } => {
-                let to = free.as_ref().map_or_else(|| format!("a name that sorts after `{last}`"), |free| format!("`{free}`"));
+                let hint = match free {
+                    Some(free) => format!(
+                        "rename `{name}` to `{free}`, so that it comes last; where structs are recorded, `cargo xtask migrate record --rebase {name}` does it"
+                    ),
+                    None => format!("rename `{name}` to a name that sorts after `{last}`, so that it comes last"),
+                };
                 (
                     format!("migration `{name}` was never started, but comes before `{applied}`, which was"),
-                    format!("rename `{name}` to {to}, so that it comes last"),
+                    hint,
                 )
             }
         };

@@ -209,7 +209,8 @@ async fn b37_a_file_slipped_in_before_an_applied_one_is_refused() {
     let hotfix = NOTES.1.replace("notes", "fixes");
     case.put("0002_hotfix.yaml", &hotfix);
     let hint = case.refused(&["start"], &["`0002_hotfix`", "`0003_notes`"]);
-    assert_eq!(hint, "rename `0002_hotfix` to `0004_hotfix`, so that it comes last");
+    assert!(hint.starts_with("rename `0002_hotfix` to `0004_hotfix`, so that it comes last; "), "{hint}");
+    assert!(hint.contains("record --rebase 0002_hotfix"), "{hint}");
     case.refused(&["plan"], &["`0002_hotfix`"]);
     let (code, lines, json) = case.status();
     assert!(code == 1 && lines.contains("live     0003_notes") && lines.contains("`0002_hotfix`"), "{lines}");

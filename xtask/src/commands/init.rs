@@ -120,7 +120,10 @@ impl Work {
     fn snapshot(&mut self, dir: &Path) -> Result<(), Failure> {
         let path = dir.join("snapshot.yaml");
         if folder::survey(dir).is_recorded() && !path.exists() {
-            self.left.push(format!("`{}` has migrations and no snapshot: put the one back that was recorded", dir.display()));
+            self.left.push(format!(
+                "`{}` has migrations and no snapshot: put the one back that was recorded, or run `cargo xtask migrate record`",
+                dir.display()
+            ));
         } else if !path.exists() {
             self.put(&path, "# The schema after the last recorded migration: none yet.\n".to_owned(), "the empty schema");
         }
