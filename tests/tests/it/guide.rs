@@ -130,7 +130,7 @@ async fn the_guide_can_be_followed() {
         text(&again.stdout),
         text(&again.stderr)
     );
-    assert!(text(&again.stdout).contains("2 migrations, all in order"), "{}", text(&again.stdout));
+    assert!(text(&again.stdout).contains("4 migrations, all in order"), "{}", text(&again.stdout));
     let edited = |(path, text): &(&PathBuf, &String)| std::fs::read_to_string(path).ok().as_ref() != Some(*text);
     let edits = written.iter().filter(edited).count();
     std::fs::remove_dir_all(&reader.home).expect("removed");
