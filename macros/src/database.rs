@@ -203,6 +203,16 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
             pub fn config(url: &::core::primitive::str) -> #path::Result<#path::tokio_postgres::Config> {
                 #path::connect::config::<Self>(url)
             }
+
+            /// The same as a URL, for clients other than tokio-postgres.
+            pub fn url(url: &str) -> #path::Result<::std::string::String> {
+                #path::connect::url::<Self>(url)
+            }
+
+            /// One SQL statement that fails where a session is not on that version, for clients other than tokio-postgres.
+            pub fn verify_sql() -> ::std::string::String {
+                #path::connect::verify_sql::<Self>()
+            }
         }
 
         impl #path::Database for #ident {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use postgres_protocol::escape::escape_identifier;
+use postgres_protocol::escape::{escape_identifier, escape_literal};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Config, GenericClient};
 
@@ -35,6 +35,13 @@ pub struct Published {
 /// A pool opens its sessions itself: give it the URL's [`Tls::connector`](crate::tls::Tls::connector) with it, which verifies what `sslmode` asks for.
 pub fn config<D: Database>(url: &str) -> Result<Config> {
     Ok(target::<D>(url)?.ready())
+}
+
+/// The same as a URL, for clients other than tokio-postgres: sqlx, SeaORM, Diesel, libpq. Run [`verify_sql`] then on each session.
+///
+/// The word `pooler`, which no other client knows, goes from it.
+pub fn url<D: Database>(url: &str) -> Result<String> {
+    D::search_path().map_or_else(|| Ok(url.to_owned()), |path| url_on(url, &path))
 }
 
 /// A client on the version that the binary was built for; an error where that version is not published.
@@ -95,6 +102,30 @@ pub async fn verify<D: Database>(client: &impl GenericClient) -> Result<()> {
     }
 }
 
+/// One SQL statement that fails where the session is not on the version that the binary was built for: [`verify`] for clients other than
+/// tokio-postgres, on each new session. The server's message and hint are those of `verify`.
+///
+/// It returns no rows, reads no table and has no parameters. Run it as it is, without preparing it.
+pub fn verify_sql<D: Database>() -> String {
+    let Some((version, views)) = D::VERSION.zip(D::SCHEMA) else { return "SELECT".to_owned() };
+    let gone = unpublished(version, views);
+    let [name, view, gone, gone_hint, hint] =
+        [&escape_identifier(views), views, gone.message(), gone.hint_text().unwrap_or_default(), ELSEWHERE].map(escape_literal);
+    let before = escape_literal(&format!("the session is not on version `{version}`: its search_path, as role `"));
+    // operators and functions are the server's own: a session that is elsewhere may find others first
+    let body = format!(
+        "BEGIN \
+           IF (pg_catalog.current_schemas(false))[1] OPERATOR(pg_catalog.=) {view}::pg_catalog.name THEN RETURN; END IF; \
+           IF pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace({name})::pg_catalog.oid, 'USAGE') THEN \
+             RAISE EXCEPTION USING ERRCODE = 'invalid_schema_name', HINT = {hint}, MESSAGE = pg_catalog.concat({before}, current_user, \
+               '`, is `', pg_catalog.current_setting('search_path'), '`'); \
+           END IF; \
+           RAISE EXCEPTION USING ERRCODE = 'invalid_schema_name', HINT = {gone_hint}, MESSAGE = {gone}; \
+         END"
+    );
+    format!("DO {}", escape_literal(&body).trim_start())
+}
+
 async fn check(client: &impl GenericClient, version: &str, views: &str) -> Result<()> {
     let row = client
         .query_typed_one(
@@ -111,13 +142,15 @@ async fn check(client: &impl GenericClient, version: &str, views: &str) -> Resul
     }
 }
 
+/// What to do about a session that is elsewhere.
+const ELSEWHERE: &str = "through PgBouncer and its like, which drop startup options, connect as the version's role, which `migrate roles` makes, \
+     with pooler=true in the URL; a pool of the app's own takes Shop::config(url), or Shop::url(url)";
+
 /// The version is there, and the session is not on it.
 fn elsewhere(version: &str, role: &str, path: &str) -> Error {
     let [role, path] = [role, path].map(printable);
-    Error::refused(format!("the session is not on version `{version}`: its search_path, as role `{role}`, is `{path}`")).hint(
-        "through PgBouncer and its like, which drop startup options, connect as the version's role, which `migrate roles` makes, with \
-         pooler=true in the URL; a pool of the app's own takes Shop::config(url)",
-    )
+    Error::refused(format!("the session is not on version `{version}`: its search_path, as role `{role}`, is `{path}`"))
+        .hint(ELSEWHERE)
 }
 
 fn unpublished(version: &str, views: &str) -> Error {

@@ -190,7 +190,7 @@ impl Server {
         config
     }
 
-    /// The same as a URL.
+    /// The same as a URL, in the form that every driver reads: many take none with a user and no host.
     pub fn url(&self, database: &str) -> String {
         let host: String = self
             .folder
@@ -205,7 +205,7 @@ impl Server {
                 }
             })
             .collect();
-        format!("postgresql://postgres@/{database}?host={host}")
+        format!("postgresql:///{database}?user=postgres&host={host}")
     }
 
     /// The server's log.

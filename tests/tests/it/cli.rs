@@ -110,7 +110,7 @@ async fn bad_connections_are_refused_and_no_secret_is_told() {
     let url = server().url(&database.name);
     refused(&folder.run(Some(&server().url("no_such_database")), &["start"]), &["no_such_database"]);
     must(&database.client().await, &format!("CREATE ROLE locked_out_{}", database.name)).await;
-    let locked = url.replacen("postgres@", &format!("locked_out_{}:secret@", database.name), 1);
+    let locked = url.replacen("user=postgres", &format!("user=locked_out_{}&password=secret", database.name), 1);
     let output = folder.run(Some(&locked), &["start"]);
     refused(&output, &["not permitted to log in"]);
     assert!(!text(&output.stderr).contains("secret"));

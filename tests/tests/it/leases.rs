@@ -127,7 +127,7 @@ async fn an_application_role_needs_no_right_on_the_state() {
     let role = format!("app_{}", database.name);
     must(&admin, &format!("CREATE ROLE {role} LOGIN; GRANT SELECT, INSERT ON users TO {role}")).await;
     database.migrator().await.start(&both(), None, &mut Quiet).await.unwrap();
-    let url = url(&database).replacen("postgres@", &format!("{role}@"), 1);
+    let url = url(&database).replacen("user=postgres", &format!("user={role}"), 1);
     let app = diptych::connect::connect::<Two>(&url).await.unwrap();
     must(&app, "INSERT INTO users VALUES (1, 'a')").await;
     let status = database.migrator().await.status(&both()).await.unwrap();

@@ -3,17 +3,22 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 
-use diptych_tests::{Database, ask, client, must, server};
+use diptych::connect::{self, verify, verify_sql};
+use diptych_tests::{Database, ask, client, must, release, server};
 use serde_json::Value;
 
 use crate::cli::{Folder, GOOD, binary, refused, text};
+
+release!(One, "0001_users");
+release!(Two, "0002_number");
+release!(Other, "0003_it's \"an\\\\other\" one");
 
 const MAIL: &str = "operations: [{rename_column: {table: users, from: id, to: number}}]";
 
 /// A database with two versions at work, and the folder of both.
 async fn started() -> (Database, String, Folder) {
     let database = Database::new().await;
-    let url = server().url(&database.name).replacen("postgres@", "postgres:secret@", 1);
+    let url = server().url(&database.name).replacen("user=postgres", "user=postgres&password=secret", 1);
     let folder = Folder::new(&[("0001_users.yaml", GOOD), ("0002_number.yaml", MAIL)]);
     for arguments in [&["start", "--to", "0001_users"][..], &["complete"], &["start"]] {
         let output = folder.run(Some(&url), arguments);
@@ -49,7 +54,7 @@ async fn latest_and_status_say_how_a_session_is_put_on_a_version() {
     let json: Value = serde_json::from_str(&done(&folder, &url, &["latest", "--json", "--with-password"])).expect("JSON");
     assert_eq!((json["version"].as_str(), json["search_path"].as_str()), (Some("0002_number"), Some(path)));
     assert_eq!(json["schema"], "public_0002_number");
-    assert_eq!(json["url"].as_str().expect("a URL"), word("url").replacen("postgres@", "postgres:secret@", 1));
+    assert_eq!(json["url"].as_str().expect("a URL"), word("url").replacen("user=postgres", "user=postgres&password=secret", 1));
 
     // options that are there stay; a string of pairs stays one
     let pairs = format!("{} options='-c application_name=\"a\\\\ b\"'", pairs(&database));
@@ -133,6 +138,33 @@ async fn a_command_is_on_its_version_and_holds_it() {
         &folder.run(Some(&url), &["run", "--version", "0001_users", "--", "true"]),
         &["`0001_users` is not published", "`0002_number`"],
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_statement_tells_any_driver_whether_its_session_is_on_its_version() {
+    async fn is_refused<D: diptych::Database>(url: &str) -> bool {
+        let client = client(connect::parse(url).expect("a URL").config()).await;
+        let (wanted, found) = (verify::<D>(&client).await, client.batch_execute(&verify_sql::<D>()).await);
+        // prepared as well, where a driver knows nothing else
+        assert_eq!(client.execute(&verify_sql::<D>(), &[]).await.is_err(), wanted.is_err());
+        let Err(wanted) = wanted else {
+            found.expect("the session is on its version");
+            return false;
+        };
+        let found = found.expect_err("the session is not on its version");
+        let found = found.as_db_error().expect("the server's error");
+        assert_eq!((found.message(), found.hint(), found.code().code()), (wanted.message(), wanted.hint_text(), "3F000"));
+        true
+    }
+    let (_database, url, _folder) = started().await;
+    let (one, two) = (connect::url::<One>(&url).expect("a URL"), connect::url::<Two>(&url).expect("a URL"));
+    assert!(!is_refused::<One>(&one).await && !is_refused::<Two>(&two).await);
+    assert!(is_refused::<Two>(&one).await && is_refused::<One>(&two).await && is_refused::<One>(&url).await);
+    // without a schema that is there, and on a version that is not
+    assert!(is_refused::<One>(&connect::url_on(&url, "nowhere").expect("a URL")).await);
+    assert!(is_refused::<Other>(&connect::url::<Other>(&url).expect("a URL")).await);
+    // as a version's role nothing is put in
+    assert_eq!(connect::url::<One>(&(url.clone() + "&pooler=true")).expect("a URL"), url);
 }
 
 #[tokio::test(flavor = "multi_thread")]
