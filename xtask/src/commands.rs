@@ -11,5 +11,6 @@ pub(crate) mod repair;
 pub(crate) mod roles;
 pub(crate) mod rollback;
 pub(crate) mod run;
+pub(crate) mod scratch;
 pub(crate) mod start;
 pub(crate) mod status;

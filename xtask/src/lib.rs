@@ -7,6 +7,7 @@
 mod agreement;
 mod applied;
 mod cargo;
+mod child;
 mod commands;
 mod config;
 mod folder;
@@ -227,6 +228,15 @@ enum Command {
         #[arg(last = true, required = true)]
         command: Vec<OsString>,
     },
+    /// Run a command, such as a generator of code, on a private database that has the folder's tables and goes with the command
+    ///
+    /// The command finds the database in DATABASE_URL and in PGHOST, PGPORT, PGUSER and PGDATABASE. Its exit code is passed on, and signals
+    /// are passed to it.
+    Scratch {
+        /// The command and its arguments
+        #[arg(last = true, required = true)]
+        command: Vec<OsString>,
+    },
 }
 
 /// What a project declares in its structs; the binary has none.
@@ -293,6 +303,7 @@ fn dispatch(global: Global, command: Command, project: Option<Project>) -> Resul
             Command::Repair => commands::repair::run(&context).await,
             Command::Latest { json, with_password } => commands::latest::run(&context, json, with_password).await,
             Command::Run { version, command } => return commands::run::run(&context, version.as_deref(), &command).await,
+            Command::Scratch { command } => return commands::scratch::run(&context, &command).await,
             Command::Roles { application } => commands::roles::run(&context, &application).await,
             Command::Status { json } => return commands::status::run(&context, json).await,
         }

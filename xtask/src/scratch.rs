@@ -6,6 +6,8 @@ use diptych::internal::{State, introspect};
 use diptych::{Migrator, Quiet};
 use diptych_core::model::types;
 use diptych_core::{DeclaredSchema, Migration, Schema, Version, migration::diff, sql};
+use tokio::process::Command;
+use tokio_postgres::config::Host;
 use tokio_postgres::{Client, Config, NoTls};
 
 use crate::config::{Context, Failure};
@@ -21,6 +23,7 @@ pub(crate) struct Scratch<'a> {
 pub(crate) struct Database<'a> {
     context: &'a Context,
     config: Config,
+    url: String,
 }
 
 impl<'a> Scratch<'a> {
@@ -35,7 +38,7 @@ impl<'a> Scratch<'a> {
             .batch_execute(&format!("CREATE DATABASE {name}"))
             .await
             .map_err(refused)?;
-        let database = Database { context: self.context, config: self.server.config(name) };
+        let database = Database { context: self.context, config: self.server.config(name), url: self.server.url(name) };
         let base = diptych_core::sql::ident(&self.context.base);
         connect(&database.config).await?.batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS {base}")).await.map_err(refused)?;
         Ok(database)
@@ -82,6 +85,33 @@ impl Database<'_> {
             migrator.start(&all[..end], None, &mut Quiet).await?;
             migrator.complete(&mut Quiet).await?;
         }
+        Ok(())
+    }
+
+    /// Starts and completes a recorded folder, after the extensions that its snapshot's schema needs.
+    pub(crate) async fn bring_in(&self, migrations: &[Migration], schema: &Schema) -> Result<(), Failure> {
+        // scripts make the extensions themselves
+        if !migrations.iter().flat_map(|migration| &migration.operations).any(|operation| operation.name() == "sql") {
+            self.extend(schema, &DeclaredSchema::default()).await?;
+        }
+        self.migrate(migrations).await
+    }
+
+    /// Has a command find this database, and the tables under their bare names, whatever was set for it before.
+    pub(crate) async fn give_to(&self, command: &mut Command) -> Result<(), Failure> {
+        let client = connect(&self.config).await?;
+        let path = sql::ident(&self.context.base);
+        let name = sql::ident(self.config.get_dbname().unwrap_or_default());
+        client.batch_execute(&format!("ALTER DATABASE {name} SET search_path TO {path}")).await.map_err(refused)?;
+        for word in ["PGHOSTADDR", "PGOPTIONS", "PGPASSWORD", "PGSERVICE", "PGSSLMODE"] {
+            command.env_remove(word);
+        }
+        if let Some(Host::Unix(folder)) = self.config.get_hosts().first() {
+            command.env("PGHOST", folder);
+        }
+        command.env("DATABASE_URL", &self.url).env("PGPORT", "5432");
+        command.env("PGUSER", self.config.get_user().unwrap_or_default());
+        command.env("PGDATABASE", self.config.get_dbname().unwrap_or_default());
         Ok(())
     }
 

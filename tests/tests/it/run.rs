@@ -1,6 +1,8 @@
-//! Programs of whatever language on a version: `latest` and `status` say how, `run` does it and holds the version meanwhile.
+//! Programs of whatever language on a version: `latest` and `status` say how, `run` does it and holds the version meanwhile, `scratch` has
+//! the tables for their generators.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use diptych::connect::{self, verify, verify_sql};
@@ -187,4 +189,51 @@ async fn a_command_runs_on_the_version_that_it_came_with() {
     refused(&early, &["`0003_next` is not published", "run `start` first", "`0001_users`, `0002_number`"]);
     refused(&folder.run(Some(&url), &["run", "--version", "0002_number", "--", "/no/program"]), &["`/no/program`"]);
     assert_eq!(folder.run(Some(&url), &["run"]).status.code(), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_generator_finds_tables_on_a_private_server_of_which_nothing_stays() {
+    let folder = Folder::new(&[("0001_users.yaml", GOOD), ("0002_number.yaml", MAIL)]);
+    let words = "\"$DATABASE_URL\" \"$PGHOST\" \"$PGPORT\" \"$PGUSER\" \"$PGDATABASE\" \"$PGOPTIONS$PGPASSWORD\"";
+    let mut running = Command::new(binary())
+        .arg("--dir")
+        .arg(folder.path())
+        // what is set for the app's own database is not in the way
+        .env("DATABASE_URL", "postgresql://nobody@nowhere.invalid/other")
+        .env("PGOPTIONS", "-c search_path=public_0001_users")
+        .env("PGPASSWORD", "secret")
+        .args(["scratch", "--", "sh", "-c", &format!("printf '%s\\n' {words}; read line; exit 7")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut output = BufReader::new(running.stdout.take().expect("its output"));
+    let mut word = || {
+        let mut line = String::new();
+        output.read_line(&mut line).expect("a line");
+        line.trim_end().to_owned()
+    };
+    let (url, host, port, user, name, rest) = (word(), word(), word(), word(), word(), word());
+    assert_eq!((port.as_str(), user.as_str(), name.as_str(), rest.as_str()), ("5432", "postgres", "scratch", ""));
+    let tables = "SELECT relkind, relnamespace::regnamespace, attname FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid \
+                  WHERE pg_class.oid = 'users'::regclass AND attnum > 0";
+    assert_eq!(over(&url, tables).await, "r|public|number");
+    let by_words = format!("host={host} port={port} user={user} dbname={name}");
+    assert_eq!(over(&by_words, "SELECT current_setting('search_path'), count(number) FROM users").await, "public|0");
+    writeln!(running.stdin.take().expect("its input"), "go on").expect("written");
+    assert_eq!(running.wait().expect("it ends").code(), Some(7));
+    assert!(!host.is_empty() && !Path::new(&host).exists(), "`{host}` is left");
+
+    refused(&folder.run(None, &["scratch", "--", "/no/program"]), &["`/no/program`"]);
+    assert_eq!(folder.run(None, &["scratch"]).status.code(), Some(2));
+    let bad = Folder::new(&[("0001_bad.yaml", "operations: [{drop_table: {name: nowhere}}]")]);
+    refused(&bad.run(None, &["scratch", "--", "touch", "/no/place"]), &["`nowhere`"]);
+    // another base schema is where bare names are found
+    let psql = server().bin_dir().join("psql");
+    if psql.is_file() {
+        let psql = psql.display().to_string();
+        let query = "SELECT current_schema, count(number) FROM users";
+        let output = folder.run(None, &["--schema", "shop", "scratch", "--", &psql, "-Atc", query]);
+        assert_eq!(text(&output.stdout), "shop|0\n", "{}", text(&output.stderr));
+    }
 }
