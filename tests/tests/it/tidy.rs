@@ -18,12 +18,16 @@ pub(crate) fn sources(folder: &str) -> Vec<PathBuf> {
     found
 }
 
+/// What generators of code write first, in the examples of clients.
+const GENERATED: [&str; 2] = ["// @generated", "// This file was generated"];
+
 #[test]
 fn every_module_says_what_it_is_for() {
     for folder in ["core/src", "macros/src", "runtime/src", "xtask/src", "tests/src", "tests/tests/it", "examples"] {
         for path in sources(folder) {
             let text = std::fs::read_to_string(&path).expect("a source");
-            assert!(text.starts_with("//! "), "{} has no `//!` sentence", path.display());
+            let generated = GENERATED.iter().any(|word| text.starts_with(word));
+            assert!(generated || text.starts_with("//! "), "{} has no `//!` sentence", path.display());
         }
     }
 }
@@ -53,6 +57,21 @@ fn the_readme_names_every_operation() {
     for name in diptych_core::Operation::NAMES {
         assert!(text.contains(&format!("`{name}`")), "the README does not name `{name}`");
     }
+}
+
+#[test]
+fn the_page_of_clients_shows_what_the_examples_have() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = std::fs::read_to_string(root.join("docs/clients.md")).expect("the page");
+    let mut shown = 0;
+    for (before, block) in page.split("\n```\n").filter_map(|part| part.split_once("```rust\n")) {
+        let file = before.rsplit('`').nth(1).filter(|file| file.starts_with("examples/clients/"));
+        let file = file.unwrap_or_else(|| panic!("no file is named before:\n{block}"));
+        let text = std::fs::read_to_string(root.join(file)).expect("the example");
+        assert!(text.contains(block), "{file} does not have:\n{block}");
+        shown += 1;
+    }
+    assert!(shown >= 6, "{shown} examples are shown");
 }
 
 /// Where SQL text may be looked into, and why. Everywhere else what a text reads is a fact that PostgreSQL tells (`facts`).
