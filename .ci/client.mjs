@@ -6,13 +6,32 @@ import pg from "pg";
 import { to as copyTo } from "pg-copy-streams";
 
 const [release, rounds] = [process.argv[2], Number(process.argv[3])];
+const schema = { 1: "public_0001_shop", 2: "public_0002_split_name" }[release];
 const name = { 1: "name", 2: "first_name || ' ' || last_name" }[release];
 const columns = { 1: ["name"], 2: ["first_name", "last_name"] }[release];
 const values = { 1: "$2::text || ' ' || $3::text", 2: "$2, $3" }[release];
-const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 3 });
+// what an app asks each new session: whether it is on the version that the app was made for
+const verify = async (client) => {
+  const found = (await client.query("SELECT (current_schemas(false))[1]::text AS schema")).rows[0].schema;
+  if (found !== schema) throw new Error(`the session is on ${found}, and not on ${schema}`);
+};
+const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 3, onConnect: verify });
 const one = async (sql, given) => (await pool.query({ text: sql, values: given, rowMode: "array" })).rows[0];
 
 const work = {
+  async path() {
+    assert.deepEqual(await one("SHOW search_path", []), [`${schema}, public_diptych_guard, public`]);
+  },
+  async check({ number }) {
+    const client = await pool.connect();
+    await verify(client);
+    client.release();
+    if (number > 0) return;
+    const elsewhere = new pg.Client({ connectionString: `${process.env.DATABASE_URL}&options=-csearch_path%3Dpublic` });
+    await elsewhere.connect();
+    await assert.rejects(verify(elsewhere), /and not on/);
+    await elsewhere.end();
+  },
   async upsert({ email, first, last }) {
     const assign = columns.map((column) => `${column} = excluded.${column}`).join(", ");
     const sql = `INSERT INTO users (email, ${columns}) VALUES ($1, ${values}) ON CONFLICT (email) DO UPDATE SET ${assign} RETURNING id`;
@@ -55,14 +74,14 @@ const work = {
     const sql = `SELECT email, ${name} FROM users WHERE email LIKE $1 AND ${name} NOT LIKE 'Old %' ORDER BY id DESC LIMIT 1`;
     const row = await one(sql, [`%@release${3 - release}`]);
     if (!row) return false;
-    const number = row[0].split("@")[0].split("-")[1];
+    const number = row[0].split("@")[0].split("-").at(-1);
     assert.equal(row[1], `First${number} Last ${number}`);
   },
 };
 
 const cells = Object.fromEntries(Object.keys(work).map((what) => [what, 0]));
 for (let number = 0; number < rounds; number++) {
-  const user = { email: `pg-${number}@release${release}`, first: `First${number}`, last: `Last ${number}` };
+  const user = { email: `pg-${number}@release${release}`, first: `First${number}`, last: `Last ${number}`, number };
   for (const what in work) {
     try {
       if (cells[what] !== "failed" && (await work[what](user)) !== false) cells[what]++;
@@ -73,5 +92,6 @@ for (let number = 0; number < rounds; number++) {
   }
 }
 for (const what in cells) console.log(`${what}\t${cells[what]}`);
+console.log("generated\t-");
 await pool.end();
 process.exitCode = Object.values(cells).some((cell) => cell === "failed" || cell === 0) ? 1 : 0;

@@ -5,6 +5,7 @@ import sys
 
 import psycopg
 
+SCHEMA = {"1": "public_0001_shop", "2": "public_0002_split_name"}
 NAME = {"1": "name", "2": "first_name || ' ' || last_name"}
 SET = {"1": ("name", "%(first)s || ' ' || %(last)s"), "2": ("first_name, last_name", "%(first)s, %(last)s")}
 
@@ -14,6 +15,14 @@ def check(found, wanted):
         raise AssertionError(f"{found} in place of {wanted}")
 
 
+def verify(connection, release):
+    """What an app asks each new session: whether it is on the version that the app was made for."""
+    (schema,) = connection.execute("SELECT (current_schemas(false))[1]::text").fetchone()
+    if schema != SCHEMA[release]:
+        raise ConnectionError(f"the session is on {schema}, and not on {SCHEMA[release]}")
+    return connection
+
+
 class Work:
     def __init__(self, connection, release):
         self.connection, self.release = connection, release
@@ -21,6 +30,19 @@ class Work:
 
     def one(self, sql, user=None):
         return self.connection.execute(sql, user).fetchone()
+
+    def path(self, _):
+        check(self.one("SHOW search_path"), (f"{SCHEMA[self.release]}, public_diptych_guard, public",))
+
+    def check(self, user):
+        verify(self.connection, self.release)
+        if user["number"] == 0:
+            with psycopg.connect(os.environ["DATABASE_URL"], options="-c search_path=public") as elsewhere:
+                try:
+                    verify(elsewhere, self.release)
+                except ConnectionError:
+                    return
+            raise AssertionError("a session elsewhere is not refused")
 
     def upsert(self, user):
         assign = ", ".join(f"{column} = excluded.{column}" for column in self.columns.split(", "))
@@ -60,7 +82,7 @@ class Work:
         row = self.one(sql, {"other": f"%@release{3 - int(self.release)}"})
         if row is None:
             return False
-        number = row[0].split("@")[0].split("-")[1]
+        number = row[0].split("@")[0].split("-")[-1]
         check(row[1], f"First{number} Last {number}")
         return True
 
@@ -71,10 +93,10 @@ def main():
         connection.execute("INSERT INTO products (title, price_cents) VALUES ('Tea', 250)")
         return
     release, rounds = sys.argv[1], int(sys.argv[2])
-    work, failed = Work(connection, release), False
-    cells = {what: 0 for what in ("upsert", "returning", "join", "group_by", "transaction", "copy_out", "others_rows")}
+    work, failed = Work(verify(connection, release), release), False
+    cells = {what: 0 for what in ("path", "check", "upsert", "returning", "join", "group_by", "transaction", "copy_out", "others_rows")}
     for number in range(rounds):
-        user = {"email": f"psycopg-{number}@release{release}", "first": f"First{number}", "last": f"Last {number}"}
+        user = {"email": f"psycopg-{number}@release{release}", "first": f"First{number}", "last": f"Last {number}", "number": number}
         for what, done in cells.items():
             try:
                 if isinstance(done, int) and getattr(work, what)(user) is not False:
@@ -84,6 +106,7 @@ def main():
                 cells[what], failed = "failed", True
     for what, done in cells.items():
         print(f"{what}\t{done}")
+    print("generated\t-")
     sys.exit(failed or 0 in cells.values())
 
 
