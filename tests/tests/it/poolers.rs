@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use diptych::connect::{connect, lease, verify};
+use diptych::connect::{connect, lease, verify, verify_sql};
 use diptych::{Migrator, Options, Outcome, Quiet, RoleChange};
 use diptych_core::Migration;
 use diptych_tests::{Database, Told, ask, client, migration, must, release, server};
@@ -315,6 +315,7 @@ async fn a_session_that_is_not_on_its_version_is_refused() {
         let (client, connection) = config.connect(NoTls).await.unwrap();
         tokio::spawn(connection);
         assert_eq!(verify::<Two>(&client).await.is_ok(), is_on, "{role}");
+        assert_eq!(client.batch_execute(&verify_sql::<Two>()).await.is_ok(), is_on, "{role}");
     }
     // a version that is not there is told as such
     release!(Three, "0003_other");
