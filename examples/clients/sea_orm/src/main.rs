@@ -88,7 +88,7 @@ impl Client for SeaOrm {
 
     async fn update(&self, email: &str) -> Result<(String, String)> {
         let same = Expr::col(users::Column::Email);
-        let update = users::Entity::update_many().col_expr(users::Column::Email, same.into());
+        let update = users::Entity::update_many().col_expr(users::Column::Email, same);
         let mut updated = update.filter(users::Column::Email.eq(email)).exec_with_returning(&self.0).await?;
         let user = updated.pop().ok_or("no row")?;
         Ok((user.email.clone(), name(&user)))
