@@ -205,7 +205,7 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
             }
 
             /// The same as a URL, for clients other than tokio-postgres.
-            pub fn url(url: &str) -> #path::Result<::std::string::String> {
+            pub fn url(url: &::core::primitive::str) -> #path::Result<::std::string::String> {
                 #path::connect::url::<Self>(url)
             }
 

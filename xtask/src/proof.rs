@@ -64,10 +64,9 @@ pub(crate) async fn carry_out(
     recorded: &[Migration],
     declared: &DeclaredSchema,
 ) -> Result<Schema, Failure> {
-    if !recorded.iter().any(is_script) {
-        database.extend(&staged(recorded)?, declared).await?;
-    }
-    database.migrate(recorded).await?;
+    let has_scripts = recorded.iter().any(is_script);
+    let schema = if has_scripts { Schema::default() } else { staged(recorded)? };
+    database.bring_in(recorded, &schema, declared).await?;
     Ok(database.version().await?.map(|version| version.schema).unwrap_or_default())
 }
 

@@ -11,6 +11,7 @@ use tokio_postgres::config::Host;
 use tokio_postgres::{Client, Config, NoTls};
 
 use crate::config::{Context, Failure};
+use crate::proof::is_script;
 use crate::server::{Options, Server};
 
 /// A private server.
@@ -88,11 +89,16 @@ impl Database<'_> {
         Ok(())
     }
 
-    /// Starts and completes a recorded folder, after the extensions that its snapshot's schema needs.
-    pub(crate) async fn bring_in(&self, migrations: &[Migration], schema: &Schema) -> Result<(), Failure> {
+    /// Starts and completes a recorded folder, after the extensions that its schema and the structs need.
+    pub(crate) async fn bring_in(
+        &self,
+        migrations: &[Migration],
+        schema: &Schema,
+        declared: &DeclaredSchema,
+    ) -> Result<(), Failure> {
         // scripts make the extensions themselves
-        if !migrations.iter().flat_map(|migration| &migration.operations).any(|operation| operation.name() == "sql") {
-            self.extend(schema, &DeclaredSchema::default()).await?;
+        if !migrations.iter().any(is_script) {
+            self.extend(schema, declared).await?;
         }
         self.migrate(migrations).await
     }

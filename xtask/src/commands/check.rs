@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use diptych_core::transition::stage::Stage;
-use diptych_core::{Migration, Operation, Schema, migration::diff};
+use diptych_core::{DeclaredSchema, Migration, Operation, Schema, migration::diff};
 
 use crate::agreement::{ANEW, agree};
 use crate::config::{Context, Failure};
@@ -104,6 +104,6 @@ fn differing(one: &Schema, other: &Schema) -> String {
 async fn leads_there(context: &Context, migrations: &[Migration], schema: &Schema) -> Result<bool, Failure> {
     let scratch = Scratch::start(context)?;
     let database = scratch.database("scratch").await?;
-    database.bring_in(migrations, schema).await?;
+    database.bring_in(migrations, schema, &DeclaredSchema::default()).await?;
     Ok(database.version().await?.map(|version| version.schema).unwrap_or_default().says_the_same(schema))
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use diptych_core::DeclaredSchema;
 use tokio::process::Command;
 
 use crate::config::{Context, Failure};
@@ -15,7 +16,7 @@ pub(crate) async fn run(context: &Context, command: &[OsString]) -> Result<ExitC
     let snapshot = project_snapshot(context)?;
     let scratch = Scratch::start(context)?;
     let database = scratch.database("scratch").await?;
-    database.bring_in(&migrations, &snapshot.schema).await?;
+    database.bring_in(&migrations, &snapshot.schema, &DeclaredSchema::default()).await?;
     let mut command = Command::new(program);
     command.args(arguments);
     database.give_to(&mut command).await?;
