@@ -463,7 +463,8 @@ async fn t15_a_foreign_key_over_crossed_names_when_a_column_is_altered() {
 ",
     );
     let change = "operations: [{alter_column: {table: c, column: x, type: numeric, up: x, down: x}}]";
-    let wrong = [migration("0001_before", before), migration("0002_change", &change.replace("up: x", "up: x + 100"))];
+    let values = change.replace("numeric", "bigint").replace("up: x", "up: x + 100");
+    let wrong = [migration("0001_before", before), migration("0002_change", &values)];
     let all =
         [wrong[0].clone(), migration("0002_change", &change.replace("numeric", "bigint, nullable: true, unique: {name: c_x}"))];
     let database = Database::new().await;
