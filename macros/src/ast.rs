@@ -146,7 +146,11 @@ fn read_field(field: &syn::Field, table: &Ident, mistakes: &mut Mistakes) -> Fie
 fn named_self(ty: &Type, table: &Ident) -> Type {
     fn each(stream: TokenStream, table: &Ident) -> TokenStream {
         let renamed = |token| match token {
-            TokenTree::Ident(ident) if ident == "Self" => TokenTree::Ident(Ident::new(&table.to_string(), ident.span())),
+            TokenTree::Ident(ident) if ident == "Self" => {
+                let mut own = table.clone();
+                own.set_span(ident.span());
+                TokenTree::Ident(own)
+            }
             TokenTree::Group(group) => {
                 let mut inner = proc_macro2::Group::new(group.delimiter(), each(group.stream(), table));
                 inner.set_span(group.span());

@@ -553,14 +553,26 @@ impl<'a> Written<'a> {
     }
 }
 
-/// Whether a text is a column, or a cast of it.
+/// Whether a text is a column, or a cast of it and nothing else.
 fn is_cast_of(text: &str, column: &str) -> bool {
     let kinds: Vec<Kind> = lexer::tokens(text).into_iter().map(|token| token.kind).collect();
     let is_it = |kind: &Kind| matches!(kind, Kind::Word(name) if name == column);
+    // a type's name, with its length
+    let is_type = |kinds: &[Kind]| {
+        let is_part = |kind: &Kind| matches!(kind, Kind::Word(_) | Kind::Number | Kind::Symbol('(' | ')' | ','));
+        kinds.iter().all(is_part)
+    };
     match &kinds[..] {
         [only] => is_it(only),
-        [first, Kind::Cast, rest @ ..] => is_it(first) && !rest.contains(&Kind::Symbol('|')),
-        [Kind::Word(cast) | Kind::Keyword(cast), Kind::Symbol('('), inner, ..] => cast == "cast" && is_it(inner),
+        [first, Kind::Cast, rest @ ..] => is_it(first) && is_type(rest),
+        [
+            Kind::Word(cast) | Kind::Keyword(cast),
+            Kind::Symbol('('),
+            inner,
+            Kind::Word(r#as) | Kind::Keyword(r#as),
+            rest @ ..,
+            Kind::Symbol(')'),
+        ] => cast == "cast" && is_it(inner) && r#as == "as" && is_type(rest),
         _ => false,
     }
 }
@@ -695,7 +707,12 @@ fn are_among(columns: &[String], those: &[String]) -> bool {
 fn same_key(there: &Index, wanted: &Index) -> bool {
     let mut keys = there.columns.iter();
     let is_among = |key: &IndexColumn| {
-        wanted.columns.iter().any(|that| that.column == key.column && Expression::same(&that.expression, &key.expression))
+        let is_it = |that: &IndexColumn| {
+            that.column == key.column
+                && Expression::same(&that.expression, &key.expression)
+                && (&that.collate, &that.opclass) == (&key.collate, &key.opclass)
+        };
+        wanted.columns.iter().any(is_it)
     };
     there.unique
         && keys.all(is_among)
@@ -705,7 +722,8 @@ fn same_key(there: &Index, wanted: &Index) -> bool {
 
 /// The unique constraint that a unique index is as good as.
 fn key_of(index: &Index) -> Option<Constraint> {
-    let is_plain = |key: &IndexColumn| key.expression.is_none();
+    // under a collation or operators of its own, others are the same
+    let is_plain = |key: &IndexColumn| key.expression.is_none() && key.collate.is_none() && key.opclass.is_none();
     (index.unique && index.predicate.is_none() && index.columns.iter().all(is_plain)).then(|| unique_of(index))
 }
 

@@ -43,8 +43,8 @@ pub(crate) fn passes(check: &str, row: &BTreeMap<&str, Value>) -> Option<bool> {
 /// Whether every row that passes one check passes the other as well, as far as that can be told without a server. `false` where it cannot.
 pub(crate) fn implies(known: &str, wanted: &str) -> bool {
     let (known, wanted) = (words(known), words(wanted));
-    // AND of BETWEEN, and what CASE holds, are no conditions of their own
-    let is_plain = |words: &[String]| !words.iter().any(|word| word == "between" || word == "case");
+    // AND of BETWEEN, and what CASE or an array holds, are no conditions of their own
+    let is_plain = |words: &[String]| !words.iter().any(|word| ["between", "case", "["].contains(&word.as_str()));
     known == wanted || is_plain(&known) && is_plain(&wanted) && follows(&known, &wanted)
 }
 
@@ -114,7 +114,9 @@ fn range(words: &[String]) -> Option<(&str, Range<'_>)> {
     let is_literal = |word: &String| word.starts_with(|c: char| c == '\'' || c.is_ascii_digit());
     let signs = rest.iter().take_while(|word| ["<", ">", "="].contains(&word.as_str())).count();
     let (operator, operand) = (rest[..signs].concat(), &rest[signs..]);
-    let number = |words: &[String]| words.concat().parse::<f64>().ok();
+    // neither a column named `inf`, nor more digits than are compared exactly
+    let is_number = |text: &str| text.len() <= 15 && !text.contains(|c: char| c.is_alphabetic());
+    let number = |words: &[String]| Some(words.concat()).filter(|text| is_number(text))?.parse::<f64>().ok();
     let range = match (operator.as_str(), operand) {
         ("", [word, open, list @ .., close]) if word == "in" && open == "(" && close == ")" => {
             let items: Vec<&str> = list.iter().step_by(2).map(String::as_str).collect();
@@ -448,6 +450,9 @@ mod tests {
             ("a AND (b OR c)", "(b OR c)", true),
             ("(a) OR (b)", "a", false),
             ("name = 'X'", "name = 'x'", false),
+            ("size > inf", "size > 5", false),
+            ("size > 9007199254740992", "size > 9007199254740993", false),
+            ("ARRAY[a AND b] = y AND ARRAY[c AND d] = z", "ARRAY[a AND d] = z", false),
         ] {
             assert_eq!(implies(known, wanted), expected, "{known} => {wanted}");
         }
