@@ -1,6 +1,7 @@
 //! What a schema is: tables, types and texts, with what they read.
 
 pub mod book;
+pub mod differences;
 pub mod expression;
 pub mod facts;
 pub mod lexer;

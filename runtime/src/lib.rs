@@ -21,6 +21,8 @@ mod target;
 mod text;
 mod types;
 
+#[cfg(feature = "migrator")]
+pub use catalog::introspect::{Inventory, Object};
 pub use connect::Published;
 pub use database::{Database, EnumType, Table};
 #[cfg(feature = "migrator")]

@@ -1,5 +1,6 @@
 //! Start, complete, rollback and status over a database.
 
+mod baseline;
 pub(crate) mod roles;
 pub(crate) mod status;
 
@@ -256,7 +257,7 @@ impl Migrator {
             }
             state::begin_start(&mut self.client, &chain, next, &plans).await?;
             let state = self.load().await?;
-            self.resume_start(&state, token, progress).await?;
+            self.resume_start(&state, token, progress).await.map_err(|error| baseline::is_there(&chain, error))?;
             done.push(chain.newer.name);
         }
         if done.is_empty() {

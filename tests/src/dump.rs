@@ -33,6 +33,15 @@ pub fn text(database: &Database) -> Option<String> {
     Some(text.lines().filter(|line| !line.starts_with('\\')).map(|line| format!("{line}\n")).collect())
 }
 
+/// The definitions of a database, without Diptych's own and the views of versions; none where there is no `pg_dump` for the server.
+pub fn definitions(database: &Database) -> Option<String> {
+    let own = ["--exclude-schema=diptych", "--exclude-schema=public_*"];
+    let arguments = ["--schema-only", "--no-owner", "--no-privileges", "-d", &server().url(&database.name)];
+    let text = run(&programs()?, "pg_dump", &[&own[..], &arguments].concat());
+    let text = String::from_utf8(text).expect("text");
+    Some(text.lines().filter(|line| !line.starts_with('\\')).map(|line| format!("{line}\n")).collect())
+}
+
 /// A database that is restored from a dump of this one; none where there is no `pg_dump` for the server.
 pub async fn restored(database: &Database) -> Option<Database> {
     let programs = programs()?;

@@ -30,6 +30,8 @@ pub(crate) struct Package {
 pub(crate) struct Dependency {
     name: String,
     pub(crate) rename: Option<String>,
+    #[serde(default)]
+    pub(crate) features: Vec<String>,
     kind: Option<String>,
     path: Option<PathBuf>,
     source: Option<String>,
@@ -114,6 +116,12 @@ impl Package {
     /// An ordinary dependency.
     pub(crate) fn dependency(&self, name: &str) -> Option<&Dependency> {
         self.dependencies.iter().find(|dependency| dependency.name == name && dependency.kind.is_none())
+    }
+
+    /// The names of all ordinary dependencies, as code has them but for hyphens.
+    pub(crate) fn crates(&self) -> Vec<String> {
+        let ordinary = self.dependencies.iter().filter(|dependency| dependency.kind.is_none());
+        ordinary.map(|dependency| dependency.rename.clone().unwrap_or_else(|| dependency.name.clone())).collect()
     }
 
     /// Its library, there or to be made.

@@ -1,11 +1,13 @@
 //! The commands, one file each.
 
+pub(crate) mod baseline;
 pub(crate) mod check;
 pub(crate) mod complete;
 pub(crate) mod explain;
 pub(crate) mod init;
 pub(crate) mod latest;
 pub(crate) mod plan;
+pub(crate) mod pull;
 pub(crate) mod record;
 pub(crate) mod repair;
 pub(crate) mod roles;

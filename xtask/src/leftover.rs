@@ -223,13 +223,13 @@ fn cuts_of_database(list: &List, text: &str, own: &[usize], leftovers: &[Leftove
 }
 
 /// Whether an item belongs to this folder of migrations.
-fn is_of(item: &Item, package: &Path, dir: &Path) -> bool {
+pub(crate) fn is_of(item: &Item, package: &Path, dir: &Path) -> bool {
     let own = fs::canonicalize(package.join(item.folder()));
     own.is_ok_and(|own| fs::canonicalize(dir).is_ok_and(|dir| own == dir))
 }
 
 /// The Rust files of a package, without those of packages within it and of what was built.
-fn sources(package: &Path) -> Vec<PathBuf> {
+pub(crate) fn sources(package: &Path) -> Vec<PathBuf> {
     let (mut found, mut open) = (Vec::new(), vec![package.to_owned()]);
     while let Some(folder) = open.pop() {
         for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {

@@ -10,6 +10,7 @@ mod cargo;
 mod child;
 mod commands;
 mod config;
+mod dump;
 mod folder;
 mod leftover;
 mod out;
@@ -19,6 +20,7 @@ mod render;
 mod scratch;
 pub mod server;
 mod source;
+mod structs;
 mod used;
 
 use std::ffi::OsString;
@@ -110,6 +112,19 @@ struct Recording {
     rebase: Vec<String>,
 }
 
+/// What `baseline` makes a version of.
+#[derive(Args, Debug)]
+struct Baselining {
+    /// The version's name in a few words, where the folder has no migration yet [default: baseline]
+    name: Option<String>,
+    /// The last migration whose tables the database has, where the folder has migrations [default: the first]
+    #[arg(long, value_name = "MIGRATION", conflicts_with = "name")]
+    to: Option<String>,
+    /// Show what would be in the version and what would stay beside it, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
 /// What to do while processes use the version that is dropped.
 #[derive(Args, Clone, Copy, Debug)]
 struct Leaving {
@@ -147,6 +162,21 @@ impl Leaving {
 enum Command {
     /// Make a crate ready: the folder of migrations, a module for the structs, the xtask and its alias; what is there is left alone
     Init(Making),
+    /// Make a database that exists the first version, as it is: nothing of it is changed
+    ///
+    /// In an empty folder it writes the database's definitions as the first migration, which builds the same tables elsewhere, with its
+    /// snapshot. Where the folder has migrations, the database is held against what they make, and they are entered as applied.
+    /// `rollback` takes it back.
+    Baseline(Baselining),
+    /// Write structs for the tables and enums of the snapshot; run again, it adds what is missing and leaves everything else as it is
+    Pull {
+        /// The package whose schema it is [default: that of this folder]
+        #[arg(short, long, value_name = "NAME")]
+        package: Option<String>,
+        /// Print the code in place of writing it
+        #[arg(long)]
+        stdout: bool,
+    },
     /// Write what differs between the structs and the snapshot as a migration, after trying it on a scratch server
     ///
     /// Without a name it writes no migration: it tries the folder's files and makes the snapshot anew from them. That is the way on after a
@@ -286,6 +316,8 @@ fn dispatch(global: Global, command: Command, project: Option<Project>) -> Resul
         match command {
             Command::Init(making) => commands::init::run(&context, dir.as_deref(), &making),
             Command::Explain { code } => commands::explain::run(code.as_deref()),
+            Command::Baseline(baselining) => commands::baseline::run(&context, project.as_ref(), &baselining).await,
+            Command::Pull { package, stdout } => commands::pull::run(&context, dir.as_deref(), package.as_deref(), stdout),
             Command::Record(recording) => commands::record::run(&context, project.as_ref(), &recording).await,
             Command::Check { fix } => {
                 let edits = if fix { Edits::Fix } else { Edits::None };

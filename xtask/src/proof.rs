@@ -58,6 +58,22 @@ pub(crate) async fn replay(
     Ok(schema)
 }
 
+/// Makes a schema on a database, by a folder's files where they have statements of one's own, which make more than the schema has: then
+/// these are the migrations given back, and else one that makes the schema.
+pub(crate) async fn begin(
+    database: &Database<'_>,
+    recorded: &[Migration],
+    schema: &Schema,
+    declared: &DeclaredSchema,
+) -> Result<Vec<Migration>, Failure> {
+    if recorded.iter().any(is_script) {
+        carry_out(database, recorded, declared).await?;
+        return Ok(recorded.to_vec());
+    }
+    database.extend(schema, declared).await?;
+    database.create("0000_before", schema).await
+}
+
 /// Carries a folder's migrations out one after the other, on an empty database. Gives the schema that they lead to.
 pub(crate) async fn carry_out(
     database: &Database<'_>,

@@ -275,6 +275,16 @@ pub fn find_binaries(given: Option<&Path>) -> Result<PathBuf, ServerError> {
             "name the folder of a server's programs, such as /usr/lib/postgresql/15/bin",
         ));
     }
+    places().into_iter().find(|folder| complete(folder)).ok_or_else(|| {
+        ServerError::new(
+            "no PostgreSQL server programs (initdb, postgres) are installed here",
+            format!("install them: {}; or name their folder in DIPTYCH_PG_BIN", install_command()),
+        )
+    })
+}
+
+/// The folders where PostgreSQL's programs may be: `DIPTYCH_PG_BIN`, PATH, `pg_config`, the usual places, the newest version first.
+pub(crate) fn places() -> Vec<PathBuf> {
     let mut candidates: Vec<PathBuf> = std::env::var_os("DIPTYCH_PG_BIN").map(PathBuf::from).into_iter().collect();
     for folder in std::env::var_os("PATH").iter().flat_map(std::env::split_paths) {
         let real = fs::canonicalize(folder.join("postgres")).ok().and_then(|program| program.parent().map(Path::to_owned));
@@ -297,12 +307,7 @@ pub fn find_binaries(given: Option<&Path>) -> Result<PathBuf, ServerError> {
         found.sort_by_key(|path| std::cmp::Reverse(major(path)));
         candidates.extend(found);
     }
-    candidates.into_iter().find(|folder| complete(folder)).ok_or_else(|| {
-        ServerError::new(
-            "no PostgreSQL server programs (initdb, postgres) are installed here",
-            format!("install them: {}; or name their folder in DIPTYCH_PG_BIN", install_command()),
-        )
-    })
+    candidates
 }
 
 /// The largest number in a path: its major version.
@@ -312,7 +317,7 @@ fn major(path: &Path) -> u32 {
 }
 
 /// The one command that installs a server, for whoever we are.
-fn install_command() -> String {
+pub(crate) fn install_command() -> String {
     if cfg!(target_os = "macos") {
         return "brew install postgresql@17".to_owned();
     }

@@ -13,6 +13,8 @@ pub(crate) struct Item {
     pub(crate) lists: Vec<List>,
     /// Fields or variants.
     pub(crate) members: Vec<Member>,
+    /// Where its body ends: the closing brace.
+    pub(crate) end: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +62,26 @@ impl Item {
     /// The folder of migrations, relative to the package.
     pub(crate) fn folder(&self) -> String {
         value(&self.lists, "migrations").unwrap_or_else(|| "migrations".to_owned())
+    }
+}
+
+impl Item {
+    /// What to put in where so that a key of `database!` lists these types as well.
+    pub(crate) fn listing(&self, text: &str, key: &str, types: &[String]) -> Option<(usize, String)> {
+        let keys = self.lists.first()?;
+        if types.is_empty() {
+            return None;
+        }
+        let types = types.join(", ");
+        let Some(entry) = keys.entries.iter().find(|entry| entry.is(key, None)) else {
+            let first = keys.entries.first()?;
+            return Some((first.range.start, format!("{key}: [{types}], ")));
+        };
+        let Some(TokenTree::Group(group)) = entry.tokens.get(2) else { return None };
+        let end = group.span_close().byte_range().start;
+        let inside = text[group.span_open().byte_range().end..end].trim_end();
+        let comma = if inside.is_empty() || inside.ends_with(',') { "" } else { ", " };
+        Some((end, format!("{comma}{types}")))
     }
 }
 
@@ -219,29 +241,32 @@ fn scan(tokens: TokenStream, found: &mut Vec<Item>) {
                 let is_end =
                     |token: &TokenTree| is_brace(token) || matches!(token, TokenTree::Punct(end) if end.as_char() == ';');
                 at += tokens[at..].iter().position(is_end).unwrap_or(0);
-                let members = match &tokens[at] {
-                    TokenTree::Group(body) => members(body),
-                    _ => Vec::new(),
+                let (members, end) = match &tokens[at] {
+                    TokenTree::Group(body) => (members(body), body.span_close().byte_range().start),
+                    other => (Vec::new(), other.span().byte_range().start),
                 };
                 found.push(Item {
                     kind,
                     name: plain(&TokenTree::Ident(name.clone())),
                     lists: std::mem::take(&mut lists),
                     members,
+                    end,
                 });
             }
             [TokenTree::Ident(word), TokenTree::Punct(call), TokenTree::Group(body), ..]
                 if *word == "database" && call.as_char() == '!' =>
             {
                 let keys = body.stream().into_iter().find_map(|token| match token {
-                    TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Some(List::of(&group, None)),
+                    TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Some(group),
                     _ => None,
                 });
+                let end = keys.as_ref().unwrap_or(body).span_close().byte_range().start;
                 found.push(Item {
                     kind: Kind::Database,
                     name: String::new(),
-                    lists: keys.into_iter().collect(),
+                    lists: keys.iter().map(|keys| List::of(keys, None)).collect(),
                     members: Vec::new(),
+                    end,
                 });
                 at += 2;
             }
@@ -318,7 +343,7 @@ fn plain(token: &TokenTree) -> String {
 }
 
 /// As the derive makes names.
-fn snake_case(name: &str) -> String {
+pub(crate) fn snake_case(name: &str) -> String {
     let mut result = String::new();
     for (at, character) in name.chars().enumerate() {
         if character.is_uppercase() && at > 0 {

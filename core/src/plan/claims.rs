@@ -54,7 +54,12 @@ pub(super) fn checks_of_start(chain: &Chain, tables: &[&Physical<'_>], steps: &m
         &claims,
         "the names of new objects are free",
         format!("version `{}` needs names that other objects have", chain.newer.name),
-        "choose other names in the migration, or rename or drop these objects",
+        match chain.older {
+            Some(_) => "choose other names in the migration, or rename or drop these objects",
+            None => {
+                "if these are the migration's own tables, run `baseline`: it makes them the first version as they are; if not, choose other names in the migration"
+            }
+        },
         steps,
     );
 }

@@ -1,4 +1,4 @@
-//! The chain that migrations lead to.
+//! The chain that migrations lead to, and the one by which a database that exists becomes a version.
 
 use std::collections::BTreeSet;
 
@@ -8,6 +8,7 @@ use crate::layout::tables::{Physical, layout};
 use crate::migration::file::Migration;
 use crate::model::book::Book;
 use crate::model::lexer;
+use crate::model::schema::Schema;
 use crate::transition::stage::{Moment, Stage};
 
 impl Chain {
@@ -32,6 +33,16 @@ impl Chain {
         let chain = Chain { base: base.to_owned(), older, newer, stage, server };
         refuse_halves(&chain).map_err(|error| error.within(format!("migration `{}`", last.name)))?;
         Ok(Some(chain))
+    }
+
+    /// The chain by which what a database has becomes the version of a migration, with no change of it: there is no older version, and
+    /// every table is there.
+    pub fn baseline(base: &str, migration: &Migration, found: &Schema, server: u32, book: &mut Book) -> Result<Self> {
+        let mut stage = Stage::knowing(found, std::mem::take(book));
+        *book = std::mem::take(&mut stage.book);
+        stage.to.check().map_err(|error| error.within(format!("schema `{base}`")))?;
+        let newer = Version::new(base, migration, &stage);
+        Ok(Chain { base: base.to_owned(), older: None, newer, stage, server })
     }
 }
 

@@ -56,7 +56,8 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     catalog_checks::checks(chain, tables, steps);
     replication::checks(chain, tables, steps);
     of_tables(chain, tables, 0, steps);
-    if chain.older.is_some() && chain.stage.scripts_of(Moment::Start).next().is_none() {
+    let has_views = chain.older.is_some() || !kept.is_empty();
+    if has_views && chain.stage.scripts_of(Moment::Start).next().is_none() {
         functions::checks(chain, tables, Phase::Preflight, steps);
     }
 }

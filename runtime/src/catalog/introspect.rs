@@ -1,9 +1,46 @@
 //! What a base schema holds: as sorted lines that can be compared, the measure of R4; and as the model has it.
 
-use tokio_postgres::{Client, GenericClient};
+use serde::Serialize;
+use tokio_postgres::{Client, GenericClient, IsolationLevel};
 
 use crate::error::{Error, Result};
+use diptych_core::statements::path::Path;
 use diptych_core::{Enum, Schema, Table, model::types};
+
+/// What a base schema has, and what there is beside it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Inventory {
+    /// The server's major version, which decides how it prints definitions.
+    pub server: u32,
+    /// The tables and enums that a version has.
+    pub schema: Schema,
+    /// Everything else in the database that is not an extension's: it stays as it is.
+    pub beside: Vec<Object>,
+}
+
+/// An object that is no part of a version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Object {
+    /// What it is: `function`, `materialized view`.
+    pub kind: String,
+    /// Its name, with its schema.
+    pub name: String,
+    /// What it is made of, as the server prints it; none where only its name is known.
+    pub definition: Option<String>,
+}
+
+/// Looks at everything at one moment. `versions` names the schemas of versions, which are nobody's objects.
+pub(crate) async fn inventory(client: &mut Client, server: u32, base: &str, versions: &[String]) -> Result<Inventory> {
+    let transaction = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start().await?;
+    transaction.batch_execute(Path::base(base).set_local().as_str()).await?;
+    let schema = schema(&transaction, base).await?;
+    transaction.batch_execute(Path::own().set_local().as_str()).await?;
+    let rows = transaction.query(include_str!("introspect/beside.sql"), &[&base, &versions]).await?;
+    let beside = rows.iter().map(|row| Object { kind: row.get(0), name: row.get(1), definition: row.get(2) });
+    let inventory = Inventory { server, schema, beside: beside.collect() };
+    transaction.commit().await?;
+    Ok(inventory)
+}
 
 /// Every object of a schema as one line each, sorted: tables, columns, constraints, indexes, triggers, policies, sequences,
 /// rights, comments, statistics, storage: all that `pg_dump` prints of a table. Equal up to attribute numbers, column order, dropped slots and OIDs.

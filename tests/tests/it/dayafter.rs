@@ -213,7 +213,7 @@ fn a_recorded_file_that_was_edited_is_put_back_or_taken_as_it_is() {
     project.done("mail", &["record", "mail"]);
     let before = project.files();
     project.write("0002_mail.yaml", &MAIL.replace("text", "varchar(100)"));
-    project.refused("mail", &["check"], &["table `users`", "put back", "`cargo xtask migrate record` without a name"]);
+    project.refused("mail", &["check"], &["column `users.mail`", "put back", "`cargo xtask migrate record` without a name"]);
     let said = project.done("mail", &["record"]);
     assert!(said.contains("made the snapshot anew") && said.contains("the structs differ from it"), "{said}");
     project.write("0002_mail.yaml", &before["0002_mail.yaml"]);

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod attacks;
+mod baseline;
 mod blockers;
 mod catalog;
 pub(crate) mod cli;

@@ -1,14 +1,13 @@
 //! `check`: nothing unrecorded, every file applies, the files lead to the snapshot.
 
-use std::collections::BTreeSet;
-
+use diptych_core::model::differences::differences;
 use diptych_core::transition::stage::Stage;
-use diptych_core::{DeclaredSchema, Migration, Operation, Schema, migration::diff};
+use diptych_core::{Migration, Operation, Schema, migration::diff};
 
 use crate::agreement::{ANEW, agree};
 use crate::config::{Context, Failure};
 use crate::scratch::Scratch;
-use crate::{Project, folder, leftover, out, project_snapshot};
+use crate::{Project, folder, leftover, out, project_snapshot, proof};
 
 /// What becomes of attributes that are used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,32 +31,19 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>, edits: Edi
     if is_recorded {
         agree(&snapshot, &migrations)?;
     }
-    let mut schema = Schema::default();
-    for migration in &migrations {
-        let mut stage = Stage::identity(&schema);
-        if let Err(error) = migration.apply(&mut stage) {
-            let opaque = migrations
-                .iter()
-                .take_while(|there| there.name != migration.name)
-                .any(|there| there.operations.iter().any(|operation| operation.name() == "sql"));
-            if !opaque {
-                return Err(error.into());
-            }
-            out::say(format!(
-                "note: `{}` depends on what an `sql` operation creates; it and the migrations after it were parsed, but not checked",
-                migration.name
-            ))?;
-            break;
-        }
-        schema = stage.to;
-    }
+    let mut leads_to = staged(&migrations, is_recorded)?;
     if is_recorded {
-        // what a text is called after a rename can be known by the server alone
-        let leads_there = schema.says_the_same(&snapshot.schema)
-            || schema.same_but_for_texts(&snapshot.schema) && leads_there(context, &migrations, &snapshot.schema).await?;
-        if !leads_there {
+        // what statements of one's own make, and what a text is called after a rename, can be known by the server alone
+        let is_for_a_server = migrations.iter().any(proof::is_script)
+            || !leads_to.says_the_same(&snapshot.schema) && leads_to.same_but_for_texts(&snapshot.schema);
+        if is_for_a_server {
+            leads_to = carried_out(context, &migrations, project).await?;
+        }
+        if !leads_to.says_the_same(&snapshot.schema) {
+            let told = differences(&leads_to, &snapshot.schema);
+            let told: Vec<String> = told.iter().map(|there| there.told("the files", "the snapshot")).collect();
             return Err(Failure::hinted(
-                format!("the migrations do not give the schema of the snapshot: {}", differing(&schema, &snapshot.schema)),
+                format!("the migrations do not give the schema of the snapshot: {}", told.join("; ")),
                 format!("put back what was edited since it was recorded; or, if the files are right, run {ANEW}"),
             ));
         }
@@ -86,24 +72,31 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>, edits: Edi
     Ok(())
 }
 
-/// The tables and enums in which two schemas differ.
-fn differing(one: &Schema, other: &Schema) -> String {
-    let of_table = |schema: &Schema, name: &String| {
-        let tables = schema.tables.get_key_value(name).map(|(name, table)| (name.clone(), table.clone()));
-        Schema { tables: tables.into_iter().collect(), ..Schema::default() }
-    };
-    let tables: BTreeSet<&String> = one.tables.keys().chain(other.tables.keys()).collect();
-    let tables = tables.into_iter().filter(|name| !of_table(one, name).says_the_same(&of_table(other, name)));
-    let enums: BTreeSet<&String> = one.enums.keys().chain(other.enums.keys()).collect();
-    let enums = enums.into_iter().filter(|name| one.enums.get(*name) != other.enums.get(*name));
-    let told = tables.map(|name| format!("table `{name}`")).chain(enums.map(|name| format!("enum `{name}`")));
-    told.collect::<Vec<_>>().join(", ")
+/// The schema that migrations lead to, as far as anybody can tell without a server.
+fn staged(migrations: &[Migration], is_recorded: bool) -> Result<Schema, Failure> {
+    let mut schema = Schema::default();
+    for (at, migration) in migrations.iter().enumerate() {
+        let mut stage = Stage::identity(&schema);
+        if let Err(error) = migration.apply(&mut stage) {
+            if !migrations[..at].iter().any(proof::is_script) {
+                return Err(error.into());
+            }
+            if !is_recorded {
+                out::say(format!(
+                    "note: `{}` depends on what an `sql` operation creates; it and the migrations after it were parsed, but not checked",
+                    migration.name
+                ))?;
+            }
+            break;
+        }
+        schema = stage.to;
+    }
+    Ok(schema)
 }
 
-/// Whether the migrations lead to a schema where they are carried out.
-async fn leads_there(context: &Context, migrations: &[Migration], schema: &Schema) -> Result<bool, Failure> {
+/// The schema that migrations lead to on a server.
+async fn carried_out(context: &Context, migrations: &[Migration], project: Option<&Project>) -> Result<Schema, Failure> {
+    let declared = project.map(|project| project.declared.clone()).unwrap_or_default();
     let scratch = Scratch::start(context)?;
-    let database = scratch.database("scratch").await?;
-    database.bring_in(migrations, schema, &DeclaredSchema::default()).await?;
-    Ok(database.version().await?.map(|version| version.schema).unwrap_or_default().says_the_same(schema))
+    proof::carry_out(&scratch.database("scratch").await?, migrations, &declared).await
 }

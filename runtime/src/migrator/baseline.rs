@@ -1,0 +1,80 @@
+//! A database that exists becomes a version, as it is.
+
+use tokio_postgres::error::SqlState;
+
+use crate::catalog::{functions, introspect};
+use crate::error::{Error, Result};
+use crate::execute::progress::Progress;
+use crate::migrator::{Migrator, Outcome};
+use crate::state::{self, Plans, VersionState};
+use diptych_core::Migration;
+use diptych_core::layout::chain::Chain;
+use diptych_core::names;
+use diptych_core::plan::Command;
+
+/// Statements of a first migration that find what they make is what the files were made from.
+pub(super) fn is_there(chain: &Chain, error: Error) -> Error {
+    let codes = [SqlState::DUPLICATE_TABLE, SqlState::DUPLICATE_OBJECT, SqlState::DUPLICATE_FUNCTION, SqlState::DUPLICATE_SCHEMA];
+    match error.code() {
+        Some(code) if chain.older.is_none() && codes.contains(code) => error.hint_first(
+            "if the database has what the migration makes, run `rollback`, then `baseline`: it enters the migration without running it",
+        ),
+        _ => error,
+    }
+}
+
+impl Migrator {
+    /// What the base schema has and what there is beside it. Changes nothing.
+    pub async fn inventory(&mut self) -> Result<introspect::Inventory> {
+        let state = self.load().await?;
+        let base = &self.options.base;
+        let mut versions: Vec<String> = state.versions.iter().map(|recorded| recorded.version.views.clone()).collect();
+        versions.push(names::guard_schema(base));
+        introspect::inventory(&mut self.client, self.server.major, base, &versions).await
+    }
+
+    /// Starts the version of the last of these migrations with the tables that the database has, and enters all of them as applied:
+    /// none is carried out, and nothing is made but the state and the version's views. Whether the tables are those that the migrations
+    /// would make is not looked at. `rollback` takes it back; `complete`, or the next `start`, ends it.
+    ///
+    /// # Errors
+    ///
+    /// If the database has a version already, or the tables cannot be a version: the message says what stands against it.
+    pub async fn baseline(&mut self, migrations: &[Migration], progress: &mut dyn Progress) -> Result<Outcome> {
+        state::prepare(&self.client, self.options.published_state, self.options.timeout).await?;
+        let token = self.take_run(Command::Start, progress).await?;
+        let outcome = self.baseline_locked(migrations, token, progress).await;
+        self.release().await;
+        outcome
+    }
+
+    async fn baseline_locked(&mut self, migrations: &[Migration], token: i64, progress: &mut dyn Progress) -> Result<Outcome> {
+        let Some(last) = migrations.last() else { return Ok(Outcome::Nothing("no migration is recorded".to_owned())) };
+        let state = self.load().await?;
+        if let Some(there) = state.pending().or_else(|| state.live()) {
+            let name = &there.version.name;
+            if *name != last.name {
+                return Err(Error::refused(format!("the database has version `{name}` already, which is {}", there.state))
+                    .hint("run `start` for what comes after it; `status` shows how the database stands"));
+            }
+            if there.state != VersionState::Starting {
+                return Ok(Outcome::Nothing(format!("version `{name}` is {}", there.state)));
+            }
+        } else {
+            self.schema_exists().await?;
+            let found = self.inventory().await?.schema;
+            let (base, major) = (self.options.base.clone(), self.server.major);
+            let make = |book: &mut _| Chain::baseline(&base, last, &found, major, book);
+            let chain = state.settle(&self.client, &base, make).await?;
+            let plans = Plans::of(&chain);
+            self.preflight(&plans.start, progress).await?;
+            if let Some(warning) = functions::look(&self.client, &chain).await? {
+                progress.warning(&warning);
+            }
+            state::begin_start(&mut self.client, &chain, migrations, &plans).await?;
+        }
+        let state = self.load().await?;
+        self.resume_start(&state, token, progress).await?;
+        Ok(Outcome::Done(vec![last.name.clone()]))
+    }
+}

@@ -1,0 +1,245 @@
+//! A database that exists becomes a version, its structs, and what comes after.
+
+#[rustfmt::skip]
+#[allow(dead_code)]
+mod structs;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use diptych::{Database as _, Quiet};
+use diptych_core::{Migration, Snapshot, migration::diff};
+use diptych_tests::{Database, Work, ask, difference, dump, migration, must, server};
+
+use crate::cli::{Folder, refused, text};
+
+const EVERYTHING: &str = include_str!("baseline/everything.sql");
+
+/// A database with everything, and a few rows.
+async fn everything() -> Database {
+    let database = dump::empty(&Database::new().await).await;
+    let client = database.client().await;
+    must(&client, EVERYTHING).await;
+    must(
+        &client,
+        "INSERT INTO accounts (email) VALUES ('a@x'), ('b@x'); INSERT INTO items (title, price) SELECT 'item ' || n, n FROM generate_series(1, 50) AS n; \
+         INSERT INTO orders (account, placed, total) VALUES (1, '2026-05-01', 5), (2, '2030-01-01', 7); \
+         INSERT INTO lines (order_id, placed, item) VALUES (1, '2026-05-01', 1); REFRESH MATERIALIZED VIEW top",
+    )
+    .await;
+    database
+}
+
+fn home() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/baseline")
+}
+
+/// The migration that was recorded of it.
+fn baseline() -> Migration {
+    migration("0001_baseline", &fs::read_to_string(home().join("migrations/0001_baseline.yaml")).expect("a file"))
+}
+
+/// Runs a command that must succeed.
+fn done(folder: &Folder, url: &str, arguments: &[&str]) -> String {
+    let output = folder.run(Some(url), arguments);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_with_everything_becomes_the_first_version_and_its_structs() {
+    let database = everything().await;
+    let (url, folder) = (server().url(&database.name), Folder::new(&[]));
+    let Some(definitions) = dump::definitions(&database) else {
+        refused(&folder.run(Some(&url), &["baseline"]), &["`pg_dump`", "DIPTYCH_PG_BIN"]);
+        return println!("baseline: there is no pg_dump for this server");
+    };
+    let before = database.catalog().await;
+    let seen = done(&folder, &url, &["baseline", "--dry-run"]);
+    assert!(seen.contains("6 tables, 40 columns, 13 constraints, 4 indexes, 1 enum") && seen.contains("6 functions: "), "{seen}");
+    assert!(fs::read_dir(folder.path()).expect("a folder").next().is_none(), "a dry run writes");
+    done(&folder, &url, &["baseline"]);
+    assert_eq!(before, database.catalog().await, "nothing of the database is changed");
+    assert!(done(&folder, &url, &["baseline"]).contains("nothing to do"));
+    let app = database.on("0001_baseline").await;
+    assert_eq!(ask(&app, "INSERT INTO accounts (email) VALUES ('c@x') RETURNING name, feels").await, "nobody|ok");
+    assert_eq!(
+        ask(&app, "SELECT count(*) FROM audit.log; SELECT price_of(3); SELECT worth(i) FROM public.items AS i WHERE id = 2")
+            .await,
+        "3;3.00;4.00"
+    );
+    done(&folder, &url, &["check"]);
+
+    // the same elsewhere
+    let fresh = dump::empty(&database).await;
+    let elsewhere = server().url(&fresh.name);
+    done(&folder, &elsewhere, &["start"]);
+    done(&folder, &elsewhere, &["complete"]);
+    let made = dump::definitions(&fresh).expect("pg_dump");
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+    assert!(definitions == made, "{}", difference(&lines(&definitions), &lines(&made)));
+
+    // taken back, and nothing is left
+    done(&folder, &url, &["rollback"]);
+    let views = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'public\\_%'";
+    assert_eq!(ask(&database.client().await, views).await, "0");
+    assert_eq!(before, database.catalog().await);
+    done(&folder, &url, &["baseline"]);
+    done(&folder, &url, &["complete"]);
+
+    // what was written: `SNAPSHOT=overwrite` puts it into the source
+    let place = folder.path().display().to_string();
+    let code = done(&folder, &url, &["pull", "--stdout"]).replace(&place, "tests/it/baseline/migrations");
+    let snapshot = fs::read_to_string(folder.path().join("snapshot.yaml")).expect("the snapshot");
+    let files = [(home().join("structs.rs"), code), (home().join("migrations/snapshot.yaml"), snapshot)];
+    if std::env::var("SNAPSHOT").is_ok_and(|value| value == "overwrite") {
+        fs::copy(folder.path().join("0001_baseline.yaml"), home().join("migrations/0001_baseline.yaml")).expect("written");
+        files.iter().for_each(|(path, text)| fs::write(path, text).expect("written"));
+    }
+    for (path, text) in &files {
+        assert_eq!(*text, fs::read_to_string(path).expect("a file"), "{}", path.display());
+    }
+}
+
+/// The structs that `pull` has written are compiled into this test.
+#[test]
+fn there_is_nothing_to_record_for_structs_that_were_pulled() {
+    let snapshot = Snapshot::parse(structs::Database::SNAPSHOT).expect("the snapshot");
+    let operations = diff::diff(&snapshot, &structs::Database::declared()).expect("a difference");
+    assert!(operations.is_empty(), "{operations:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_further_database_is_held_against_the_files() {
+    let database = everything().await;
+    let url = server().url(&database.name);
+    let folder = Folder::new(&[
+        ("0001_baseline.yaml", &fs::read_to_string(home().join("migrations/0001_baseline.yaml")).expect("a file")),
+        ("0002_nick.yaml", "operations: [{add_column: {table: accounts, column: {name: nick, type: text, nullable: true}}}]"),
+    ]);
+    let client = database.client().await;
+    // what is there cannot be made: the way in is named
+    refused(&folder.run(Some(&url), &["start", "--to", "0001_baseline"]), &["already exists", "`rollback`", "`baseline`"]);
+    done(&folder, &url, &["rollback"]);
+    must(&client, "ALTER TABLE items ADD COLUMN extra integer; ALTER TABLE bookings ALTER COLUMN room TYPE bigint; DROP INDEX items_lower; DROP FUNCTION count_items; CREATE SEQUENCE own").await;
+    let wrong = folder.run(Some(&url), &["baseline"]);
+    refused(
+        &wrong,
+        &[
+            "column `items.extra` is only in the database",
+            "column `bookings.room` is",
+            "index `items.items_lower` is only in the files",
+        ],
+    );
+    must(&client, "ALTER TABLE items DROP COLUMN extra; ALTER TABLE bookings ALTER COLUMN room TYPE integer; CREATE INDEX items_lower ON items (lower(title))").await;
+    refused(&folder.run(Some(&url), &["baseline", "mine"]), &["`mine`", "leave the name out"]);
+    refused(&folder.run(Some(&url), &["baseline", "--to", "0003_x"]), &["`0003_x`", "`0002_nick`"]);
+    refused(&folder.run(Some(&url), &["baseline", "--to", "0002_nick"]), &["column `accounts.nick` is only in the files"]);
+    let said = done(&folder, &url, &["baseline"]);
+    assert!(said.contains("lacks function public.count_items()") && said.contains("do not make sequence public.own"), "{said}");
+    refused(&folder.run(Some(&url), &["baseline", "--to", "0002_nick"]), &["`0001_baseline` already", "`start`"]);
+    // the next start ends it
+    done(&folder, &url, &["start"]);
+    assert_eq!(ask(&database.on("0002_nick").await, "SELECT count(nick) FROM accounts").await, "0");
+    let empty = Folder::new(&[]);
+    let nothing = dump::empty(&database).await;
+    refused(&empty.run(Some(&server().url(&nothing.name)), &["baseline"]), &["no tables", "--schema"]);
+}
+
+/// A trigger's function that works on the tables and would fail on the views is told before anything is made.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_fails_on_views_stands_against_it() {
+    let database = everything().await;
+    let client = database.client().await;
+    must(
+        &client,
+        "CREATE FUNCTION dearest() RETURNS SETOF text LANGUAGE sql AS 'SELECT title FROM items GROUP BY id'; \
+         CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM dearest(); RETURN NULL; END $$; \
+         CREATE TRIGGER look AFTER INSERT ON items FOR EACH ROW EXECUTE FUNCTION look()",
+    )
+    .await;
+    let mut migrator = database.migrator().await;
+    let refused = migrator.baseline(&[baseline()], &mut Quiet).await.expect_err("refused");
+    assert!(refused.is_refused() && refused.to_string().contains("dearest()"), "{refused}");
+    let versions = "SELECT count(*) FROM diptych.versions";
+    assert_eq!(ask(&client, versions).await, "0");
+    must(&client, "ALTER FUNCTION dearest() SET search_path = public").await;
+    migrator.baseline(&[baseline()], &mut Quiet).await.expect("a version");
+    must(&database.on("0001_baseline").await, "INSERT INTO items (title, price) VALUES ('x', 1)").await;
+}
+
+/// What comes after: each started, rolled back, started and completed while apps of both versions are at work.
+const LATER: [(&str, &str); 10] = [
+    ("0002_nick", "add_column: {table: accounts, column: {name: nick, type: text, nullable: true}, up: lower(name)}"),
+    ("0003_label", "rename_column: {table: items, from: title, to: label}"),
+    ("0004_room", "alter_column: {table: bookings, column: room, type: bigint, up: room, down: room}"),
+    ("0005_order_lines", "rename_table: {from: lines, to: order_lines}"),
+    (
+        "0006_updated",
+        "alter_column: {table: accounts, column: updated_at, nullable: false, default: now(), up: \"coalesce(updated_at, created_at)\", down: updated_at}",
+    ),
+    ("0007_by_total", "create_index: {name: orders_by_total, table: orders, columns: [{column: total}]}"),
+    ("0008_few", "drop_constraint: {table: order_lines, name: few, up: count, down: \"least(count, 999)\"}"),
+    ("0009_small", "drop_column: {table: Odd Names, column: small, down: \"NULL\"}"),
+    (
+        "0010_notes",
+        "create_table: {name: notes, columns: [{name: id, type: bigint, pk: true, generated: {identity: {user_specified_values: BY DEFAULT}}}, {name: account, type: bigint, nullable: true, references: {name: notes_account, table: accounts, column: id}}]}",
+    ),
+    ("0011_name", "alter_column: {table: accounts, column: name, type: character varying(80), up: name, down: name}"),
+];
+
+/// What an app does whatever the version is.
+const WORK: [&str; 8] = [
+    "INSERT INTO accounts (email) VALUES ('m{n}@x')",
+    "UPDATE accounts SET name = 'n{n}' WHERE email = 'm{n}@x'",
+    "INSERT INTO bookings (room, during) VALUES (1, tstzrange(to_timestamp({n}), to_timestamp({n} + 1)))",
+    "INSERT INTO orders (account, placed, total) SELECT min(id), '2026-03-01', 5 FROM accounts",
+    "UPDATE items SET price = price + 0.01 WHERE id = 1",
+    "SELECT price_of(1), count_items(), (SELECT count(*) FROM spending), (SELECT count(*) FROM top)",
+    "INSERT INTO \"Odd Names\" (\"Key\") VALUES ({n} % 30000) ON CONFLICT (\"Key\") DO UPDATE SET self = true",
+    "DELETE FROM \"Odd Names\" WHERE \"Key\" = {n} % 30000",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_migrations_on_an_adopted_database_under_load() {
+    let database = everything().await;
+    let mut all = vec![baseline()];
+    let mut migrator = database.migrator().await;
+    migrator.baseline(&all, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    migrator.complete(&mut Quiet).await.expect("completed");
+    let (mut statements, mut failed, mut longest) = (0, Vec::new(), std::time::Duration::ZERO);
+    for (name, operation) in LATER {
+        let older = all.last().expect("one").name.clone();
+        all.push(migration(name, &format!("operations: [{{{operation}}}]")));
+        let mut works = vec![Work::start(&database, &older, 2, &WORK).await];
+        let before = database.catalog().await;
+        let failure = |what: &str| format!("{name}: {what}");
+        migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{}: {error}", failure("start")));
+        migrator.rollback(&mut Quiet).await.unwrap_or_else(|error| panic!("{}: {error}", failure("rollback")));
+        let after = database.catalog().await;
+        assert!(before == after, "{name}, rolled back: {}", difference(&before, &after));
+        migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{}: {error}", failure("start")));
+        works.push(Work::start(&database, name, 2, &WORK).await);
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        let old = works.remove(0).stop().await;
+        migrator.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{}: {error}", failure("complete")));
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        for report in [old, works.remove(0).stop().await] {
+            statements += report.statements;
+            failed.extend(report.failed);
+            longest = longest.max(report.longest);
+        }
+    }
+    println!(
+        "baseline: {} migrations, {statements} statements, {} failed, longest {} ms",
+        LATER.len(),
+        failed.len(),
+        longest.as_millis()
+    );
+    assert!(failed.is_empty(), "{failed:#?}");
+    // a fresh database comes to the same
+    let fresh = dump::empty(&database).await;
+    fresh.migrate(&all).await;
+    let (there, made) = (database.catalog().await, fresh.catalog().await);
+    assert!(there == made, "{}", difference(&there, &made));
+}
