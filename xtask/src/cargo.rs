@@ -204,6 +204,28 @@ pub(crate) fn table<'a>(document: &'a mut DocumentMut, path: &Path, name: &str) 
         .ok_or_else(|| Failure::hinted(format!("`{name}` in `{}` is no table", path.display()), "mend it, and run this again"))
 }
 
+/// Turns features of a dependency on; the dependency is made where there is none.
+pub(crate) fn depend(dependencies: &mut dyn TableLike, name: &str, version: &str, features: &[&str]) {
+    let item = dependencies.entry(name).or_insert_with(|| Item::Value(version.into()));
+    if features.is_empty() {
+        return;
+    }
+    if let Some(version) = item.as_str().map(str::to_owned) {
+        *item = Item::Value(InlineTable::from_iter([("version", Value::from(version))]).into());
+    }
+    let Some(table) = item.as_table_like_mut() else { return };
+    let list = table.entry("features").or_insert_with(|| Item::Value(Array::new().into()));
+    let Some(list) = list.as_array_mut() else { return };
+    for feature in features {
+        if !list.iter().any(|there| there.as_str() == Some(feature)) {
+            list.push(*feature);
+        }
+    }
+    if let Some(inline) = item.as_inline_table_mut() {
+        inline.fmt();
+    }
+}
+
 /// Adds a member to a workspace's list, in the list's own layout.
 pub(crate) fn add_member(workspace: &mut dyn TableLike, member: &str) {
     let members = workspace.entry("members").or_insert_with(|| Item::Value(Array::new().into()));
@@ -252,6 +274,24 @@ mod tests {
             let once = document.to_string();
             add_member(table(&mut document, path, "workspace").unwrap(), "xtask");
             assert_eq!(document.to_string(), once);
+        }
+    }
+
+    #[test]
+    fn features_are_turned_on_and_all_else_stays() {
+        for (before, after) in [
+            ("[dependencies]\na = \"1\"\n", "[dependencies]\na = { version = \"1\", features = [\"x\", \"y\"] }\n"),
+            (
+                "[dependencies]\na = { path = \"..\", features = [\"y\"] } # why\n",
+                "[dependencies]\na = { path = \"..\", features = [\"y\", \"x\"] } # why\n",
+            ),
+            ("[dependencies.a]\nversion = \"1\"\n", "[dependencies.a]\nversion = \"1\"\nfeatures = [\"x\", \"y\"]\n"),
+            ("[dependencies]\n", "[dependencies]\na = { version = \"2\", features = [\"x\", \"y\"] }\n"),
+        ] {
+            let path = Path::new("Cargo.toml");
+            let mut document = parse(path, before).unwrap();
+            depend(table(&mut document, path, "dependencies").unwrap(), "a", "2", &["x", "y"]);
+            assert_eq!(document.to_string(), after);
         }
     }
 

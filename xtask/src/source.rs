@@ -59,6 +59,11 @@ impl Item {
         value(&self.lists, key).unwrap_or_else(|| snake_case(&self.name))
     }
 
+    /// The name in code.
+    pub(crate) fn ident(&self) -> &str {
+        &self.name
+    }
+
     /// The folder of migrations, relative to the package.
     pub(crate) fn folder(&self) -> String {
         value(&self.lists, "migrations").unwrap_or_else(|| "migrations".to_owned())

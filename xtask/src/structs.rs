@@ -14,15 +14,41 @@ struct Known {
     sql: &'static str,
     rust: &'static str,
     feature: Option<&'static str>,
-    /// As `cargo add` takes it.
-    of: Option<&'static str>,
+    of: Option<Crate>,
 }
+
+/// A crate that values are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Crate {
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
+    /// The feature by which its values go to tokio-postgres, where the crate itself has the support.
+    pub(crate) feature: Option<&'static str>,
+}
+
+impl Crate {
+    const fn named(name: &'static str, version: &'static str) -> Self {
+        Crate { name, version, feature: None }
+    }
+}
+
+const BIT_VEC: Crate = Crate::named("bit-vec", "0.8");
+const CHRONO: Crate = Crate::named("chrono", "0.4");
+const CIDR: Crate = Crate::named("cidr", "0.3");
+const EUI48: Crate = Crate::named("eui48", "1");
+const GEO_TYPES: Crate = Crate::named("geo-types", "0.7");
+const JIFF: Crate = Crate::named("jiff", "0.2");
+const PGVECTOR: Crate = Crate { name: "pgvector", version: "0.4", feature: Some("postgres") };
+const RUST_DECIMAL: Crate = Crate { name: "rust_decimal", version: "1", feature: Some("db-tokio-postgres") };
+const SERDE_JSON: Crate = Crate::named("serde_json", "1");
+const TIME: Crate = Crate::named("time", "0.3");
+const UUID: Crate = Crate::named("uuid", "1");
 
 const fn known(sql: &'static str, rust: &'static str) -> Known {
     Known { sql, rust, feature: None, of: None }
 }
 
-const fn from(sql: &'static str, rust: &'static str, feature: &'static str, of: &'static str) -> Known {
+const fn from(sql: &'static str, rust: &'static str, feature: &'static str, of: Crate) -> Known {
     Known { sql, rust, feature: Some(feature), of: Some(of) }
 }
 
@@ -41,32 +67,32 @@ const KNOWN: &[Known] = &[
     known("name", "String"),
     known("bytea", "Vec<u8>"),
     known("hstore", "std::collections::HashMap<String, Option<String>>"),
-    from("jsonb", "serde_json::Value", "with-serde_json-1", "serde_json"),
-    from("json", "serde_json::Value", "with-serde_json-1", "serde_json"),
-    from("uuid", "uuid::Uuid", "with-uuid-1", "uuid@1"),
-    from("numeric", "rust_decimal::Decimal", "with-rust_decimal-1", "rust_decimal --features db-tokio-postgres"),
-    from("timestamp with time zone", "chrono::DateTime<chrono::Utc>", "with-chrono-0_4", "chrono@0.4"),
-    from("timestamp with time zone", "jiff::Timestamp", "with-jiff-0_2", "jiff@0.2"),
-    from("timestamp with time zone", "time::OffsetDateTime", "with-time-0_3", "time@0.3"),
-    from("timestamp without time zone", "chrono::NaiveDateTime", "with-chrono-0_4", "chrono@0.4"),
-    from("timestamp without time zone", "jiff::civil::DateTime", "with-jiff-0_2", "jiff@0.2"),
-    from("timestamp without time zone", "time::PrimitiveDateTime", "with-time-0_3", "time@0.3"),
-    from("date", "chrono::NaiveDate", "with-chrono-0_4", "chrono@0.4"),
-    from("date", "jiff::civil::Date", "with-jiff-0_2", "jiff@0.2"),
-    from("date", "time::Date", "with-time-0_3", "time@0.3"),
-    from("time without time zone", "chrono::NaiveTime", "with-chrono-0_4", "chrono@0.4"),
-    from("time without time zone", "jiff::civil::Time", "with-jiff-0_2", "jiff@0.2"),
-    from("time without time zone", "time::Time", "with-time-0_3", "time@0.3"),
-    from("inet", "cidr::IpInet", "with-cidr-0_3", "cidr@0.3"),
-    from("cidr", "cidr::IpCidr", "with-cidr-0_3", "cidr@0.3"),
-    from("macaddr", "eui48::MacAddress", "with-eui48-1", "eui48@1"),
-    from("bit", "bit_vec::BitVec", "with-bit-vec-0_8", "bit-vec@0.8"),
-    from("bit varying", "bit_vec::BitVec", "with-bit-vec-0_8", "bit-vec@0.8"),
-    from("point", "geo_types::Point<f64>", "with-geo-types-0_7", "geo-types@0.7"),
-    from("box", "geo_types::Rect<f64>", "with-geo-types-0_7", "geo-types@0.7"),
-    from("path", "geo_types::LineString<f64>", "with-geo-types-0_7", "geo-types@0.7"),
-    from("vector", "pgvector::Vector", "with-pgvector-0_4", "pgvector --features postgres"),
-    from("sparsevec", "pgvector::SparseVector", "with-pgvector-0_4", "pgvector --features postgres"),
+    from("jsonb", "serde_json::Value", "with-serde_json-1", SERDE_JSON),
+    from("json", "serde_json::Value", "with-serde_json-1", SERDE_JSON),
+    from("uuid", "uuid::Uuid", "with-uuid-1", UUID),
+    from("numeric", "rust_decimal::Decimal", "with-rust_decimal-1", RUST_DECIMAL),
+    from("timestamp with time zone", "chrono::DateTime<chrono::Utc>", "with-chrono-0_4", CHRONO),
+    from("timestamp with time zone", "jiff::Timestamp", "with-jiff-0_2", JIFF),
+    from("timestamp with time zone", "time::OffsetDateTime", "with-time-0_3", TIME),
+    from("timestamp without time zone", "chrono::NaiveDateTime", "with-chrono-0_4", CHRONO),
+    from("timestamp without time zone", "jiff::civil::DateTime", "with-jiff-0_2", JIFF),
+    from("timestamp without time zone", "time::PrimitiveDateTime", "with-time-0_3", TIME),
+    from("date", "chrono::NaiveDate", "with-chrono-0_4", CHRONO),
+    from("date", "jiff::civil::Date", "with-jiff-0_2", JIFF),
+    from("date", "time::Date", "with-time-0_3", TIME),
+    from("time without time zone", "chrono::NaiveTime", "with-chrono-0_4", CHRONO),
+    from("time without time zone", "jiff::civil::Time", "with-jiff-0_2", JIFF),
+    from("time without time zone", "time::Time", "with-time-0_3", TIME),
+    from("inet", "cidr::IpInet", "with-cidr-0_3", CIDR),
+    from("cidr", "cidr::IpCidr", "with-cidr-0_3", CIDR),
+    from("macaddr", "eui48::MacAddress", "with-eui48-1", EUI48),
+    from("bit", "bit_vec::BitVec", "with-bit-vec-0_8", BIT_VEC),
+    from("bit varying", "bit_vec::BitVec", "with-bit-vec-0_8", BIT_VEC),
+    from("point", "geo_types::Point<f64>", "with-geo-types-0_7", GEO_TYPES),
+    from("box", "geo_types::Rect<f64>", "with-geo-types-0_7", GEO_TYPES),
+    from("path", "geo_types::LineString<f64>", "with-geo-types-0_7", GEO_TYPES),
+    from("vector", "pgvector::Vector", "with-pgvector-0_4", PGVECTOR),
+    from("sparsevec", "pgvector::SparseVector", "with-pgvector-0_4", PGVECTOR),
 ];
 
 /// The type that fields of other types have until somebody names a better one.
@@ -116,8 +142,8 @@ pub(crate) struct Writer<'a> {
     names: BTreeMap<&'a str, String>,
     /// The features that the fields need and that are not on.
     pub(crate) lacking_features: BTreeSet<&'static str>,
-    /// The crates that the fields need and that the package does not depend on, as `cargo add` takes them.
-    pub(crate) lacking_crates: BTreeSet<&'static str>,
+    /// The crates that the fields need and that the package does not depend on.
+    pub(crate) lacking_crates: BTreeSet<Crate>,
     /// The columns for whose types no Rust type is known.
     pub(crate) placeholders: Vec<String>,
 }
@@ -134,6 +160,13 @@ impl<'a> Writer<'a> {
             writer.names.insert(name, ident);
         }
         writer
+    }
+
+    /// A table or enum has this name in code already.
+    pub(crate) fn is_called(&mut self, name: &str, ident: &str) {
+        if let Some(there) = self.names.get_mut(name) {
+            ident.clone_into(there);
+        }
     }
 
     /// The name in code of a table or enum.
@@ -243,7 +276,7 @@ impl<'a> Writer<'a> {
         if !is_on(&found) {
             self.lacking_features.extend(found.feature);
         }
-        let is_there = |of: &&str| self.home.crates.iter().any(|name| Some(name.as_str()) == of.split([' ', '@']).next());
+        let is_there = |of: &Crate| self.home.crates.iter().any(|name| name == of.name);
         self.lacking_crates.extend(found.of.filter(|of| !is_there(of)));
         let declared = match found.rust {
             PLACEHOLDER => "text",

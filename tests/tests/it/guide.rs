@@ -1,11 +1,12 @@
-//! The guide, followed word by word in an empty folder: its files are written, its commands are run, their output is what it says.
+//! The guide and the page on adoption, followed word by word in an empty folder: their files are written, their commands are run, their
+//! output is what they say.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Instant;
 
-use diptych_tests::{Database, server};
+use diptych_tests::{Database, dump, must, server};
 
 use crate::cli::{binary, text};
 
@@ -67,10 +68,23 @@ impl Reader {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_guide_can_be_followed() {
+    follow("guide", &Database::new().await, 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_fifteen_tables_is_adopted() {
+    let database = dump::empty(&Database::new().await).await;
+    must(&database.client().await, include_str!("../../../docs/adopt.sql")).await;
+    if dump::definitions(&database).is_some() {
+        follow("adopt", &database, 2);
+    }
+}
+
+/// Follows a page of docs/ on a database, and looks whether as many migrations are in order then.
+fn follow(page: &str, database: &Database, migrations: usize) {
     let began = Instant::now();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("our own folder");
-    let guide = std::fs::read_to_string(root.join("docs/guide.md")).expect("the guide");
-    let database = Database::new().await;
+    let guide = std::fs::read_to_string(root.join("docs").join(format!("{page}.md"))).expect("the page");
     // always the same one: what is built in it is found again
     let home = std::env::temp_dir().join(format!("diptych-guide-{:x}", diptych_core::names::hash(&root.display().to_string())));
     let lock = std::fs::File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("guide.lock")).expect("a file");
@@ -100,7 +114,7 @@ async fn the_guide_can_be_followed() {
                         output += &told;
                     }
                     commands += 1;
-                    if line.starts_with("cargo add") {
+                    if line.starts_with("cargo add") || line == "diptych pull" {
                         // the versions that this repository is built with, to build them once
                         std::fs::copy(root.join("Cargo.lock"), reader.folder.join("Cargo.lock")).expect("a copy");
                     }
@@ -108,7 +122,7 @@ async fn the_guide_can_be_followed() {
             }
             "text" => {
                 for part in lines.iter().flat_map(|line| line.split('…')).map(str::trim) {
-                    assert!(output.contains(part), "the guide says `{part}`, and it is not in:\n{output}");
+                    assert!(output.contains(part), "the page says `{part}`, and it is not in:\n{output}");
                 }
             }
             "rust" => {
@@ -119,7 +133,7 @@ async fn the_guide_can_be_followed() {
                 written.insert(path, text);
                 files += 1;
             }
-            other => panic!("the guide has a block of kind `{other}`"),
+            other => panic!("the page has a block of kind `{other}`"),
         }
     }
     // init has nothing to add, and everything is recorded
@@ -130,10 +144,10 @@ async fn the_guide_can_be_followed() {
         text(&again.stdout),
         text(&again.stderr)
     );
-    assert!(text(&again.stdout).contains("4 migrations, all in order"), "{}", text(&again.stdout));
+    assert!(text(&again.stdout).contains(&format!("{migrations} migrations, all in order")), "{}", text(&again.stdout));
     let edited = |(path, text): &(&PathBuf, &String)| std::fs::read_to_string(path).ok().as_ref() != Some(*text);
     let edits = written.iter().filter(edited).count();
     std::fs::remove_dir_all(&reader.home).expect("removed");
-    println!("guide: {commands} commands, {files} files, {} seconds, {edits} edits not in the guide", began.elapsed().as_secs());
+    println!("{page}: {commands} commands, {files} files, {} seconds, {edits} edits not in the guide", began.elapsed().as_secs());
     assert_eq!(edits, 0);
 }

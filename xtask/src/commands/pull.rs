@@ -1,12 +1,11 @@
 //! `pull`: structs for the tables and enums of the snapshot; what people wrote stays as it is.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use diptych_core::{Schema, Snapshot};
 
-use crate::cargo::{Package, Workspace};
+use crate::cargo::{self, Package, Workspace};
 use crate::config::{Context, Failure};
 use crate::leftover::{is_of, sources};
 use crate::source::{self, Item, Kind};
@@ -19,6 +18,13 @@ struct File {
     text: String,
     items: Vec<Item>,
     additions: Vec<(usize, String)>,
+}
+
+/// The source files of a package.
+struct Sources {
+    files: Vec<File>,
+    /// The one that has `database!`.
+    home: usize,
 }
 
 pub(crate) fn run(context: &Context, dir: Option<&Path>, package: Option<&str>, stdout: bool) -> Result<(), Failure> {
@@ -78,70 +84,136 @@ fn whole(snapshot: &Snapshot, home: &Home, writer: &mut Writer<'_>) -> String {
 
 /// What is missing goes into the source files of the package: fields to their structs, structs to the file of `database!`.
 fn into(app: &Package, dir: &Path, snapshot: &Snapshot, writer: &mut Writer<'_>) -> Result<(), Failure> {
-    let mut files: Vec<File> = Vec::new();
-    for path in sources(app.folder()) {
-        let Ok(text) = fs::read_to_string(&path) else { continue };
-        let items = source::items(&text).into_iter().filter(|item| is_of(item, app.folder(), dir)).collect();
-        files.push(File { path, text, items, additions: Vec::new() });
+    let mut sources = Sources::read(app, dir)?;
+    for item in sources.files.iter().flat_map(|file| &file.items).filter(|item| item.kind != Kind::Database) {
+        writer.is_called(&item.named(key_of(item.kind)), item.ident());
     }
-    let Some(home) = files.iter().position(|file| file.items.iter().any(|item| item.kind == Kind::Database)) else {
-        return Err(Failure::hinted(
-            format!("package `{}` has no `database!`, which lists the structs", app.name),
-            "run `diptych init`, which makes it; or print the code with `pull --stdout`",
-        ));
-    };
-    let (mut new, mut told) = (BTreeMap::from([("enums", Vec::new()), ("tables", Vec::new())]), Vec::new());
-    let mut code = String::new();
+    let (mut code, mut enums, mut tables, mut told) = (String::new(), Vec::new(), Vec::new(), Vec::new());
     for (name, model) in &snapshot.schema.enums {
+        let Some(there) = sources.members(Kind::Enum, name) else {
+            code.push_str(&format!("\n{}", writer.enum_(name, model)));
+            enums.push(writer.ident(name));
+            continue;
+        };
         let variants = structs::variants(&model.labels);
-        match find(&files, Kind::Enum, "name", name) {
-            Some((file, at)) => {
-                let there: Vec<String> = files[file].items[at].members.iter().map(|member| member.label()).collect();
-                let lacking = model.labels.iter().zip(&variants).filter(|(label, _)| !there.contains(label));
-                let text: String = lacking.map(|(label, variant)| writer.variant(label, variant)).collect();
-                add(&mut files[file], at, text);
-                told.extend(gone(&there, |label| model.labels.contains(label), &format!("variant of enum `{name}`")));
-            }
-            None => {
-                code.push_str(&format!("\n{}", writer.enum_(name, model)));
-                new.entry("enums").or_default().push(writer.ident(name));
-            }
-        }
+        let lacking = model.labels.iter().zip(&variants).filter(|(label, _)| !there.contains(label));
+        sources.add(Kind::Enum, name, &lacking.map(|(label, variant)| writer.variant(label, variant)).collect::<String>());
+        told.extend(gone(&there, |label| model.labels.contains(label), &format!("variant of enum `{name}`")));
     }
     for (name, table) in &snapshot.schema.tables {
-        match find(&files, Kind::Struct, "table", name) {
-            Some((file, at)) => {
-                let there: Vec<String> = files[file].items[at].members.iter().map(|member| member.column()).collect();
-                let text = writer.fields(name, table, |column| !there.contains(&column.name));
-                add(&mut files[file], at, text);
-                told.extend(gone(&there, |column| table.has_column(column), &format!("field of table `{name}`")));
-            }
-            None => {
-                code.push_str(&format!("\n{}", writer.table(name, table)));
-                new.entry("tables").or_default().push(writer.ident(name));
-            }
-        }
+        let Some(there) = sources.members(Kind::Struct, name) else {
+            code.push_str(&format!("\n{}", writer.table(name, table)));
+            tables.push(writer.ident(name));
+            continue;
+        };
+        sources.add(Kind::Struct, name, &writer.fields(name, table, |column| !there.contains(&column.name)));
+        told.extend(gone(&there, |column| table.has_column(column), &format!("field of table `{name}`")));
     }
-    let file = &mut files[home];
-    if let Some(database) = file.items.iter().find(|item| item.kind == Kind::Database) {
-        for (key, types) in &new {
-            file.additions.extend(database.listing(&file.text, key, types));
-        }
-    }
-    if !code.is_empty() {
-        file.additions.push((file.text.len(), code));
-    }
-    let changed: Vec<&File> = files.iter().filter(|file| !file.additions.is_empty()).collect();
-    let texts: Vec<(PathBuf, Option<String>)> =
-        changed.iter().map(|file| (file.path.clone(), Some(file.with_additions()))).collect();
-    folder::change(&texts)?;
-    for file in &changed {
-        out::say(format!("wrote what was missing into `{}`", file.path.display()))?;
-    }
-    if changed.is_empty() {
-        out::say("nothing is missing: every table, column, enum and label of the snapshot has its place in the code")?;
-    }
+    sources.list(code, &[("enums", enums), ("tables", tables)]);
+    sources.write(app, writer)?;
     told.iter().try_for_each(out::say)
+}
+
+/// The word by which code says what a table or an enum is called.
+fn key_of(kind: Kind) -> &'static str {
+    if kind == Kind::Enum { "name" } else { "table" }
+}
+
+impl Sources {
+    fn read(app: &Package, dir: &Path) -> Result<Self, Failure> {
+        let mut files: Vec<File> = Vec::new();
+        for path in sources(app.folder()) {
+            let Ok(text) = fs::read_to_string(&path) else { continue };
+            let items = source::items(&text).into_iter().filter(|item| is_of(item, app.folder(), dir)).collect();
+            files.push(File { path, text, items, additions: Vec::new() });
+        }
+        let home = files.iter().position(|file| file.items.iter().any(|item| item.kind == Kind::Database));
+        let Some(home) = home else {
+            return Err(Failure::hinted(
+                format!("package `{}` has no `database!`, which lists the structs", app.name),
+                "run `diptych init`, which makes it; or print the code with `pull --stdout`",
+            ));
+        };
+        Ok(Sources { files, home })
+    }
+
+    fn find(&self, kind: Kind, name: &str) -> Option<(usize, usize)> {
+        self.files.iter().enumerate().find_map(|(file, of)| {
+            let at = of.items.iter().position(|item| item.kind == kind && item.named(key_of(kind)) == name)?;
+            Some((file, at))
+        })
+    }
+
+    /// The columns or labels that a table's struct or an enum has; none where there is no such struct or enum.
+    fn members(&self, kind: Kind, name: &str) -> Option<Vec<String>> {
+        let (file, at) = self.find(kind, name)?;
+        let members = self.files[file].items[at].members.iter();
+        Some(members.map(|member| if kind == Kind::Enum { member.label() } else { member.column() }).collect())
+    }
+
+    /// Puts members in, at the end of an item's body.
+    fn add(&mut self, kind: Kind, name: &str, text: &str) {
+        let Some((file, at)) = self.find(kind, name).filter(|_| !text.is_empty()) else { return };
+        let file = &mut self.files[file];
+        let end = file.items[at].end;
+        let before = file.text[..end].trim_end();
+        let comma = if before.ends_with([',', '{']) { "" } else { "," };
+        // a brace on the same line gets one of its own
+        let line = if file.text[before.len()..end].contains('\n') { "" } else { "\n" };
+        let addition = (before.len(), format!("{comma}\n{}{line}", text.trim_end_matches('\n')));
+        file.additions.push(addition);
+    }
+
+    /// New items go to the end of the file of `database!`, which lists them.
+    fn list(&mut self, code: String, new: &[(&str, Vec<String>)]) {
+        let file = &mut self.files[self.home];
+        if let Some(database) = file.items.iter().find(|item| item.kind == Kind::Database) {
+            for (key, types) in new {
+                file.additions.extend(database.listing(&file.text, key, types));
+            }
+        }
+        if !code.is_empty() {
+            file.additions.push((file.text.len(), code));
+        }
+    }
+
+    /// All files or none, the manifest with them.
+    fn write(&self, app: &Package, writer: &Writer<'_>) -> Result<(), Failure> {
+        let changed: Vec<&File> = self.files.iter().filter(|file| !file.additions.is_empty()).collect();
+        let manifest = manifest(app, writer)?;
+        let texts = changed.iter().map(|file| (file.path.clone(), Some(file.with_additions())));
+        let texts: Vec<_> = texts.chain(manifest.iter().map(|text| (app.manifest.clone(), Some(text.clone())))).collect();
+        folder::change(&texts)?;
+        for file in &changed {
+            out::say(format!("wrote what was missing into `{}`", file.path.display()))?;
+        }
+        if manifest.is_some() {
+            let crates = writer.lacking_crates.iter().map(|of| of.name);
+            let what: Vec<&str> = writer.lacking_features.iter().copied().chain(crates).collect();
+            out::say(format!("edited `{}`, for the types of fields: {}", app.manifest.display(), what.join(", ")))?;
+        }
+        if changed.is_empty() {
+            out::say("nothing is missing: every table, column, enum and label of the snapshot has its place in the code")?;
+        }
+        Ok(())
+    }
+}
+
+/// The manifest with the features and crates that the fields' types need; none where nothing is lacking.
+fn manifest(app: &Package, writer: &Writer<'_>) -> Result<Option<String>, Failure> {
+    if writer.lacking_features.is_empty() && writer.lacking_crates.is_empty() {
+        return Ok(None);
+    }
+    let path = &app.manifest;
+    let mut document = cargo::parse(path, &folder::text(path)?)?;
+    let dependencies = cargo::table(&mut document, path, "dependencies")?;
+    let name = app.dependency("diptych").and_then(|there| there.rename.as_deref()).unwrap_or("diptych");
+    let features: Vec<&str> = writer.lacking_features.iter().copied().collect();
+    cargo::depend(dependencies, name, env!("CARGO_PKG_VERSION"), &features);
+    for of in &writer.lacking_crates {
+        cargo::depend(dependencies, of.name, of.version, of.feature.as_slice());
+    }
+    Ok(Some(document.to_string()))
 }
 
 impl File {
@@ -158,27 +230,6 @@ impl File {
     }
 }
 
-fn find(files: &[File], kind: Kind, key: &str, name: &str) -> Option<(usize, usize)> {
-    files.iter().enumerate().find_map(|(file, of)| {
-        let at = of.items.iter().position(|item| item.kind == kind && item.named(key) == name)?;
-        Some((file, at))
-    })
-}
-
-/// Puts members in, at the end of an item's body.
-fn add(file: &mut File, at: usize, text: String) {
-    if text.is_empty() {
-        return;
-    }
-    let end = file.items[at].end;
-    let before = file.text[..end].trim_end();
-    let comma = if before.ends_with([',', '{']) { "" } else { "," };
-    // a brace on the same line gets one of its own
-    let line = if file.text[before.len()..end].contains('\n') { "" } else { "\n" };
-    let text = format!("{comma}\n{}{line}", text.trim_end_matches('\n'));
-    file.additions.push((before.len(), text));
-}
-
 /// What the code has and the snapshot has not: nobody's to remove but the author's.
 fn gone(there: &[String], is_known: impl Fn(&String) -> bool, what: &str) -> Vec<String> {
     let unknown = there.iter().filter(|name| !is_known(name));
@@ -187,22 +238,21 @@ fn gone(there: &[String], is_known: impl Fn(&String) -> bool, what: &str) -> Vec
 
 /// What is left to be done by hand.
 fn follow(writer: &Writer<'_>, printed: bool) -> Result<(), Failure> {
-    let say = |line: String| match printed {
-        true => {
-            out::tell(line);
-            Ok(())
-        }
-        false => out::say(line),
-    };
     if !writer.placeholders.is_empty() {
-        say(format!(
+        let line = format!(
             "note: no Rust type is known for {}: the fields are String for now; name a type that carries the values",
             writer.placeholders.join(", ")
-        ))?;
+        );
+        if printed { out::tell(line) } else { out::say(line)? }
     }
-    if !writer.lacking_features.is_empty() {
+    // printed code goes where nobody knows the manifest of
+    if printed && !writer.lacking_features.is_empty() {
         let features: Vec<&str> = writer.lacking_features.iter().copied().collect();
-        say(format!("next: cargo add diptych --features {}", features.join(",")))?;
+        out::tell(format!("next: cargo add diptych --features {}", features.join(",")));
     }
-    writer.lacking_crates.iter().try_for_each(|of| say(format!("next: cargo add {of}")))
+    for of in writer.lacking_crates.iter().filter(|_| printed) {
+        let feature = of.feature.map_or_else(String::new, |feature| format!(" --features {feature}"));
+        out::tell(format!("next: cargo add {}{feature}", of.name));
+    }
+    Ok(())
 }
