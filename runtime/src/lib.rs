@@ -26,6 +26,8 @@ pub use catalog::introspect::{Inventory, Object};
 pub use connect::Published;
 pub use database::{Database, EnumType, Table};
 #[cfg(feature = "migrator")]
+pub use diptych_core::model::differences::Difference;
+#[cfg(feature = "migrator")]
 pub use diptych_core::{Expression, Migration, Operation, plan};
 pub use diptych_macros::{Schema, SchemaEnum, SqlType, database};
 pub use error::{Error, Result};

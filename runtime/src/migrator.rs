@@ -1,6 +1,7 @@
 //! Start, complete, rollback and status over a database.
 
 mod baseline;
+pub(crate) mod drift;
 pub(crate) mod roles;
 pub(crate) mod status;
 
@@ -241,6 +242,10 @@ impl Migrator {
             }
             // without a live version there is nobody to keep alive: one after the other
             let next = if state.live().is_none() { &waiting[..waiting.len().min(1)] } else { &waiting[..] };
+            if let (Some(live), false) = (state.live(), next.is_empty()) {
+                let drift = drift::find(&self.client, &self.options.base, &state).await?;
+                drift::judge(&live.version.name, &drift, progress)?;
+            }
             let Some(chain) = self.extend(&state, next).await? else { break };
             if next.len() > 1 && !chain.stage.scripts.is_empty() {
                 return Err(Error::refused(

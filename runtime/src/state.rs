@@ -562,17 +562,18 @@ pub(crate) async fn end_start(client: &mut Client, base: &str, pending: &Recorde
     Ok(())
 }
 
-/// Marks the end of a complete: the older version is retired. What the migrations' own SQL has changed is in the model from now on.
+/// Marks the end of a complete: the older version is retired, and what the tables are is written down. What the migrations' own SQL has
+/// changed is in the model from now on.
 pub(crate) async fn end_complete(client: &mut Client, base: &str, pending: &Recorded, older: Option<&Version>) -> Result<()> {
     let transaction = client.transaction().await?;
-    let mut adopted = None;
+    // as the migrations' own texts have the names
+    transaction.batch_execute(Path::base(base).set_local().as_str()).await?;
+    let found = introspect::schema(&transaction, base).await?;
+    transaction.batch_execute(Path::own().set_local().as_str()).await?;
+    made::forget(&transaction, base, &pending.version.name).await?;
+    made::enter_rest(&transaction, base, &pending.version.name, &found).await?;
     if pending.opaque {
-        // as the migrations' own texts have the names
-        transaction.batch_execute(Path::base(base).set_local().as_str()).await?;
-        adopted = Some(adopt(&pending.version.schema, introspect::schema(&transaction, base).await?));
-        transaction.batch_execute(Path::own().set_local().as_str()).await?;
-    }
-    if let Some(adopted) = adopted {
+        let adopted = adopt(&pending.version.schema, found);
         transaction
             .execute(
                 "UPDATE diptych.versions SET model = $3 WHERE base = $1 AND name = $2",
@@ -582,9 +583,9 @@ pub(crate) async fn end_complete(client: &mut Client, base: &str, pending: &Reco
     }
     if let Some(older) = older {
         set_state(&transaction, base, &older.name, VersionState::Retired).await?;
+        made::forget(&transaction, base, &older.name).await?;
     }
     set_state(&transaction, base, &pending.version.name, VersionState::Live).await?;
-    made::forget(&transaction, base, &pending.version.name).await?;
     transaction.commit().await?;
     Ok(())
 }

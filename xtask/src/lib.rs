@@ -104,6 +104,9 @@ struct Making {
 struct Recording {
     /// A name in a few words, such as "split name"; without it the snapshot is made anew from the folder's files
     name: Option<String>,
+    /// Write what somebody has changed in the database's tables outside Diptych, in place of what differs between the structs and the snapshot
+    #[arg(long, requires = "name")]
+    from_database: bool,
     /// Replace the newest migration, which is not deployed yet, by one that leads to the structs as they are now
     #[arg(long, conflicts_with_all = ["name", "rebase"])]
     amend: bool,
@@ -117,7 +120,7 @@ struct Recording {
 struct Baselining {
     /// The version's name in a few words, where the folder has no migration yet [default: baseline]
     name: Option<String>,
-    /// The last migration whose tables the database has, where the folder has migrations [default: the first]
+    /// The last migration whose tables the database has, where the folder has migrations [default: the first that it has not applied]
     #[arg(long, value_name = "MIGRATION", conflicts_with = "name")]
     to: Option<String>,
     /// Show what would be in the version and what would stay beside it, and change nothing

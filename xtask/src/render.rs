@@ -76,6 +76,9 @@ pub(crate) fn status(status: &Status) -> String {
     for object in &status.foreign {
         lines.push(format!("foreign  {object}: goes to schema `{}` with its version, if its name is free there", status.schema));
     }
+    for there in &status.drift {
+        lines.push(format!("drift    {}", there.told("the version", "the database")));
+    }
     for item in &status.damage {
         lines.push(format!("damage   {item}"));
     }

@@ -96,6 +96,25 @@ pub struct DroppedColumn {
 }
 
 impl DeclaredSchema {
+    /// What structs of a schema would declare that come after those of another: what the other alone has is dropped, and a column of
+    /// another type or nullability is itself in both directions.
+    pub fn of(schema: &Schema, before: &Schema) -> Self {
+        let enums = schema.enums.iter().map(|(name, model)| DeclaredEnum {
+            name: name.clone(),
+            comment: model.comment.clone(),
+            labels: model.labels.iter().map(|label| DeclaredLabel { label: label.clone(), ..DeclaredLabel::default() }).collect(),
+            dropped: BTreeMap::new(),
+        });
+        let tables = schema.tables.iter().map(|(name, table)| DeclaredTable::of(name, table, before.tables.get(name)));
+        let gone_tables = before.tables.keys().filter(|name| !schema.tables.contains_key(*name));
+        let gone_enums = before.enums.keys().filter(|name| !schema.enums.contains_key(*name));
+        DeclaredSchema {
+            enums: enums.collect(),
+            tables: tables.collect(),
+            dropped: gone_tables.chain(gone_enums).cloned().collect(),
+        }
+    }
+
     /// The snapshot after recording `version`: the schema that its operations lead to in the structs' column order, and the
     /// attributes that are used up by it. Attributes of untouched columns stay used. Texts have the structs' words where those say the
     /// same.
@@ -150,6 +169,30 @@ impl DeclaredSchema {
 }
 
 impl DeclaredTable {
+    fn of(name: &str, table: &Table, before: Option<&Table>) -> Self {
+        let before_columns = before.map(|table| table.columns.as_slice()).unwrap_or_default();
+        let field = |column: &Column| {
+            let was = before_columns.iter().find(|there| there.name == column.name);
+            let is_other = was.is_some_and(|was| {
+                was.sql_type != column.sql_type || was.nullable != column.nullable || was.collation != column.collation
+            });
+            let itself = is_other.then(|| crate::sql::ident(&column.name).as_str().to_owned());
+            DeclaredColumn { column: column.clone(), renamed_from: None, up: itself.clone(), down: itself, allow: true }
+        };
+        let gone = before_columns.iter().filter(|column| !table.has_column(&column.name));
+        DeclaredTable {
+            name: name.to_owned(),
+            renamed_from: None,
+            comment: table.comment.clone(),
+            columns: table.columns.iter().map(field).collect(),
+            constraints: table.constraints.iter().map(|(name, model)| (Some(name.clone()), model.clone())).collect(),
+            indexes: table.indexes.iter().map(|(name, model)| (Some(name.clone()), model.clone())).collect(),
+            dropped: gone.map(|column| DroppedColumn { name: column.name.clone(), down: None }).collect(),
+            replica_identity: table.replica_identity.clone(),
+            partition_by: table.partition_by.clone(),
+        }
+    }
+
     /// Every text of the user's own that is no conversion, with what it stands for.
     pub(crate) fn texts_mut(&mut self) -> Vec<(Purpose, &mut Expression)> {
         let mut found = Vec::new();

@@ -340,15 +340,18 @@ impl Schema {
 
     /// Whether it is another's equal but for what texts say, and for the order of columns.
     pub fn same_but_for_texts(&self, other: &Schema) -> bool {
-        let mute = |schema: &Schema| {
-            let mut schema = schema.clone();
-            for table in schema.tables.values_mut() {
-                *table = table.sorted();
-                table.texts_mut().into_iter().for_each(|(_, text)| *text = Expression::default());
-            }
-            schema
-        };
-        mute(self) == mute(other)
+        self.muted() == other.muted()
+    }
+
+    /// The same without what texts say, and with its columns by name.
+    #[must_use]
+    pub fn muted(&self) -> Schema {
+        let mut schema = self.clone();
+        for table in schema.tables.values_mut() {
+            *table = table.sorted();
+            table.texts_mut().into_iter().for_each(|(_, text)| *text = Expression::default());
+        }
+        schema
     }
 
     /// The table of this name, or an error that proposes the nearest ones.

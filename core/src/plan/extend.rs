@@ -35,14 +35,21 @@ impl Chain {
         Ok(Some(chain))
     }
 
-    /// The chain by which what a database has becomes the version of a migration, with no change of it: there is no older version, and
-    /// every table is there.
-    pub fn baseline(base: &str, migration: &Migration, found: &Schema, server: u32, book: &mut Book) -> Result<Self> {
+    /// The chain by which what a database has becomes the version of a migration, with no change of it: every table is there. The older
+    /// version, where there is one, stays as it is until complete.
+    pub fn baseline(
+        base: &str,
+        older: Option<Version>,
+        migration: &Migration,
+        found: &Schema,
+        server: u32,
+        book: &mut Book,
+    ) -> Result<Self> {
         let mut stage = Stage::knowing(found, std::mem::take(book));
         *book = std::mem::take(&mut stage.book);
         stage.to.check().map_err(|error| error.within(format!("schema `{base}`")))?;
         let newer = Version::new(base, migration, &stage);
-        Ok(Chain { base: base.to_owned(), older: None, newer, stage, server })
+        Ok(Chain { base: base.to_owned(), older, newer, stage, server })
     }
 }
 

@@ -33,13 +33,13 @@ impl Migrator {
         introspect::inventory(&mut self.client, self.server.major, base, &versions).await
     }
 
-    /// Starts the version of the last of these migrations with the tables that the database has, and enters all of them as applied:
-    /// none is carried out, and nothing is made but the state and the version's views. Whether the tables are those that the migrations
-    /// would make is not looked at. `rollback` takes it back; `complete`, or the next `start`, ends it.
+    /// Starts the version of the last of these migrations with the tables that the database has, and enters those that are not applied yet
+    /// as applied: none is carried out, and nothing is made but the state and the version's views. Whether the tables are those that the
+    /// migrations would make is not looked at. `rollback` takes it back; `complete` ends it, for a first version the next `start` as well.
     ///
     /// # Errors
     ///
-    /// If the database has a version already, or the tables cannot be a version: the message says what stands against it.
+    /// If another version is on its way, or the tables cannot be a version: the message says what stands against it.
     pub async fn baseline(&mut self, migrations: &[Migration], progress: &mut dyn Progress) -> Result<Outcome> {
         state::prepare(&self.client, self.options.published_state, self.options.timeout).await?;
         let token = self.take_run(Command::Start, progress).await?;
@@ -51,27 +51,35 @@ impl Migrator {
     async fn baseline_locked(&mut self, migrations: &[Migration], token: i64, progress: &mut dyn Progress) -> Result<Outcome> {
         let Some(last) = migrations.last() else { return Ok(Outcome::Nothing("no migration is recorded".to_owned())) };
         let state = self.load().await?;
-        if let Some(there) = state.pending().or_else(|| state.live()) {
+        if let Some(there) = state.pending() {
             let name = &there.version.name;
             if *name != last.name {
-                return Err(Error::refused(format!("the database has version `{name}` already, which is {}", there.state))
-                    .hint("run `start` for what comes after it; `status` shows how the database stands"));
+                return Err(Error::refused(format!(
+                    "version `{name}` is {}, and `{}` has to wait for that",
+                    there.state, last.name
+                ))
+                .hint("run `complete` first, or `rollback`"));
             }
             if there.state != VersionState::Starting {
                 return Ok(Outcome::Nothing(format!("version `{name}` is {}", there.state)));
             }
         } else {
+            let new = self.unstarted(&state, migrations)?;
+            if new.is_empty() {
+                return Ok(Outcome::Nothing("every migration up to that one is started".to_owned()));
+            }
             self.schema_exists().await?;
             let found = self.inventory().await?.schema;
             let (base, major) = (self.options.base.clone(), self.server.major);
-            let make = |book: &mut _| Chain::baseline(&base, last, &found, major, book);
+            let older = state.live().map(|live| live.version.clone());
+            let make = |book: &mut _| Chain::baseline(&base, older.clone(), last, &found, major, book);
             let chain = state.settle(&self.client, &base, make).await?;
             let plans = Plans::of(&chain);
             self.preflight(&plans.start, progress).await?;
             if let Some(warning) = functions::look(&self.client, &chain).await? {
                 progress.warning(&warning);
             }
-            state::begin_start(&mut self.client, &chain, migrations, &plans).await?;
+            state::begin_start(&mut self.client, &chain, &new, &plans).await?;
         }
         let state = self.load().await?;
         self.resume_start(&state, token, progress).await?;

@@ -7,11 +7,13 @@ use crate::connect::Published;
 use crate::database::search_path;
 use crate::error::Result;
 use crate::lease::Lease;
+use crate::migrator::drift;
 use crate::state::folder::{self, Files, Missing, Problem};
 use crate::state::leases;
 use crate::state::made;
 use crate::state::{self, Recorded, State, VersionState};
 use crate::text::printable;
+use diptych_core::model::differences::Difference;
 use diptych_core::plan::{Action, Command, Step};
 use diptych_core::{names, sql};
 
@@ -39,6 +41,9 @@ pub struct Status {
     /// What applications have created in the schemas of versions, or left there: it goes to the base schema when the version goes,
     /// where its name is free there.
     pub foreign: Vec<String>,
+    /// In what the tables differ from what they were when the live version came to rest: then first, now second. Only what is no new
+    /// table or index is a problem.
+    pub drift: Vec<Difference>,
     /// Objects that the start of the pending version created and that somebody has dropped or changed.
     pub damage: Vec<String>,
 }
@@ -102,6 +107,9 @@ pub(crate) async fn read(client: &Client, base: &str, state: &State, files: File
     if let Some(pending) = pending.as_mut().filter(|_| !damage.is_empty()) {
         pending.next.retain(|command| *command != Command::Complete);
     }
+    let drift = drift::find(client, base, state).await?;
+    let mut problems = comparison.problems();
+    problems.extend(state.live().and_then(|live| drift::problem(&live.version.name, &drift)));
     Ok(Status {
         schema: base.to_owned(),
         live: state.live().map(|recorded| recorded.version.name.clone()),
@@ -110,7 +118,8 @@ pub(crate) async fn read(client: &Client, base: &str, state: &State, files: File
         run: run(client, base).await?,
         unstarted: comparison.unstarted.iter().map(|migration| migration.name.clone()).collect(),
         trimmed: comparison.trimmed.iter().map(|name| (*name).to_owned()).collect(),
-        problems: comparison.problems(),
+        problems,
+        drift,
         leases: leases::list(client, base).await?,
         foreign: state::foreign_objects(client, base).await?,
         damage: damage.into_iter().map(|item| item.what).collect(),

@@ -7,7 +7,7 @@ use tokio_postgres::{Client, GenericClient};
 use crate::error::{Error, Result};
 use crate::text::few;
 use diptych_core::layout::chain::Version;
-use diptych_core::names;
+use diptych_core::{Schema, names};
 
 /// Something of a start that is gone, or another than it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +72,23 @@ pub(crate) async fn damage(client: &Client, base: &str, pending: &Version, older
         Some(Damage { what: format!("{kind} `{name}` {how}"), put_back: row.get(3) })
     });
     Ok(strange.chain(damage).collect())
+}
+
+/// Writes down what the tables are when a version comes to rest, as the server prints it.
+pub(crate) async fn enter_rest(client: &impl GenericClient, base: &str, version: &str, found: &Schema) -> Result<()> {
+    let text = serde_json::to_string(found).unwrap_or_else(|error| unreachable!("a model is plain data: {error}"));
+    let sql = "INSERT INTO diptych.made (base, version, kind, name, definition, major) \
+         VALUES ($1, $2, 'rest', '', $3, pg_catalog.current_setting('server_version_num')::pg_catalog.int4 / 10000)";
+    client.execute(sql, &[&base, &version, &text]).await?;
+    Ok(())
+}
+
+/// What the tables were then, and whether this server prints texts as that one did; none where nobody has written it down.
+pub(crate) async fn rest(client: &Client, base: &str, version: &str) -> Result<Option<(Schema, bool)>> {
+    let sql = "SELECT made.definition, made.major = pg_catalog.current_setting('server_version_num')::pg_catalog.int4 / 10000 \
+         FROM diptych.made AS made WHERE made.base = $1 AND made.version = $2 AND made.kind = 'rest'";
+    let row = client.query_opt(sql, &[&base, &version]).await?;
+    row.map(|row| Ok((super::json(row.get(0))?, row.get(1)))).transpose()
 }
 
 /// The refusal to go on with it.

@@ -1,7 +1,7 @@
 //! A database that exists becomes a version, its structs, and what comes after.
 
 #[rustfmt::skip]
-#[allow(dead_code)]
+#[allow(dead_code, unreachable_pub)]
 mod structs;
 
 use std::fs;
@@ -148,7 +148,7 @@ async fn a_further_database_is_held_against_the_files() {
     refused(&folder.run(Some(&url), &["baseline", "--to", "0002_nick"]), &["column `accounts.nick` is only in the files"]);
     let said = done(&folder, &url, &["baseline"]);
     assert!(said.contains("lacks function public.count_items()") && said.contains("do not make sequence public.own"), "{said}");
-    refused(&folder.run(Some(&url), &["baseline", "--to", "0002_nick"]), &["`0001_baseline` already", "`start`"]);
+    refused(&folder.run(Some(&url), &["baseline", "--to", "0002_nick"]), &["`0001_baseline` is started", "`complete`"]);
     // the next start ends it
     done(&folder, &url, &["start"]);
     assert_eq!(ask(&database.on("0002_nick").await, "SELECT count(nick) FROM accounts").await, "0");

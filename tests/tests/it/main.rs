@@ -10,6 +10,7 @@ mod crash;
 mod data;
 mod dayafter;
 mod derive;
+mod drift;
 mod enums;
 mod facts;
 mod fills;

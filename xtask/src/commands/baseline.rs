@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use diptych::{Files, Inventory, Migrator, Object, Outcome};
+use diptych::{Inventory, Migrator, Object, Outcome};
 use diptych_core::migration::ops::raw_sql::RawSql;
 use diptych_core::model::differences::differences;
 use diptych_core::{DeclaredSchema, Migration, Schema, Snapshot};
@@ -30,8 +30,8 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>, wanted: &B
             "name the schema of the tables with --schema; for a new database, record the structs and run `start`",
         ));
     }
-    let status = migrator.status(Files::unknown()).await?;
-    let version = status.live.or(status.pending.map(|pending| pending.version));
+    let status = migrator.status(&recorded).await?;
+    let version = status.live.clone().or(status.pending.as_ref().map(|pending| pending.version.clone()));
     if recorded.is_empty() {
         if let Some(version) = version {
             return Err(Failure::hinted(
@@ -44,18 +44,18 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>, wanted: &B
     if let Some(name) = &wanted.name {
         return Err(Failure::hinted(
             format!("the folder has migrations already, so there is no new one to be named `{name}`"),
-            format!("leave the name out: then the database is taken to have what `{}` makes", recorded[0].name),
+            "leave the name out: then the database is held against what the files make",
         ));
     }
-    let applied = match &wanted.to {
-        None => &recorded[..1],
-        Some(to) => match recorded.iter().position(|there| there.name == *to) {
-            Some(at) => &recorded[..=at],
-            None => return Err(Failure::hinted(format!("the folder has no migration `{to}`"), names(&recorded))),
-        },
+    let next = status.unstarted.first().unwrap_or(&recorded[0].name);
+    let to = wanted.to.as_ref().unwrap_or(next);
+    let Some(at) = recorded.iter().position(|there| there.name == *to) else {
+        return Err(Failure::hinted(format!("the folder has no migration `{to}`"), names(&recorded)));
     };
+    let applied = &recorded[..=at];
     // the database says how it stands, and nothing is tried
-    if version.is_some() && !wanted.dry_run {
+    let is_started = !status.unstarted.contains(to) || status.pending.is_some();
+    if is_started && !wanted.dry_run {
         return enter(&mut migrator, applied).await;
     }
     let declared = project.map(|project| project.declared.clone()).unwrap_or_default();

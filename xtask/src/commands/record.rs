@@ -2,6 +2,7 @@
 
 mod amend;
 mod anew;
+mod drift;
 mod rebase;
 
 use diptych::Migrator;
@@ -13,6 +14,9 @@ use crate::scratch::Scratch;
 use crate::{Project, Recording, folder, out, project_snapshot, proof};
 
 pub(crate) async fn run(context: &Context, project: Option<&Project>, recording: &Recording) -> Result<(), Failure> {
+    if let Recording { from_database: true, name: Some(name), .. } = recording {
+        return drift::run(context, project, name).await;
+    }
     let Some(project) = project else {
         return Err(Failure::hinted(
             "`record` reads the structs, which the binary does not have",

@@ -1,0 +1,69 @@
+//! What somebody has changed in the tables outside Diptych, while a version is at rest.
+
+use tokio_postgres::Client;
+
+use crate::catalog::introspect;
+use crate::error::{Error, Result};
+use crate::execute::progress::Progress;
+use crate::migrator::Migrator;
+use crate::state::folder::Problem;
+use crate::state::{State, made};
+use crate::text::few;
+use diptych_core::model::differences::{Difference, differences};
+use diptych_core::statements::path::Path;
+
+/// How many differences a message holds.
+const NAMED: usize = 5;
+
+impl Migrator {
+    /// In what the tables differ from what they were when the version came to rest: then first, now second. Nothing while a version is on
+    /// its way, when tables have both versions' columns, or where there is no version. Changes nothing.
+    pub async fn drift(&self) -> Result<Vec<Difference>> {
+        let state = self.load().await?;
+        find(&self.client, &self.options.base, &state).await
+    }
+}
+
+pub(crate) async fn find(client: &Client, base: &str, state: &State) -> Result<Vec<Difference>> {
+    let (Some(live), None) = (state.live(), state.pending()) else { return Ok(Vec::new()) };
+    let Some((then, is_comparable)) = made::rest(client, base, &live.version.name).await? else { return Ok(Vec::new()) };
+    client.batch_execute(Path::base(base).set().as_str()).await?;
+    let now = introspect::schema(client, base).await;
+    client.batch_execute(Path::own().set().as_str()).await?;
+    let now = now?;
+    Ok(if is_comparable { differences(&then, &now) } else { differences(&then.muted(), &now.muted()) })
+}
+
+/// What stands against a start; none where tables and indexes came to those that were there, and nothing else.
+pub(crate) fn problem(version: &str, drift: &[Difference]) -> Option<Problem> {
+    let told: Vec<String> = drift.iter().filter(|there| !is_harmless(there)).map(told).collect();
+    (!told.is_empty()).then(|| Problem {
+        message: format!("the tables are not as version `{version}` left them: {}", few(&told, NAMED, "; ")),
+        hint: "somebody changed them outside Diptych: put them back; or take the change over: `record --from-database NAME` writes it as a migration, and `baseline` enters that".to_owned(),
+    })
+}
+
+/// Tells what came to the tables, and refuses what else was changed.
+pub(crate) fn judge(version: &str, drift: &[Difference], progress: &mut dyn Progress) -> Result<()> {
+    if let Some(problem) = problem(version, drift) {
+        return Err(problem.into());
+    }
+    let new: Vec<String> = drift.iter().map(told).collect();
+    if !new.is_empty() {
+        progress.warning(
+            &Error::refused(format!("somebody made these outside Diptych: {}", few(&new, NAMED, "; ")))
+                .hint("they stay as they are; `record --from-database NAME` takes them over"),
+        );
+    }
+    Ok(())
+}
+
+fn told(difference: &Difference) -> String {
+    difference.told("the version", "the database")
+}
+
+/// A table or an index more: what the versions have is as it was.
+fn is_harmless(difference: &Difference) -> bool {
+    let is_apart = ["table ", "index ", "enum "].iter().any(|kind| difference.object.starts_with(kind));
+    difference.first.is_none() && is_apart
+}

@@ -1,0 +1,109 @@
+//! What somebody changes in the tables outside Diptych: it is named, and taken over or refused, never half-seen.
+
+use diptych_tests::{Database, ask, must, server};
+
+use crate::cli::{Folder, refused, text};
+
+const USERS: &str = "operations: [{create_table: {name: users, columns: [{name: id, type: bigint, pk: true}, {name: name, type: text, default: \"'x'\"}, {name: age, type: integer, nullable: true, check: {name: users_age, constraint: age > 0}}]}}]";
+const MAIL: &str = "operations: [{add_column: {table: users, column: {name: mail, type: text, nullable: true}}}]";
+
+fn done(folder: &Folder, url: &str, arguments: &[&str]) -> String {
+    let output = folder.run(Some(url), arguments);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}{}", text(&output.stdout), text(&output.stderr));
+    text(&output.stdout) + &text(&output.stderr)
+}
+
+/// A database at rest on the first version, and the folder of both.
+async fn at_rest() -> (Database, String, Folder) {
+    let database = Database::new().await;
+    let (url, folder) = (server().url(&database.name), Folder::new(&[("0001_users.yaml", USERS)]));
+    done(&folder, &url, &["start"]);
+    done(&folder, &url, &["complete"]);
+    std::fs::write(folder.path().join("0002_mail.yaml"), MAIL).expect("a file");
+    (database, url, folder)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_changed_by_hand_is_named_and_stands_against_a_start() {
+    let (database, url, folder) = at_rest().await;
+    let client = database.client().await;
+    for (change, back, named) in [
+        (
+            "ALTER TABLE users ADD COLUMN extra integer",
+            "ALTER TABLE users DROP COLUMN extra",
+            "column `users.extra` is only in the database",
+        ),
+        ("ALTER TABLE users ALTER COLUMN name SET DEFAULT 'y'", "ALTER TABLE users ALTER COLUMN name SET DEFAULT 'x'", "'y'"),
+        (
+            "ALTER TABLE users ALTER COLUMN name DROP NOT NULL",
+            "ALTER TABLE users ALTER COLUMN name SET NOT NULL",
+            "column `users.name` is",
+        ),
+        (
+            "ALTER TABLE users DROP CONSTRAINT users_age; ALTER TABLE users ADD CONSTRAINT users_age CHECK (age > 1)",
+            "ALTER TABLE users DROP CONSTRAINT users_age; ALTER TABLE users ADD CONSTRAINT users_age CHECK (age > 0)",
+            "constraint `users.users_age` is",
+        ),
+        ("COMMENT ON TABLE users IS 'why'", "COMMENT ON TABLE users IS NULL", "table `users`"),
+    ] {
+        must(&client, change).await;
+        let status = folder.run(Some(&url), &["status"]);
+        assert_eq!(status.status.code(), Some(1), "{change}");
+        assert!(text(&status.stdout).contains(named) && text(&status.stdout).contains("drift "), "{}", text(&status.stdout));
+        refused(
+            &folder.run(Some(&url), &["start"]),
+            &["not as version `0001_users` left them", named, "`record --from-database NAME`"],
+        );
+        must(&client, back).await;
+        assert_eq!(folder.run(Some(&url), &["status"]).status.code(), Some(0), "{back}");
+    }
+    // what comes beside is told, and stays
+    must(&client, "CREATE INDEX by_name ON users (name); CREATE TABLE jobs (id bigint PRIMARY KEY)").await;
+    assert!(done(&folder, &url, &["status"]).contains("index `users.by_name` is only in the database"));
+    let said = done(&folder, &url, &["start"]);
+    assert!(said.contains("made these outside Diptych") && said.contains("table `jobs`"), "{said}");
+    done(&folder, &url, &["complete"]);
+    assert!(!done(&folder, &url, &["status"]).contains("drift"));
+    assert_eq!(ask(&client, "SELECT count(*) FROM pg_indexes WHERE indexname = 'by_name'").await, "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_changed_by_hand_is_taken_over() {
+    let (database, url, folder) = at_rest().await;
+    let client = database.client().await;
+    std::fs::remove_file(folder.path().join("0002_mail.yaml")).expect("removed");
+    // the snapshot of a folder whose structs are elsewhere
+    let made = diptych_tests::schema(&[diptych_tests::migration("0001_users", USERS)]);
+    let snapshot =
+        diptych_core::Snapshot { version: Some("0001_users".into()), schema: made, ..diptych_core::Snapshot::default() };
+    std::fs::write(folder.path().join("snapshot.yaml"), snapshot.to_yaml()).expect("a file");
+    assert!(done(&folder, &url, &["record", "--from-database", "nothing"]).contains("nothing to record"));
+    must(
+        &client,
+        "ALTER TABLE users ADD COLUMN extra integer DEFAULT 5; ALTER TABLE users ALTER COLUMN name SET DEFAULT 'y'; ALTER TABLE users DROP CONSTRAINT users_age; \
+         ALTER TABLE users ALTER COLUMN name DROP NOT NULL; CREATE INDEX by_name ON users (lower(name)); CREATE TYPE mood AS ENUM ('sad', 'ok'); ALTER TABLE users ADD COLUMN mood mood",
+    )
+    .await;
+    let old = database.on("0001_users").await;
+    must(&old, "INSERT INTO users (id) VALUES (1)").await;
+    let said = done(&folder, &url, &["record", "--from-database", "by hand"]);
+    assert!(said.contains("0002_by_hand.yaml") && said.contains("proven on a scratch server"), "{said}");
+    done(&folder, &url, &["check"]);
+    refused(&folder.run(Some(&url), &["start"]), &["column `users.extra`", "`baseline`"]);
+    done(&folder, &url, &["baseline"]);
+    let new = database.on("0002_by_hand").await;
+    assert_eq!(ask(&new, "SELECT id, name, extra, mood FROM users").await, "1|y|5|NULL");
+    must(&new, "INSERT INTO users (id, mood) VALUES (2, 'ok')").await;
+    assert_eq!(ask(&old, "SELECT id, name FROM users ORDER BY id").await, "1|y;2|y");
+    assert_eq!(ask(&old, "SELECT extra FROM users").await, "!42703");
+    done(&folder, &url, &["rollback"]);
+    done(&folder, &url, &["baseline"]);
+    done(&folder, &url, &["complete"]);
+    assert!(!done(&folder, &url, &["status"]).contains("drift"));
+    // elsewhere it is carried out
+    let fresh = Database::new().await;
+    done(&folder, &server().url(&fresh.name), &["start"]);
+    done(&folder, &server().url(&fresh.name), &["complete"]);
+    let (there, made) = (database.catalog().await, fresh.catalog().await);
+    assert!(there == made, "{}", diptych_tests::difference(&there, &made));
+}

@@ -1,0 +1,57 @@
+//! `record --from-database`: what somebody has changed in a database's tables outside Diptych becomes a migration, which that database has
+//! applied by hand.
+
+use diptych_core::model::differences::differences;
+use diptych_core::{DeclaredSchema, Snapshot};
+
+use super::{base, difference, is_what_is_read, next_name, operations};
+use crate::agreement::agree;
+use crate::config::{Context, Failure};
+use crate::scratch::Scratch;
+use crate::{Project, folder, out, project_snapshot, proof};
+
+pub(super) async fn run(context: &Context, project: Option<&Project>, name: &str) -> Result<(), Failure> {
+    let before = Snapshot { base: base(context), ..project_snapshot(context)? };
+    let recorded = folder::migrations(&context.dir)?;
+    agree(&before, &recorded)?;
+    let mut there = context.migrator().await?;
+    let status = there.status(&recorded).await?;
+    if let Some(waiting) = status.unstarted.first().or(status.pending.as_ref().map(|pending| &pending.version)) {
+        return Err(Failure::hinted(
+            format!("the database has not completed `{waiting}`, so its tables are not those of the files"),
+            "start and complete the folder's migrations there first",
+        ));
+    }
+    let found = there.inventory().await?;
+    let scratch = Scratch::start(context)?;
+    let database = scratch.database("scratch").await?;
+    let known = project.map(|project| project.declared.clone()).unwrap_or_default();
+    let mut all = proof::begin(&database, &recorded, &before.schema, &known).await?;
+    let mut migrator = database.migrator().await?;
+    let then = migrator.inventory().await?;
+    if differences(&then.schema, &found.schema).is_empty() {
+        return out::say("nothing to record: the database's tables are those of the files");
+    }
+    let declared = DeclaredSchema::of(&found.schema, &then.schema);
+    let (migration, after) = difference(&migrator, &before, &declared, &next_name(&recorded, name)?).await?;
+    // what is dropped or converted by hand is no attribute of a struct
+    let after = Snapshot { used: before.used.clone(), ..after };
+    is_what_is_read(&migration, &after)?;
+    all.push(migration.clone());
+    proof::prove(&database, &mut migrator, &all).await?;
+    let rest = differences(&migrator.inventory().await?.schema, &found.schema);
+    if !rest.is_empty() {
+        let told: Vec<String> =
+            rest.iter().map(|there| there.told("what operations make of the files", "the database")).collect();
+        return Err(Failure::hinted(
+            format!("no operation says this, and nothing was recorded: {}", told.join("; ")),
+            "put it back in the database, or write a migration with an `sql` operation by hand, run `record` without a name, and then `baseline`",
+        ));
+    }
+    let path = context.dir.join(format!("{}.yaml", migration.name));
+    folder::change(&[(path.clone(), Some(migration.to_yaml())), (context.dir.join(folder::SNAPSHOT), Some(after.to_yaml()))])?;
+    out::say(format!("recorded `{}`: {}", path.display(), operations(&migration.operations)))?;
+    out::say(
+        "proven on a scratch server: start, rollback, start, complete\nnext: `baseline` enters it in this database, which has it already; let the structs follow (`pull` adds what is new), and `start` it elsewhere",
+    )
+}
