@@ -2,4 +2,5 @@
 
 pub(crate) mod facts;
 pub(crate) mod functions;
+pub(crate) mod histories;
 pub mod introspect;

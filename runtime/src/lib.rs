@@ -22,7 +22,10 @@ mod text;
 mod types;
 
 #[cfg(feature = "migrator")]
-pub use catalog::introspect::{Inventory, Object};
+pub use catalog::{
+    histories::{Entry, History},
+    introspect::{Inventory, Object},
+};
 pub use connect::Published;
 pub use database::{Database, EnumType, Table};
 #[cfg(feature = "migrator")]

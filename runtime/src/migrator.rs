@@ -242,10 +242,6 @@ impl Migrator {
             }
             // without a live version there is nobody to keep alive: one after the other
             let next = if state.live().is_none() { &waiting[..waiting.len().min(1)] } else { &waiting[..] };
-            if let (Some(live), false) = (state.live(), next.is_empty()) {
-                let drift = drift::find(&self.client, &self.options.base, &state).await?;
-                drift::judge(&live.version.name, &drift, progress)?;
-            }
             let Some(chain) = self.extend(&state, next).await? else { break };
             if next.len() > 1 && !chain.stage.scripts.is_empty() {
                 return Err(Error::refused(
@@ -256,7 +252,7 @@ impl Migrator {
             self.schema_exists().await?;
             let plans = Plans::of(&chain);
             // nothing is entered for a plan whose preflight refuses
-            self.preflight(&plans.start, progress).await?;
+            self.undrifted(&state, self.preflight(&plans.start, progress).await, progress).await?;
             if let Some(warning) = functions::look(&self.client, &chain).await? {
                 progress.warning(&warning);
             }

@@ -3,7 +3,9 @@
 pub(crate) mod baseline;
 pub(crate) mod check;
 pub(crate) mod complete;
+pub(crate) mod diff;
 pub(crate) mod explain;
+pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod latest;
 pub(crate) mod plan;

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use diptych::connect;
+use diptych::{Inventory, connect};
 use diptych_core::model::lexer::{self, Kind};
+use diptych_core::sql;
 use tokio::process::Command;
 
 use crate::config::{Context, Failure};
@@ -18,14 +19,22 @@ const SETTINGS: &str = "SET LOCAL search_path = '';\nSET LOCAL check_function_bo
 
 /// The definitions of a database, as texts for `sql` operations.
 ///
-/// Owners, rights and tablespaces are left out: roles and tablespaces are a server's, not a database's.
-pub(crate) async fn definitions(context: &Context, major: u32) -> Result<Vec<String>, Failure> {
-    let program = program(major).await?;
+/// Owners, rights and tablespaces are left out: roles and tablespaces are a server's, not a database's. So are the histories of other tools.
+pub(crate) async fn definitions(context: &Context, found: &Inventory) -> Result<Vec<String>, Failure> {
+    let program = program(found.server).await?;
     let url = context.url()?;
     let mut command = Command::new(&program);
     command
         .args(["--schema-only", "--no-owner", "--no-privileges", "--no-tablespaces", "--no-publications", "--no-subscriptions"])
         .args(["--no-security-labels", "--exclude-schema=diptych", "--lock-wait-timeout=5s"])
+        .args(found.histories.iter().map(|history| format!("--exclude-table={}", history.table)))
+        .args(
+            found
+                .histories
+                .iter()
+                .flat_map(|history| &history.schemas)
+                .map(|name| format!("--exclude-schema={}", sql::ident(name))),
+        )
         .arg(format!("--dbname={}", connect::without_password(url)?))
         .stdin(Stdio::null())
         .kill_on_drop(true);

@@ -12,6 +12,7 @@ mod commands;
 mod config;
 mod dump;
 mod folder;
+mod history;
 mod leftover;
 mod out;
 mod progress;
@@ -128,6 +129,34 @@ struct Baselining {
     dry_run: bool,
 }
 
+/// What `diff` compares.
+#[derive(Args, Debug)]
+struct Comparing {
+    /// files, snapshot, structs, database (that of --url), or the URL of another database
+    #[arg(default_value = "files")]
+    first: String,
+    /// The same
+    #[arg(default_value = "database")]
+    second: String,
+    /// Print the operations that lead from the first to the second, as a migration file has them
+    #[arg(long, conflicts_with = "json")]
+    operations: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `import` takes over.
+#[derive(Args, Debug)]
+struct Importing {
+    /// The folder of the other tool's migrations, to name those that it has not applied yet [default: where that tool looks for them]
+    #[arg(long, value_name = "DIR")]
+    files: Option<PathBuf>,
+    /// Show what was found, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
 /// What to do while processes use the version that is dropped.
 #[derive(Args, Clone, Copy, Debug)]
 struct Leaving {
@@ -171,6 +200,15 @@ enum Command {
     /// snapshot. Where the folder has migrations, the database is held against what they make, and they are entered as applied.
     /// `rollback` takes it back.
     Baseline(Baselining),
+    /// Say in what two schemas differ: files, snapshot, structs, databases; ends with 1 where they do
+    ///
+    /// Files, snapshot and structs are made on a scratch server, so that both sides are what PostgreSQL prints.
+    Diff(Comparing),
+    /// Take over from another migration tool: what it has applied is the first version, its files and its own table stay as they are
+    ///
+    /// It reads the history of sqlx, refinery, diesel, Flyway, golang-migrate and pgroll, names what that tool had not applied yet, and does
+    /// what `baseline` does.
+    Import(Importing),
     /// Write structs for the tables and enums of the snapshot; run again, it adds what is missing and leaves everything else as it is
     Pull {
         /// The package whose schema it is [default: that of this folder]
@@ -320,6 +358,8 @@ fn dispatch(global: Global, command: Command, project: Option<Project>) -> Resul
             Command::Init(making) => commands::init::run(&context, dir.as_deref(), &making),
             Command::Explain { code } => commands::explain::run(code.as_deref()),
             Command::Baseline(baselining) => commands::baseline::run(&context, project.as_ref(), &baselining).await,
+            Command::Diff(comparing) => return commands::diff::run(&context, project.as_ref(), &comparing).await,
+            Command::Import(importing) => commands::import::run(&context, project.as_ref(), &importing).await,
             Command::Pull { package, stdout } => commands::pull::run(&context, dir.as_deref(), package.as_deref(), stdout),
             Command::Record(recording) => commands::record::run(&context, project.as_ref(), &recording).await,
             Command::Check { fix } => {

@@ -3,17 +3,31 @@
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::schema::{Column, Schema, Table};
+use crate::model::schema::{Column, Constraint, Enum, Index, Schema, Table};
 
 /// An object that one schema has in another form than the other, or that only one of them has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Difference {
     /// The object: `column users.age`.
     pub object: String,
+    /// How much it is.
+    pub weight: Weight,
     /// What it is in the first schema; none where it is not there.
     pub first: Option<String>,
     /// What it is in the second one.
     pub second: Option<String>,
+}
+
+/// How much a difference is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Weight {
+    /// A table, an index, an enum, or a column that may be left out more in the second schema: what the first one has is as it was.
+    Beside,
+    /// Neither what rows there can be nor how they are found: comments, storage, the replica identity, whether a constraint is validated.
+    Outside,
+    /// What rows there can be, or what is written and found.
+    Meaning,
 }
 
 impl Difference {
@@ -31,13 +45,15 @@ impl Difference {
 /// Every object that is not the same in two schemas; the order of columns does not count.
 pub fn differences(first: &Schema, second: &Schema) -> Vec<Difference> {
     let mut found = Vec::new();
-    compare("enum", "", &first.enums, &second.enums, |one, other| one == other, &mut found);
+    let enums = |one: &Enum, other: &Enum| Alike::of(one == other, one.labels == other.labels);
+    compare("enum", "", &first.enums, &second.enums, enums, |_| true, &mut found);
     let tables: BTreeSet<&String> = first.tables.keys().chain(second.tables.keys()).collect();
     for name in tables {
         match (first.tables.get(name), second.tables.get(name)) {
             (Some(one), Some(other)) => of_table(name, one, other, &mut found),
             (one, other) => found.push(Difference {
                 object: format!("table `{name}`"),
+                weight: if one.is_none() { Weight::Beside } else { Weight::Meaning },
                 first: one.map(|_| String::new()),
                 second: other.map(|_| String::new()),
             }),
@@ -46,24 +62,56 @@ pub fn differences(first: &Schema, second: &Schema) -> Vec<Difference> {
     found
 }
 
+/// How far two objects are the same.
+enum Alike {
+    Wholly,
+    InMeaning,
+    No,
+}
+
+impl Alike {
+    fn of(wholly: bool, in_meaning: bool) -> Self {
+        match (wholly, in_meaning) {
+            (true, _) => Alike::Wholly,
+            (false, true) => Alike::InMeaning,
+            (false, false) => Alike::No,
+        }
+    }
+}
+
 fn of_table(name: &str, one: &Table, other: &Table, found: &mut Vec<Difference>) {
     let place = format!("{name}.");
     let alone = |column: &Column| {
         let table = Table { columns: vec![column.clone()], ..Table::default() };
         Schema { tables: BTreeMap::from([(name.to_owned(), table)]), ..Schema::default() }
     };
-    let same = |one: &Column, other: &Column| alone(one).says_the_same(&alone(other));
-    let columns =
+    let columns = |one: &Column, other: &Column| {
+        let plain = |column: &Column| alone(&Column { comment: None, ..column.clone() });
+        Alike::of(alone(one).says_the_same(&alone(other)), plain(one).says_the_same(&plain(other)))
+    };
+    let constraints = |one: &Constraint, other: &Constraint| {
+        Alike::of(one.says_the_same(other), one.clone().unstored().says_the_same(&other.clone().unstored()))
+    };
+    let indexes = |one: &Index, other: &Index| {
+        let plain = |index: &Index| Index { storage_parameters: None, tablespace: None, ..index.clone() };
+        Alike::of(one.says_the_same(other), plain(one).says_the_same(&plain(other)))
+    };
+    let by_name =
         |table: &Table| table.columns.iter().map(|column| (column.name.clone(), column.clone())).collect::<BTreeMap<_, _>>();
-    let before = found.len();
-    compare("column", &place, &columns(one), &columns(other), same, found);
-    compare("constraint", &place, &one.constraints, &other.constraints, |a, b| a.says_the_same(b), found);
-    compare("index", &place, &one.indexes, &other.indexes, |a, b| a.says_the_same(b), found);
+    compare("column", &place, &by_name(one), &by_name(other), columns, can_be_left_out, found);
+    compare("constraint", &place, &one.constraints, &other.constraints, constraints, |_| false, found);
+    compare("index", &place, &one.indexes, &other.indexes, indexes, |_| true, found);
     let rest = |table: &Table| text(&(&table.comment, &table.replica_identity, &table.partition_by, &table.not_valid));
-    if found.len() == before && rest(one) != rest(other) {
+    if rest(one) != rest(other) {
         let object = format!("table `{name}` (comment, replica identity, partitioning, NOT VALID)");
-        found.push(Difference { object, first: Some(rest(one)), second: Some(rest(other)) });
+        let weight = if one.partition_by == other.partition_by { Weight::Outside } else { Weight::Meaning };
+        found.push(Difference { object, weight, first: Some(rest(one)), second: Some(rest(other)) });
     }
+}
+
+/// Whether whoever does not know a column can write rows all the same.
+fn can_be_left_out(column: &Column) -> bool {
+    column.nullable || column.default.is_some() || column.identity.is_some() || column.generated.is_some()
 }
 
 fn compare<T: Serialize>(
@@ -71,19 +119,24 @@ fn compare<T: Serialize>(
     place: &str,
     first: &BTreeMap<String, T>,
     second: &BTreeMap<String, T>,
-    same: impl Fn(&T, &T) -> bool,
+    alike: impl Fn(&T, &T) -> Alike,
+    is_apart: impl Fn(&T) -> bool,
     found: &mut Vec<Difference>,
 ) {
     let names: BTreeSet<&String> = first.keys().chain(second.keys()).collect();
     for name in names {
         let (one, other) = (first.get(name), second.get(name));
-        if let (Some(one), Some(other)) = (one, other)
-            && same(one, other)
-        {
-            continue;
-        }
+        let weight = match (one, other) {
+            (Some(one), Some(other)) => match alike(one, other) {
+                Alike::Wholly => continue,
+                Alike::InMeaning => Weight::Outside,
+                Alike::No => Weight::Meaning,
+            },
+            (None, Some(other)) if is_apart(other) => Weight::Beside,
+            _ => Weight::Meaning,
+        };
         let object = format!("{kind} `{place}{name}`");
-        found.push(Difference { object, first: one.map(text), second: other.map(text) });
+        found.push(Difference { object, weight, first: one.map(text), second: other.map(text) });
     }
 }
 

@@ -664,6 +664,19 @@ impl Constraint {
         expression::alike(self, other, Constraint::texts, Constraint::texts_mut)
     }
 
+    /// The same without how its index is stored.
+    #[must_use]
+    pub fn unstored(mut self) -> Self {
+        if let Constraint::PrimaryKey { index_parameters, .. }
+        | Constraint::Unique { index_parameters, .. }
+        | Constraint::Exclude { index_parameters, .. } = &mut self
+        {
+            index_parameters.storage_parameters = None;
+            index_parameters.tablespace = None;
+        }
+        self
+    }
+
     /// Whether an index of the same name belongs to it.
     pub fn owns_index(&self) -> bool {
         matches!(self, Constraint::PrimaryKey { .. } | Constraint::Unique { .. } | Constraint::Exclude { .. })

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use tokio_postgres::{Client, GenericClient, IsolationLevel};
 
+use crate::catalog::histories::{self, History};
 use crate::error::{Error, Result};
 use diptych_core::statements::path::Path;
 use diptych_core::{Enum, Schema, Table, model::types};
@@ -16,6 +17,8 @@ pub struct Inventory {
     pub schema: Schema,
     /// Everything else in the database that is not an extension's: it stays as it is.
     pub beside: Vec<Object>,
+    /// What other migration tools have applied; their tables are beside the version.
+    pub histories: Vec<History>,
 }
 
 /// An object that is no part of a version.
@@ -35,9 +38,16 @@ pub(crate) async fn inventory(client: &mut Client, server: u32, base: &str, vers
     transaction.batch_execute(Path::base(base).set_local().as_str()).await?;
     let schema = schema(&transaction, base).await?;
     transaction.batch_execute(Path::own().set_local().as_str()).await?;
-    let rows = transaction.query(include_str!("introspect/beside.sql"), &[&base, &versions]).await?;
+    let histories = histories::read(&transaction, base).await?;
+    let own: Vec<&String> = versions.iter().chain(histories.iter().flat_map(|history| &history.schemas)).collect();
+    let rows = transaction.query(include_str!("introspect/beside.sql"), &[&base, &own]).await?;
     let beside = rows.iter().map(|row| Object { kind: row.get(0), name: row.get(1), definition: row.get(2) });
-    let inventory = Inventory { server, schema, beside: beside.collect() };
+    let tables = histories.iter().map(|history| Object {
+        kind: format!("history of {}", history.tool),
+        name: history.table.clone(),
+        definition: None,
+    });
+    let inventory = Inventory { server, schema, beside: beside.chain(tables).collect(), histories };
     transaction.commit().await?;
     Ok(inventory)
 }
@@ -49,7 +59,7 @@ pub async fn catalog(client: &Client, schema: &str) -> Result<Vec<String>> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// The enums and the plain tables of a schema as a model, as far as the model goes; texts are in the form in which PostgreSQL prints them.
+/// The enums and the plain tables of a schema as a model, as far as the model goes, without the histories of other tools; texts are in the form in which PostgreSQL prints them.
 ///
 /// Names are printed by the session's `search_path`.
 pub async fn schema(client: &impl GenericClient, schema: &str) -> Result<Schema> {
@@ -57,7 +67,8 @@ pub async fn schema(client: &impl GenericClient, schema: &str) -> Result<Schema>
     for row in client.query(include_str!("introspect/enums.sql"), &[&schema]).await? {
         found.enums.insert(row.get(0), Enum { labels: row.get(1), comment: row.get(2) });
     }
-    for row in client.query(include_str!("introspect/schema.sql"), &[&schema]).await? {
+    let histories = histories::tables(client, schema).await?;
+    for row in client.query(include_str!("introspect/schema.sql"), &[&schema, &histories]).await? {
         let (name, text): (String, String) = (row.get(0), row.get(1));
         let mut table: Table = serde_json::from_str(&text).map_err(|error| {
             Error::refused(format!("table `{name}` cannot be read: {error}")).hint("report this as a bug in Diptych")

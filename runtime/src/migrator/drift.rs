@@ -9,7 +9,7 @@ use crate::migrator::Migrator;
 use crate::state::folder::Problem;
 use crate::state::{State, made};
 use crate::text::few;
-use diptych_core::model::differences::{Difference, differences};
+use diptych_core::model::differences::{Difference, Weight, differences};
 use diptych_core::statements::path::Path;
 
 /// How many differences a message holds.
@@ -21,6 +21,20 @@ impl Migrator {
     pub async fn drift(&self) -> Result<Vec<Difference>> {
         let state = self.load().await?;
         find(&self.client, &self.options.base, &state).await
+    }
+
+    /// Goes on from a start's preflight where nothing was changed by hand that matters. What preflight has against it says more, and may
+    /// come of that.
+    pub(super) async fn undrifted(&self, state: &State, preflight: Result<()>, progress: &mut dyn Progress) -> Result<()> {
+        let Some(live) = state.live() else { return preflight };
+        let drift = find(&self.client, &self.options.base, state).await?;
+        match preflight {
+            Err(error) if !drift.is_empty() => Err(error.hint_first(
+                "`status` shows what was changed outside Diptych; if what is in the way is what this migration makes, run `baseline`, which enters it",
+            )),
+            Err(error) => Err(error),
+            Ok(()) => judge(&live.version.name, &drift, progress),
+        }
     }
 }
 
@@ -34,24 +48,24 @@ pub(crate) async fn find(client: &Client, base: &str, state: &State) -> Result<V
     Ok(if is_comparable { differences(&then, &now) } else { differences(&then.muted(), &now.muted()) })
 }
 
-/// What stands against a start; none where tables and indexes came to those that were there, and nothing else.
+/// What stands against a start; none where nothing differs in its meaning.
 pub(crate) fn problem(version: &str, drift: &[Difference]) -> Option<Problem> {
-    let told: Vec<String> = drift.iter().filter(|there| !is_harmless(there)).map(told).collect();
+    let told: Vec<String> = drift.iter().filter(|there| there.weight == Weight::Meaning).map(told).collect();
     (!told.is_empty()).then(|| Problem {
         message: format!("the tables are not as version `{version}` left them: {}", few(&told, NAMED, "; ")),
         hint: "somebody changed them outside Diptych: put them back; or take the change over: `record --from-database NAME` writes it as a migration, and `baseline` enters that".to_owned(),
     })
 }
 
-/// Tells what came to the tables, and refuses what else was changed.
-pub(crate) fn judge(version: &str, drift: &[Difference], progress: &mut dyn Progress) -> Result<()> {
+/// Refuses what differs in its meaning, and tells the rest.
+fn judge(version: &str, drift: &[Difference], progress: &mut dyn Progress) -> Result<()> {
     if let Some(problem) = problem(version, drift) {
         return Err(problem.into());
     }
     let new: Vec<String> = drift.iter().map(told).collect();
     if !new.is_empty() {
         progress.warning(
-            &Error::refused(format!("somebody made these outside Diptych: {}", few(&new, NAMED, "; ")))
+            &Error::refused(format!("somebody changed these outside Diptych: {}", few(&new, NAMED, "; ")))
                 .hint("they stay as they are; `record --from-database NAME` takes them over"),
         );
     }
@@ -60,10 +74,4 @@ pub(crate) fn judge(version: &str, drift: &[Difference], progress: &mut dyn Prog
 
 fn told(difference: &Difference) -> String {
     difference.told("the version", "the database")
-}
-
-/// A table or an index more: what the versions have is as it was.
-fn is_harmless(difference: &Difference) -> bool {
-    let is_apart = ["table ", "index ", "enum "].iter().any(|kind| difference.object.starts_with(kind));
-    difference.first.is_none() && is_apart
 }

@@ -254,3 +254,47 @@ async fn ten_migrations_on_an_adopted_database_under_load() {
     let (there, made) = (database.catalog().await, fresh.catalog().await);
     assert!(there == made, "{}", difference(&there, &made));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_history_of_another_tool_is_left_alone_and_what_it_has_not_applied_is_named() {
+    let database = dump::empty(&Database::new().await).await;
+    let client = database.client().await;
+    let (url, folder, theirs) = (server().url(&database.name), Folder::new(&[]), tempfile::tempdir().expect("a folder"));
+    must(&client, "CREATE TABLE users (id bigserial PRIMARY KEY, name text NOT NULL)").await;
+    refused(&folder.run(Some(&url), &["import"]), &["no other migration tool", "`baseline`"]);
+    if dump::definitions(&database).is_none() {
+        return println!("baseline: there is no pg_dump for this server");
+    }
+    for file in ["1_users.sql", "2_more.up.sql", "2_more.down.sql", "10_later.sql"] {
+        fs::write(theirs.path().join(file), "").expect("a file");
+    }
+    let files = theirs.path().to_str().expect("a path");
+    // as golang-migrate keeps it
+    must(&client, "CREATE TABLE schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL); INSERT INTO schema_migrations VALUES (2, true)")
+        .await;
+    refused(&folder.run(Some(&url), &["import", "--files", files]), &["`2` of golang-migrate did not go through", "repair"]);
+    must(&client, "UPDATE schema_migrations SET dirty = false").await;
+    // as sqlx does
+    must(
+        &client,
+        "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL, installed_on TIMESTAMPTZ NOT NULL DEFAULT now(), \
+         success BOOLEAN NOT NULL, checksum BYTEA NOT NULL, execution_time BIGINT NOT NULL); \
+         INSERT INTO _sqlx_migrations VALUES (1, 'users', now(), true, '', 0), (2, 'more', now(), true, '', 0)",
+    )
+    .await;
+    let said = done(&folder, &url, &["import", "--files", files, "--dry-run"]);
+    assert!(said.contains("sqlx has applied everything up to `2`") && said.contains("golang-migrate has applied"), "{said}");
+    assert!(said.contains("10_later.sql`") && !said.contains("2_more"), "{said}");
+    done(&folder, &url, &["import", "--files", files]);
+    let text = fs::read_to_string(folder.path().join("0001_baseline.yaml")).expect("the file");
+    assert!(
+        text.contains("CREATE TABLE public.users") && !text.contains("_sqlx_migrations") && !text.contains("schema_migrations"),
+        "{text}"
+    );
+    done(&folder, &url, &["complete"]);
+    done(&folder, &url, &["check"]);
+    // the other tool goes on: its table is no business of a version's
+    must(&client, "INSERT INTO _sqlx_migrations VALUES (10, 'later', now(), true, '', 0); ALTER TABLE _sqlx_migrations ADD COLUMN more text").await;
+    assert!(!done(&folder, &url, &["status"]).contains("drift"));
+    done(&folder, &url, &["baseline", "--dry-run"]);
+}

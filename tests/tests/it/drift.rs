@@ -29,7 +29,7 @@ async fn what_is_changed_by_hand_is_named_and_stands_against_a_start() {
     let client = database.client().await;
     for (change, back, named) in [
         (
-            "ALTER TABLE users ADD COLUMN extra integer",
+            "ALTER TABLE users ADD COLUMN extra integer NOT NULL",
             "ALTER TABLE users DROP COLUMN extra",
             "column `users.extra` is only in the database",
         ),
@@ -44,7 +44,6 @@ async fn what_is_changed_by_hand_is_named_and_stands_against_a_start() {
             "ALTER TABLE users DROP CONSTRAINT users_age; ALTER TABLE users ADD CONSTRAINT users_age CHECK (age > 0)",
             "constraint `users.users_age` is",
         ),
-        ("COMMENT ON TABLE users IS 'why'", "COMMENT ON TABLE users IS NULL", "table `users`"),
     ] {
         must(&client, change).await;
         let status = folder.run(Some(&url), &["status"]);
@@ -58,10 +57,24 @@ async fn what_is_changed_by_hand_is_named_and_stands_against_a_start() {
         assert_eq!(folder.run(Some(&url), &["status"]).status.code(), Some(0), "{back}");
     }
     // what comes beside is told, and stays
-    must(&client, "CREATE INDEX by_name ON users (name); CREATE TABLE jobs (id bigint PRIMARY KEY)").await;
+    must(&client, "ALTER TABLE users ADD COLUMN spare integer; COMMENT ON TABLE users IS 'why'; ALTER TABLE users REPLICA IDENTITY FULL; CREATE INDEX by_name ON users (name); CREATE TABLE jobs (id bigint PRIMARY KEY)").await;
+    let differing = folder.run(Some(&url), &["diff"]);
+    assert_eq!(differing.status.code(), Some(1));
+    let said = text(&differing.stdout);
+    assert!(
+        said.contains("table `jobs` is only in the database") && said.contains("column `users.mail` is only in the files"),
+        "{said}"
+    );
+    let operations = text(&folder.run(Some(&url), &["diff", "files", "database", "--operations"]).stdout);
+    assert!(operations.contains("create_index") && operations.contains("drop_column"), "{operations}");
+    let json: serde_json::Value = serde_json::from_slice(&folder.run(Some(&url), &["diff", "--json"]).stdout).expect("JSON");
+    assert_eq!(json.as_array().map(Vec::len), Some(5), "{json}");
+    assert!(done(&folder, &url, &["diff", "database", &url]).contains("no difference"));
+    refused(&folder.run(Some(&url), &["diff", "structs"]), &["structs", "cargo xtask migrate diff"]);
+    refused(&folder.run(Some(&url), &["diff", "fish"]), &["`fish`", "snapshot"]);
     assert!(done(&folder, &url, &["status"]).contains("index `users.by_name` is only in the database"));
     let said = done(&folder, &url, &["start"]);
-    assert!(said.contains("made these outside Diptych") && said.contains("table `jobs`"), "{said}");
+    assert!(said.contains("changed these outside Diptych") && said.contains("table `jobs`"), "{said}");
     done(&folder, &url, &["complete"]);
     assert!(!done(&folder, &url, &["status"]).contains("drift"));
     assert_eq!(ask(&client, "SELECT count(*) FROM pg_indexes WHERE indexname = 'by_name'").await, "1");
@@ -89,7 +102,7 @@ async fn what_is_changed_by_hand_is_taken_over() {
     let said = done(&folder, &url, &["record", "--from-database", "by hand"]);
     assert!(said.contains("0002_by_hand.yaml") && said.contains("proven on a scratch server"), "{said}");
     done(&folder, &url, &["check"]);
-    refused(&folder.run(Some(&url), &["start"]), &["column `users.extra`", "`baseline`"]);
+    refused(&folder.run(Some(&url), &["start"]), &["column extra of table public.users", "run `baseline`"]);
     done(&folder, &url, &["baseline"]);
     let new = database.on("0002_by_hand").await;
     assert_eq!(ask(&new, "SELECT id, name, extra, mood FROM users").await, "1|y|5|NULL");

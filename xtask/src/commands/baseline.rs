@@ -73,7 +73,7 @@ async fn first(context: &Context, migrator: &mut Migrator, found: &Inventory, wa
         return out::say("nothing was written, and nothing was changed");
     }
     let name = next_name(&[], wanted.name.as_deref().unwrap_or("baseline"))?;
-    let texts = dump::definitions(context, found.server).await?;
+    let texts = dump::definitions(context, found).await?;
     let operations = texts.iter().map(|up| RawSql { up: up.clone(), ..RawSql::default() }.into()).collect();
     let migration = Migration { name, version_schema: None, operations };
     let text = file(&migration, &texts);
@@ -160,7 +160,8 @@ fn agree(found: &Inventory, made: &Inventory, applied: &[Migration], later: &[Mi
 fn told_beside(found: &Inventory, made: &Inventory) -> Result<(), Failure> {
     let by_name = |inventory: &Inventory| -> BTreeMap<(String, String), Object> {
         // no file has these: they are a cluster's, or belong to who operates it
-        let kept = inventory.beside.iter().filter(|object| !["publication", "event trigger"].contains(&object.kind.as_str()));
+        let is_elsewhere = |kind: &str| ["publication", "event trigger"].contains(&kind) || kind.starts_with("history of ");
+        let kept = inventory.beside.iter().filter(|object| !is_elsewhere(&object.kind));
         kept.map(|object| ((object.kind.clone(), object.name.clone()), object.clone())).collect()
     };
     let (there, files) = (by_name(found), by_name(made));

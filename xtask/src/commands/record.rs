@@ -94,7 +94,7 @@ fn operations(of: &[Operation]) -> String {
 }
 
 /// The migration that leads from the snapshot to the structs, and the snapshot that it leads to, as the server understands their texts.
-async fn difference(
+pub(crate) async fn difference(
     migrator: &Migrator,
     before: &Snapshot,
     declared: &DeclaredSchema,

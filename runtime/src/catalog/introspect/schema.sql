@@ -1,9 +1,10 @@
--- The tables of a schema as the model has them, one row each: name and JSON. Run on the path of the schema, by which names are printed:
+-- The tables of a schema as the model has them, but for those of these names ($2), one row each: name and JSON. Run on the path of the schema, by which names are printed:
 -- every operator is one that the server has for exactly these types, or is named with its schema.
 WITH relation AS (
   SELECT class.oid, class.relname::text AS name, class.relreplident, class.relkind FROM pg_catalog.pg_class AS class
   JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace
   WHERE space.nspname = $1::pg_catalog.text AND class.relkind IN ('r', 'p') AND NOT class.relispartition
+    AND class.relname <> ALL ($2::pg_catalog.text[]::pg_catalog.name[])
 ),
 key_columns AS (
   SELECT con.oid, pg_catalog.jsonb_agg(attribute.attname ORDER BY key.place) AS names

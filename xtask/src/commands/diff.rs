@@ -1,0 +1,117 @@
+//! `diff`: in what two schemas differ, as PostgreSQL prints them.
+
+use std::process::ExitCode;
+
+use diptych::{Migrator, connect};
+use diptych_core::model::differences::differences;
+use diptych_core::{DeclaredSchema, Migration, Schema, Snapshot, migration};
+
+use crate::commands::record::{base, difference};
+use crate::config::{Context, Failure};
+use crate::scratch::{Database, Scratch};
+use crate::{Comparing, Project, folder, out, project_snapshot, proof};
+
+/// What is compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Side {
+    Files,
+    Snapshot,
+    Structs,
+    Database(String),
+}
+
+pub(crate) async fn run(context: &Context, project: Option<&Project>, wanted: &Comparing) -> Result<ExitCode, Failure> {
+    let sides = [side(context, project, &wanted.first)?, side(context, project, &wanted.second)?];
+    let scratch = match sides.iter().all(|side| matches!(side, Side::Database(_))) {
+        true => None,
+        false => Some(Scratch::start(context)?),
+    };
+    let mut schemas = Vec::new();
+    for (side, name) in sides.iter().zip(["first", "second"]) {
+        schemas.push(match (side, &scratch) {
+            (Side::Database(url), _) => of_database(context, url).await?,
+            (side, Some(scratch)) => made(context, project, side, &scratch.database(name).await?).await?,
+            (_, None) => Schema::default(),
+        });
+    }
+    let found = differences(&schemas[0], &schemas[1]);
+    if wanted.operations {
+        out::print(operations(&schemas[0], &schemas[1])?)?;
+    } else if wanted.json {
+        out::say(serde_json::to_string(&found).map_err(|error| Failure::new(error.to_string()))?)?;
+    } else if found.is_empty() {
+        out::say("no difference")?;
+    } else {
+        let [first, second] = sides.each_ref().map(|side| words(side));
+        found.iter().try_for_each(|there| out::say(there.told(first, second)))?;
+    }
+    Ok(if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn side(context: &Context, project: Option<&Project>, word: &str) -> Result<Side, Failure> {
+    Ok(match word {
+        "files" => Side::Files,
+        "snapshot" => Side::Snapshot,
+        "structs" if project.is_some() => Side::Structs,
+        "structs" => {
+            return Err(Failure::hinted("the binary does not have the structs", "run `cargo xtask migrate diff` in the project"));
+        }
+        "database" => Side::Database(context.url()?.to_owned()),
+        url if url.contains("://") || url.contains('=') => Side::Database(url.to_owned()),
+        other => {
+            return Err(Failure::hinted(
+                format!("`{other}` is nothing that can be compared"),
+                "name files, snapshot, structs, database, or give a URL",
+            ));
+        }
+    })
+}
+
+fn words(side: &Side) -> &'static str {
+    match side {
+        Side::Files => "the files",
+        Side::Snapshot => "the snapshot",
+        Side::Structs => "the structs",
+        Side::Database(_) => "the database",
+    }
+}
+
+async fn of_database(context: &Context, url: &str) -> Result<Schema, Failure> {
+    let mut migrator = Migrator::connect(connect::parse(url)?, context.options()).await?;
+    if let Some(pending) = migrator.status(diptych::Files::unknown()).await?.pending {
+        return Err(Failure::hinted(
+            format!("version `{}` is on its way, and tables have what both versions need", pending.version),
+            "run `complete` or `rollback` first",
+        ));
+    }
+    Ok(migrator.inventory().await?.schema)
+}
+
+/// What files, snapshot or structs make on a scratch server.
+async fn made(context: &Context, project: Option<&Project>, side: &Side, database: &Database<'_>) -> Result<Schema, Failure> {
+    let recorded = folder::migrations(&context.dir)?;
+    let declared = project.map(|project| project.declared.clone()).unwrap_or_default();
+    if *side == Side::Files {
+        proof::carry_out(database, &recorded, &declared).await?;
+        return Ok(database.migrator().await?.inventory().await?.schema);
+    }
+    let before = Snapshot { base: base(context), ..project_snapshot(context)? };
+    let mut all = proof::begin(database, &recorded, &before.schema, &declared).await?;
+    let mut migrator = database.migrator().await?;
+    if *side == Side::Structs {
+        let (migration, _) = difference(&migrator, &before, &declared, "9999_structs").await?;
+        if !migration.operations.is_empty() {
+            all.push(migration);
+            migrator.start(&all, None, &mut diptych::Quiet).await?;
+            migrator.complete(&mut diptych::Quiet).await?;
+        }
+    }
+    Ok(migrator.inventory().await?.schema)
+}
+
+/// The operations that lead from one to the other, as a file.
+fn operations(first: &Schema, second: &Schema) -> Result<String, Failure> {
+    let before = Snapshot { schema: first.clone(), ..Snapshot::default() };
+    let operations = migration::diff::diff(&before, &DeclaredSchema::of(second, first))?;
+    Ok(Migration { name: "difference".to_owned(), version_schema: None, operations }.to_yaml())
+}
