@@ -22,7 +22,7 @@ pub struct Difference {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Weight {
-    /// A table, an index, an enum, or a column that may be left out more in the second schema: what the first one has is as it was.
+    /// A table, an index, a constraint, an enum, or a column that may be left out more in the second schema: what the first has is as it was.
     Beside,
     /// Neither what rows there can be nor how they are found: comments, storage, the replica identity, whether a constraint is validated.
     Outside,
@@ -99,7 +99,7 @@ fn of_table(name: &str, one: &Table, other: &Table, found: &mut Vec<Difference>)
     let by_name =
         |table: &Table| table.columns.iter().map(|column| (column.name.clone(), column.clone())).collect::<BTreeMap<_, _>>();
     compare("column", &place, &by_name(one), &by_name(other), columns, can_be_left_out, found);
-    compare("constraint", &place, &one.constraints, &other.constraints, constraints, |_| false, found);
+    compare("constraint", &place, &one.constraints, &other.constraints, constraints, |_| true, found);
     compare("index", &place, &one.indexes, &other.indexes, indexes, |_| true, found);
     let rest = |table: &Table| text(&(&table.comment, &table.replica_identity, &table.partition_by, &table.not_valid));
     if rest(one) != rest(other) {
