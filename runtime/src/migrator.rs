@@ -27,6 +27,7 @@ use crate::text::{PROCESSES, few};
 use diptych_core::Migration;
 use diptych_core::layout::chain::Chain;
 use diptych_core::model::book::Book;
+use diptych_core::model::differences::Difference;
 use diptych_core::plan::{Command, Plan, start};
 
 /// How a run behaves.
@@ -157,6 +158,12 @@ impl Migrator {
         roles::settle(&mut self.client, &self.options.base, &state, application, progress).await
     }
 
+    /// In what the tables differ from what they were when the version at rest came to rest: then first, now second. Nothing while a version
+    /// is on its way, when tables have both versions' columns. Changes nothing.
+    pub async fn drift(&self) -> Result<Vec<Difference>> {
+        drift::find(&self.client, &self.options.base, &self.load().await?).await
+    }
+
     /// The plan that a command would carry out now, or `None` if there is nothing to do. Changes nothing.
     pub async fn plan(&self, command: Command, migrations: &[Migration], to: Option<&str>) -> Result<Option<Plan>> {
         let state = self.load().await?;
@@ -252,13 +259,20 @@ impl Migrator {
             self.schema_exists().await?;
             let plans = Plans::of(&chain);
             // nothing is entered for a plan whose preflight refuses
-            self.undrifted(&state, self.preflight(&plans.start, progress).await, progress).await?;
+            let preflight = self.preflight(&plans.start, progress).await;
+            match state.live() {
+                Some(live) => {
+                    let found = drift::find(&self.client, &self.options.base, &state).await?;
+                    drift::judge(&live.version.name, &found, preflight, progress)?;
+                }
+                None => preflight?,
+            }
             if let Some(warning) = functions::look(&self.client, &chain).await? {
                 progress.warning(&warning);
             }
             state::begin_start(&mut self.client, &chain, next, &plans).await?;
             let state = self.load().await?;
-            self.resume_start(&state, token, progress).await.map_err(|error| baseline::is_there(&chain, error))?;
+            self.resume_start(&state, token, progress).await.map_err(|error| drift::with_way_in(&chain, error))?;
             done.push(chain.newer.name);
         }
         if done.is_empty() {

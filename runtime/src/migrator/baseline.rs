@@ -1,7 +1,5 @@
 //! A database that exists becomes a version, as it is.
 
-use tokio_postgres::error::SqlState;
-
 use crate::catalog::{functions, introspect};
 use crate::error::{Error, Result};
 use crate::execute::progress::Progress;
@@ -11,17 +9,6 @@ use diptych_core::Migration;
 use diptych_core::layout::chain::Chain;
 use diptych_core::names;
 use diptych_core::plan::Command;
-
-/// Statements of a first migration that find what they make is what the files were made from.
-pub(super) fn is_there(chain: &Chain, error: Error) -> Error {
-    let codes = [SqlState::DUPLICATE_TABLE, SqlState::DUPLICATE_OBJECT, SqlState::DUPLICATE_FUNCTION, SqlState::DUPLICATE_SCHEMA];
-    match error.code() {
-        Some(code) if chain.older.is_none() && codes.contains(code) => error.hint_first(
-            "if the database has what the migration makes, run `rollback`, then `baseline`: it enters the migration without running it",
-        ),
-        _ => error,
-    }
-}
 
 impl Migrator {
     /// What the base schema has and what there is beside it. Changes nothing.

@@ -1,43 +1,23 @@
 //! What somebody has changed in the tables outside Diptych, while a version is at rest.
 
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 
 use crate::catalog::introspect;
 use crate::error::{Error, Result};
 use crate::execute::progress::Progress;
-use crate::migrator::Migrator;
 use crate::state::folder::Problem;
 use crate::state::{State, made};
 use crate::text::few;
+use diptych_core::layout::chain::Chain;
 use diptych_core::model::differences::{Difference, Weight, differences};
 use diptych_core::statements::path::Path;
 
 /// How many differences a message holds.
 const NAMED: usize = 5;
 
-impl Migrator {
-    /// In what the tables differ from what they were when the version came to rest: then first, now second. Nothing while a version is on
-    /// its way, when tables have both versions' columns, or where there is no version. Changes nothing.
-    pub async fn drift(&self) -> Result<Vec<Difference>> {
-        let state = self.load().await?;
-        find(&self.client, &self.options.base, &state).await
-    }
-
-    /// Goes on from a start's preflight where nothing was changed by hand that matters. What preflight has against it says more, and may
-    /// come of that.
-    pub(super) async fn undrifted(&self, state: &State, preflight: Result<()>, progress: &mut dyn Progress) -> Result<()> {
-        let Some(live) = state.live() else { return preflight };
-        let drift = find(&self.client, &self.options.base, state).await?;
-        match preflight {
-            Err(error) if !drift.is_empty() => Err(error.hint_first(
-                "`status` shows what was changed outside Diptych; if what is in the way is what this migration makes, run `baseline`, which enters it",
-            )),
-            Err(error) => Err(error),
-            Ok(()) => judge(&live.version.name, &drift, progress),
-        }
-    }
-}
-
+/// In what the tables differ from what they were when the version came to rest: then first, now second. Nothing while a version is on its
+/// way, when tables have both versions' columns, or where there is no version.
 pub(crate) async fn find(client: &Client, base: &str, state: &State) -> Result<Vec<Difference>> {
     let (Some(live), None) = (state.live(), state.pending()) else { return Ok(Vec::new()) };
     let Some((then, is_comparable)) = made::rest(client, base, &live.version.name).await? else { return Ok(Vec::new()) };
@@ -57,8 +37,15 @@ pub(crate) fn problem(version: &str, drift: &[Difference]) -> Option<Problem> {
     })
 }
 
-/// Refuses what differs in its meaning, and tells the rest.
-fn judge(version: &str, drift: &[Difference], progress: &mut dyn Progress) -> Result<()> {
+/// Goes on from a start's preflight where nothing was changed by hand that matters. What preflight has against it says more, and may come of
+/// that.
+pub(crate) fn judge(version: &str, drift: &[Difference], preflight: Result<()>, progress: &mut dyn Progress) -> Result<()> {
+    preflight.map_err(|error| match drift {
+        [] => error,
+        _ => error.hint_first(
+            "`status` shows what was changed outside Diptych; if what is in the way is what this migration makes, run `baseline`, which enters it",
+        ),
+    })?;
     if let Some(problem) = problem(version, drift) {
         return Err(problem.into());
     }
@@ -74,4 +61,15 @@ fn judge(version: &str, drift: &[Difference], progress: &mut dyn Progress) -> Re
 
 fn told(difference: &Difference) -> String {
     difference.told("the version", "the database")
+}
+
+/// Statements of a first migration that find what they make: there is another way in.
+pub(crate) fn with_way_in(chain: &Chain, error: Error) -> Error {
+    let codes = [SqlState::DUPLICATE_TABLE, SqlState::DUPLICATE_OBJECT, SqlState::DUPLICATE_FUNCTION, SqlState::DUPLICATE_SCHEMA];
+    match error.code() {
+        Some(code) if chain.older.is_none() && codes.contains(code) => error.hint_first(
+            "if the database has what the migration makes, run `rollback`, then `baseline`: it enters the migration without running it",
+        ),
+        _ => error,
+    }
 }
