@@ -30,8 +30,8 @@ pub(crate) struct Package {
 pub(crate) struct Dependency {
     name: String,
     pub(crate) rename: Option<String>,
-    #[serde(default)]
-    pub(crate) features: Vec<String>,
+    features: Vec<String>,
+    uses_default_features: bool,
     kind: Option<String>,
     path: Option<PathBuf>,
     source: Option<String>,
@@ -51,6 +51,14 @@ pub(crate) struct Library {
     pub(crate) name: String,
     pub(crate) file: PathBuf,
     pub(crate) exists: bool,
+}
+
+impl Dependency {
+    /// The features that are on, as far as the manifest says so; those of Diptych's `migrator` are on by default.
+    pub(crate) fn features(&self) -> Vec<String> {
+        let by_default = self.uses_default_features || self.features.iter().any(|feature| feature == "migrator");
+        self.features.iter().cloned().chain(by_default.then(|| "with-serde_json-1".to_owned())).collect()
+    }
 }
 
 impl Workspace {

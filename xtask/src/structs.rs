@@ -1,108 +1,20 @@
 //! A schema as source code: structs with `#[derive(Schema)]`, enums with `#[derive(SchemaEnum)]`.
 
+mod known;
+mod places;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use diptych_core::model::schema::{Exclusion, IndexColumn, IndexParameters, References, ReplicaIdentity};
-use diptych_core::{Column, Constraint, Enum, Index, Schema, Table, model::types, names};
+use diptych_core::{Column, Enum, Schema, Table, model::types};
 use proc_macro2::Literal;
 
 use crate::source::snake_case;
-
-/// A Rust type: the type of its columns, the feature that it needs and the crate that it is of.
-struct Known {
-    sql: &'static str,
-    rust: &'static str,
-    feature: Option<&'static str>,
-    of: Option<Crate>,
-}
-
-/// A crate that values are of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Crate {
-    pub(crate) name: &'static str,
-    pub(crate) version: &'static str,
-    /// The feature by which its values go to tokio-postgres, where the crate itself has the support.
-    pub(crate) feature: Option<&'static str>,
-}
-
-impl Crate {
-    const fn named(name: &'static str, version: &'static str) -> Self {
-        Crate { name, version, feature: None }
-    }
-}
-
-const BIT_VEC: Crate = Crate::named("bit-vec", "0.8");
-const CHRONO: Crate = Crate::named("chrono", "0.4");
-const CIDR: Crate = Crate::named("cidr", "0.3");
-const EUI48: Crate = Crate::named("eui48", "1");
-const GEO_TYPES: Crate = Crate::named("geo-types", "0.7");
-const JIFF: Crate = Crate::named("jiff", "0.2");
-const PGVECTOR: Crate = Crate { name: "pgvector", version: "0.4", feature: Some("postgres") };
-const RUST_DECIMAL: Crate = Crate { name: "rust_decimal", version: "1", feature: Some("db-tokio-postgres") };
-const SERDE_JSON: Crate = Crate::named("serde_json", "1");
-const TIME: Crate = Crate::named("time", "0.3");
-const UUID: Crate = Crate::named("uuid", "1");
-
-const fn known(sql: &'static str, rust: &'static str) -> Known {
-    Known { sql, rust, feature: None, of: None }
-}
-
-const fn from(sql: &'static str, rust: &'static str, feature: &'static str, of: Crate) -> Known {
-    Known { sql, rust, feature: Some(feature), of: Some(of) }
-}
-
-/// What a column of a type becomes: the first whose feature is on, else the first at all (docs/types.md has all that are possible).
-const KNOWN: &[Known] = &[
-    known("boolean", "bool"),
-    known("smallint", "i16"),
-    known("integer", "i32"),
-    known("bigint", "i64"),
-    known("real", "f32"),
-    known("double precision", "f64"),
-    known("text", "String"),
-    known("character varying", "String"),
-    known("character", "String"),
-    known("citext", "String"),
-    known("name", "String"),
-    known("bytea", "Vec<u8>"),
-    known("hstore", "std::collections::HashMap<String, Option<String>>"),
-    from("jsonb", "serde_json::Value", "with-serde_json-1", SERDE_JSON),
-    from("json", "serde_json::Value", "with-serde_json-1", SERDE_JSON),
-    from("uuid", "uuid::Uuid", "with-uuid-1", UUID),
-    from("numeric", "rust_decimal::Decimal", "with-rust_decimal-1", RUST_DECIMAL),
-    from("timestamp with time zone", "chrono::DateTime<chrono::Utc>", "with-chrono-0_4", CHRONO),
-    from("timestamp with time zone", "jiff::Timestamp", "with-jiff-0_2", JIFF),
-    from("timestamp with time zone", "time::OffsetDateTime", "with-time-0_3", TIME),
-    from("timestamp without time zone", "chrono::NaiveDateTime", "with-chrono-0_4", CHRONO),
-    from("timestamp without time zone", "jiff::civil::DateTime", "with-jiff-0_2", JIFF),
-    from("timestamp without time zone", "time::PrimitiveDateTime", "with-time-0_3", TIME),
-    from("date", "chrono::NaiveDate", "with-chrono-0_4", CHRONO),
-    from("date", "jiff::civil::Date", "with-jiff-0_2", JIFF),
-    from("date", "time::Date", "with-time-0_3", TIME),
-    from("time without time zone", "chrono::NaiveTime", "with-chrono-0_4", CHRONO),
-    from("time without time zone", "jiff::civil::Time", "with-jiff-0_2", JIFF),
-    from("time without time zone", "time::Time", "with-time-0_3", TIME),
-    from("inet", "cidr::IpInet", "with-cidr-0_3", CIDR),
-    from("cidr", "cidr::IpCidr", "with-cidr-0_3", CIDR),
-    from("macaddr", "eui48::MacAddress", "with-eui48-1", EUI48),
-    from("bit", "bit_vec::BitVec", "with-bit-vec-0_8", BIT_VEC),
-    from("bit varying", "bit_vec::BitVec", "with-bit-vec-0_8", BIT_VEC),
-    from("point", "geo_types::Point<f64>", "with-geo-types-0_7", GEO_TYPES),
-    from("box", "geo_types::Rect<f64>", "with-geo-types-0_7", GEO_TYPES),
-    from("path", "geo_types::LineString<f64>", "with-geo-types-0_7", GEO_TYPES),
-    from("vector", "pgvector::Vector", "with-pgvector-0_4", PGVECTOR),
-    from("sparsevec", "pgvector::SparseVector", "with-pgvector-0_4", PGVECTOR),
-];
-
-/// The type that fields of other types have until somebody names a better one.
-const PLACEHOLDER: &str = "String";
+use known::{Crate, Known, PLACEHOLDER};
+use places::{Places, quoted};
 
 /// The folder of migrations where the code names none.
 const FOLDER: &str = "migrations";
-
-/// Words of attributes that stand for themselves among columns.
-const FLAGS: [&str; 5] = ["unique", "nulls_not_distinct", "deferrable", "initially_deferred", "no_inherit"];
 
 /// Names that would hide what the fields' types and the derives need.
 const TAKEN: [&str; 14] = [
@@ -264,235 +176,14 @@ impl<'a> Writer<'a> {
         if self.schema.enums.contains_key(&name) {
             return (Some(self.ident(&name)), sql.to_owned());
         }
-        // without the modifier, which may stand in the middle: `timestamp(3) with time zone`
-        let bare = match (sql.find('('), sql.find(')')) {
-            (Some(open), Some(close)) if open < close => format!("{}{}", &sql[..open], &sql[close + 1..]),
-            _ => sql.to_owned(),
-        };
-        let fitting = || KNOWN.iter().filter(|known| known.sql == bare);
-        let is_on = |known: &&Known| known.feature.is_none_or(|feature| self.home.features.iter().any(|on| on == feature));
-        let found = fitting().find(is_on).or_else(|| fitting().next());
-        let Some(found) = found else { return (None, "text".to_owned()) };
-        if !is_on(&found) {
+        let Some(found) = Known::of(sql, &self.home.features) else { return (None, "text".to_owned()) };
+        if !found.is_on(&self.home.features) {
             self.lacking_features.extend(found.feature);
         }
         let is_there = |of: &Crate| self.home.crates.iter().any(|name| name == of.name);
         self.lacking_crates.extend(found.of.filter(|of| !is_there(of)));
-        let declared = match found.rust {
-            PLACEHOLDER => "text",
-            "serde_json::Value" => "jsonb",
-            "bit_vec::BitVec" => "bit varying",
-            _ => found.sql,
-        };
-        (Some(found.rust.to_owned()), declared.to_owned())
+        (Some(found.rust.to_owned()), found.declared().to_owned())
     }
-}
-
-/// Where each constraint and index of a table is said.
-struct Places {
-    on_struct: Vec<String>,
-    on_field: BTreeMap<String, Vec<String>>,
-}
-
-impl Places {
-    fn of(name: &str, table: &Table) -> Self {
-        let mut places = Places { on_struct: Vec::new(), on_field: BTreeMap::new() };
-        for (constraint, model) in &table.constraints {
-            match on_field(name, table, constraint, model) {
-                Some((column, key, part)) if places.is_free(column, key) => places.put(column, part),
-                _ => places.on_struct.push(self::constraint(name, constraint, model)),
-            }
-        }
-        for (index, model) in &table.indexes {
-            let plain = |key: &IndexColumn| {
-                let key = IndexColumn { column: key.column.clone(), ..IndexColumn::default() };
-                Index { columns: vec![key], ..Index::default() }
-            };
-            match model.columns.first() {
-                Some(key) if key.expression.is_none() && *model == plain(key) && places.is_free(&key.column, "index") => {
-                    places.put(&key.column, "index".to_owned());
-                }
-                _ => places.on_struct.push(self::index(name, index, model)),
-            }
-        }
-        // the key first, the rest by kind and name
-        places.on_struct.sort_by_key(|part| !part.starts_with("primary_key"));
-        let identity = table.replica_identity.as_ref().map(|identity| match identity {
-            ReplicaIdentity::Nothing => "nothing".to_owned(),
-            ReplicaIdentity::Full => "full".to_owned(),
-            ReplicaIdentity::Index { index } => format!("index {index}"),
-        });
-        places.on_struct.extend(identity.map(|text| format!("replica_identity = {}", quoted(&text))));
-        places.on_struct.extend(table.partition_by.as_ref().map(|text| format!("partition_by = {}", quoted(text))));
-        places
-    }
-
-    /// Whether a field has none of this kind yet: it can have one of each.
-    fn is_free(&self, column: &str, key: &str) -> bool {
-        self.on_field.get(column).is_none_or(|parts| !parts.iter().any(|part| part.starts_with(key)))
-    }
-
-    fn put(&mut self, column: &str, part: String) {
-        self.on_field.entry(column.to_owned()).or_default().push(part);
-    }
-}
-
-/// A constraint that a field can say by itself: the column, the word that it begins with, and the whole.
-fn on_field<'a>(table: &str, of: &'a Table, name: &str, model: &'a Constraint) -> Option<(&'a str, &'static str, String)> {
-    match model {
-        Constraint::PrimaryKey { columns, .. } if columns.len() == 1 && *model == Constraint::primary_key(columns.clone()) => {
-            Some((&columns[0], "primary_key", "primary_key".to_owned()))
-        }
-        Constraint::Unique { columns, .. } if columns.len() == 1 && *model == Constraint::unique(columns.clone()) => {
-            Some((&columns[0], "unique", "unique".to_owned()))
-        }
-        Constraint::Check { check, no_inherit: false } => {
-            let column = of.columns.iter().find(|column| names::object_name(table, Some(&column.name), "check") == name)?;
-            Some((&column.name, "check", format!("check = {}", quoted(check))))
-        }
-        Constraint::ForeignKey { columns, references, deferrable, initially_deferred }
-            if columns.len() == 1 && references.on_delete_set_columns.is_empty() && is_plain(references) =>
-        {
-            let mut parts = reference(references);
-            parts.extend(deferrals(*deferrable, *initially_deferred));
-            Some((&columns[0], "references", parts.join(", ")))
-        }
-        _ => None,
-    }
-}
-
-/// Whether a target's names can be told from the signs between them.
-fn is_plain(references: &References) -> bool {
-    let is_plain = |name: &String| !name.contains(['(', ')', ',']) && name.trim() == name;
-    is_plain(&references.table) && references.columns.iter().all(is_plain)
-}
-
-fn reference(references: &References) -> Vec<String> {
-    let mut parts = vec![format!("references = {}", quoted(&format!("{}({})", references.table, references.columns.join(", "))))];
-    let texts =
-        [("on_delete", &references.on_delete), ("on_update", &references.on_update), ("match_type", &references.match_type)];
-    parts.extend(texts.into_iter().filter_map(|(key, text)| Some(format!("{key} = {}", quoted(text.as_ref()?)))));
-    if !references.on_delete_set_columns.is_empty() {
-        parts.push(format!("on_delete_set_columns({})", columns(&references.on_delete_set_columns)));
-    }
-    parts
-}
-
-fn deferrals(deferrable: bool, initially_deferred: bool) -> Option<String> {
-    match (deferrable, initially_deferred) {
-        (_, true) => Some("initially_deferred".to_owned()),
-        (true, false) => Some("deferrable".to_owned()),
-        (false, false) => None,
-    }
-}
-
-/// A constraint as a struct says it.
-fn constraint(table: &str, name: &str, model: &Constraint) -> String {
-    let mut parts = Vec::new();
-    let word = match model {
-        Constraint::PrimaryKey { columns, deferrable, initially_deferred, index_parameters } => {
-            parts.push(self::columns(columns));
-            parts.extend(deferrals(*deferrable, *initially_deferred));
-            parts.extend(self::parameters(index_parameters));
-            "primary_key"
-        }
-        Constraint::Unique { columns, nulls_not_distinct, deferrable, initially_deferred, index_parameters } => {
-            parts.push(self::columns(columns));
-            parts.extend(nulls_not_distinct.then(|| "nulls_not_distinct".to_owned()));
-            parts.extend(deferrals(*deferrable, *initially_deferred));
-            parts.extend(self::parameters(index_parameters));
-            "unique"
-        }
-        Constraint::Check { check, no_inherit } => {
-            parts.extend([format!("name = {}", quoted(name)), format!("expr = {}", quoted(check))]);
-            parts.extend(no_inherit.then(|| "no_inherit".to_owned()));
-            return format!("check({})", parts.join(", "));
-        }
-        Constraint::ForeignKey { columns, references, deferrable, initially_deferred } => {
-            parts.push(self::columns(columns));
-            parts.extend(reference(references));
-            parts.extend(deferrals(*deferrable, *initially_deferred));
-            "foreign_key"
-        }
-        Constraint::Exclude { exclude, deferrable, initially_deferred, index_parameters } => {
-            let Exclusion { index_method, elements, predicate } = exclude;
-            parts.push(format!("name = {}", quoted(name)));
-            parts.extend(index_method.as_ref().map(|method| format!("index_method = {}", quoted(method))));
-            parts.push(format!("elements = {}", quoted(elements)));
-            parts.extend(predicate.as_ref().map(|text| format!("predicate = {}", quoted(text))));
-            parts.extend(deferrals(*deferrable, *initially_deferred));
-            parts.extend(self::parameters(index_parameters));
-            return format!("exclude({})", parts.join(", "));
-        }
-    };
-    if model.default_name(table) != name {
-        parts.push(format!("name = {}", quoted(name)));
-    }
-    format!("{word}({})", parts.join(", "))
-}
-
-fn parameters(of: &IndexParameters) -> Vec<String> {
-    let IndexParameters { include_columns, storage_parameters, tablespace } = of;
-    further(include_columns, storage_parameters.as_deref(), tablespace.as_deref())
-}
-
-fn further(include: &[String], storage_parameters: Option<&str>, tablespace: Option<&str>) -> Vec<String> {
-    let mut parts = Vec::new();
-    if !include.is_empty() {
-        parts.push(format!("include({})", columns(include)));
-    }
-    parts.extend(storage_parameters.map(|text| format!("storage_parameters = {}", quoted(text))));
-    parts.extend(tablespace.map(|text| format!("tablespace = {}", quoted(text))));
-    parts
-}
-
-/// An index as a struct says it.
-fn index(table: &str, name: &str, model: &Index) -> String {
-    let mut parts: Vec<String> = model.columns.iter().map(key).collect();
-    parts.extend(model.unique.then(|| "unique".to_owned()));
-    parts.extend(model.nulls_not_distinct.then(|| "nulls_not_distinct".to_owned()));
-    parts.extend(model.method.as_ref().map(|text| format!("method = {}", quoted(text))));
-    parts.extend(model.predicate.as_ref().map(|text| format!("predicate = {}", quoted(text))));
-    parts.extend(further(&model.include, model.storage_parameters.as_deref(), model.tablespace.as_deref()));
-    if names::object_name(table, Some(&model.default_stem()), "idx") != name {
-        parts.push(format!("name = {}", quoted(name)));
-    }
-    format!("index({})", parts.join(", "))
-}
-
-fn key(of: &IndexColumn) -> String {
-    let IndexColumn { column, expression, collate, sort, nulls, opclass } = of;
-    if *of == (IndexColumn { column: column.clone(), ..IndexColumn::default() }) {
-        return columns(std::slice::from_ref(column));
-    }
-    let mut parts = match expression {
-        Some(text) => vec![format!("expression = {}", quoted(text))],
-        None => vec![columns(std::slice::from_ref(column))],
-    };
-    let texts = [("sort", sort), ("nulls", nulls), ("collate", collate)];
-    parts.extend(texts.into_iter().filter_map(|(key, text)| Some(format!("{key} = {}", quoted(text.as_ref()?)))));
-    if let Some(opclass) = opclass {
-        parts.push(format!("opclass = {}", quoted(&opclass.name)));
-        if !opclass.params.is_empty() {
-            parts.push(format!("params = {}", quoted(&opclass.params.join(", "))));
-        }
-    }
-    format!("key({})", parts.join(", "))
-}
-
-/// Columns as a list of an attribute has them.
-fn columns(of: &[String]) -> String {
-    let shown = |name: &String| match is_ident(name) && !FLAGS.contains(&name.as_str()) {
-        true => name.clone(),
-        false => quoted(name),
-    };
-    of.iter().map(shown).collect::<Vec<_>>().join(", ")
-}
-
-/// A text as a literal; one with quotes and backslashes as a raw one.
-fn quoted(text: &str) -> String {
-    let is_raw = text.contains(['"', '\\']) && !text.contains("\"#") && !text.chars().any(char::is_control);
-    if is_raw { format!("r#\"{text}\"#") } else { Literal::string(text).to_string() }
 }
 
 /// `#[schema(…)]`, in one line where it fits, else an attribute for each.

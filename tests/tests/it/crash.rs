@@ -137,6 +137,15 @@ async fn killed_before_every_statement() {
     every_case("crash", &[Blow::Kill { again: everything() }]).await;
 }
 
+/// `SHARD=2/12`: the second of twelve parts, for `FAULTS=all`, which is work for half a day.
+fn shard() -> Option<(usize, usize)> {
+    let text = std::env::var("SHARD").ok()?;
+    let (own, all) = text.split_once('/').expect("SHARD=NUMBER/ALL");
+    let (own, all) = (own.parse().expect("a number"), all.parse().expect("a number"));
+    assert!((1..=all).contains(&own), "SHARD={text}");
+    Some((own, all))
+}
+
 /// A quarter of the points, another quarter each time; with `FAULTS=once` each of them, with `FAULTS=all` each with every operation.
 fn faults(wanted: &str) -> bool {
     std::env::var("FAULTS").is_ok_and(|value| value == wanted)
@@ -165,8 +174,10 @@ async fn every_case(name: &str, blows: &[Blow]) {
     let mut tasks = JoinSet::new();
     let chosen: Vec<(usize, &'static Case)> =
         cases.iter().enumerate().filter(|(_, case)| only.as_deref().is_none_or(|only| case.name.contains(only))).collect();
-    for &(number, case) in &chosen {
-        for blow in blows {
+    let shard = shard();
+    let blows = chosen.iter().flat_map(|chosen| blows.iter().map(move |blow| (chosen, blow)));
+    for (at, (&(number, case), blow)) in blows.enumerate() {
+        if shard.is_none_or(|(own, all)| at % all == own - 1) {
             let blow = match *blow {
                 Blow::Fault { offset, again } => Blow::Fault { offset: offset + number * 3, again },
                 blow @ Blow::Kill { .. } => blow,

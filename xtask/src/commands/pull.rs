@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use diptych_core::{Schema, Snapshot};
 
-use crate::cargo::{self, Package, Workspace};
+use crate::cargo::{self, Dependency, Package, Workspace};
 use crate::config::{Context, Failure};
 use crate::leftover::{is_of, sources};
 use crate::source::{self, Item, Kind};
@@ -44,12 +44,9 @@ pub(crate) fn run(context: &Context, dir: Option<&Path>, package: Option<&str>, 
         ));
     }
     let dependency = app.and_then(|app| app.dependency("diptych"));
-    let mut features: Vec<String> = dependency.map(|there| there.features.clone()).unwrap_or_default();
-    // by default, with `migrator`
-    features.push("with-serde_json-1".to_owned());
     let home = Home {
         krate: dependency.and_then(|there| there.rename.as_deref()).unwrap_or("diptych").replace('-', "_"),
-        features,
+        features: dependency.map(Dependency::features).unwrap_or_default(),
         crates: app.map(Package::crates).unwrap_or_default(),
         folder: app.and_then(|app| dir.strip_prefix(app.folder()).ok()).unwrap_or(&dir).display().to_string(),
     };
