@@ -11,6 +11,7 @@ pub(crate) mod latest;
 pub(crate) mod plan;
 pub(crate) mod pull;
 pub(crate) mod record;
+pub(crate) mod rehearse;
 pub(crate) mod repair;
 pub(crate) mod roles;
 pub(crate) mod rollback;

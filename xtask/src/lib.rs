@@ -21,6 +21,7 @@ mod render;
 mod scratch;
 pub mod server;
 mod source;
+mod statements;
 mod structs;
 mod used;
 
@@ -146,6 +147,17 @@ struct Comparing {
     json: bool,
 }
 
+/// What `rehearse` tries.
+#[derive(Args, Debug)]
+struct Rehearsing {
+    /// Files or folders of .sql, a folder `.sqlx`, or pg_stat_statements (of the database that is given)
+    #[arg(required = true, value_name = "SOURCE")]
+    sources: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
 /// What `import` takes over.
 #[derive(Args, Debug)]
 struct Importing {
@@ -204,6 +216,11 @@ enum Command {
     ///
     /// Files, snapshot and structs are made on a scratch server, so that both sides are what PostgreSQL prints.
     Diff(Comparing),
+    /// Try an app's statements on both versions of the folder's last migration; ends with 1 where one fails on the older version
+    ///
+    /// A private server has both versions, as after `start`. A statement that works on the tables and fails on a version's views is named, with
+    /// what to write in its place. Nothing of it stays.
+    Rehearse(Rehearsing),
     /// Take over from another migration tool: what it has applied is the first version, its files and its own table stay as they are
     ///
     /// It reads the history of sqlx, refinery, diesel, Flyway, golang-migrate and pgroll, names what that tool had not applied yet, and does
@@ -359,6 +376,7 @@ fn dispatch(global: Global, command: Command, project: Option<Project>) -> Resul
             Command::Explain { code } => commands::explain::run(code.as_deref()),
             Command::Baseline(baselining) => commands::baseline::run(&context, project.as_ref(), &baselining).await,
             Command::Diff(comparing) => return commands::diff::run(&context, project.as_ref(), &comparing).await,
+            Command::Rehearse(rehearsing) => return commands::rehearse::run(&context, project.as_ref(), &rehearsing).await,
             Command::Import(importing) => commands::import::run(&context, project.as_ref(), &importing).await,
             Command::Pull { package, stdout } => commands::pull::run(&context, dir.as_deref(), package.as_deref(), stdout),
             Command::Record(recording) => commands::record::run(&context, project.as_ref(), &recording).await,

@@ -51,6 +51,11 @@ impl Database<'_> {
         Ok(Migrator::connect(&self.config, self.context.options()).await?)
     }
 
+    /// A session.
+    pub(crate) async fn client(&self) -> Result<Client, Failure> {
+        connect(&self.config).await
+    }
+
     /// Makes the extensions that have a type of these schemas, as far as the machine has them: in the app's database somebody else has
     /// made them.
     pub(crate) async fn extend(&self, before: &Schema, declared: &DeclaredSchema) -> Result<(), Failure> {

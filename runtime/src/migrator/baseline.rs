@@ -9,6 +9,7 @@ use diptych_core::Migration;
 use diptych_core::layout::chain::Chain;
 use diptych_core::names;
 use diptych_core::plan::Command;
+use diptych_core::sql::qualified;
 
 impl Migrator {
     /// What the base schema has and what there is beside it. Changes nothing.
@@ -18,6 +19,26 @@ impl Migrator {
         let mut versions: Vec<String> = state.versions.iter().map(|recorded| recorded.version.views.clone()).collect();
         versions.push(names::guard_schema(base));
         introspect::inventory(&mut self.client, self.server.major, base, &versions).await
+    }
+
+    /// The statements that `pg_stat_statements` has seen in this database, each once.
+    ///
+    /// # Errors
+    ///
+    /// Where the extension is not there, or its view may not be read.
+    pub async fn statements(&self) -> Result<Vec<String>> {
+        let home = "SELECT space.nspname::pg_catalog.text FROM pg_catalog.pg_extension AS own JOIN pg_catalog.pg_namespace AS space \
+             ON space.oid = own.extnamespace WHERE own.extname = 'pg_stat_statements'";
+        let Some(row) = self.client.query_opt(home, &[]).await? else {
+            return Err(Error::refused("the database does not have the extension pg_stat_statements")
+                .hint("create it (it needs shared_preload_libraries = 'pg_stat_statements' as well), or give files of SQL"));
+        };
+        let sql = format!(
+            "SELECT DISTINCT seen.query FROM {} AS seen JOIN pg_catalog.pg_database AS own ON own.oid = seen.dbid \
+             WHERE own.datname = pg_catalog.current_database() AND seen.query NOT LIKE '%diptych%' ORDER BY 1",
+            qualified(row.get(0), "pg_stat_statements")
+        );
+        Ok(self.client.query(&sql, &[]).await?.iter().map(|row| row.get(0)).collect())
     }
 
     /// Starts the version of the last of these migrations with the tables that the database has, and enters those that are not applied yet

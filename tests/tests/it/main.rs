@@ -30,6 +30,7 @@ mod preflight;
 mod property;
 mod race;
 mod rehearsal;
+mod rehearse;
 mod replication;
 mod rights;
 mod roles;
