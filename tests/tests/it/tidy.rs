@@ -75,7 +75,7 @@ fn the_page_of_clients_shows_what_the_examples_have() {
 }
 
 /// Where SQL text may be looked into, and why. Everywhere else what a text reads is a fact that PostgreSQL tells (`facts`).
-const LOOKS_INTO_SQL: [(&str, &str); 13] = [
+const LOOKS_INTO_SQL: [(&str, &str); 14] = [
     ("core/src/model/lexer.rs", "the lexer itself"),
     ("core/src/model/book.rs", "what is assumed where there is no server, and a text with new names before the server parses it"),
     ("core/src/model/expression.rs", "whether two texts differ in spaces alone"),
@@ -90,6 +90,7 @@ const LOOKS_INTO_SQL: [(&str, &str); 13] = [
     ("macros/src/ast.rs", "the derive has no server: messages alone"),
     ("macros/src/check.rs", "the derive has no server: messages alone"),
     ("macros/src/truth.rs", "the derive has no server: messages alone"),
+    ("xtask/src/statements.rs", "an app's files are split into statements, and how each is tried is told by its first word"),
     ("xtask/src/dump.rs", "pg_dump's own output is split into statements, of which some set up its session alone"),
     ("tests/src/printers.rs", "the last word of a relation's name"),
 ];

@@ -660,6 +660,8 @@ async fn plan_is_what_the_server_sees() {
         "SELECT ",
         "WITH asking AS ",
         "-- What of schema `diptych`",
+        "-- the enum types of a schema",
+        "-- The tables of a schema",
         "INSERT INTO diptych.",
         "UPDATE diptych.",
         "DELETE FROM diptych.",
