@@ -46,7 +46,11 @@ pub fn definitions(database: &Database) -> Option<String> {
 pub async fn restored(database: &Database) -> Option<Database> {
     let programs = programs()?;
     let dump = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(dump.path(), run(&programs, "pg_dump", &["-d", &server().url(&database.name)])).expect("written");
+    let text = String::from_utf8(run(&programs, "pg_dump", &["-d", &server().url(&database.name)])).expect("text");
+    // a newer pg_dump names a setting that an older server does not have
+    let text: String =
+        text.lines().filter(|line| !line.starts_with("SET transaction_timeout")).map(|line| format!("{line}\n")).collect();
+    std::fs::write(dump.path(), text).expect("written");
     let copy = empty(database).await;
     let place = dump.path().display().to_string();
     run(&programs, "psql", &["-qX", "-v", "ON_ERROR_STOP=1", "-d", &server().url(&copy.name), "-f", &place]);
