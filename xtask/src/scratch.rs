@@ -56,6 +56,12 @@ impl Database<'_> {
         connect(&self.config).await
     }
 
+    /// A session of an ordinary role's own, which no statement gets out of.
+    pub(crate) async fn client_of(&self, role: &str) -> Result<Client, Failure> {
+        let mut config = self.config.clone();
+        connect(config.user(role)).await
+    }
+
     /// Makes the extensions that have a type of these schemas, as far as the machine has them: in the app's database somebody else has
     /// made them.
     pub(crate) async fn extend(&self, before: &Schema, declared: &DeclaredSchema) -> Result<(), Failure> {

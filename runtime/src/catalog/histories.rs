@@ -37,7 +37,7 @@ const KNOWN: &[Keeping] = &[
     listed(
         "flyway",
         "flyway_schema_history",
-        &["installed_rank", "script", "success", "version"],
+        &["installed_rank", "script", "success", "type", "version"],
         "coalesce(version, script)::text, success FROM {} WHERE script <> '<< Flyway Baseline >>' AND type <> 'SCHEMA' ORDER BY installed_rank",
     ),
     listed("golang-migrate", "schema_migrations", &["dirty", "version"], "version::text, NOT dirty FROM {}"),
@@ -102,8 +102,9 @@ pub(crate) async fn read(client: &impl GenericClient, base: &str) -> Result<Vec<
 
 /// pgroll has its history in a schema of its own, and one of views for a version.
 async fn pgroll(client: &impl GenericClient, base: &str) -> Result<Option<History>> {
-    let there = "SELECT pg_catalog.to_regclass('pgroll.migrations') IS NOT NULL";
-    if !client.query_one(there, &[]).await?.get::<_, bool>(0) {
+    let columns = ["created_at", "done", "migration", "name", "schema"];
+    let there = plain_tables(client, "pgroll", &["migrations"]).await?;
+    if !there.iter().any(|(_, there)| columns.iter().all(|column| there.iter().any(|there| there == column))) {
         return Ok(None);
     }
     let sql = "SELECT name::text, done, coalesce(migration ->> 'version_schema', name)::text FROM pgroll.migrations \
@@ -116,17 +117,25 @@ async fn pgroll(client: &impl GenericClient, base: &str) -> Result<Option<Histor
 }
 
 async fn found(client: &impl GenericClient, base: &str) -> Result<Vec<&'static Keeping>> {
+    let names: Vec<&str> = KNOWN.iter().map(|keeping| keeping.table).collect();
+    let tables = plain_tables(client, base, &names).await?;
+    let of = |(table, columns): &(String, Vec<String>)| {
+        let has = |column: &&str| columns.iter().any(|there| there == column);
+        // the first of two that share a name has more columns
+        KNOWN.iter().find(|keeping| keeping.table == *table && keeping.columns.iter().all(has))
+    };
+    Ok(tables.iter().filter_map(of).collect())
+}
+
+/// The tables of these names, with the columns that have types of the server's own. Anybody may have made them, and reading a view, a policy
+/// or a type of somebody else's would run code of theirs: such tables and columns are none.
+async fn plain_tables(client: &impl GenericClient, schema: &str, names: &[&str]) -> Result<Vec<(String, Vec<String>)>> {
     let sql = "SELECT class.relname::pg_catalog.text, pg_catalog.array_agg(attribute.attname::pg_catalog.text) \
          FROM pg_catalog.pg_class AS class JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace \
          JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = class.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped \
-         WHERE space.nspname = $1::pg_catalog.text AND class.relkind = 'r' AND class.relname = ANY ($2::pg_catalog.text[]::pg_catalog.name[]) GROUP BY class.relname ORDER BY 1";
-    let names: Vec<&str> = KNOWN.iter().map(|keeping| keeping.table).collect();
-    let rows = client.query(sql, &[&base, &names]).await?;
-    let of = |row: &tokio_postgres::Row| {
-        let (table, columns): (String, Vec<String>) = (row.get(0), row.get(1));
-        let has = |column: &&str| columns.iter().any(|there| there == column);
-        // the first of two that share a name has more columns
-        KNOWN.iter().find(|keeping| keeping.table == table && keeping.columns.iter().all(has))
-    };
-    Ok(rows.iter().filter_map(of).collect())
+         JOIN pg_catalog.pg_type AS type_ ON type_.oid = attribute.atttypid AND type_.typnamespace = 'pg_catalog'::pg_catalog.regnamespace \
+         WHERE space.nspname = $1::pg_catalog.text AND class.relkind = 'r' AND NOT class.relrowsecurity \
+         AND class.relname = ANY ($2::pg_catalog.text[]::pg_catalog.name[]) GROUP BY class.relname ORDER BY 1";
+    let rows = client.query(sql, &[&schema, &names]).await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }

@@ -298,3 +298,21 @@ async fn the_history_of_another_tool_is_left_alone_and_what_it_has_not_applied_i
     assert!(!done(&folder, &url, &["status"]).contains("drift"));
     done(&folder, &url, &["baseline", "--dry-run"]);
 }
+
+/// Anybody with CREATE on the database or the schema may make what looks like a history; reading it must not run code of theirs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_that_runs_code_is_none() {
+    let database = everything().await;
+    let client = database.client().await;
+    must(
+        &client,
+        "CREATE FUNCTION evil() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'run'; END $$; CREATE SCHEMA pgroll; \
+         CREATE VIEW pgroll.migrations AS SELECT 'public'::text AS schema, evil() AS name, true AS done, '{}'::jsonb AS migration, now() AS created_at; \
+         CREATE TYPE number AS (value bigint); CREATE FUNCTION told(number) RETURNS text LANGUAGE sql AS 'SELECT evil()'; CREATE CAST (number AS text) WITH FUNCTION told(number); \
+         CREATE TABLE _sqlx_migrations (version number, checksum bytea, success boolean); INSERT INTO _sqlx_migrations VALUES (ROW(1), '', true)",
+    )
+    .await;
+    let inventory = database.migrator().await.inventory().await.unwrap_or_else(|error| panic!("{error}"));
+    assert!(inventory.histories.is_empty(), "{:?}", inventory.histories);
+    assert!(inventory.schema.tables.contains_key("_sqlx_migrations"), "it is a table like others");
+}

@@ -71,6 +71,19 @@ async fn what_views_cannot_do_is_found_and_nothing_else() {
             && said.contains("2 statements tried on `0001_shop` and `0002_split`: 1 failures"),
         "{said}"
     );
+    // a statement that somebody has left in a log has an app's rights, whatever it says
+    std::fs::write(
+        statements.path().join("evil.sql"),
+        "DO $$ BEGIN RESET ROLE; RESET SESSION AUTHORIZATION; COPY (SELECT 1) TO PROGRAM 'true'; END $$",
+    )
+    .expect("a file");
+    let output = folder.run(None, &["rehearse", statements.path().join("evil.sql").to_str().expect("a path")]);
+    assert!(
+        text(&output.stdout).contains("permission denied to COPY to or from an external program")
+            || text(&output.stdout).contains("must be superuser or have privileges"),
+        "{}",
+        text(&output.stdout)
+    );
     refused(&folder.run(None, &["rehearse", "/no/such/folder"]), &["/no/such/folder"]);
     refused(&Folder::new(&[]).run(None, &["rehearse", release]), &["no migration", "`baseline`"]);
 }

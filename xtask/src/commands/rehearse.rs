@@ -38,8 +38,9 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>, wanted: &R
     let scratch = Scratch::start(context)?;
     let database = scratch.database("rehearsal").await?;
     let versions = expand(&database, &context.base, &recorded, &declared).await?;
-    let client = database.client().await?;
-    client.batch_execute(&format!("GRANT CREATE ON SCHEMA {} TO {ROLE}", sql::ident(&context.base))).await.map_err(refused)?;
+    let grant = format!("GRANT CREATE ON SCHEMA {} TO {ROLE}", sql::ident(&context.base));
+    database.client().await?.batch_execute(&grant).await.map_err(refused)?;
+    let client = database.client_of(ROLE).await?;
     let tables = sql::ident(&context.base).as_str().to_owned();
     let (mut findings, mut skipped, mut broken) = (Vec::new(), 0, Vec::new());
     for statement in &statements {
@@ -110,7 +111,7 @@ async fn expand(
 ) -> Result<Vec<Published>, Failure> {
     let client = database.client().await?;
     let app = format!(
-        "CREATE ROLE {ROLE}; ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO {ROLE}; \
+        "CREATE ROLE {ROLE} LOGIN; ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO {ROLE}; \
          ALTER DEFAULT PRIVILEGES GRANT USAGE ON SEQUENCES TO {ROLE}; GRANT USAGE ON SCHEMA {} TO {ROLE}",
         sql::ident(base)
     );
@@ -135,11 +136,11 @@ async fn attempt(
     statement: &Statement,
 ) -> Result<Option<Refusal>, Failure> {
     let own = match statement.trial() {
-        Trial::CopyIn => Some(database.client().await?),
+        Trial::CopyIn => Some(database.client_of(ROLE).await?),
         _ => None,
     };
     let client = own.as_ref().unwrap_or(client);
-    client.batch_execute(&format!("BEGIN; SET LOCAL ROLE {ROLE}; SET LOCAL search_path = {path}")).await.map_err(refused)?;
+    client.batch_execute(&format!("BEGIN; SET LOCAL search_path = {path}")).await.map_err(refused)?;
     let text = statement.sql.as_str();
     let tried = match statement.trial() {
         Trial::Prepare => client.prepare(text).await.map(drop),
