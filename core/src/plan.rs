@@ -360,8 +360,25 @@ impl Verdict {
 pub struct Lock {
     /// `LOCK TABLE … IN … MODE`.
     pub sql: Sql,
+    /// The same tables in the opposite order. An application that locks them in this one stands in the way of the other for ever
+    /// (docs/traps.md F6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reversed: Option<Sql>,
     /// Whether applications can wait behind it: then the budget holds, else the time that cancels an autovacuum.
     pub felt: Felt,
+}
+
+impl Lock {
+    pub(crate) fn tables(tables: &[Sql], mode: &'static str, felt: Felt) -> Lock {
+        let lock = |tables| crate::sql!("LOCK TABLE {} IN {} MODE", crate::sql::join(tables, ", "), Sql::trusted(mode));
+        let reversed = (tables.len() > 1).then(|| lock(tables.iter().rev().cloned().collect::<Vec<_>>()));
+        Lock { sql: lock(tables.to_vec()), reversed, felt }
+    }
+
+    /// The lock as the given attempt at a step takes it, counted from 0.
+    pub fn at_attempt(&self, attempt: usize) -> &Sql {
+        self.reversed.as_ref().filter(|_| attempt % 2 == 1).unwrap_or(&self.sql)
+    }
 }
 
 /// Whether an application's statements can wait behind a lock request.
@@ -502,14 +519,10 @@ impl Step {
 
 /// First the gentle lock that makes an autovacuum yield (docs/traps.md F7), then the strong one, view before table.
 pub(crate) fn exclusive(gentle: &[Sql], strong: &[Sql]) -> Vec<Lock> {
-    let mut locks = Vec::new();
-    if !gentle.is_empty() {
-        let tables = crate::sql::join(gentle.iter().cloned(), ", ");
-        locks.push(Lock { sql: crate::sql!("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE", tables), felt: Felt::ByMaintenance });
-    }
-    let tables = crate::sql::join(strong.iter().cloned(), ", ");
-    locks.push(Lock { sql: crate::sql!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", tables), felt: Felt::ByApplications });
-    locks
+    vec![
+        Lock::tables(gentle, "SHARE UPDATE EXCLUSIVE", Felt::ByMaintenance),
+        Lock::tables(strong, "ACCESS EXCLUSIVE", Felt::ByApplications),
+    ]
 }
 
 /// What has left a partitioned table gives back what was ours.
@@ -522,10 +535,10 @@ fn clean_former(chain: &Chain, tables: &[Physical<'_>], phase: Phase, steps: &mu
     }
 }
 
-/// The lock that CREATE TRIGGER takes, asked for up front.
-pub(crate) fn share_row_exclusive(table: &Sql) -> Vec<Lock> {
+/// The lock that CREATE TRIGGER and ADD FOREIGN KEY take, asked for up front.
+pub(crate) fn share_row_exclusive(tables: &[Sql]) -> Vec<Lock> {
     vec![
-        Lock { sql: crate::sql!("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE", table), felt: Felt::ByMaintenance },
-        Lock { sql: crate::sql!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", table), felt: Felt::ByApplications },
+        Lock::tables(tables, "SHARE UPDATE EXCLUSIVE", Felt::ByMaintenance),
+        Lock::tables(tables, "SHARE ROW EXCLUSIVE", Felt::ByApplications),
     ]
 }

@@ -131,7 +131,7 @@ fn drop_foreign_keys(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_
         let place = qualified(&chain.base, &table.name);
         let parent = tables.iter().find(|there| there.older.is_some() && there.lineage.oldest().table == references.table);
         let parent = qualified(&chain.base, parent.map_or(references.table.as_str(), |there| &there.name));
-        let both = if parent == place { vec![place.clone()] } else { vec![place.clone(), parent] };
+        let both = if parent == place { vec![place.clone()] } else { vec![parent, place.clone()] };
         let drop = sql!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}", place, ident(name));
         steps
             .transaction(

@@ -116,7 +116,7 @@ fn undo_tables<'a>(
                 locks = exclusive(std::slice::from_ref(&place), std::slice::from_ref(&place));
                 // view before table, as statements take them; the view may be gone by somebody's hand
                 let view = retire(chain, table).filter(|_| when == When::Published && views == Views::There);
-                locks.splice(1..1, view.map(|sql| Lock { sql, felt: Felt::ByApplications }));
+                locks.splice(1..1, view.map(|sql| Lock { sql, reversed: None, felt: Felt::ByApplications }));
             }
             steps
                 .transaction(Phase::Undo, format!("undo table `{}`", table.name), locks, statements.clone())

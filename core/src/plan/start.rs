@@ -325,10 +325,8 @@ fn relate(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_>, steps: &
         let Some(target) = tables.iter().find(|there| there.final_name() == Some(references.table.as_str())) else { continue };
         let parent = qualified(base, &target.name);
         let definition = ddl::constraint(base, constraint, &table.newer_names, Some((&target.name, &target.newer_names)));
-        let locks = if place == parent { vec![place.clone()] } else { vec![place.clone(), parent.clone()] };
-        let both = join(locks, ", ");
-        let lock =
-            super::Lock { sql: sql!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", both), felt: super::Felt::ByApplications };
+        // in the order of the actions that the key may have
+        let both = if place == parent { vec![place.clone()] } else { vec![parent.clone(), place.clone()] };
         let add = sql!("ALTER TABLE {} ADD CONSTRAINT {} {}", place, ident(name), definition);
         let in_parts = table.is_partitioned() && chain.server < 18;
         let statement = match in_parts {
@@ -338,8 +336,13 @@ fn relate(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_>, steps: &
             true => add.clone(),
         };
         steps
-            .transaction(Phase::Constrain, format!("add foreign key `{name}` to `{}`", table.name), vec![lock], vec![statement])
-            .lock(format!("SHARE ROW EXCLUSIVE on {both}, instant"));
+            .transaction(
+                Phase::Constrain,
+                format!("add foreign key `{name}` to `{}`", table.name),
+                share_row_exclusive(&both),
+                vec![statement],
+            )
+            .lock(format!("SHARE ROW EXCLUSIVE on {}, instant", join(both, ", ")));
         if !in_parts {
             validate(chain, table, name, steps);
         } else if table.is_kept() {
@@ -354,7 +357,7 @@ fn relate(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_>, steps: &
                 .transaction(
                     Phase::Constrain,
                     format!("add foreign key `{name}` to `{}` as a whole", table.name),
-                    exclusive(&[], std::slice::from_ref(&parent)),
+                    exclusive(std::slice::from_ref(&parent), std::slice::from_ref(&parent)),
                     vec![add],
                 )
                 .lock(format!("ACCESS EXCLUSIVE on {parent}, instant (already proven)"));
@@ -403,7 +406,7 @@ fn go_live(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
         let step = steps.transaction(
             Phase::Publish,
             format!("sync of `{}` goes live", table.name),
-            share_row_exclusive(&place),
+            share_row_exclusive(std::slice::from_ref(&place)),
             statements,
         );
         step.lock(format!("SHARE ROW EXCLUSIVE on {place}, instant: the barrier behind which the new version may be written"))

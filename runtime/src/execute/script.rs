@@ -6,13 +6,21 @@ use tokio_postgres::error::SqlState;
 use crate::error::{Error, Result};
 use crate::execute::executor::{Executor, rest_of, timeouts};
 use crate::execute::progress::Progress;
-use diptych_core::plan::{Felt, Lock, Plan, Script, Step};
+use crate::execute::steps::Locks;
+use diptych_core::plan::{Plan, Script, Step};
 use diptych_core::statements::path::Path;
 use diptych_core::{Sql, sql};
 
 impl Executor<'_> {
     /// Statements of the user's own: the first way, and where that does not do the second, from the beginning.
-    pub(crate) async fn script(&self, plan: &Plan, step: &Step, script: &Script, progress: &mut dyn Progress) -> Result<()> {
+    pub(crate) async fn script(
+        &self,
+        attempt: usize,
+        plan: &Plan,
+        step: &Step,
+        script: &Script,
+        progress: &mut dyn Progress,
+    ) -> Result<()> {
         let first = match self.script_in_scope(plan, step, script, progress).await {
             Ok(true) => return Ok(()),
             Ok(false) => None,
@@ -21,11 +29,11 @@ impl Executor<'_> {
         };
         let mut request = self.begin();
         let budget = self.budget();
-        let (gentle, strong): (Vec<&Lock>, Vec<&Lock>) = script.locks.iter().partition(|lock| lock.felt == Felt::ByMaintenance);
+        let locks = Locks::of(&script.locks, attempt);
         request.push(timeouts(self.gentle(), Duration::ZERO));
-        request.extend(gentle.into_iter().map(|lock| lock.sql.clone()));
+        request.extend(locks.gentle);
         request.push(timeouts(budget, budget));
-        request.extend(strong.into_iter().map(|lock| lock.sql.clone()));
+        request.extend(locks.strong);
         request.push(sql!("SET LOCAL statement_timeout = 0; {}", rest_of(budget)));
         request.extend(script.aside.iter().cloned());
         request.extend([script.path.clone(), script.text.clone(), Path::own().set_local()]);

@@ -57,8 +57,8 @@ impl Executor<'_> {
     async fn run_step(&self, plan: &Plan, step: &Step, progress: &mut dyn Progress) -> Result<()> {
         let since = Instant::now();
         let mut pause = Duration::from_millis(50);
-        loop {
-            let error = match self.attempt(plan, step, progress).await {
+        for attempt in 0.. {
+            let error = match self.attempt(attempt, plan, step, progress).await {
                 Ok(()) => return Ok(()),
                 Err(error) if is_passing(&error) => error,
                 Err(error) => return Err(error),
@@ -71,10 +71,11 @@ impl Executor<'_> {
             tokio::time::sleep(jittered(pause)).await;
             pause = (pause * 2).min(Duration::from_secs(2));
         }
+        Ok(())
     }
 
     /// Runs a step once, with its journal row.
-    async fn attempt(&self, plan: &Plan, step: &Step, progress: &mut dyn Progress) -> Result<()> {
+    async fn attempt(&self, attempt: usize, plan: &Plan, step: &Step, progress: &mut dyn Progress) -> Result<()> {
         match &step.action {
             Action::Check { .. } => {
                 let found = self.check(step, progress).await;
@@ -82,8 +83,11 @@ impl Executor<'_> {
                     |error: Error| if error.is_refused() { error.hint_first("`rollback` what has run so far") } else { error };
                 found.map_err(undo)?;
             }
-            Action::Transaction { locks, statements } => return self.transaction(plan, step, locks, statements, progress).await,
-            Action::Script(script) => return self.script(plan, step, script, progress).await,
+            Action::Transaction { locks, statements } => {
+                let locks = Locks::of(locks, attempt);
+                return self.transaction(plan, step, &locks, statements, progress).await;
+            }
+            Action::Script(script) => return self.script(attempt, plan, step, script, progress).await,
             Action::Statement { sql } => self.statement(step, sql, self.gentle(), progress).await?,
             Action::CreateIndex { schema, name, sql, drop, bind, shape } => {
                 let build = Build { schema, name, sql, drop, bind, shape: shape.as_ref() };
@@ -143,28 +147,40 @@ impl Executor<'_> {
         &self,
         plan: &Plan,
         step: &Step,
-        locks: &[Lock],
+        locks: &Locks,
         statements: &[Sql],
         progress: &mut dyn Progress,
     ) -> Result<()> {
-        let (gentle, strong): (Vec<&Lock>, Vec<&Lock>) = locks.iter().partition(|lock| lock.felt == Felt::ByMaintenance);
         let mut request = self.begin();
-        if !gentle.is_empty() {
+        if !locks.gentle.is_empty() {
             request.push(timeouts(self.gentle(), Duration::ZERO));
-            request.extend(gentle.into_iter().map(|lock| lock.sql.clone()));
+            request.extend(locks.gentle.iter().cloned());
             self.in_transaction(step, &request, progress).await?;
             request.clear();
         }
         let budget = self.budget();
-        if !strong.is_empty() {
+        if !locks.strong.is_empty() {
             request.push(timeouts(budget, budget));
-            request.extend(strong.into_iter().map(|lock| lock.sql.clone()));
+            request.extend(locks.strong.iter().cloned());
         }
         // the locks that the statements take on their own count as well, until the budget is used up
         request.push(sql!("SET LOCAL statement_timeout = 0; {}", rest_of(budget)));
         request.extend(statements.iter().cloned());
         request.extend([self.journal_row(plan, step), Sql::trusted("COMMIT")]);
         self.in_transaction(step, &request, progress).await
+    }
+}
+
+/// The locks at the head of a transaction: those that only maintenance feels, then the others.
+pub(crate) struct Locks {
+    pub gentle: Vec<Sql>,
+    pub strong: Vec<Sql>,
+}
+
+impl Locks {
+    pub(crate) fn of(locks: &[Lock], attempt: usize) -> Self {
+        let of = |felt| locks.iter().filter(|lock| lock.felt == felt).map(|lock| lock.at_attempt(attempt).clone()).collect();
+        Locks { gentle: of(Felt::ByMaintenance), strong: of(Felt::ByApplications) }
     }
 }
 

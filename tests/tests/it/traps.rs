@@ -221,6 +221,53 @@ async fn f6_a_foreign_key_is_dropped_under_load() {
     }
 }
 
+/// The app's order decides which order of the tool gets through, and nobody knows it: what has failed is tried the other way round.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f6_two_tables_are_locked_against_either_order_of_an_app() {
+    let before = "operations:
+  - create_table: {name: parent, columns: [{name: id, type: bigint, pk: true}, {name: n, type: integer, default: '0'}]}
+  - create_table: {name: child, columns: [{name: id, type: bigint, pk: true}, {name: parent, type: bigint}, {name: n, type: integer, default: '0'}]}
+";
+    let key = "operations: [{create_constraint: {table: child, name: child_fk, type: foreign_key, columns: [parent], references: {table: parent, columns: [id]}}}]";
+    let all = [
+        migration("0001_before", before),
+        migration("0002_key", key),
+        migration("0003_none", "operations: [{drop_constraint: {table: child, name: child_fk}}]"),
+    ];
+    for (first, second) in [("parent", "child"), ("child", "parent")] {
+        let database = Database::new().await;
+        database.migrate(&all[..1]).await;
+        let rows = "INSERT INTO parent SELECT n FROM generate_series(1, 100) AS n; INSERT INTO child SELECT id, id FROM parent"
+            .split("; ");
+        let admin = database.on("0001_before").await;
+        for statement in rows {
+            must(&admin, statement).await;
+        }
+        let one = format!("UPDATE {first} SET n = n + 1 WHERE id = 1 + {{n}} % 100");
+        let two = format!("UPDATE {second} SET n = n + 1 WHERE id = 1 + {{n}} % 100");
+        let busy = ["BEGIN", &one, "SELECT pg_sleep(0.03)", &two, "COMMIT"];
+        let mut sent = Sent::default();
+        for through in [2, 3] {
+            let version = &all[through - 2].name;
+            let work = Work::start(&database, version, 6, &busy).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let mut migrator = database.migrator().await;
+            let moved = migrator.start(&all[..through], None, &mut sent).await.map(drop);
+            moved.unwrap_or_else(|error| panic!("{first} first: {error}"));
+            let report = work.stop().await;
+            assert!(report.failed.is_empty(), "{:?}", report.failed.first());
+            let work = Work::start(&database, &all[through - 1].name, 6, &busy).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            migrator.complete(&mut sent).await.unwrap_or_else(|error| panic!("{first} first: {error}"));
+            let report = work.stop().await;
+            assert!(report.failed.is_empty(), "{:?}", report.failed.first());
+        }
+        let retries: Vec<&String> = sent.0.iter().filter(|line| line.starts_with("retry of")).collect();
+        println!("f6: an app that locks {first} first: {} retries for four commands", retries.len());
+        assert!(retries.len() < 12, "{retries:#?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f7_a_running_autovacuum_yields() {
     // on a server of its own: autovacuum has few databases to go round, and no other test's tables to be busy with
