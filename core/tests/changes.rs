@@ -50,7 +50,7 @@ fn statements(change: &str) -> String {
 fn an_identity_comes_to_a_table_that_has_rows() {
     let mut declared = declared();
     let column = Column { identity: Some(Identity::default()), ..Column::new("number", "integer", false) };
-    users(&mut declared).columns.push(DeclaredColumn { column, renamed_from: None, up: None, down: None, allow: false });
+    users(&mut declared).columns.push(DeclaredColumn::of(column));
     let operations = difference(&declared).unwrap();
     assert!(matches!(&operations[..], [Operation::AddColumn(add)] if add.up.is_none()), "{operations:?}");
     refused("{add_column: {table: users, column: {name: n, type: serial}, up: age}}", "`up`");
@@ -63,11 +63,7 @@ fn an_identity_comes_to_a_table_that_has_rows() {
 fn declared() -> DeclaredSchema {
     let tables = recorded().tables.into_iter().map(|(name, table)| DeclaredTable {
         name,
-        columns: table
-            .columns
-            .into_iter()
-            .map(|column| DeclaredColumn { column, renamed_from: None, up: None, down: None, allow: false })
-            .collect(),
+        columns: table.columns.into_iter().map(DeclaredColumn::of).collect(),
         constraints: table.constraints.into_iter().map(|(name, there)| (Some(name), there)).collect(),
         ..DeclaredTable::default()
     });

@@ -7,7 +7,7 @@ use diptych_core::{Expression, Snapshot, model::lexer};
 use proc_macro2::Span;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::SystemTime;
 use syn::Error;
 
@@ -62,15 +62,15 @@ pub(crate) fn folder(migrations: &str) -> PathBuf {
 }
 
 /// The snapshot of a folder; none where the file is missing. Parsed once per content in a compiler process.
-pub(crate) fn snapshot(migrations: &str) -> Result<Option<Snapshot>, String> {
+pub(crate) fn snapshot(migrations: &str) -> Result<Option<Arc<Snapshot>>, String> {
     type Key = (PathBuf, Option<SystemTime>, u64);
-    static CACHE: OnceLock<Mutex<BTreeMap<Key, Snapshot>>> = OnceLock::new();
+    static CACHE: OnceLock<Mutex<BTreeMap<Key, Arc<Snapshot>>>> = OnceLock::new();
     let path = folder(migrations).join("snapshot.yaml");
     let Ok(meta) = std::fs::metadata(&path) else { return Ok(None) };
     let key = (path.clone(), meta.modified().ok(), meta.len());
     let mut cache = CACHE.get_or_init(Mutex::default).lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Some(known) = cache.get(&key) {
-        return Ok(Some(known.clone()));
+        return Ok(Some(Arc::clone(known)));
     }
     let text = match meta.is_file() {
         true => std::fs::File::open(&path).and_then(diptych_core::yaml::text).map_err(|error| error.to_string()),
@@ -79,7 +79,8 @@ pub(crate) fn snapshot(migrations: &str) -> Result<Option<Snapshot>, String> {
     let text = text.map_err(|error| diptych_core::Error::new(format!("cannot be read: {error}")));
     let snapshot = text.and_then(|text| Snapshot::parse(&text));
     let snapshot = snapshot.map_err(|error| errors::broken_snapshot(&path.display().to_string(), &error))?;
-    cache.insert(key, snapshot.clone());
+    let snapshot = Arc::new(snapshot);
+    cache.insert(key, Arc::clone(&snapshot));
     Ok(Some(snapshot))
 }
 

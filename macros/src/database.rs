@@ -3,6 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
@@ -101,12 +102,12 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
         Ok(Some(snapshot)) => snapshot,
         Ok(None) => {
             input.mistakes.note(Error::new(input.migrations.span(), errors::no_snapshot(&shown)));
-            diptych_core::Snapshot::default()
+            Arc::default()
         }
-        Err(_) if drift == Drift::Allow => diptych_core::Snapshot::default(),
+        Err(_) if drift == Drift::Allow => Arc::default(),
         Err(message) => {
             input.mistakes.note(Error::new(input.migrations.span(), message));
-            diptych_core::Snapshot::default()
+            Arc::default()
         }
     };
     let (files, others): (Vec<_>, Vec<_>) = files(&place).into_iter().partition(|(_, path)| std::path::Path::new(path).is_file());
@@ -246,57 +247,41 @@ fn compare(input: &Input, known: &diptych_core::Snapshot) -> TokenStream {
     let told = known.schema.enums.keys().filter(|name| !dropped.iter().any(|dropped| dropped.value() == **name));
     let own = quote! { &[#(<#tables as #path::__private::Named>::TABLE),*] };
     let each = tables.iter().zip(spans).enumerate().map(|(at, (table, span))| {
-        let earlier = &tables[..at];
         let message = errors::SAME_TABLE;
         let path = respan(path, span);
-        // the comparison is quadratic in const evaluation, as cheap as comparing numbers is
+        // each names the lists once: what is written out for each pair is what a compiler is slow at
         quote_spanned! {span=>
             const _: () = #path::__private::assert_folder(<#table as #path::Table>::FOLDER, #folder);
-            const _: () = #path::__private::assert_agrees(&<#table as #path::__private::Named>::SHAPE, SHAPES, ENUMS, TOLD);
-            const _: () = ::core::assert!(
-                !#path::__private::contains(
-                    &[#(<#earlier as #path::__private::Named>::TABLE),*],
-                    <#table as #path::__private::Named>::TABLE
-                ),
-                "{}", #message
-            );
+            const _: () = #path::__private::assert_agrees(&SHAPES[#at], SHAPES, ENUMS, TOLD);
+            const _: () = ::core::assert!(!#path::__private::comes_again(OWN, OWN_IN_ORDER, #at), "{}", #message);
         }
     });
     let gone = known.schema.tables.keys().filter(|name| !dropped.iter().any(|dropped| dropped.value() == **name)).map(|name| {
         let (id, message) = (hash(name), errors::table_gone(name, version));
         quote_spanned! {ident.span()=>
-            const _: () = ::core::assert!(#path::__private::answered_for(TABLES, #id), "{}", #message);
+            const _: () = ::core::assert!(#path::__private::is_among(TABLES_IN_ORDER, #id), "{}", #message);
         }
     });
     let types = enums.iter().enumerate().map(|(at, name)| {
         let span = name.segments.last().map_or_else(Span::call_site, |segment| segment.ident.span());
-        let (earlier, message, path) = (&enums[..at], errors::SAME_ENUM, respan(path, span));
+        let (message, path) = (errors::SAME_ENUM, respan(path, span));
         quote_spanned! {span=>
             const _: () = #path::__private::assert_folder(<#name as #path::EnumType>::FOLDER, #folder);
-            const _: () = ::core::assert!(
-                !#path::__private::contains(
-                    &[#(#path::__private::hash(<#earlier as #path::EnumType>::TYPE)),*],
-                    #path::__private::hash(<#name as #path::EnumType>::TYPE)
-                ),
-                "{}", #message
-            );
+            const _: () = ::core::assert!(!#path::__private::comes_again(TYPES, TYPES_IN_ORDER, #at), "{}", #message);
         }
     });
     let types_gone =
         known.schema.enums.keys().filter(|name| !dropped.iter().any(|dropped| dropped.value() == **name)).map(|name| {
             let (id, message) = (hash(name), errors::enum_gone(name, version));
             quote_spanned! {ident.span()=>
-                const _: () = ::core::assert!(
-                    #path::__private::contains(&[#(#path::__private::hash(<#enums as #path::EnumType>::TYPE)),*], #id),
-                    "{}", #message
-                );
+                const _: () = ::core::assert!(#path::__private::is_among(TYPES_IN_ORDER, #id), "{}", #message);
             }
         });
     let there = dropped.iter().map(|dropped| {
         let name = dropped.value();
         let (id, message) = (hash(&name), errors::table_dropped_but_there(&name, version));
         quote_spanned! {dropped.span()=>
-            const _: () = ::core::assert!(!#path::__private::contains(OWN, #id), "{}", #message);
+            const _: () = ::core::assert!(!#path::__private::is_among(OWN_IN_ORDER, #id), "{}", #message);
         }
     });
     quote! {
@@ -307,6 +292,15 @@ fn compare(input: &Input, known: &diptych_core::Snapshot) -> TokenStream {
             const SHAPES: &[#path::__private::Shape] = &[#(<#tables as #path::__private::Named>::SHAPE),*];
             #[allow(dead_code)]
             const ENUMS: &[&::core::primitive::str] = &[#(<#enums as #path::EnumType>::TYPE),*];
+            #[allow(dead_code)]
+            const TYPES: &[::core::primitive::u64] = &[#(#path::__private::hash(<#enums as #path::EnumType>::TYPE)),*];
+            #[allow(dead_code)]
+            const TABLES_IN_ORDER: &[::core::primitive::u64] =
+                &#path::__private::in_order::<{ #path::__private::total(TABLES) }>(TABLES);
+            #[allow(dead_code)]
+            const OWN_IN_ORDER: &[::core::primitive::u64] = &#path::__private::in_order::<{ OWN.len() }>(&[OWN]);
+            #[allow(dead_code)]
+            const TYPES_IN_ORDER: &[::core::primitive::u64] = &#path::__private::in_order::<{ TYPES.len() }>(&[TYPES]);
             // of these it is said that they are gone
             #[allow(dead_code)]
             const TOLD: &[&::core::primitive::str] = &[#(#told),*];

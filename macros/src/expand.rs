@@ -167,62 +167,27 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
     let (ident, path) = (&table.ident, &table.path);
     let core = quote! { #path::__private::core };
     let (name, folder) = (&table.table, hash(&table.migrations));
-    let columns = table.fields.iter().enumerate().map(|(at, field)| {
-        let (column, given) = (&field.column, &field.attributes);
-        let never_null = table.key.contains(column) || given.identity.is_some();
-        let (default, comment) = (
-            expression(&core, given.default.as_deref().filter(|text| Expression::default_of(text).is_some())),
-            optional(&field.comment),
-        );
-        let (generated, collation) = (expression(&core, given.generated.as_deref()), optional(&given.collation));
-        let (from, up, down) = (optional(&given.renamed_from), optional(&given.up), optional(&given.down));
-        let allow = given.old_writes == OldWrites::MayFail;
-        let identity = match given.identity {
-            Some(always) => {
-                let always = always == Always::Yes;
-                let options = optional(&given.sequence_options);
-                quote! {
-                    ::core::option::Option::Some(#core::model::schema::Identity {
-                        always: #always,
-                        options: #options,
-                        ..::core::default::Default::default()
-                    })
-                }
-            }
-            None => quote! { ::core::option::Option::None },
-        };
-        quote! {
-            #core::DeclaredColumn {
-                column: #core::Column {
-                    default: #default,
-                    comment: #comment,
-                    identity: #identity,
-                    generated: #generated,
-                    collation: #collation,
-                    ..#path::__private::column(own, #at, #never_null)
-                },
-                renamed_from: #from,
-                up: #up,
-                down: #down,
-                allow: #allow,
-            }
-        }
-    });
+    let keys = (0..table.fields.len()).filter(|at| is_never_null(table, &table.fields[*at]));
+    let columns = table.fields.iter().enumerate().map(|(at, field)| declared(&core, at, field));
     let constraints = table.constraints.iter().map(|wanted| {
         let (name, definition) = (optional(&wanted.name), constraint(&core, &wanted.definition));
-        quote! { (#name, #definition) }
+        quote! { own.constraints.push((#name, #definition)); }
     });
     let indexes = table.indexes.iter().map(|wanted| {
         let (name, definition) = (optional(&wanted.name), index(&core, &wanted.definition));
-        quote! { (#name, #definition) }
+        quote! { own.indexes.push((#name, #definition)); }
     });
     let dropped = table.dropped.iter().map(|dropped| {
         let (name, down) = (&dropped.name, optional(&dropped.down));
-        quote! { #core::DroppedColumn { name: ::std::borrow::ToOwned::to_owned(#name), down: #down } }
+        quote! { own.dropped.push(#core::DroppedColumn { name: ::std::borrow::ToOwned::to_owned(#name), down: #down }); }
     });
-    let replica_identity = replica_identity(&core, &table.replica_identity);
-    let (renamed_from, comment) = (optional(&table.renamed_from), optional(&table.comment));
-    let partition_by = expression(&core, table.partition_by.as_deref());
+    let rest = [
+        set(quote! { own.renamed_from }, table.renamed_from.as_ref().map(owned)),
+        set(quote! { own.comment }, table.comment.as_ref().map(owned)),
+        set(quote! { own.replica_identity }, table.replica_identity.as_ref().map(|identity| replica_identity(&core, identity))),
+        set(quote! { own.partition_by }, table.partition_by.as_deref().map(|text| quote! { #core::Expression::new(#text) })),
+    ];
+    let parts = constraints.chain(indexes).chain(dropped).chain(rest);
     // a rename that is recorded no longer answers for the old name
     let from = outcome.recorded.iter().map(|(name, _)| name).filter(|old| **old != table.table).map(|old| hash(old));
     let (table_id, shape) = (hash(&table.table), shape(table, outcome));
@@ -237,23 +202,55 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
             const FOLDER: ::core::primitive::u64 = #folder;
 
             #path::__private::planned! {
+                #[allow(unused_mut)]
                 fn declared() -> #core::DeclaredTable {
-                    let own = <Self as #path::__private::Named>::COLUMNS;
-                    #core::DeclaredTable {
-                        name: ::std::borrow::ToOwned::to_owned(#name),
-                        renamed_from: #renamed_from,
-                        comment: #comment,
-                        columns: ::std::vec![#(#columns),*],
-                        constraints: ::std::vec![#(#constraints),*],
-                        indexes: ::std::vec![#(#indexes),*],
-                        dropped: ::std::vec![#(#dropped),*],
-                        replica_identity: #replica_identity,
-                        partition_by: #partition_by,
-                    }
+                    let mut own = #path::__private::declared(#name, <Self as #path::__private::Named>::COLUMNS, &[#(#keys),*]);
+                    #(#columns)*
+                    #(#parts)*
+                    own
                 }
             }
         }
     }
+}
+
+/// What a field says beside its name and its type: only that is written out, most fields say nothing, and the compiler looks at all
+/// of it.
+fn declared(core: &TokenStream, at: usize, field: &Field) -> TokenStream {
+    let given = &field.attributes;
+    let text = |text: &Option<String>| text.as_ref().map(owned);
+    let expression = |text: Option<&str>| text.map(|text| quote! { #core::Expression::new(#text) });
+    let identity = given.identity.map(|always| {
+        let (always, options) = (always == Always::Yes, optional(&given.sequence_options));
+        quote! { #core::model::schema::Identity { always: #always, options: #options, ..::core::default::Default::default() } }
+    });
+    let allow = (given.old_writes == OldWrites::MayFail).then(|| quote! { own.columns[#at].allow = true; });
+    let column = quote! { own.columns[#at].column };
+    let default = given.default.as_deref().filter(|text| Expression::default_of(text).is_some());
+    let parts = [
+        set(quote! { #column.default }, expression(default)),
+        set(quote! { #column.comment }, text(&field.comment)),
+        set(quote! { #column.identity }, identity),
+        set(quote! { #column.generated }, expression(given.generated.as_deref())),
+        set(quote! { #column.collation }, text(&given.collation)),
+        set(quote! { own.columns[#at].renamed_from }, text(&given.renamed_from)),
+        set(quote! { own.columns[#at].up }, text(&given.up)),
+        set(quote! { own.columns[#at].down }, text(&given.down)),
+    ];
+    quote! { #(#parts)* #allow }
+}
+
+/// A key or an identity.
+fn is_never_null(table: &Struct, field: &Field) -> bool {
+    table.key.contains(&field.column) || field.attributes.identity.is_some()
+}
+
+fn set(place: TokenStream, value: Option<TokenStream>) -> TokenStream {
+    value.map_or_else(TokenStream::new, |value| quote! { #place = ::core::option::Option::Some(#value); })
+}
+
+fn owned(text: &String) -> TokenStream {
+    quote! { ::std::borrow::ToOwned::to_owned(#text) }
 }
 
 /// What other structs may ask of it.
@@ -433,14 +430,12 @@ fn index(core: &TokenStream, index: &Index) -> TokenStream {
     }
 }
 
-fn replica_identity(core: &TokenStream, identity: &Option<ReplicaIdentity>) -> TokenStream {
+fn replica_identity(core: &TokenStream, identity: &ReplicaIdentity) -> TokenStream {
+    let name = quote! { #core::model::schema::ReplicaIdentity };
     match identity {
-        None => quote! { ::core::option::Option::None },
-        Some(ReplicaIdentity::Nothing) => quote! { ::core::option::Option::Some(#core::model::schema::ReplicaIdentity::Nothing) },
-        Some(ReplicaIdentity::Full) => quote! { ::core::option::Option::Some(#core::model::schema::ReplicaIdentity::Full) },
-        Some(ReplicaIdentity::Index { index }) => quote! {
-            ::core::option::Option::Some(#core::model::schema::ReplicaIdentity::Index { index: ::std::borrow::ToOwned::to_owned(#index) })
-        },
+        ReplicaIdentity::Nothing => quote! { #name::Nothing },
+        ReplicaIdentity::Full => quote! { #name::Full },
+        ReplicaIdentity::Index { index } => quote! { #name::Index { index: ::std::borrow::ToOwned::to_owned(#index) } },
     }
 }
 

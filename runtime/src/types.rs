@@ -1,6 +1,9 @@
 //! The PostgreSQL type of a Rust type, and the assertions that compare it with the snapshot at compile time.
 
 mod fields;
+mod lists;
+
+pub use lists::{comes_again, contains, in_order, is_among, total};
 
 use std::marker::PhantomData;
 
@@ -352,11 +355,14 @@ impl ShapeColumn {
     }
 }
 
-/// The column of a field, as its type has it.
+/// A table whose struct says nothing but names and types, some of which are never NULL.
 #[cfg(feature = "migrator")]
-pub fn column(columns: &[ShapeColumn], at: usize, never_null: bool) -> diptych_core::Column {
-    let own = &columns[at];
-    diptych_core::Column::new(own.name, own.sql_type, own.nullable && !never_null)
+pub fn declared(name: &str, columns: &[ShapeColumn], never_null: &[usize]) -> diptych_core::DeclaredTable {
+    let columns = columns.iter().enumerate().map(|(at, own)| {
+        let nullable = own.nullable && !never_null.contains(&at);
+        diptych_core::DeclaredColumn::of(diptych_core::Column::new(own.name, own.sql_type, nullable))
+    });
+    diptych_core::DeclaredTable { name: name.to_owned(), columns: columns.collect(), ..Default::default() }
 }
 
 /// A foreign key.
@@ -569,30 +575,6 @@ const fn starts_with(text: &str, start: &str) -> bool {
         at += 1;
     }
     at == start.len() && (text.len() == start.len() || text[at] == b'(')
-}
-
-/// Whether one of the structs answers for a table of the snapshot.
-pub const fn answered_for(tables: &[&[u64]], table: u64) -> bool {
-    let mut at = 0;
-    while at < tables.len() {
-        if contains(tables[at], table) {
-            return true;
-        }
-        at += 1;
-    }
-    false
-}
-
-/// Whether a table is among these.
-pub const fn contains(tables: &[u64], table: u64) -> bool {
-    let mut at = 0;
-    while at < tables.len() {
-        if tables[at] == table {
-            return true;
-        }
-        at += 1;
-    }
-    false
 }
 
 /// A message put together at compile time, in a buffer of fixed length.

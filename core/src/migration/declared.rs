@@ -86,6 +86,13 @@ pub struct DeclaredColumn {
     pub allow: bool,
 }
 
+impl DeclaredColumn {
+    /// A field of which nothing more is said.
+    pub fn of(column: Column) -> Self {
+        DeclaredColumn { column, renamed_from: None, up: None, down: None, allow: false }
+    }
+}
+
 /// A column that the struct says is gone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DroppedColumn {

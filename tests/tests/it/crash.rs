@@ -146,7 +146,7 @@ fn shard() -> Option<(usize, usize)> {
     Some((own, all))
 }
 
-/// A quarter of the points, another quarter each time; with `FAULTS=once` each of them, with `FAULTS=all` each with every operation.
+/// An eighth of the points, another eighth each time; with `FAULTS=once` each of them, with `FAULTS=all` each with every operation.
 fn faults(wanted: &str) -> bool {
     std::env::var("FAULTS").is_ok_and(|value| value == wanted)
 }
@@ -248,7 +248,7 @@ impl Points {
         let before = at.checked_sub(1).map_or("", |before| requests[before].as_str());
         let key = format!("{} {} {}", self.command, alike(before), alike(request));
         let looking = self.looks.contains(request) && self.looks.contains(before);
-        let drawn = faults("once") || names::hash(&format!("{} {key}", self.seen.seed)).is_multiple_of(4);
+        let drawn = faults("once") || names::hash(&format!("{} {key}", self.seen.seed)).is_multiple_of(8);
         let fresh = !looking && self.seen.statements.lock().expect("no panic while held").insert(key) && drawn;
         if !fresh {
             self.seen.left_out.fetch_add(1, Ordering::Relaxed);

@@ -127,7 +127,7 @@ fn next_table(rng: &mut Rng, schema: &Schema, enums: &Next, old: &str, before: &
             above = name(rng, &taken);
             taken.insert(above.clone());
         }
-        let mut field = DeclaredColumn { column: column.clone(), renamed_from: None, up: None, down: None, allow: false };
+        let mut field = DeclaredColumn::of(column.clone());
         if rng.u8(..4) == 0
             && let Some(altered) = alter(rng, schema, &enums.all, old, column, &above)
         {
@@ -267,8 +267,7 @@ pub(crate) fn wanted(declared: &DeclaredSchema) -> Schema {
 }
 
 fn declared(name: &str, table: &Table) -> DeclaredTable {
-    let column =
-        |column: &Column| DeclaredColumn { column: column.clone(), renamed_from: None, up: None, down: None, allow: false };
+    let column = |column: &Column| DeclaredColumn::of(column.clone());
     DeclaredTable {
         name: name.to_owned(),
         comment: table.comment.clone(),
