@@ -11,6 +11,7 @@ mod child;
 mod commands;
 mod config;
 mod dump;
+mod edges;
 mod folder;
 mod history;
 mod leftover;

@@ -51,6 +51,11 @@ impl Database<'_> {
         Ok(Migrator::connect(&self.config, self.context.options()).await?)
     }
 
+    /// The base schema, as SQL.
+    pub(crate) fn base(&self) -> sql::Sql {
+        sql::ident(&self.context.base)
+    }
+
     /// A session.
     pub(crate) async fn client(&self) -> Result<Client, Failure> {
         connect(&self.config).await
@@ -159,6 +164,6 @@ async fn connect(config: &Config) -> Result<Client, Failure> {
     Ok(client)
 }
 
-fn refused(error: tokio_postgres::Error) -> Failure {
+pub(crate) fn refused(error: tokio_postgres::Error) -> Failure {
     Failure::new(format!("the scratch server refused: {error}"))
 }

@@ -8,6 +8,7 @@ use crate::error::{Error, Kind, Result};
 use crate::execute::progress::Progress;
 use crate::session::Server;
 use crate::session::observer::{self, Blocker, Observer};
+use crate::text::few;
 use diptych_core::plan::{Plan, Step};
 use diptych_core::sql::{join, literal};
 use diptych_core::statements::path::Path;
@@ -150,10 +151,12 @@ impl Executor<'_> {
         }
     }
 
-    /// Long transactions, for the message with which a wait is given up.
+    /// Long transactions, or else those that held the step up one after the other, for the message with which a wait is given up.
     pub(crate) async fn last_blockers(&self) -> String {
-        let blockers: Vec<String> = observer::open_transactions(self.client).await.iter().map(ToString::to_string).collect();
-        if blockers.is_empty() { String::new() } else { format!("; open transactions: {}", blockers.join(", ")) }
+        let (open, seen) = (observer::open_transactions(self.client).await, self.observer.seen().clone());
+        let (what, blockers) = if open.is_empty() { ("last held up by", seen) } else { ("open transactions:", open) };
+        let blockers: Vec<String> = blockers.iter().map(ToString::to_string).collect();
+        if blockers.is_empty() { String::new() } else { format!("; {what} {}", few(&blockers, 5, ", ")) }
     }
 
     pub(crate) async fn journal(&self, plan: &Plan, step: &Step) -> Result<()> {

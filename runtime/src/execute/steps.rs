@@ -57,6 +57,7 @@ impl Executor<'_> {
     async fn run_step(&self, plan: &Plan, step: &Step, progress: &mut dyn Progress) -> Result<()> {
         let since = Instant::now();
         let mut pause = Duration::from_millis(50);
+        self.observer.seen().clear();
         for attempt in 0.. {
             let error = match self.attempt(attempt, plan, step, progress).await {
                 Ok(()) => return Ok(()),

@@ -63,6 +63,7 @@ pub(crate) struct Observer {
     target: Target,
     base: String,
     session: Mutex<(Option<Arc<Client>>, Option<Instant>)>,
+    seen: std::sync::Mutex<Vec<Blocker>>,
 }
 
 /// How soon another session is tried for where none could be had.
@@ -71,7 +72,12 @@ const AGAIN_AFTER: Duration = Duration::from_secs(10);
 impl Observer {
     /// Over a session that is there already, if it is.
     pub(crate) fn new(target: &Target, base: &str, session: Option<Client>) -> Self {
-        Observer { target: target.clone(), base: base.to_owned(), session: Mutex::new((session.map(Arc::new), None)) }
+        Observer {
+            target: target.clone(),
+            base: base.to_owned(),
+            session: Mutex::new((session.map(Arc::new), None)),
+            seen: std::sync::Mutex::default(),
+        }
     }
 
     /// Opens the session, where there is none; why there is none to be had.
@@ -114,7 +120,16 @@ impl Observer {
             Blocker::OF_PREPARED,
             Blocker::PREPARED
         );
-        client.query(&sql, &[&self.base]).await.unwrap_or_default().iter().map(Blocker::read).collect()
+        let found: Vec<Blocker> = client.query(&sql, &[&self.base]).await.unwrap_or_default().iter().map(Blocker::read).collect();
+        if !found.is_empty() {
+            *self.seen() = found.clone();
+        }
+        found
+    }
+
+    /// Who held up the run's session when anybody was last seen to.
+    pub(crate) fn seen(&self) -> std::sync::MutexGuard<'_, Vec<Blocker>> {
+        self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Ends what the run's session is at.

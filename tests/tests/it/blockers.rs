@@ -66,7 +66,7 @@ async fn held_up(what: &str, statements: &[&str], beside: &[&str]) {
     let (outcome, named) = start(&database, Duration::from_secs(3)).await;
     let report = work.stop().await;
     let error = outcome.expect_err("it cannot get through");
-    assert!(error.is_timeout(), "{what}: {error}");
+    assert!(error.is_timeout() && error.message().contains(&format!("application `{what}`")), "{what}: {error}");
     assert!(named.iter().any(|blocker| blocker.pid == pid && blocker.application == what), "{what} was not named: {named:?}");
     assert!(report.failed.is_empty(), "{what}: {:?}", report.failed.first());
     assert!(report.longest < Duration::from_millis(1200), "{what}: others waited {:?}", report.longest);

@@ -64,6 +64,17 @@ struct ShoutingLoud {
     shout: String,
 }
 
+// Conversions that some values do not outlive.
+#[derive(Schema)]
+#[schema(table = "users")]
+#[allow(dead_code)]
+struct Numbered {
+    #[schema(primary_key)]
+    id: i64,
+    #[schema(up = "CAST(name AS numeric(6,2))", down = "CAST(name AS text)", type = "numeric(6,2)")]
+    name: String,
+}
+
 struct App;
 
 impl diptych::Database for App {
@@ -89,12 +100,13 @@ const ARGUMENTS: &str = "DIPTYCH_TEST_ARGUMENTS";
 
 type Release = (&'static str, fn() -> DeclaredTable);
 
-const RELEASES: [Release; 6] = [
+const RELEASES: [Release; 7] = [
     ("first", User::declared),
     ("mail", WithMail::declared),
     ("both", WithBoth::declared),
     ("shouting", Shouting::declared),
     ("loud", ShoutingLoud::declared),
+    ("numbered", Numbered::declared),
     ("used", used_up::User::declared),
 ];
 
@@ -233,6 +245,30 @@ fn a_file_that_does_not_hold_is_not_taken_up() {
     project.refused("first", &["record"], &["`0002_bad`", "`gone`"]);
     project.write("0002_bad.yaml", "operations: [{");
     project.refused("first", &["record"], &["0002_bad.yaml"]);
+}
+
+#[test]
+fn what_a_conversion_does_to_edge_values_is_told() {
+    let project = Project::new();
+    // columns of which the newer version makes others, with the values in which the two differ
+    let said = project.done("loud", &["record", "loud"]);
+    assert!(
+        said.contains("note: `up` and `down` of `users.shout` do not give back every value: 'a' comes back as 'A'"),
+        "{said}"
+    );
+    assert!(!said.contains("fails for"), "{said}");
+    let project = Project::new();
+    let said = project.done("numbered", &["record", "numbered"]);
+    let parts = [
+        "`up` of `users.name` fails for '', ' ', 'a' and",
+        "(invalid input syntax for type numeric: \"\")",
+        "'-1' comes back as '-1.00'",
+    ];
+    for part in parts {
+        assert!(said.contains(part), "{part} is not in {said}");
+    }
+    // what a recorded file has been asked once is not asked by those that only read it
+    assert!(!project.done("numbered", &["check"]).contains("fails for"));
 }
 
 #[test]

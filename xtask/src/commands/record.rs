@@ -11,7 +11,7 @@ use diptych_core::{DeclaredSchema, Migration, Operation, Snapshot, migration::di
 use crate::agreement::{agree, number};
 use crate::config::{Context, Failure};
 use crate::scratch::Scratch;
-use crate::{Project, Recording, folder, out, project_snapshot, proof};
+use crate::{Project, Recording, edges, folder, out, project_snapshot, proof};
 
 pub(crate) async fn run(context: &Context, project: Option<&Project>, recording: &Recording) -> Result<(), Failure> {
     if let Recording { from_database: true, name: Some(name), .. } = recording {
@@ -62,6 +62,9 @@ async fn record(context: &Context, project: &Project, name: &str) -> Result<(), 
     let path = context.dir.join(format!("{}.yaml", migration.name));
     folder::change(&[(path.clone(), Some(migration.to_yaml())), (snapshot, Some(after.to_yaml()))])?;
     out::say(format!("recorded `{}`: {}", path.display(), operations(&migration.operations)))?;
+    for note in edges::notes(&database, &before.schema, &migration).await? {
+        out::say(note)?;
+    }
     out::say(
         "proven on a scratch server: start, rollback, start, complete\nnext: review and commit it, then `cargo xtask migrate start`",
     )?;

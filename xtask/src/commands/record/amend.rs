@@ -8,7 +8,7 @@ use crate::agreement::agree;
 use crate::applied::refuse_applied;
 use crate::config::{Context, Failure};
 use crate::scratch::Scratch;
-use crate::{Project, folder, out, project_snapshot, proof, used};
+use crate::{Project, edges, folder, out, project_snapshot, proof, used};
 
 pub(super) async fn run(context: &Context, project: &Project) -> Result<(), Failure> {
     let snapshot = project_snapshot(context)?;
@@ -66,6 +66,9 @@ pub(super) async fn run(context: &Context, project: &Project) -> Result<(), Fail
         operations(&last.operations),
         operations(&migration.operations)
     ))?;
+    for note in edges::notes(&database, &before.schema, &migration).await? {
+        out::say(note)?;
+    }
     out::say(
         "proven on a scratch server: start, rollback, start, complete\nnext: review and commit it, then `cargo xtask migrate start`",
     )
