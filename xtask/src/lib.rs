@@ -129,6 +129,9 @@ struct Baselining {
     /// Show what would be in the version and what would stay beside it, and change nothing
     #[arg(long)]
     dry_run: bool,
+    /// Print that as JSON
+    #[arg(long, requires = "dry_run")]
+    json: bool,
 }
 
 /// What `diff` compares.

@@ -10,19 +10,34 @@ use crate::statements::sync;
 
 /// Looked at before anything is changed: what would break is refused, what somebody should know is told.
 pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
-    let filled = names(tables, |table| table.needs_fill());
-    let read = names(tables, |table| data_checks::are_read(tables, table));
-    let widened = names(tables, |table| table.is_kept() && !table.added.is_empty());
-    let changed = names(tables, |table| is_changed(table) && !table.is_partitioned());
-    let partitioned = names(tables, |table| is_changed(table) && table.is_partitioned());
-    let kept = names(tables, |table| table.older.is_some() && table.newer.is_some());
-    let find = |names: &[Sql], condition: Sql| (!names.is_empty()).then(|| relations(chain, names, &condition));
-
     creators(chain, tables, steps);
+    row_security(chain, tables, steps);
+    shapes(chain, tables, steps);
+    triggers_on_rows(chain, tables, steps);
+    triggers_in_the_backfill(chain, tables, steps);
+    push(
+        steps,
+        "no unrelated UPDATE reads large values",
+        large(chain, tables),
+        "while both versions are live, every UPDATE of these tables reads and compares the values of converted columns, also large ones that are stored out of line",
+        "expect an UPDATE to take longer, by milliseconds where such a column is a large document, and run `complete` soon",
+        Verdict::Warn,
+    );
+    triggers_in_order(chain, tables, steps);
+}
+
+/// Of these tables those for which a condition on `class` holds.
+fn found(chain: &Chain, names: &[Sql], condition: &'static str) -> Option<Sql> {
+    (!names.is_empty()).then(|| relations(chain, names, &Sql::trusted(condition)))
+}
+
+fn row_security(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
+    let read = names(tables, |table| data_checks::are_read(tables, table));
+    let kept = names(tables, |table| table.older.is_some() && table.newer.is_some());
     push(
         steps,
         "row security hides no row from the migration",
-        find(&read, Sql::trusted("pg_catalog.row_security_active(class.oid)")),
+        found(chain, &read, "pg_catalog.row_security_active(class.oid)"),
         "row security hides rows of these tables from the migration role",
         "run as the owner of the tables and without FORCE ROW LEVEL SECURITY, or as a role with BYPASSRLS",
         Verdict::Refuse,
@@ -31,16 +46,23 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
         push(
             steps,
             "no table has row security (PostgreSQL 14)",
-            find(&kept, Sql::trusted("class.relrowsecurity")),
+            found(chain, &kept, "class.relrowsecurity"),
             "these tables have row security, which does not work through views on PostgreSQL 14",
             "upgrade to PostgreSQL 15 or newer",
             Verdict::Refuse,
         );
     }
+}
+
+/// What a table is beside others, and what it has room for.
+fn shapes(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
+    let widened = names(tables, |table| table.is_kept() && !table.added.is_empty());
+    let changed = names(tables, |table| is_changed(table) && !table.is_partitioned());
+    let partitioned = names(tables, |table| is_changed(table) && table.is_partitioned());
     push(
         steps,
         "no table that changes is part of an inheritance",
-        find(&changed, Sql::trusted(FAMILY)),
+        found(chain, &changed, FAMILY),
         "these tables cannot be changed: they inherit, are inherited, are partitions, or are partitioned without a `partition_by` in the migrations",
         "change inherited tables by hand; for a partitioned table, say `partition_by` in the migration that creates it",
         Verdict::Refuse,
@@ -48,7 +70,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     push(
         steps,
         "tables with `partition_by` are partitioned, and have no foreign partitions",
-        find(&partitioned, Sql::trusted(TREE)),
+        found(chain, &partitioned, TREE),
         "these tables are not partitioned, or have a foreign table as a partition",
         "detach foreign partitions during the migration; make sure that `partition_by` says what the database has",
         Verdict::Refuse,
@@ -75,6 +97,9 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
         "rewrite the table first: dump and restore it, or copy it into a new one; dropped columns count until then",
         Verdict::Refuse,
     );
+}
+
+fn triggers_on_rows(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     for table in tables.iter().filter(|table| table.needs_sync() && !table.removed.is_empty()) {
         let columns = join(table.removed.iter().map(|name| literal(name)), ", ");
         let condition = sql!(
@@ -91,6 +116,10 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
             Verdict::Warn,
         );
     }
+}
+
+fn triggers_in_the_backfill(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
+    let filled = names(tables, |table| table.needs_fill());
     // which triggers fire in the backfill: ordinary ones that cannot be silenced, and those that do in spite of it
     let aloud = sql!("trigger_.tgenabled = 'O' AND NOT {}", may_silence(chain));
     let in_spite = sql!("(trigger_.tgenabled = 'A' OR (trigger_.tgenabled = 'R' AND {}))", may_silence(chain));
@@ -122,15 +151,10 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
         "make them ordinary triggers for the time of the start: ALTER TABLE … ENABLE TRIGGER …",
         Verdict::Warn,
     );
+}
+
+fn triggers_in_order(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     let synced = names(tables, |table| table.needs_sync());
-    push(
-        steps,
-        "no unrelated UPDATE reads large values",
-        large(chain, tables),
-        "while both versions are live, every UPDATE of these tables reads and compares the values of converted columns, also large ones that are stored out of line",
-        "expect an UPDATE to take longer, by milliseconds where such a column is a large document, and run `complete` soon",
-        Verdict::Warn,
-    );
     push(
         steps,
         "the application's triggers fire between Diptych's own",

@@ -68,6 +68,10 @@ async fn a_database_with_everything_becomes_the_first_version_and_its_structs() 
     let before = database.catalog().await;
     let seen = done(&folder, &url, &["baseline", "--dry-run"]);
     assert!(seen.contains("6 tables, 40 columns, 13 constraints, 4 indexes, 1 enum") && seen.contains("6 functions: "), "{seen}");
+    let json = done(&folder, &url, &["baseline", "--dry-run", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON alone");
+    let count = |kind: &str| json["beside"].as_array().expect("a list").iter().filter(|there| there["kind"] == kind).count();
+    assert_eq!((json["schema"]["tables"].as_object().map(serde_json::Map::len), count("function")), (Some(6), 6), "{json}");
     assert!(fs::read_dir(folder.path()).expect("a folder").next().is_none(), "a dry run writes");
     done(&folder, &url, &["baseline"]);
     assert_eq!(before, database.catalog().await, "nothing of the database is changed");

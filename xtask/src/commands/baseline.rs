@@ -23,7 +23,10 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>, wanted: &B
     distinct(&recorded)?;
     let mut migrator = context.migrator().await?;
     let found = migrator.inventory().await?;
-    out::say(inventory(&context.base, &found))?;
+    out::say(match wanted.json {
+        true => serde_json::to_string(&found).map_err(|error| Failure::new(error.to_string()))?,
+        false => inventory(&context.base, &found),
+    })?;
     if found.schema.tables.is_empty() {
         return Err(Failure::hinted(
             format!("schema `{}` has no tables, so there is nothing to adopt", context.base),
@@ -60,7 +63,11 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>, wanted: &B
     }
     let declared = project.map(|project| project.declared.clone()).unwrap_or_default();
     let made = made_by(context, applied, &declared).await?;
-    agree(&found, &made, applied, &recorded[applied.len()..])?;
+    let notes = agree(&found, &made, applied, &recorded[applied.len()..])?;
+    if wanted.json {
+        return Ok(());
+    }
+    notes.iter().try_for_each(out::say)?;
     if wanted.dry_run {
         return out::say("the database has what these migrations make; nothing was changed");
     }
@@ -70,7 +77,7 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>, wanted: &B
 /// The database's definitions become the first migration.
 async fn first(context: &Context, migrator: &mut Migrator, found: &Inventory, wanted: &Baselining) -> Result<(), Failure> {
     if wanted.dry_run {
-        return out::say("nothing was written, and nothing was changed");
+        return if wanted.json { Ok(()) } else { out::say("nothing was written, and nothing was changed") };
     }
     let name = next_name(&[], wanted.name.as_deref().unwrap_or("baseline"))?;
     let texts = dump::definitions(context, found).await?;
@@ -92,7 +99,7 @@ async fn first(context: &Context, migrator: &mut Migrator, found: &Inventory, wa
             "name the programs of the server's own version in DIPTYCH_PG_BIN; if that does not help, report this",
         ));
     }
-    told_beside(found, &made)?;
+    beside(found, &made).iter().try_for_each(out::say)?;
     let [migration] = &all;
     let snapshot =
         Snapshot { version: Some(migration.name.clone()), base: base(context), schema: made.schema, ..Snapshot::default() };
@@ -136,11 +143,11 @@ async fn made_by(context: &Context, migrations: &[Migration], declared: &Declare
     Ok(Inventory { schema, ..made })
 }
 
-/// Fails where a database has other tables than the migrations make.
-fn agree(found: &Inventory, made: &Inventory, applied: &[Migration], later: &[Migration]) -> Result<(), Failure> {
+/// Fails where a database has other tables than the migrations make; else what is beside them, as [`beside`] has it.
+fn agree(found: &Inventory, made: &Inventory, applied: &[Migration], later: &[Migration]) -> Result<Vec<String>, Failure> {
     let differing = differences(&made.schema, &found.schema);
     if differing.is_empty() {
-        return told_beside(found, made);
+        return Ok(beside(found, made));
     }
     let last = &applied[applied.len() - 1].name;
     let told = differing.iter().map(|difference| difference.told("the files", "the database"));
@@ -156,8 +163,8 @@ fn agree(found: &Inventory, made: &Inventory, applied: &[Migration], later: &[Mi
     ))
 }
 
-/// Says what else the database has, or lacks, beside what the files make: it is no part of a version, and later migrations do not meet it.
-fn told_beside(found: &Inventory, made: &Inventory) -> Result<(), Failure> {
+/// What else the database has, or lacks, beside what the files make: it is no part of a version, and later migrations do not meet it.
+fn beside(found: &Inventory, made: &Inventory) -> Vec<String> {
     let by_name = |inventory: &Inventory| -> BTreeMap<(String, String), Object> {
         // no file has these: they are a cluster's, or belong to who operates it
         let is_elsewhere = |kind: &str| ["publication", "event trigger"].contains(&kind) || kind.starts_with("history of ");
@@ -178,7 +185,7 @@ fn told_beside(found: &Inventory, made: &Inventory) -> Result<(), Failure> {
     }
     let lacking = files.iter().filter(|(key, _)| !there.contains_key(*key));
     lines.extend(lacking.map(|(_, object)| format!("note: the database lacks {} {}", object.kind, object.name)));
-    lines.iter().try_for_each(out::say)
+    lines
 }
 
 async fn enter(migrator: &mut Migrator, applied: &[Migration]) -> Result<(), Failure> {

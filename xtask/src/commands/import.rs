@@ -24,7 +24,7 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>, importing:
     for history in &histories {
         tell(history, importing)?;
     }
-    baseline::run(context, project, &Baselining { name: None, to: None, dry_run: importing.dry_run }).await
+    baseline::run(context, project, &Baselining { name: None, to: None, dry_run: importing.dry_run, json: false }).await
 }
 
 /// Says what a tool has applied and what not; fails where one of its migrations did not go through.

@@ -69,6 +69,36 @@ impl Operate for AlterColumn {
     fn apply(&self, stage: &mut Stage) -> Result<()> {
         let (table, name) = (&self.table, &self.column);
         let before = stage.to.table(table)?.column(table, name)?.clone();
+        let column = self.form(&before)?;
+        self.says_enough()?;
+        self.is_possible(&before, &column)?;
+        let is_converted = column.sql_type != before.sql_type
+            || column.nullable != before.nullable
+            || column.collation != before.collation
+            || self.constrains()
+            || self.revalues();
+        if is_converted {
+            let (up, down) = self.conversions(&before, &column)?;
+            stage.convert(table, column, &up, &down)?;
+        } else {
+            stage.describe_column(table, column)?;
+        }
+        self.constrain(stage)
+    }
+}
+
+impl AlterColumn {
+    fn constrains(&self) -> bool {
+        self.unique.is_some() || self.check.is_some() || self.references.is_some()
+    }
+
+    fn revalues(&self) -> bool {
+        self.up.is_some() || self.down.is_some()
+    }
+
+    /// The column as it will be.
+    fn form(&self, before: &Column) -> Result<Column> {
+        let (table, name) = (&self.table, &self.column);
         let mut column = before.clone();
         if let Some(sql_type) = &self.sql_type {
             column.sql_type = types::normalize(sql_type);
@@ -93,32 +123,38 @@ impl Operate for AlterColumn {
         if let Some(comment) = &self.comment {
             column.comment.clone_from(comment);
         }
-        let constrained = self.unique.is_some() || self.check.is_some() || self.references.is_some();
-        let described = self.sql_type.is_some()
+        Ok(column)
+    }
+
+    /// Fails where nothing is to change, or values in one direction only.
+    fn says_enough(&self) -> Result<()> {
+        let (table, name) = (&self.table, &self.column);
+        let describes = self.sql_type.is_some()
             || self.nullable.is_some()
             || self.collate.is_some()
             || self.default.is_some()
             || self.comment.is_some();
-        let revalued = self.up.is_some() || self.down.is_some();
-        if !described && !constrained {
-            if !revalued {
-                return Err(Error::new(format!("no change is given for column `{table}.{name}`"))
-                    .hint("add what changes: type, nullable, collate, default, comment, unique, check, references, or the values (`up` and `down`)"));
-            }
-            if let Some(missing) =
-                [("up", &self.up), ("down", &self.down)].into_iter().find_map(|(key, text)| text.is_none().then_some(key))
-            {
-                return Err(Error::new(format!(
-                    "`{table}.{name}` converts its values in one direction only: `{missing}` is missing"
-                ))
-                .hint(format!("add `{missing}`, an expression over the other version's columns")));
-            }
+        if describes || self.constrains() {
+            return Ok(());
         }
-        let converted = column.sql_type != before.sql_type
-            || column.nullable != before.nullable
-            || column.collation != before.collation
-            || constrained
-            || revalued;
+        if !self.revalues() {
+            return Err(Error::new(format!("no change is given for column `{table}.{name}`"))
+                .hint("add what changes: type, nullable, collate, default, comment, unique, check, references, or the values (`up` and `down`)"));
+        }
+        if let Some(missing) =
+            [("up", &self.up), ("down", &self.down)].into_iter().find_map(|(key, text)| text.is_none().then_some(key))
+        {
+            return Err(Error::new(format!(
+                "`{table}.{name}` converts its values in one direction only: `{missing}` is missing"
+            ))
+            .hint(format!("add `{missing}`, an expression over the other version's columns")));
+        }
+        Ok(())
+    }
+
+    /// Fails where the column counts, and could not go on counting.
+    fn is_possible(&self, before: &Column, column: &Column) -> Result<()> {
+        let (table, name) = (&self.table, &self.column);
         if column.identity.is_some() && !matches!(column.sql_type.as_str(), "smallint" | "integer" | "bigint") {
             return Err(Error::new(format!("identity column `{table}.{name}` cannot have type {}", column.sql_type))
                 .hint("give it smallint, integer or bigint, or add a new column with `up` and drop this one"));
@@ -140,12 +176,11 @@ impl Operate for AlterColumn {
             ))
             .hint(format!("keep the type {}, or drop its default in the same operation (default: null)", before.sql_type)));
         }
-        if converted {
-            let (up, down) = self.conversions(&before, &column)?;
-            stage.convert(table, column, &up, &down)?;
-        } else {
-            stage.describe_column(table, column)?;
-        }
+        Ok(())
+    }
+
+    fn constrain(&self, stage: &mut Stage) -> Result<()> {
+        let (table, name) = (&self.table, &self.column);
         let target = stage.table_mut(table)?;
         if let Some(spec) = &self.unique {
             add_constraint(table, target, &spec.name, Constraint::unique(vec![name.clone()]))?;
