@@ -1,6 +1,8 @@
 //! What a schema is: tables, types and texts, with what they read.
 
+#[cfg(feature = "planner")]
 pub mod book;
+#[cfg(feature = "planner")]
 pub mod differences;
 pub mod expression;
 pub mod facts;

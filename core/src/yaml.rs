@@ -127,10 +127,10 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for ListOrMap<T> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Vec<T>, A::Error> {
         let mut items = Vec::new();
-        while let Some((name, fields)) = map.next_entry::<String, Option<serde_json::Map<String, serde_json::Value>>>()? {
+        while let Some((name, fields)) = map.next_entry::<String, Option<serde_yaml::Mapping>>()? {
             let mut fields = fields.unwrap_or_default();
-            fields.entry(self.key).or_insert(serde_json::Value::String(name));
-            items.push(serde_json::from_value(fields.into()).map_err(de::Error::custom)?);
+            fields.entry(self.key.into()).or_insert(name.into());
+            items.push(serde_yaml::from_value(fields.into()).map_err(de::Error::custom)?);
         }
         Ok(items)
     }

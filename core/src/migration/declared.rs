@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
 use crate::migration::ops::alter_enum::Allowed;
-use crate::model::book::Purpose;
 use crate::model::expression::Expression;
 use crate::model::schema::{Column, Constraint, Index, ReplicaIdentity, Schema, Table};
 use crate::model::snapshot::{Snapshot, Used};
 use crate::model::texts::Place;
+use crate::model::texts::Purpose;
 use crate::model::types;
 
 /// Every enum and table of a `database!`, and those that are declared gone.

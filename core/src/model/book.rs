@@ -8,29 +8,8 @@ use std::collections::BTreeMap;
 
 use crate::model::facts::Facts;
 use crate::model::lexer;
+use crate::model::texts::Purpose;
 use crate::names;
-
-/// What a text stands for, which decides what it may hold.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Purpose {
-    /// A value of a row: `up`, `down`.
-    Value,
-    /// The condition of a check.
-    Check,
-    /// A default of a column of this type.
-    Default(String),
-    /// A generated column of this type.
-    Generated(String),
-    /// A key of an index.
-    Key,
-    /// An index's predicate.
-    Predicate,
-    /// The elements of an exclusion constraint by this method.
-    Exclusion(String),
-    /// `PARTITION BY …`.
-    Partition,
-}
 
 /// A column of the scope that a question is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -4,11 +4,32 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::model::book::Purpose;
 use crate::model::expression::Expression;
 use crate::model::facts::Facts;
 use crate::model::lexer;
 use crate::model::schema::{Column, Constraint, Index, ReplicaIdentity, Table};
+
+/// What a text stands for, which decides what it may hold.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// A value of a row: `up`, `down`.
+    Value,
+    /// The condition of a check.
+    Check,
+    /// A default of a column of this type.
+    Default(String),
+    /// A generated column of this type.
+    Generated(String),
+    /// A key of an index.
+    Key,
+    /// An index's predicate.
+    Predicate,
+    /// The elements of an exclusion constraint by this method.
+    Exclusion(String),
+    /// `PARTITION BY …`.
+    Partition,
+}
 
 /// Where a text stands in a table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,7 +3,8 @@
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::error::{Error, Result};
-use diptych_core::model::book::{Answer, Book, Purpose, Question};
+use diptych_core::model::book::{Answer, Book, Question};
+use diptych_core::model::texts::Purpose;
 use diptych_core::sql;
 use diptych_core::sql::{Sql, ident, join, literal};
 use diptych_core::statements::path::Path;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use super::Stage;
 use crate::error::Result;
-use crate::model::book::{Purpose, Question, ScopeColumn, Then};
+use crate::model::book::{Question, ScopeColumn, Then};
 use crate::model::expression::Expression;
 use crate::model::facts::Facts;
 use crate::model::schema::Table;
 use crate::model::texts::Place;
+use crate::model::texts::Purpose;
 use crate::model::types;
 
 impl Stage {
