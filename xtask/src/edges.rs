@@ -98,12 +98,14 @@ fn old_name_in(lineage: &Lineage, oldest: &str, layer: usize) -> Option<String> 
 
 impl Conversion<'_> {
     async fn tried(&self, client: &Client, stage: &Stage) -> Vec<String> {
-        let (was, is) = (sql::ident(&self.older.name), sql::ident(&self.newer.name));
-        let (older, newer) = (&self.older.sql_type, &self.newer.sql_type);
+        let definition = |column: &ScopeColumn| {
+            format!("{} {}{}", sql::ident(&column.name), column.sql_type, if column.nullable { "" } else { " NOT NULL" })
+        };
+        let (older, newer) = (definition(self.older), definition(self.newer));
         // assigned as a row's column is: a value that is too long is refused, and not cut as by a cast
         let tables = format!(
-            "DROP TABLE IF EXISTS pg_temp.older, pg_temp.newer, pg_temp.back; CREATE TEMP TABLE older ({was} {older}); \
-             CREATE TEMP TABLE newer ({is} {newer}); CREATE TEMP TABLE back ({was} {older})"
+            "DROP TABLE IF EXISTS pg_temp.older, pg_temp.newer, pg_temp.back; CREATE TEMP TABLE older ({older}); \
+             CREATE TEMP TABLE newer ({newer}); CREATE TEMP TABLE back ({older})"
         );
         if ask(client, &tables).await.is_err() {
             return Vec::new();
@@ -192,7 +194,8 @@ impl Conversion<'_> {
 /// Makes one version's row of the other's.
 fn derived(to: &str, expression: &str, from: &str, table: &str) -> String {
     let table = sql::ident(table);
-    format!("TRUNCATE pg_temp.{to}; INSERT INTO pg_temp.{to} SELECT {expression} FROM pg_temp.{from} AS {table}")
+    // the expression may end in a comment
+    format!("TRUNCATE pg_temp.{to}; INSERT INTO pg_temp.{to} SELECT ({expression}\n) FROM pg_temp.{from} AS {table}")
 }
 
 /// Makes a value the only row; gives it for people.

@@ -64,6 +64,17 @@ struct ShoutingLoud {
     shout: String,
 }
 
+// A column that may be NULL from now on, and one that may not.
+#[derive(Schema)]
+#[schema(table = "users")]
+#[allow(dead_code)]
+struct Nameless {
+    #[schema(primary_key)]
+    id: i64,
+    #[schema(up = "nullif(name, '')", down = "name -- NULL stays NULL")]
+    name: Option<String>,
+}
+
 // Conversions that some values do not outlive.
 #[derive(Schema)]
 #[schema(table = "users")]
@@ -100,13 +111,14 @@ const ARGUMENTS: &str = "DIPTYCH_TEST_ARGUMENTS";
 
 type Release = (&'static str, fn() -> DeclaredTable);
 
-const RELEASES: [Release; 7] = [
+const RELEASES: [Release; 8] = [
     ("first", User::declared),
     ("mail", WithMail::declared),
     ("both", WithBoth::declared),
     ("shouting", Shouting::declared),
     ("loud", ShoutingLoud::declared),
     ("numbered", Numbered::declared),
+    ("nameless", Nameless::declared),
     ("used", used_up::User::declared),
 ];
 
@@ -267,6 +279,8 @@ fn what_a_conversion_does_to_edge_values_is_told() {
     for part in parts {
         assert!(said.contains(part), "{part} is not in {said}");
     }
+    let nameless = Project::new().done("nameless", &["record", "nameless"]);
+    assert!(nameless.contains("`down` of `users.name` fails for NULL (null value in column \"name\""), "{nameless}");
     // what a recorded file has been asked once is not asked by those that only read it
     assert!(!project.done("numbered", &["check"]).contains("fails for"));
 }
