@@ -8,7 +8,7 @@ use crate::error::{Error, Kind, Result};
 use crate::execute::progress::Progress;
 use crate::session::Server;
 use crate::session::observer::{self, Blocker, Observer};
-use crate::text::few;
+use crate::text::{PROCESSES, few};
 use diptych_core::plan::{Plan, Step};
 use diptych_core::sql::{join, literal};
 use diptych_core::statements::path::Path;
@@ -37,7 +37,8 @@ pub(crate) struct Executor<'a> {
 
 impl Executor<'_> {
     pub(crate) async fn gave_up(&self, doing: &str) -> Error {
-        let (seconds, blockers) = (self.limits.timeout.as_secs(), self.last_blockers().await);
+        let (seconds, seen) = (self.limits.timeout.as_secs(), self.observer.seen().clone());
+        let blockers = if seen.is_empty() { self.open_transactions().await } else { named("last held up by", &seen) };
         Error::new(Kind::Timeout, format!("{doing}: no lock within {seconds} s{blockers}"))
             .hint("end what blocks it and run the same command again; it goes on where it stopped")
     }
@@ -136,27 +137,21 @@ impl Executor<'_> {
         }
     }
 
-    /// Waits for an answer that has to come within moments; whoever holds it up meanwhile takes the place of those seen before.
-    pub(crate) async fn observed<T>(&self, answer: impl Future<Output = T>, holders: &mut Vec<Blocker>) -> T {
+    /// Waits for an answer that has to come within moments; whoever holds it up meanwhile is seen.
+    pub(crate) async fn observed<T>(&self, answer: impl Future<Output = T>) -> T {
         tokio::pin!(answer);
         loop {
             tokio::select! {
                 answer = &mut answer => return answer,
                 () = tokio::time::sleep(Duration::from_millis(10)) => {}
             }
-            let blockers = self.observer.blockers().await;
-            if !blockers.is_empty() {
-                *holders = blockers;
-            }
+            self.observer.blockers().await;
         }
     }
 
-    /// Long transactions, or else those that held the step up one after the other, for the message with which a wait is given up.
-    pub(crate) async fn last_blockers(&self) -> String {
-        let (open, seen) = (observer::open_transactions(self.client).await, self.observer.seen().clone());
-        let (what, blockers) = if open.is_empty() { ("last held up by", seen) } else { ("open transactions:", open) };
-        let blockers: Vec<String> = blockers.iter().map(ToString::to_string).collect();
-        if blockers.is_empty() { String::new() } else { format!("; {what} {}", few(&blockers, 5, ", ")) }
+    /// Long transactions, for the message with which a wait for nobody in particular is given up.
+    pub(crate) async fn open_transactions(&self) -> String {
+        named("open transactions:", &observer::open_transactions(self.client).await)
     }
 
     pub(crate) async fn journal(&self, plan: &Plan, step: &Step) -> Result<()> {
@@ -168,6 +163,12 @@ impl Executor<'_> {
         let values = [&plan.base, &plan.to, &command, &step.id].map(|text| literal(text));
         sql!("INSERT INTO diptych.journal (base, version, command, step) VALUES ({}) ON CONFLICT DO NOTHING", join(values, ", "))
     }
+}
+
+/// The end of a message.
+fn named(what: &str, blockers: &[Blocker]) -> String {
+    let blockers: Vec<String> = blockers.iter().map(ToString::to_string).collect();
+    if blockers.is_empty() { String::new() } else { format!("; {what} {}", few(&blockers, PROCESSES, ", ")) }
 }
 
 /// The setting of a session that waits for locks as long as a run is patient.

@@ -57,9 +57,10 @@ impl Executor<'_> {
     async fn run_step(&self, plan: &Plan, step: &Step, progress: &mut dyn Progress) -> Result<()> {
         let since = Instant::now();
         let mut pause = Duration::from_millis(50);
+        let mut attempts = 0;
         self.observer.seen().clear();
-        for attempt in 0.. {
-            let error = match self.attempt(attempt, plan, step, progress).await {
+        loop {
+            let error = match self.attempt(attempts, plan, step, progress).await {
                 Ok(()) => return Ok(()),
                 Err(error) if is_passing(&error) => error,
                 Err(error) => return Err(error),
@@ -71,8 +72,8 @@ impl Executor<'_> {
             // growing, jittered pauses, so that the application gets its turn
             tokio::time::sleep(jittered(pause)).await;
             pause = (pause * 2).min(Duration::from_secs(2));
+            attempts += 1;
         }
-        Ok(())
     }
 
     /// Runs a step once, with its journal row.

@@ -10,7 +10,6 @@ use crate::error::{Error, Kind, Result};
 use crate::execute::executor::{Executor, fenced_off, is_passing, jittered, timeouts};
 use crate::execute::pace::{Pace, Unit};
 use crate::execute::progress::Progress;
-use crate::session::observer::Blocker;
 use crate::text::few;
 use diptych_core::plan::{Plan, Step};
 use diptych_core::sql::{join, literal};
@@ -131,18 +130,12 @@ struct Range {
     block: i64,
 }
 
-/// A place that is tried again and again.
-struct Stuck {
-    since: Instant,
-    /// Who was last seen to hold it up.
-    holders: Vec<Blocker>,
-}
-
 impl Walk<'_> {
     async fn go(mut self, progress: &mut dyn Progress) -> Result<Pass> {
         let mut count = 0;
         let mut vacuumed = self.block;
-        let mut stuck: Option<Stuck> = None;
+        // since when one place is tried again and again
+        let mut stuck: Option<Instant> = None;
         progress.statement(self.heap.update.as_str());
         while self.block < self.file.blocks {
             let executor = self.executor;
@@ -151,7 +144,7 @@ impl Walk<'_> {
                 range => range?,
             };
             let began = Instant::now();
-            match self.pass(&range, &mut stuck).await {
+            match self.pass(&range, stuck.is_some()).await {
                 Ok(Pass::Done(rows)) => {
                     count += rows;
                     self.block = range.block;
@@ -236,7 +229,7 @@ impl Walk<'_> {
     }
 
     /// One range, a transaction per stripe; the last one carries the position.
-    async fn pass(&mut self, range: &Range, stuck: &mut Option<Stuck>) -> Result<Pass> {
+    async fn pass(&mut self, range: &Range, is_stuck: bool) -> Result<Pass> {
         let client = self.executor.client;
         let statement = if self.pace.unit == Unit::LongRow { self.executor.limits.timeout.max(self.bound) } else { self.bound };
         // rows are not held for as long as a disk or a standby takes: what a crash undoes is the position, too
@@ -250,7 +243,7 @@ impl Walk<'_> {
         let mut count = 0;
         for stripe in 0..range.stripes {
             let outcome = match client.batch_execute(begin.as_str()).await {
-                Ok(()) => self.stripe(range, stripe, stuck).await,
+                Ok(()) => self.stripe(range, stripe, is_stuck).await,
                 Err(error) => Err(fenced_off(error)),
             };
             match outcome {
@@ -265,13 +258,10 @@ impl Walk<'_> {
         Ok(Pass::Done(count))
     }
 
-    async fn stripe(&mut self, range: &Range, stripe: i32, stuck: &mut Option<Stuck>) -> Result<Pass> {
+    async fn stripe(&mut self, range: &Range, stripe: i32, is_stuck: bool) -> Result<Pass> {
         let (client, heap) = (self.executor.client, self.heap);
         let update = async { client.execute(&self.update, &[&range.first, &range.end, &stripe, &range.stripes]).await };
-        let updated = match stuck {
-            Some(Stuck { holders, .. }) => self.executor.observed(update, holders).await,
-            _ => update.await,
-        };
+        let updated = if is_stuck { self.executor.observed(update).await } else { update.await };
         let rows = updated.map_err(|error| Error::during(&self.job.step.title, error))?;
         // rows are locked until here: what is left is one request
         let is_last = stripe + 1 == range.stripes && range.block != self.block;
@@ -289,7 +279,7 @@ impl Walk<'_> {
         &mut self,
         error: &Error,
         range: &Range,
-        stuck: &mut Option<Stuck>,
+        stuck: &mut Option<Instant>,
         progress: &mut dyn Progress,
     ) -> Result<()> {
         let (title, limits) = (&self.job.step.title, self.executor.limits);
@@ -298,7 +288,7 @@ impl Walk<'_> {
         }
         let grown = self.left.told();
         if self.left.ever > LEFT_BEHIND.max(self.file.bytes / 2) {
-            let long = self.executor.last_blockers().await;
+            let long = self.executor.open_transactions().await;
             return Err(Error::new(Kind::Timeout, format!("{title}: {} cannot be filled{grown}{long}", range.title)).hint(
                 "end transactions that have been open for long, so that VACUUM can free the space of the failed attempts, and run the same command again; it goes on where it stopped",
             ));
@@ -313,16 +303,21 @@ impl Walk<'_> {
             ));
         }
         self.pace.blocked();
-        let stuck = stuck.get_or_insert_with(|| Stuck { since: Instant::now(), holders: Vec::new() });
-        if stuck.since.elapsed() >= limits.timeout {
+        let observer = self.executor.observer;
+        let since = *stuck.get_or_insert_with(|| {
+            observer.seen().clear();
+            Instant::now()
+        });
+        let holders = observer.seen().clone();
+        if since.elapsed() >= limits.timeout {
             let what = if error.code() == Some(&SqlState::T_R_DEADLOCK_DETECTED) { "ends in a deadlock" } else { "stays locked" };
-            let holders: Vec<String> = stuck.holders.iter().map(ToString::to_string).collect();
+            let holders: Vec<String> = holders.iter().map(ToString::to_string).collect();
             let by = if holders.is_empty() { String::new() } else { format!(" by {}", few(&holders, 3, ", ")) };
             return Err(Error::new(Kind::Timeout, format!("{title}: {} {what}{by}{grown}", range.title))
                 .hint("end the transaction that holds it and run the same command again; it goes on where it stopped"));
         }
-        if stuck.since.elapsed() > Duration::from_secs(1) && !stuck.holders.is_empty() {
-            progress.waiting(&stuck.holders);
+        if since.elapsed() > Duration::from_secs(1) && !holders.is_empty() {
+            progress.waiting(&holders);
         }
         tokio::time::sleep(jittered(Duration::from_millis(30))).await;
         Ok(())

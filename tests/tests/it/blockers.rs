@@ -52,6 +52,12 @@ async fn held_up(what: &str, statements: &[&str], beside: &[&str]) {
     config.application_name(what);
     let session = client(&config).await;
     let pid: i32 = ask(&session, "SELECT pg_backend_pid()").await.parse().expect("a number");
+    // a transaction that is in nobody's way
+    let mut config = database.config();
+    config.application_name("innocent");
+    let innocent = client(&config).await;
+    must(&innocent, "BEGIN").await;
+    must(&innocent, "SELECT 1").await;
     let (last, first) = statements.split_last().expect("statements");
     for statement in first {
         must(&session, statement).await;
@@ -67,6 +73,7 @@ async fn held_up(what: &str, statements: &[&str], beside: &[&str]) {
     let report = work.stop().await;
     let error = outcome.expect_err("it cannot get through");
     assert!(error.is_timeout() && error.message().contains(&format!("application `{what}`")), "{what}: {error}");
+    assert!(!error.message().contains("innocent"), "{what}: {error}");
     assert!(named.iter().any(|blocker| blocker.pid == pid && blocker.application == what), "{what} was not named: {named:?}");
     assert!(report.failed.is_empty(), "{what}: {:?}", report.failed.first());
     assert!(report.longest < Duration::from_millis(1200), "{what}: others waited {:?}", report.longest);
