@@ -369,10 +369,16 @@ pub struct Lock {
 }
 
 impl Lock {
-    pub(crate) fn tables(tables: &[Sql], mode: &'static str, felt: Felt) -> Lock {
-        let lock = |tables| crate::sql!("LOCK TABLE {} IN {} MODE", crate::sql::join(tables, ", "), Sql::trusted(mode));
-        let reversed = (tables.len() > 1).then(|| lock(tables.iter().rev().cloned().collect::<Vec<_>>()));
-        Lock { sql: lock(tables.to_vec()), reversed, felt }
+    fn tables(tables: &[Sql], mode: &'static str, felt: Felt) -> Lock {
+        let reversed: Vec<Sql> = tables.iter().rev().cloned().collect();
+        Lock::either(tables, &reversed, mode, felt)
+    }
+
+    fn either(tables: &[Sql], reversed: &[Sql], mode: &'static str, felt: Felt) -> Lock {
+        let lock = |tables: &[Sql]| {
+            crate::sql!("LOCK TABLE {} IN {} MODE", crate::sql::join(tables.iter().cloned(), ", "), Sql::trusted(mode))
+        };
+        Lock { sql: lock(tables), reversed: (tables != reversed).then(|| lock(reversed)), felt }
     }
 
     /// The lock as the given attempt at a step takes it, counted from 0.
@@ -485,6 +491,26 @@ impl Steps {
         self.push(phase, title, Action::Transaction { locks, statements })
     }
 
+    /// Keeps everybody from both tables, of which those are named that apps may use, the referenced one first. It comes alone, before
+    /// anything else of its table (docs/traps.md F6).
+    pub(crate) fn drop_foreign_key(
+        &mut self,
+        phase: Phase,
+        name: &str,
+        of: &str,
+        tables: &[Sql],
+        statements: Vec<Sql>,
+    ) -> &mut Step {
+        let title = format!("drop foreign key `{name}` of `{of}`");
+        if tables.is_empty() {
+            return self.transaction(phase, title, Vec::new(), statements);
+        }
+        self.transaction(phase, title, exclusive(tables, tables), statements)
+            .lock(format!("ACCESS EXCLUSIVE on {}, instant", crate::sql::join(tables.iter().cloned(), ", ")))
+            .hazard(Hazard::ForeignKeyDrop)
+            .hazard(Hazard::Standby)
+    }
+
     pub(crate) fn done(self) -> Vec<Step> {
         self.steps
     }
@@ -518,11 +544,20 @@ impl Step {
 }
 
 /// First the gentle lock that makes an autovacuum yield (docs/traps.md F7), then the strong one, view before table.
+///
+/// Several tables stand with the referenced one before those that refer to it. All but the last are closed to writers before anybody
+/// is kept from one: an insert that has taken the last still gets at the row that it refers to, and no cascade is on its way to the
+/// last (docs/traps.md F6).
 pub(crate) fn exclusive(gentle: &[Sql], strong: &[Sql]) -> Vec<Lock> {
-    vec![
-        Lock::tables(gentle, "SHARE UPDATE EXCLUSIVE", Felt::ByMaintenance),
-        Lock::tables(strong, "ACCESS EXCLUSIVE", Felt::ByApplications),
-    ]
+    let reversed: Vec<Sql> = strong.iter().rev().cloned().collect();
+    let mut locks = vec![Lock::tables(gentle, "SHARE UPDATE EXCLUSIVE", Felt::ByMaintenance)];
+    if let ([referenced @ .., _], [referring @ .., _]) = (strong, &reversed[..])
+        && strong.len() > 1
+    {
+        locks.push(Lock::either(referenced, referring, "SHARE ROW EXCLUSIVE", Felt::ByApplications));
+    }
+    locks.push(Lock::either(&reversed, strong, "ACCESS EXCLUSIVE", Felt::ByApplications));
+    locks
 }
 
 /// What has left a partitioned table gives back what was ours.

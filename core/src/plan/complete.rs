@@ -119,7 +119,6 @@ fn in_order_of_names<'a>(tables: &'a [Physical<'a>]) -> Vec<(&'a Physical<'a>, S
     order
 }
 
-/// A foreign key's drop locks both tables: alone, both in one LOCK, before anything else of its table (docs/traps.md F6).
 fn drop_foreign_keys(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_>, steps: &mut Steps) {
     let Some(older) = table.older else { return };
     let gone: Vec<&String> = match table.newer {
@@ -133,16 +132,8 @@ fn drop_foreign_keys(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_
         let parent = qualified(&chain.base, parent.map_or(references.table.as_str(), |there| &there.name));
         let both = if parent == place { vec![place.clone()] } else { vec![parent, place.clone()] };
         let drop = sql!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}", place, ident(name));
-        steps
-            .transaction(
-                Phase::Contract,
-                format!("drop foreign key `{name}` of `{}`", table.name),
-                exclusive(&both, &both),
-                properties::carry_comment(table, name, &place).into_iter().chain([drop]).collect(),
-            )
-            .lock(format!("ACCESS EXCLUSIVE on {}, instant", sql::join(both, ", ")))
-            .hazard(Hazard::ForeignKeyDrop)
-            .hazard(Hazard::Standby);
+        let statements = properties::carry_comment(table, name, &place).into_iter().chain([drop]).collect();
+        steps.drop_foreign_key(Phase::Contract, name, &table.name, &both, statements);
     }
 }
 

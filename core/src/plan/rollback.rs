@@ -5,7 +5,7 @@ use crate::layout::chain::Chain;
 use crate::layout::tables::{Physical, layout};
 use crate::model::schema::Constraint;
 use crate::plan::{Action, Command, Felt, Lock, Phase, Plan, Steps, When, dependents, exclusive, replication};
-use crate::sql::{Sql, ident, join, qualified};
+use crate::sql::{Sql, ident, qualified};
 use crate::transition::stage::Moment;
 use crate::{
     sql, statements::ddl, statements::enums, statements::guard, statements::numbers, statements::partitions, statements::sync,
@@ -131,18 +131,15 @@ fn undo_tables<'a>(
 fn drop_foreign_keys(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_>, steps: &mut Steps) {
     for (name, key) in table.new_foreign_keys() {
         let Some(parent) = tables.iter().find(|there| there.final_name() == key.target()) else { continue };
-        let (place, parent) = (qualified(&chain.base, &table.name), qualified(&chain.base, &parent.name));
-        let both = if place == parent { vec![place.clone()] } else { vec![place.clone(), parent] };
-        // the tables of an unfinished start may not be there yet: the lock is the statement's own
-        steps
-            .transaction(
-                Phase::Undo,
-                format!("drop foreign key `{name}` of `{}`", table.name),
-                Vec::new(),
-                vec![sql!("ALTER TABLE IF EXISTS {} DROP CONSTRAINT IF EXISTS {}", place, ident(name))],
-            )
-            .lock(format!("ACCESS EXCLUSIVE on {}, instant", join(both, ", ")))
-            .hazard(Hazard::ForeignKeyDrop);
+        let both = if table.name == parent.name { vec![table] } else { vec![parent, table] };
+        let place = qualified(&chain.base, &table.name);
+        let drop = sql!("ALTER TABLE IF EXISTS {} DROP CONSTRAINT IF EXISTS {}", place, ident(name));
+        for when in [When::Published, When::Unpublished] {
+            // what is new may not be there yet, and no app uses it
+            let used = both.iter().filter(|table| table.older.is_some() || when == When::Published);
+            let used: Vec<Sql> = used.map(|table| qualified(&chain.base, &table.name)).collect();
+            steps.drop_foreign_key(Phase::Undo, name, &table.name, &used, vec![drop.clone()]).when(when);
+        }
     }
 }
 

@@ -182,11 +182,23 @@ pub(crate) fn timeouts(lock: Duration, statement: Duration) -> Sql {
     sql!("SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {}", lock, statement)
 }
 
-/// Leaves a lock what is left of the budget since the request has come.
-pub(crate) fn rest_of(budget: Duration) -> Sql {
+/// Locks, of which each may take what is left of the budget since the request has come: together they hold nobody up for longer.
+pub(crate) fn locks_within(budget: Duration, locks: impl IntoIterator<Item = Sql>) -> impl Iterator<Item = Sql> {
+    locks.into_iter().map(move |lock| sql!("{}; {}", rest_of(budget, &["lock_timeout", "statement_timeout"]), lock))
+}
+
+/// Statements that take as long as they take. What they wait for locks counts as well, until the budget is used up.
+pub(crate) fn work_within(budget: Duration, statements: impl IntoIterator<Item = Sql>) -> impl Iterator<Item = Sql> {
+    let rest = rest_of(budget, &["lock_timeout"]);
+    let free = std::iter::once(Sql::trusted("SET LOCAL statement_timeout = 0"));
+    free.chain(statements.into_iter().map(move |statement| sql!("{}; {}", rest, statement)))
+}
+
+fn rest_of(budget: Duration, settings: &[&str]) -> Sql {
     let gone = "1000 * extract(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.statement_timestamp())";
-    let left = sql!("greatest(1, {} - {})", milliseconds(budget), Sql::trusted(gone));
-    sql!("SELECT pg_catalog.set_config('lock_timeout', ({})::pg_catalog.int4::pg_catalog.text, true)", left)
+    let left = sql!("greatest(1, {} - {})::pg_catalog.int4::pg_catalog.text", milliseconds(budget), Sql::trusted(gone));
+    let set = settings.iter().map(|setting| sql!("pg_catalog.set_config({}, {}, true)", literal(setting), left));
+    sql!("SELECT {}", join(set, ", "))
 }
 
 fn milliseconds(duration: Duration) -> u64 {

@@ -4,12 +4,12 @@ use std::time::Duration;
 use tokio_postgres::error::SqlState;
 
 use crate::error::{Error, Result};
-use crate::execute::executor::{Executor, rest_of, timeouts};
+use crate::execute::executor::{Executor, locks_within, timeouts, work_within};
 use crate::execute::progress::Progress;
 use crate::execute::steps::Locks;
+use diptych_core::Sql;
 use diptych_core::plan::{Plan, Script, Step};
 use diptych_core::statements::path::Path;
-use diptych_core::{Sql, sql};
 
 impl Executor<'_> {
     /// Statements of the user's own: the first way, and where that does not do the second, from the beginning.
@@ -32,10 +32,8 @@ impl Executor<'_> {
         let locks = Locks::of(&script.locks, attempt);
         request.push(timeouts(self.gentle(), Duration::ZERO));
         request.extend(locks.gentle);
-        request.push(timeouts(budget, budget));
-        request.extend(locks.strong);
-        request.push(sql!("SET LOCAL statement_timeout = 0; {}", rest_of(budget)));
-        request.extend(script.aside.iter().cloned());
+        request.extend(locks_within(budget, locks.strong));
+        request.extend(work_within(budget, script.aside.iter().cloned()));
         request.extend([script.path.clone(), script.text.clone(), Path::own().set_local()]);
         request.extend(script.back.iter().chain(&script.after).cloned());
         request.extend([self.journal_row(plan, step), Sql::trusted("COMMIT")]);
@@ -52,8 +50,7 @@ impl Executor<'_> {
     /// The first way; false where the statements did more to the views in it than they can carry, and nothing is done.
     async fn script_in_scope(&self, plan: &Plan, step: &Step, script: &Script, progress: &mut dyn Progress) -> Result<bool> {
         let mut request = self.begin();
-        request.push(sql!("SET LOCAL statement_timeout = 0; {}", rest_of(self.budget())));
-        request.extend(script.scope.iter().cloned());
+        request.extend(work_within(self.budget(), script.scope.iter().cloned()));
         self.in_transaction(step, &request, progress).await?;
         let before = self.watch(script, progress).await?;
         let text = [script.path.clone(), script.text.clone(), Path::own().set_local()];

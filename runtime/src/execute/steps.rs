@@ -6,7 +6,7 @@ use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::error::SqlState;
 
 use crate::error::{Error, Result};
-use crate::execute::executor::{Executor, is_passing, jittered, rest_of, timeouts};
+use crate::execute::executor::{Executor, is_passing, jittered, locks_within, timeouts, work_within};
 use crate::execute::index::Build;
 use crate::execute::progress::Progress;
 use crate::execute::walk::Job;
@@ -161,13 +161,8 @@ impl Executor<'_> {
             request.clear();
         }
         let budget = self.budget();
-        if !locks.strong.is_empty() {
-            request.push(timeouts(budget, budget));
-            request.extend(locks.strong.iter().cloned());
-        }
-        // the locks that the statements take on their own count as well, until the budget is used up
-        request.push(sql!("SET LOCAL statement_timeout = 0; {}", rest_of(budget)));
-        request.extend(statements.iter().cloned());
+        request.extend(locks_within(budget, locks.strong.iter().cloned()));
+        request.extend(work_within(budget, statements.iter().cloned()));
         request.extend([self.journal_row(plan, step), Sql::trusted("COMMIT")]);
         self.in_transaction(step, &request, progress).await
     }

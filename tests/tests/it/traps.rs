@@ -165,6 +165,39 @@ async fn f5_several_locks_share_one_budget() {
     println!("f5: longest wait {} ms", report.longest.as_millis());
 }
 
+/// One lock that comes late and one that does not come: who waits behind the first waits for both.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f5_locks_one_after_another_share_one_budget() {
+    let before = "operations:
+  - create_table: {name: parent, columns: [{name: id, type: bigint, pk: true}, {name: n, type: integer, default: '0'}]}
+  - create_table: {name: child, columns: [{name: id, type: bigint, pk: true}, {name: parent, type: bigint, references: {name: child_fk, table: parent, column: id}}]}
+";
+    let database = Database::new().await;
+    let all = [
+        migration("0001_before", before),
+        migration("0002_change", "operations: [{drop_constraint: {table: child, name: child_fk}}]"),
+    ];
+    database.migrate(&all[..1]).await;
+    let mut migrator = database.migrator().await;
+    migrator.start(&all, None, &mut Quiet).await.unwrap();
+    let reader = database.client().await;
+    must(&reader, "INSERT INTO public.parent VALUES (1), (2)").await;
+    must(&reader, "BEGIN; SELECT * FROM public.child").await;
+    let update = |id: i32| format!("UPDATE parent SET n = n + 1 WHERE id = {id}");
+    let (slow, quick) = (update(1), update(2));
+    let slow = Work::start(&database, "0002_change", 1, &["BEGIN", &slow, "SELECT pg_sleep(0.4)", "COMMIT"]).await;
+    let quick = Work::start(&database, "0002_change", 1, &[&quick]).await;
+    let completing = tokio::spawn(async move { migrator.complete(&mut Quiet).await });
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    must(&reader, "COMMIT").await;
+    completing.await.unwrap().unwrap();
+    slow.stop().await;
+    let report = quick.stop().await;
+    assert!(report.failed.is_empty(), "{:?}", report.failed.first());
+    assert!(report.longest < Duration::from_millis(750), "waited {:?}", report.longest);
+    println!("f5: longest wait for several locks {} ms", report.longest.as_millis());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f6_a_foreign_key_is_dropped_under_load() {
     let before = "operations:
@@ -266,6 +299,52 @@ async fn f6_two_tables_are_locked_against_either_order_of_an_app() {
         println!("f6: an app that locks {first} first: {} retries for four commands", retries.len());
         assert!(retries.len() < 12, "{retries:#?}");
     }
+}
+
+/// An insert of a child takes the child and then the parent, a cascade the parent and then the child: under both at once no order of
+/// two ACCESS EXCLUSIVE locks gets through, and what has to go is a foreign key of each side.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f6_a_foreign_key_goes_while_its_tables_are_taken_from_both_ends() {
+    let before = "operations:
+  - create_table: {name: parent, columns: [{name: id, type: integer, pk: true}]}
+  - create_table:
+      name: child
+      columns: [{name: id, type: bigint, pk: true, generated: {identity: {}}}, {name: parent, type: integer}]
+      constraints: [{name: child_fk, type: foreign_key, columns: [parent], references: {table: parent, columns: [id], on_update: CASCADE}}]
+";
+    let change = "operations:
+  - alter_column: {table: parent, column: id, type: bigint, up: id, down: id}
+  - alter_column: {table: child, column: parent, type: bigint, up: parent, down: parent}
+";
+    let all = [migration("0001_before", before), migration("0002_change", change)];
+    let database = Database::new().await;
+    database.migrate(&all[..1]).await;
+    let admin = database.on("0001_before").await;
+    must(&admin, "INSERT INTO parent SELECT n FROM generate_series(1, 100) AS n").await;
+    must(&admin, "INSERT INTO child (parent) SELECT id FROM parent").await;
+    let insert = ["BEGIN", "INSERT INTO child (parent) VALUES (1 + {n} % 50)", "SELECT pg_sleep(0.02)", "COMMIT"];
+    let key = "UPDATE parent SET id = 10000 - id WHERE id IN (51 + {n} % 50, 10000 - (51 + {n} % 50))";
+    let cascade = ["BEGIN", key, "SELECT pg_sleep(0.02)", "COMMIT"];
+    let mut sent = Sent::default();
+    let mut migrator = database.migrator().await;
+    for command in ["start", "rollback", "start", "complete"] {
+        let version = if command == "complete" { "0002_change" } else { "0001_before" };
+        let work = [Work::start(&database, version, 3, &insert).await, Work::start(&database, version, 3, &cascade).await];
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let ran = match command {
+            "start" => migrator.start(&all, None, &mut sent).await,
+            "rollback" => migrator.rollback(&mut sent).await,
+            _ => migrator.complete(&mut sent).await,
+        };
+        ran.unwrap_or_else(|error| panic!("{command}: {error}"));
+        for work in work {
+            let report = work.stop().await;
+            assert!(report.failed.is_empty(), "{command}: {:?}", report.failed.first());
+        }
+    }
+    let retries: Vec<&String> = sent.0.iter().filter(|line| line.starts_with("retry of")).collect();
+    println!("f6: tables taken from both ends: {} retries for four commands", retries.len());
+    assert!(retries.len() < 12, "{retries:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
