@@ -185,7 +185,7 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
         set(quote! { own.renamed_from }, table.renamed_from.as_ref().map(owned)),
         set(quote! { own.comment }, table.comment.as_ref().map(owned)),
         set(quote! { own.replica_identity }, table.replica_identity.as_ref().map(|identity| replica_identity(&core, identity))),
-        set(quote! { own.partition_by }, table.partition_by.as_deref().map(|text| quote! { #core::Expression::new(#text) })),
+        set(quote! { own.partition_by }, table.partition_by.as_deref().map(|text| expressed(&core, text))),
     ];
     let parts = constraints.chain(indexes).chain(dropped).chain(rest);
     // a rename that is recorded no longer answers for the old name
@@ -219,7 +219,7 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
 fn declared(core: &TokenStream, at: usize, field: &Field) -> TokenStream {
     let given = &field.attributes;
     let text = |text: &Option<String>| text.as_ref().map(owned);
-    let expression = |text: Option<&str>| text.map(|text| quote! { #core::Expression::new(#text) });
+    let expression = |text: Option<&str>| text.map(|text| expressed(core, text));
     let identity = given.identity.map(|always| {
         let (always, options) = (always == Always::Yes, optional(&given.sequence_options));
         quote! { #core::model::schema::Identity { always: #always, options: #options, ..::core::default::Default::default() } }
@@ -247,10 +247,6 @@ fn is_never_null(table: &Struct, field: &Field) -> bool {
 
 fn set(place: TokenStream, value: Option<TokenStream>) -> TokenStream {
     value.map_or_else(TokenStream::new, |value| quote! { #place = ::core::option::Option::Some(#value); })
-}
-
-fn owned(text: &String) -> TokenStream {
-    quote! { ::std::borrow::ToOwned::to_owned(#text) }
 }
 
 /// What other structs may ask of it.
@@ -440,17 +436,26 @@ fn replica_identity(core: &TokenStream, identity: &ReplicaIdentity) -> TokenStre
 }
 
 pub(crate) fn optional(text: &Option<String>) -> TokenStream {
-    match text {
-        Some(text) => quote! { ::core::option::Option::Some(::std::borrow::ToOwned::to_owned(#text)) },
+    option(text.as_ref().map(owned))
+}
+
+fn expression(core: &TokenStream, text: Option<&str>) -> TokenStream {
+    option(text.map(|text| expressed(core, text)))
+}
+
+fn option(value: Option<TokenStream>) -> TokenStream {
+    match value {
+        Some(value) => quote! { ::core::option::Option::Some(#value) },
         None => quote! { ::core::option::Option::None },
     }
 }
 
-fn expression(core: &TokenStream, text: Option<&str>) -> TokenStream {
-    match text {
-        Some(text) => quote! { ::core::option::Option::Some(#core::Expression::new(#text)) },
-        None => quote! { ::core::option::Option::None },
-    }
+fn owned(text: &String) -> TokenStream {
+    quote! { ::std::borrow::ToOwned::to_owned(#text) }
+}
+
+fn expressed(core: &TokenStream, text: &str) -> TokenStream {
+    quote! { #core::Expression::new(#text) }
 }
 
 fn strings(names: &[String]) -> TokenStream {

@@ -1,18 +1,20 @@
-//! Values on the edges of a type, sent through `up` and `down` as `record` found them: what fails is told, and what does not come back.
+//! Values on the edges of a type, sent through a migration's `up` and `down`: what fails is told, and what does not come back.
 
 use diptych::internal::few;
 use diptych_core::model::types;
 use diptych_core::sql::{self, literal};
+use diptych_core::statements::path::Path;
 use diptych_core::transition::lineage::{Lineage, Link, ScopeColumn};
 use diptych_core::transition::stage::Stage;
 use diptych_core::{Migration, Schema};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::config::Failure;
-use crate::scratch::Database;
+use crate::scratch::{Database, refused};
 
-/// How many values are told of a column, and how long one may be.
+/// How many values are told of a column.
 const SAMPLES: usize = 3;
+/// How many characters of a value are told.
 const WIDTH: usize = 24;
 
 /// A column that gets other values, or one that takes the place of another.
@@ -41,9 +43,8 @@ enum Came {
 /// What the conversions of a migration do to edge values, in words; on a database where its functions and types are.
 pub(crate) async fn notes(database: &Database<'_>, before: &Schema, migration: &Migration) -> Result<Vec<String>, Failure> {
     let client = database.client().await?;
-    client.batch_execute("SET statement_timeout = '5s'").await.map_err(crate::scratch::refused)?;
-    let path = format!("SET search_path = {}, pg_temp", database.base());
-    client.batch_execute(&path).await.map_err(crate::scratch::refused)?;
+    let settings = format!("SET statement_timeout = '5s'; {}", Path::base(database.base()).set());
+    client.batch_execute(&settings).await.map_err(refused)?;
     let Ok(stage) = migration.stage(before) else { return Ok(Vec::new()) };
     let mut notes = Vec::new();
     for conversion in conversions(&stage) {
@@ -120,7 +121,8 @@ impl Conversion<'_> {
             }
         }
         for value in values(self.newer, stage) {
-            if let Came::RefusedByDown(value, why) = self.back(client, &value).await
+            if set(client, "newer", &value).await.is_ok()
+                && let Came::RefusedByDown(value, why) = self.back(client).await
                 && !down.iter().any(|(known, _)| *known == value)
             {
                 down.push((value, why));
@@ -145,28 +147,23 @@ impl Conversion<'_> {
 
     /// A value of the older version, as the newer one makes of it, and as the older one makes of that.
     async fn there_and_back(&self, client: &Client, value: &str) -> Came {
-        let Ok(shown) = set(client, "older", value).await else { return Came::Unknown };
-        match ask(client, &derived("newer", self.up, "older", self.below)).await {
-            Ok(_) => {}
-            Err(error) if error.is_of_the_value() => return Came::RefusedByUp(shown, error.message),
-            Err(_) => return Came::Unknown,
+        if set(client, "older", value).await.is_err() {
+            return Came::Unknown;
         }
-        match ask(client, &derived("back", self.down, "newer", self.above)).await {
-            Ok(_) => {}
-            Err(error) if error.is_of_the_value() => {
-                let newer = ask(client, "SELECT value::text FROM (TABLE pg_temp.newer) AS row (value)")
-                    .await
-                    .ok()
-                    .and_then(|row| row.into_iter().next().flatten());
-                return Came::RefusedByDown(self::shown(newer.as_deref()), error.message);
-            }
-            Err(_) => return Came::Unknown,
+        if let Err(error) = ask(client, &derived("newer", self.up, "older", self.below)).await {
+            return if error.is_of_the_value() {
+                Came::RefusedByUp(held(client, "older").await, error.message)
+            } else {
+                Came::Unknown
+            };
+        }
+        let came = self.back(client).await;
+        if !matches!(came, Came::Back) {
+            return came;
         }
         let column = sql::ident(&self.older.name);
         let compared = |cast: &str| {
-            format!(
-                "SELECT older.{column}{cast} IS NOT DISTINCT FROM back.{column}{cast}, back.{column}::text FROM pg_temp.older, pg_temp.back"
-            )
+            format!("SELECT older.{column}{cast} IS NOT DISTINCT FROM back.{column}{cast} FROM pg_temp.older, pg_temp.back")
         };
         let mut same = ask(client, &compared("")).await;
         // not every type has an equality
@@ -175,18 +172,18 @@ impl Conversion<'_> {
         }
         match same {
             Ok(row) if row[0].as_deref() == Some("f") => {
-                Came::Lost(format!("{shown} comes back as {}", self::shown(row[1].as_deref())))
+                Came::Lost(format!("{} comes back as {}", held(client, "older").await, held(client, "back").await))
             }
             _ => Came::Back,
         }
     }
 
-    /// A value of the newer version, as the older one makes of it.
-    async fn back(&self, client: &Client, value: &str) -> Came {
-        let Ok(shown) = set(client, "newer", value).await else { return Came::Unknown };
+    /// What the older version makes of the newer one's row.
+    async fn back(&self, client: &Client) -> Came {
         match ask(client, &derived("back", self.down, "newer", self.above)).await {
-            Err(error) if error.is_of_the_value() => Came::RefusedByDown(shown, error.message),
-            _ => Came::Unknown,
+            Ok(_) => Came::Back,
+            Err(error) if error.is_of_the_value() => Came::RefusedByDown(held(client, "newer").await, error.message),
+            Err(_) => Came::Unknown,
         }
     }
 }
@@ -198,11 +195,15 @@ fn derived(to: &str, expression: &str, from: &str, table: &str) -> String {
     format!("TRUNCATE pg_temp.{to}; INSERT INTO pg_temp.{to} SELECT ({expression}\n) FROM pg_temp.{from} AS {table}")
 }
 
-/// Makes a value the only row; gives it for people.
-async fn set(client: &Client, table: &str, value: &str) -> Result<String, Refusal> {
-    ask(client, &format!("TRUNCATE pg_temp.{table}; INSERT INTO pg_temp.{table} VALUES ({value})")).await?;
-    let row = ask(client, &format!("SELECT value::text FROM (TABLE pg_temp.{table}) AS row (value)")).await?;
-    Ok(shown(row[0].as_deref()))
+/// Makes a value a version's only row.
+async fn set(client: &Client, table: &str, value: &str) -> Result<(), Refusal> {
+    ask(client, &format!("TRUNCATE pg_temp.{table}; INSERT INTO pg_temp.{table} VALUES ({value})")).await.map(drop)
+}
+
+/// The value that a version's row holds, for people.
+async fn held(client: &Client, table: &str) -> String {
+    let row = ask(client, &format!("SELECT value::text FROM (TABLE pg_temp.{table}) AS row (value)")).await;
+    shown(row.ok().and_then(|row| row.into_iter().next().flatten()).as_deref())
 }
 
 /// A server's refusal.

@@ -1,5 +1,6 @@
 //! What a command prints: whoever reads it may stop reading, which is no failure and ends no command.
 
+use serde::Serialize;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 
@@ -8,6 +9,11 @@ use crate::config::Failure;
 /// A line on standard output.
 pub(crate) fn say(line: impl Display) -> Result<(), Failure> {
     print(format!("{line}\n"))
+}
+
+/// A value as a line of JSON on standard output.
+pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
+    say(serde_json::to_string(value).map_err(|error| Failure::new(error.to_string()))?)
 }
 
 /// Text on standard output.

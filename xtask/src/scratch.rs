@@ -51,9 +51,9 @@ impl Database<'_> {
         Ok(Migrator::connect(&self.config, self.context.options()).await?)
     }
 
-    /// The base schema, as SQL.
-    pub(crate) fn base(&self) -> sql::Sql {
-        sql::ident(&self.context.base)
+    /// The base schema.
+    pub(crate) fn base(&self) -> &str {
+        &self.context.base
     }
 
     /// A session.

@@ -7,8 +7,7 @@ use crate::migration::ops::alter_enum::Allowed;
 use crate::model::expression::Expression;
 use crate::model::schema::{Column, Constraint, Index, ReplicaIdentity, Schema, Table};
 use crate::model::snapshot::{Snapshot, Used};
-use crate::model::texts::Place;
-use crate::model::texts::Purpose;
+use crate::model::texts::{Place, Purpose};
 use crate::model::types;
 
 /// Every enum and table of a `database!`, and those that are declared gone.

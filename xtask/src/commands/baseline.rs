@@ -23,10 +23,11 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>, wanted: &B
     distinct(&recorded)?;
     let mut migrator = context.migrator().await?;
     let found = migrator.inventory().await?;
-    out::say(match wanted.json {
-        true => serde_json::to_string(&found).map_err(|error| Failure::new(error.to_string()))?,
-        false => inventory(&context.base, &found),
-    })?;
+    if wanted.json {
+        out::json(&found)?;
+    } else {
+        out::say(inventory(&context.base, &found))?;
+    }
     if found.schema.tables.is_empty() {
         return Err(Failure::hinted(
             format!("schema `{}` has no tables, so there is nothing to adopt", context.base),

@@ -38,7 +38,7 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>, wanted: &C
     if wanted.operations {
         out::print(operations(&schemas[0], &schemas[1])?)?;
     } else if wanted.json {
-        out::say(serde_json::to_string(&found).map_err(|error| Failure::new(error.to_string()))?)?;
+        out::json(&found)?;
     } else if found.is_empty() {
         out::say("no difference")?;
     } else {

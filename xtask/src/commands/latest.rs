@@ -22,7 +22,7 @@ pub(crate) async fn run(context: &Context, json: bool, with_password: bool) -> R
     let url = connect::url_on(context.url()?, &on.search_path)?;
     let url = if with_password { url } else { connect::without_password(&url)? };
     if json {
-        return out::say(serde_json::to_string(&Latest { on, url }).map_err(|error| Failure::new(error.to_string()))?);
+        return out::json(&Latest { on, url });
     }
     let Published { version, schema, search_path } = on;
     out::say(format!("version      {version}\nschema       {schema}\nsearch_path  {search_path}\nurl          {url}"))

@@ -59,16 +59,19 @@ async fn record(context: &Context, project: &Project, name: &str) -> Result<(), 
     if !recorded.iter().any(proof::is_script) {
         proof::is_like_fresh(&scratch, &database, &after.schema, &project.declared).await?;
     }
+    let notes = edges::notes(&database, &before.schema, &migration).await?;
     let path = context.dir.join(format!("{}.yaml", migration.name));
     folder::change(&[(path.clone(), Some(migration.to_yaml())), (snapshot, Some(after.to_yaml()))])?;
     out::say(format!("recorded `{}`: {}", path.display(), operations(&migration.operations)))?;
-    for note in edges::notes(&database, &before.schema, &migration).await? {
-        out::say(note)?;
-    }
+    proven(&notes)
+}
+
+/// Says what the proof has shown, and what is next.
+fn proven(notes: &[String]) -> Result<(), Failure> {
+    notes.iter().try_for_each(out::say)?;
     out::say(
         "proven on a scratch server: start, rollback, start, complete\nnext: review and commit it, then `cargo xtask migrate start`",
-    )?;
-    Ok(())
+    )
 }
 
 /// Fails where a file would not say what was recorded, whatever the writer of YAML did to it.

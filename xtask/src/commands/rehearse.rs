@@ -61,7 +61,7 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>, wanted: &R
         }
     }
     if wanted.json {
-        out::say(serde_json::to_string(&findings).map_err(|error| Failure::new(error.to_string()))?)?;
+        out::json(&findings)?;
     } else {
         findings.iter().try_for_each(|finding| out::say(told(finding)))?;
         broken.iter().try_for_each(|(statement, error)| {

@@ -14,7 +14,7 @@ pub(crate) async fn run(context: &Context, json: bool) -> Result<ExitCode, Failu
     let fits = status.problems.is_empty() && survey.failures.is_empty();
     status.problems.splice(0..0, survey.failures.into_iter().map(problem));
     if json {
-        out::say(serde_json::to_string(&status).map_err(|error| Failure::new(error.to_string()))?)?;
+        out::json(&status)?;
     } else {
         out::say(render::status(&status))?;
     }

@@ -199,9 +199,7 @@ impl AlterColumn {
         }
         Ok(())
     }
-}
 
-impl AlterColumn {
     /// `up` and `down`; the column itself where nothing but a looser or tighter rule sets the two forms apart.
     fn conversions(&self, before: &Column, after: &Column) -> Result<(String, String)> {
         let itself = || sql::ident(&self.column).as_str().to_owned();

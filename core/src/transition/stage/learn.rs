@@ -8,8 +8,7 @@ use crate::model::book::{Question, ScopeColumn, Then};
 use crate::model::expression::Expression;
 use crate::model::facts::Facts;
 use crate::model::schema::Table;
-use crate::model::texts::Place;
-use crate::model::texts::Purpose;
+use crate::model::texts::{Place, Purpose};
 use crate::model::types;
 
 impl Stage {

@@ -3,7 +3,7 @@
 use diptych_core::model::snapshot::Used;
 use diptych_core::{DeclaredSchema, Migration, Snapshot, sql};
 
-use super::{base, difference, is_what_is_read, operations};
+use super::{base, difference, is_what_is_read, operations, proven};
 use crate::agreement::agree;
 use crate::applied::refuse_applied;
 use crate::config::{Context, Failure};
@@ -56,6 +56,7 @@ pub(super) async fn run(context: &Context, project: &Project) -> Result<(), Fail
     if !earlier.iter().any(proof::is_script) {
         proof::is_like_fresh(&scratch, &database, &after.schema, &project.declared).await?;
     }
+    let notes = edges::notes(&database, &before.schema, &migration).await?;
     let path = context.dir.join(format!("{name}.yaml"));
     let mut files = vec![(path.clone(), Some(migration.to_yaml())), (context.dir.join(folder::SNAPSHOT), Some(after.to_yaml()))];
     files.extend(folder::file(&context.dir, name).filter(|there| *there != path).map(|there| (there, None)));
@@ -66,12 +67,7 @@ pub(super) async fn run(context: &Context, project: &Project) -> Result<(), Fail
         operations(&last.operations),
         operations(&migration.operations)
     ))?;
-    for note in edges::notes(&database, &before.schema, &migration).await? {
-        out::say(note)?;
-    }
-    out::say(
-        "proven on a scratch server: start, rollback, start, complete\nnext: review and commit it, then `cargo xtask migrate start`",
-    )
+    proven(&notes)
 }
 
 fn lost(name: &str, what: &str) -> Failure {
