@@ -6,7 +6,7 @@ use std::fmt;
 use crate::hazard::Hazard;
 use crate::layout::chain::Chain;
 use crate::layout::tables::Physical;
-use crate::sql::Sql;
+use crate::sql::{Sql, qualified};
 use crate::statements::path::Path;
 
 mod additions;
@@ -370,15 +370,9 @@ pub struct Lock {
 
 impl Lock {
     fn tables(tables: &[Sql], mode: &'static str, felt: Felt) -> Lock {
-        let reversed: Vec<Sql> = tables.iter().rev().cloned().collect();
-        Lock::either(tables, &reversed, mode, felt)
-    }
-
-    fn either(tables: &[Sql], reversed: &[Sql], mode: &'static str, felt: Felt) -> Lock {
-        let lock = |tables: &[Sql]| {
-            crate::sql!("LOCK TABLE {} IN {} MODE", crate::sql::join(tables.iter().cloned(), ", "), Sql::trusted(mode))
-        };
-        Lock { sql: lock(tables), reversed: (tables != reversed).then(|| lock(reversed)), felt }
+        let lock = |tables| crate::sql!("LOCK TABLE {} IN {} MODE", crate::sql::join(tables, ", "), Sql::trusted(mode));
+        let reversed = (tables.len() > 1).then(|| lock(tables.iter().rev().cloned().collect::<Vec<_>>()));
+        Lock { sql: lock(tables.to_vec()), reversed, felt }
     }
 
     /// The lock as the given attempt at a step takes it, counted from 0.
@@ -491,22 +485,34 @@ impl Steps {
         self.push(phase, title, Action::Transaction { locks, statements })
     }
 
-    /// Keeps everybody from both tables, of which those are named that apps may use, the referenced one first. It comes alone, before
-    /// anything else of its table (docs/traps.md F6).
+    /// Keeps everybody from both tables, of which those are given that apps may use, the referenced one first. It comes alone, before
+    /// anything else of its table.
+    ///
+    /// The views come first: a statement has its views before it has a table, and the foreign key's own queries have tables alone. Who
+    /// is past them gets to its end, whichever of the two it takes first; nobody is met in the middle (docs/traps.md F6).
     pub(crate) fn drop_foreign_key(
         &mut self,
+        chain: &Chain,
         phase: Phase,
-        name: &str,
-        of: &str,
-        tables: &[Sql],
+        (name, of): (&str, &str),
+        tables: &[&Physical<'_>],
         statements: Vec<Sql>,
     ) -> &mut Step {
         let title = format!("drop foreign key `{name}` of `{of}`");
         if tables.is_empty() {
             return self.transaction(phase, title, Vec::new(), statements);
         }
-        self.transaction(phase, title, exclusive(tables, tables), statements)
-            .lock(format!("ACCESS EXCLUSIVE on {}, instant", crate::sql::join(tables.iter().cloned(), ", ")))
+        let places: Vec<Sql> = tables.iter().map(|table| qualified(&chain.base, &table.name)).collect();
+        let views: Vec<Sql> = tables.iter().flat_map(|table| views_of(chain, table)).collect();
+        let mut locks = exclusive(&places, &places);
+        let shut = views.iter().zip(views.iter().rev()).map(|(view, reversed)| Lock {
+            sql: crate::statements::views::lock_alone(view),
+            reversed: (view != reversed).then(|| crate::statements::views::lock_alone(reversed)),
+            felt: Felt::ByApplications,
+        });
+        locks.splice(1..1, shut);
+        self.transaction(phase, title, locks, statements)
+            .lock(format!("ACCESS EXCLUSIVE on {}, and on their views, instant", crate::sql::join(places, ", ")))
             .hazard(Hazard::ForeignKeyDrop)
             .hazard(Hazard::Standby)
     }
@@ -544,20 +550,18 @@ impl Step {
 }
 
 /// First the gentle lock that makes an autovacuum yield (docs/traps.md F7), then the strong one, view before table.
-///
-/// Several tables stand with the referenced one before those that refer to it. All but the last are closed to writers before anybody
-/// is kept from one: an insert that has taken the last still gets at the row that it refers to, and no cascade is on its way to the
-/// last (docs/traps.md F6).
 pub(crate) fn exclusive(gentle: &[Sql], strong: &[Sql]) -> Vec<Lock> {
-    let reversed: Vec<Sql> = strong.iter().rev().cloned().collect();
-    let mut locks = vec![Lock::tables(gentle, "SHARE UPDATE EXCLUSIVE", Felt::ByMaintenance)];
-    if let ([referenced @ .., _], [referring @ .., _]) = (strong, &reversed[..])
-        && strong.len() > 1
-    {
-        locks.push(Lock::either(referenced, referring, "SHARE ROW EXCLUSIVE", Felt::ByApplications));
-    }
-    locks.push(Lock::either(&reversed, strong, "ACCESS EXCLUSIVE", Felt::ByApplications));
-    locks
+    vec![
+        Lock::tables(gentle, "SHARE UPDATE EXCLUSIVE", Felt::ByMaintenance),
+        Lock::tables(strong, "ACCESS EXCLUSIVE", Felt::ByApplications),
+    ]
+}
+
+/// The views through which statements of both versions get at a table.
+fn views_of(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
+    let older = chain.older.as_ref().zip(table.older_view()).map(|(older, view)| qualified(&older.views, view));
+    let newer = table.final_name().map(|view| qualified(&chain.newer.views, view));
+    older.into_iter().chain(newer).collect()
 }
 
 /// What has left a partitioned table gives back what was ours.

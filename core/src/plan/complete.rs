@@ -129,11 +129,11 @@ fn drop_foreign_keys(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_
         let Some(Constraint::ForeignKey { references, .. }) = older.constraints.get(name) else { continue };
         let place = qualified(&chain.base, &table.name);
         let parent = tables.iter().find(|there| there.older.is_some() && there.lineage.oldest().table == references.table);
-        let parent = qualified(&chain.base, parent.map_or(references.table.as_str(), |there| &there.name));
-        let both = if parent == place { vec![place.clone()] } else { vec![parent, place.clone()] };
+        let parent = parent.filter(|parent| parent.name != table.name);
+        let both: Vec<_> = parent.into_iter().chain([table]).collect();
         let drop = sql!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}", place, ident(name));
         let statements = properties::carry_comment(table, name, &place).into_iter().chain([drop]).collect();
-        steps.drop_foreign_key(Phase::Contract, name, &table.name, &both, statements);
+        steps.drop_foreign_key(chain, Phase::Contract, (name, &table.name), &both, statements);
     }
 }
 

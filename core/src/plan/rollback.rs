@@ -136,9 +136,9 @@ fn drop_foreign_keys(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_
         let drop = sql!("ALTER TABLE IF EXISTS {} DROP CONSTRAINT IF EXISTS {}", place, ident(name));
         for when in [When::Published, When::Unpublished] {
             // what is new may not be there yet, and no app uses it
-            let used = both.iter().filter(|table| table.older.is_some() || when == When::Published);
-            let used: Vec<Sql> = used.map(|table| qualified(&chain.base, &table.name)).collect();
-            steps.drop_foreign_key(Phase::Undo, name, &table.name, &used, vec![drop.clone()]).when(when);
+            let used = both.iter().copied().filter(|table| table.older.is_some() || when == When::Published);
+            let used: Vec<_> = used.collect();
+            steps.drop_foreign_key(chain, Phase::Undo, (name, &table.name), &used, vec![drop.clone()]).when(when);
         }
     }
 }

@@ -370,6 +370,12 @@ pub fn publish(chain: &Chain) -> Vec<Sql> {
     ]
 }
 
+/// ACCESS EXCLUSIVE on a view that may be gone. LOCK TABLE would lock the tables behind it, too; an option that no view of ours has is
+/// set back to nothing.
+pub fn lock_alone(view: &Sql) -> Sql {
+    sql!("ALTER VIEW IF EXISTS {} RESET (check_option)", view)
+}
+
 /// A version's view of a table, gone.
 pub fn drop_view(schema: &str, name: &str) -> Sql {
     sql!("DROP VIEW IF EXISTS {}", qualified(schema, name))
