@@ -42,6 +42,9 @@ pub struct Options {
     /// How long one transaction of a backfill holds its row locks, approximately (25 ms). A shorter time disturbs apps less, and the whole
     /// backfill takes longer.
     pub batch: Duration,
+    /// How many sessions fill a large table while no other statement runs on the server (2). At any other time it is one, as far as the
+    /// role may see what others do (`pg_read_all_stats`).
+    pub workers: usize,
     /// What `complete` and `rollback` do while processes use the version that they drop (refuse at once).
     pub guard: Guard,
     /// What a command does if the recorded migrations lack one that the database has applied (refuse).
@@ -66,6 +69,7 @@ impl Default for Options {
             lock_timeout: Duration::from_millis(500),
             timeout: Duration::from_secs(600),
             batch: Duration::from_millis(25),
+            workers: 2,
             guard: Guard::Wait(Duration::ZERO),
             missing: Missing::Refuse,
             published_state: PublishedState::Refuse,
@@ -503,7 +507,12 @@ impl Migrator {
             observer: &self.observer,
             base: &self.options.base,
             server: self.server,
-            limits: Limits { lock_timeout: self.options.lock_timeout, timeout: self.options.timeout, batch: self.options.batch },
+            limits: Limits {
+                lock_timeout: self.options.lock_timeout,
+                timeout: self.options.timeout,
+                batch: self.options.batch,
+                workers: self.options.workers,
+            },
             token,
         }
     }

@@ -62,6 +62,7 @@ pub(crate) struct Context {
     lock_timeout: Duration,
     timeout: Duration,
     batch: Duration,
+    workers: usize,
 }
 
 impl Context {
@@ -69,7 +70,15 @@ impl Context {
         let dir =
             global.dir.or_else(|| project.map(|project| project.folder.clone())).unwrap_or_else(|| PathBuf::from("migrations"));
         let base = global.schema.unwrap_or_else(|| project.map_or("public", |project| project.base).to_owned());
-        Context { url: global.url, dir, base, lock_timeout: global.lock_timeout, timeout: global.timeout, batch: global.batch }
+        Context {
+            url: global.url,
+            dir,
+            base,
+            lock_timeout: global.lock_timeout,
+            timeout: global.timeout,
+            batch: global.batch,
+            workers: global.workers.into(),
+        }
     }
 
     /// The engine on the given database.
@@ -121,6 +130,7 @@ impl Context {
             lock_timeout: self.lock_timeout,
             timeout: self.timeout,
             batch: self.batch,
+            workers: self.workers,
             ..Options::default()
         }
     }

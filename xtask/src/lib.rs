@@ -86,6 +86,9 @@ struct Global {
     /// How long one transaction of a backfill holds its row locks, approximately
     #[arg(long, global = true, default_value = "25ms", value_parser = config::duration)]
     batch: std::time::Duration,
+    /// How many sessions fill a large table while no application's statement runs
+    #[arg(long, global = true, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=32))]
+    workers: u8,
 }
 
 /// What `init` makes ready.

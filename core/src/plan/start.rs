@@ -191,14 +191,20 @@ fn backfill(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     let bound = |parameter: &str| sql!("{}::pg_catalog.text::pg_catalog.tid", Sql::trusted(parameter));
     let stripe = |parameter: &str| sql!("{}::pg_catalog.int4", Sql::trusted(parameter));
     let hash = operation(&sql!("pg_catalog.hashtid({})", place_of), "&", &Sql::trusted("2147483647"));
+    // what was written since the walk began is in sync: an application's rows, and the new versions of those that are done
+    let age = |of: &Sql| sql!("pg_catalog.age({})", of);
+    let since = age(&sql!("{}.xmin", row));
+    let begun = age(&Sql::trusted("$5::pg_catalog.text::pg_catalog.xid"));
+    let is_new = sql!("{} AND {}", operation(&since, ">=", &Sql::trusted("0")), operation(&since, "<=", &begun));
     let update = sql!(
-        "UPDATE {} AS {} SET {} WHERE {} AND {} AND {}",
+        "UPDATE {} AS {} SET {} WHERE {} AND {} AND {} AND ({}) IS NOT TRUE",
         place,
         row,
         join(converted.into_iter().chain(numbered), ", "),
         operation(&place_of, ">=", &bound("$1")),
         operation(&place_of, "<", &bound("$2")),
-        operation(&operation(&hash, "%", &stripe("$4")), "=", &stripe("$3"))
+        operation(&operation(&hash, "%", &stripe("$4")), "=", &stripe("$3")),
+        is_new
     );
     let missed = targets.iter().enumerate().map(|(at, target)| {
         sql!(

@@ -12,10 +12,7 @@ use diptych_core::{Sql, sql, statements::partitions};
 /// Fills the table, then scans for rows that were missed; a table that was rewritten on the way is begun again (docs/traps.md F3).
 pub(crate) async fn run(executor: &Executor<'_>, job: &Job<'_>, progress: &mut dyn Progress) -> Result<()> {
     let client = executor.client;
-    // the tool's updates are no writes of an application: sync triggers ask for the first setting, the application's own
-    // triggers are silent under the second, where the role may set it
-    client.batch_execute("SET diptych.backfill = 'on'").await?;
-    let replica = client.batch_execute("SET session_replication_role = replica").await.is_ok();
+    let replica = walk::enter(client).await?;
     let outcome = fill(executor, job, progress).await;
     if replica {
         client.batch_execute("RESET session_replication_role").await?;

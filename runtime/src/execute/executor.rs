@@ -23,6 +23,8 @@ pub(crate) struct Limits {
     pub timeout: Duration,
     /// How long one transaction of a backfill should hold its rows.
     pub batch: Duration,
+    /// How many sessions may fill a table.
+    pub workers: usize,
 }
 
 /// A run under way: its session, its token, its limits.

@@ -2,9 +2,11 @@
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Oid;
-use tokio_postgres::{SimpleQueryMessage, Statement};
+use tokio_postgres::{Client, SimpleQueryMessage, Statement};
 
 use crate::error::{Error, Kind, Result};
 use crate::execute::executor::{Executor, fenced_off, is_passing, jittered, timeouts};
@@ -19,6 +21,10 @@ use diptych_core::{Sql, sql};
 /// Passes over a range, each over its share of every block's rows: pruning frees room between them, so that most updates are
 /// HOT. One while an old snapshot keeps pruning from it (docs/traps.md F18).
 const STRIPES: i32 = 4;
+/// Blocks from which on a table is filled by several sessions.
+const SHARED_FROM: i64 = 2000;
+/// How long the others stand back when an application's statement was seen, or when they got in somebody's way.
+const STAND_BACK: Duration = Duration::from_secs(3);
 /// Blocks below which a table is not worth a VACUUM on the way.
 const VACUUM_FROM: i64 = 1000;
 /// Bytes that tries which were given up may leave before VACUUM makes them room for the next, and before the walk ends.
@@ -56,18 +62,24 @@ pub(crate) async fn walk(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap, pr
     loop {
         let file = File::read(&executor.watched(executor.client.simple_query(measure(heap).as_str()), progress).await?);
         let done = saved(executor, job, heap).await?.filter(|(filenode, _)| *filenode == file.filenode);
-        let update = prepare(executor, job, heap, progress).await?;
+        let update = prepare(executor.client, job, heap);
+        let update = executor.watched(update, progress).await?;
+        let since = since(executor, heap).await?;
+        let others = if file.blocks < SHARED_FROM { Vec::new() } else { others(executor, job, heap).await };
         let walk = Walk {
             executor,
             job,
             heap,
             update,
+            others,
+            alone_until: None,
+            since,
             bound,
             lock,
             block: done.map_or(0, |(_, block)| block),
             rows: VecDeque::new(),
             pace: Pace::first(file.blocks, file.bytes, executor.limits.batch),
-            snapshot: Snapshot::default(),
+            activity: Activity::default(),
             left: Left { since_vacuum: 0, ever: 0, bytes: file.bytes },
             file,
         };
@@ -78,11 +90,48 @@ pub(crate) async fn walk(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap, pr
 }
 
 /// A prepared statement is read anew wherever the path is another one than when it was prepared.
-async fn prepare(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap, progress: &mut dyn Progress) -> Result<Statement> {
-    executor.client.batch_execute(job.step.path.set().as_str()).await?;
-    let update = executor.watched(executor.client.prepare(heap.update.as_str()), progress).await;
-    executor.client.batch_execute(Path::own().set().as_str()).await?;
+async fn prepare(client: &Client, job: &Job<'_>, heap: &Heap) -> Result<Statement> {
+    client.batch_execute(job.step.path.set().as_str()).await?;
+    let update = client.prepare(heap.update.as_str()).await;
+    client.batch_execute(Path::own().set().as_str()).await?;
     update.map_err(|error| Error::during(&job.step.title, error))
+}
+
+/// The updates of a session are no writes of an application from here on: sync triggers ask for the first setting, the application's own
+/// triggers are silent under the second, where the role may set it.
+pub(crate) async fn enter(client: &Client) -> Result<bool> {
+    client.batch_execute("SET diptych.backfill = 'on'").await?;
+    Ok(client.batch_execute("SET session_replication_role = replica").await.is_ok())
+}
+
+/// The sessions that share the work with the run's own: as many as can be had.
+async fn others(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap) -> Vec<(Client, Statement)> {
+    let mut others = Vec::new();
+    for _ in 1..executor.limits.workers {
+        let other = async {
+            let client = executor.observer.another().await?;
+            enter(&client).await?;
+            let update = prepare(&client, job, heap).await?;
+            Ok::<_, Error>((client, update))
+        };
+        match other.await {
+            Ok(other) => others.push(other),
+            Err(_) => break,
+        }
+    }
+    others
+}
+
+/// The first transaction that will find every trigger: rows that it or a later one writes need no fill. Ids come round again, so that a
+/// very old row may pass for a new one: the verifying scan finds it, for what is not filled is NULL, if its type has no default.
+async fn since(executor: &Executor<'_>, heap: &Heap) -> Result<Option<String>> {
+    let ask = sql!(
+        "SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::pg_catalog.xid::pg_catalog.text WHERE NOT EXISTS \
+         (SELECT FROM pg_catalog.pg_attribute JOIN pg_catalog.pg_type ON pg_type.oid OPERATOR(pg_catalog.=) atttypid \
+         WHERE attrelid OPERATOR(pg_catalog.=) {}::pg_catalog.regclass AND typtype OPERATOR(pg_catalog.=) 'd' AND typdefault IS NOT NULL)",
+        literal(heap.place.as_str())
+    );
+    Ok(executor.client.query_opt(ask.as_str(), &[]).await?.map(|row| row.get(0)))
 }
 
 /// The table's file as it was when the walk began.
@@ -100,6 +149,11 @@ struct Walk<'a> {
     job: &'a Job<'a>,
     heap: &'a Heap,
     update: Statement,
+    /// Sessions that share the work where nobody else has any for the server, and until when they do not.
+    others: Vec<(Client, Statement)>,
+    alone_until: Option<Instant>,
+    /// The first transaction of those whose rows are in sync; none where that cannot be told.
+    since: Option<String>,
     /// The longest that a statement may take, and that it may wait for a lock.
     bound: Duration,
     lock: Duration,
@@ -109,7 +163,7 @@ struct Walk<'a> {
     /// The rows of it that are still to do, where it is done row by row: those that have come since are in sync.
     rows: VecDeque<u16>,
     pace: Pace,
-    snapshot: Snapshot,
+    activity: Activity,
     left: Left,
 }
 
@@ -120,8 +174,8 @@ enum Pass {
 
 /// What a pass does.
 struct Range {
-    first: String,
-    end: String,
+    /// The rows from the first to before the second, of which each session has one share.
+    shares: Vec<(String, String)>,
     /// For people.
     title: String,
     stripes: i32,
@@ -158,6 +212,7 @@ impl Walk<'_> {
                     progress.retry(self.job.step, error.message());
                     self.step_back(&error, &range, &mut stuck, progress).await?;
                 }
+                Err(_) if self.has_lost_another() => self.stand_back(),
                 Err(error) => return Err(error),
             }
             let is_far = self.block - vacuumed > (self.file.blocks / 5).max(VACUUM_FROM);
@@ -176,17 +231,21 @@ impl Walk<'_> {
 
     /// What the next pass does.
     async fn range(&mut self) -> Result<Range> {
-        let whole = |block: i64, end: i64, stripes| Range {
-            first: format!("({block},0)"),
-            end: format!("({end},0)"),
-            title: format!("rows in blocks {block} to {end}"),
-            stripes,
-            rows: 0,
-            block: end,
+        let whole = |block: i64, each: i64, sessions: usize, end: i64, stripes| {
+            let starts = (block..end).step_by(usize::try_from(each).unwrap_or(1)).take(sessions);
+            let shares = starts.map(|start| (format!("({start},0)"), format!("({},0)", (start + each).min(end))));
+            Range { shares: shares.collect(), title: format!("rows in blocks {block} to {end}"), stripes, rows: 0, block: end }
         };
         if let (Unit::Blocks(blocks), true) = (self.pace.unit, self.rows.is_empty()) {
-            let stripes = if self.snapshot.is_old(self.executor).await? { 1 } else { STRIPES };
-            return Ok(whole(self.block, (self.block + blocks).min(self.file.blocks), stripes));
+            self.activity.look(self.executor).await?;
+            if self.activity.is_busy {
+                self.stand_back();
+            }
+            let is_alone = self.alone_until.is_some_and(|until| Instant::now() < until);
+            let sessions = if is_alone { 1 } else { 1 + self.others.len() };
+            let stripes = if self.activity.is_old { 1 } else { STRIPES };
+            let end = (self.block + blocks * i64::try_from(sessions).unwrap_or(1)).min(self.file.blocks);
+            return Ok(whole(self.block, blocks, sessions, end, stripes));
         }
         if self.rows.is_empty() {
             self.rows = self.list().await?;
@@ -198,11 +257,10 @@ impl Walk<'_> {
         };
         let block = self.block;
         let (Some(first), Some(last)) = (self.rows.front(), count.checked_sub(1).and_then(|at| self.rows.get(at))) else {
-            return Ok(whole(block, block + 1, 1));
+            return Ok(whole(block, 1, 1, block + 1, 1));
         };
         Ok(Range {
-            first: format!("({block},{first})"),
-            end: format!("({block},{})", last + 1),
+            shares: vec![(format!("({block},{first})"), format!("({block},{})", last + 1))],
             title: if count == 1 {
                 format!("row ({block},{first})")
             } else {
@@ -228,9 +286,9 @@ impl Walk<'_> {
         Ok(rows.into())
     }
 
-    /// One range, a transaction per stripe; the last one carries the position.
+    /// One range, a transaction per stripe and share. All shares of a stripe are done before the next: an earlier snapshot would keep
+    /// pruning from what the stripe has left. The last transaction carries the position; that of several comes after them.
     async fn pass(&mut self, range: &Range, is_stuck: bool) -> Result<Pass> {
-        let client = self.executor.client;
         let statement = if self.pace.unit == Unit::LongRow { self.executor.limits.timeout.max(self.bound) } else { self.bound };
         // rows are not held for as long as a disk or a standby takes: what a crash undoes is the position, too
         let mut begin = self.executor.begin();
@@ -240,38 +298,74 @@ impl Walk<'_> {
             self.job.step.path.set_local(),
         ]);
         let begin = join(begin, "; ");
+        let save = (range.block != self.block).then(|| save(self.job, self.heap, &self.file, range.block));
+        let is_shared = range.shares.len() > 1;
         let mut count = 0;
         for stripe in 0..range.stripes {
-            let outcome = match client.batch_execute(begin.as_str()).await {
-                Ok(()) => self.stripe(range, stripe, is_stuck).await,
-                Err(error) => Err(fenced_off(error)),
-            };
-            match outcome {
-                Ok(Pass::Done(rows)) => count += rows,
-                Ok(Pass::Rewritten) => return Ok(Pass::Rewritten),
-                Err(error) => {
-                    client.batch_execute("ROLLBACK").await?;
-                    return Err(error);
+            let save = save.as_ref().filter(|_| !is_shared && stripe + 1 == range.stripes);
+            let own = (self.executor.client, &self.update);
+            let sessions = std::iter::once(own).chain(self.others.iter().map(|(client, update)| (client, update)));
+            let shares = sessions.zip(&range.shares).map(|(session, share)| {
+                let part = (share, stripe, range.stripes);
+                self.stripe(session, &begin, part, save, is_stuck)
+            });
+            for outcome in join_all(shares).await {
+                let (rows, now) = outcome?;
+                count += rows;
+                self.left.bytes = now.bytes;
+                // under the update's own lock nobody rewrites the table; what it did in another file is no less right, and the position
+                // there counts for nothing
+                if now.filenode != self.file.filenode {
+                    return Ok(Pass::Rewritten);
                 }
+            }
+        }
+        if let Some(save) = save.filter(|_| is_shared) {
+            let request = join([begin, save, Sql::trusted("COMMIT")], "; ");
+            let saved = self.executor.client.batch_execute(request.as_str()).await;
+            if let Err(error) = saved {
+                self.executor.client.batch_execute("ROLLBACK").await?;
+                return Err(fenced_off(error));
             }
         }
         Ok(Pass::Done(count))
     }
 
-    async fn stripe(&mut self, range: &Range, stripe: i32, is_stuck: bool) -> Result<Pass> {
-        let (client, heap) = (self.executor.client, self.heap);
-        let update = async { client.execute(&self.update, &[&range.first, &range.end, &stripe, &range.stripes]).await };
-        let updated = if is_stuck { self.executor.observed(update).await } else { update.await };
-        let rows = updated.map_err(|error| Error::during(&self.job.step.title, error))?;
-        // rows are locked until here: what is left is one request
-        let is_last = stripe + 1 == range.stripes && range.block != self.block;
-        let save = is_last.then(|| save(self.job, heap, &self.file, range.block));
-        let end = join([measure(heap)].into_iter().chain(save).chain([Sql::trusted("COMMIT")]), "; ");
-        let now = File::read(&client.simple_query(end.as_str()).await?);
-        self.left.bytes = now.bytes;
-        // under the update's own lock nobody rewrites the table; what it did in another file is no less right, and the position there
-        // counts for nothing
-        Ok(if now.filenode == self.file.filenode { Pass::Done(rows) } else { Pass::Rewritten })
+    /// A transaction of one session: how many rows it updated, and the file as it was then.
+    async fn stripe(
+        &self,
+        (client, update): (&Client, &Statement),
+        begin: &Sql,
+        ((first, end), stripe, stripes): (&(String, String), i32, i32),
+        save: Option<&Sql>,
+        is_stuck: bool,
+    ) -> Result<(u64, File)> {
+        let outcome = async {
+            client.batch_execute(begin.as_str()).await.map_err(fenced_off)?;
+            let update = async { client.execute(update, &[first, end, &stripe, &stripes, &self.since]).await };
+            let updated = if is_stuck { self.executor.observed(update).await } else { update.await };
+            let rows = updated.map_err(|error| Error::during(&self.job.step.title, error))?;
+            // rows are locked until here: what is left is one request
+            let rest = [measure(self.heap)].into_iter().chain(save.cloned()).chain([Sql::trusted("COMMIT")]);
+            let now = client.simple_query(join(rest, "; ").as_str()).await?;
+            Ok((rows, File::read(&now)))
+        };
+        let outcome = outcome.await;
+        if outcome.is_err() {
+            client.batch_execute("ROLLBACK").await?;
+        }
+        outcome
+    }
+
+    /// Whether one of the sessions that share the work has ended: the others do its part.
+    fn has_lost_another(&mut self) -> bool {
+        let count = self.others.len();
+        self.others.retain(|(client, _)| !client.is_closed());
+        self.others.len() < count
+    }
+
+    fn stand_back(&mut self) {
+        self.alone_until = Some(Instant::now() + STAND_BACK);
     }
 
     /// After a pass that was given up: less at a time, or an error with the true reason.
@@ -283,6 +377,7 @@ impl Walk<'_> {
         progress: &mut dyn Progress,
     ) -> Result<()> {
         let (title, limits) = (&self.job.step.title, self.executor.limits);
+        self.stand_back();
         if let Ok(answer) = self.executor.client.simple_query(measure(self.heap).as_str()).await {
             self.left.add(File::read(&answer).bytes);
         }
@@ -349,31 +444,29 @@ impl Left {
     }
 }
 
-/// Whether a snapshot has been open for so long that the versions a pass leaves behind cannot be pruned by the next: asked once a
-/// second.
+/// What else goes on, looked at once a second.
 #[derive(Default)]
-struct Snapshot {
-    asked: Option<(Instant, bool)>,
+struct Activity {
+    looked: Option<Instant>,
+    /// Whether a snapshot has been open for so long that the versions a pass leaves behind cannot be pruned by the next.
+    is_old: bool,
+    /// Whether somebody else's statement runs on the server, or may: a role that may not see what others do is not to assume.
+    is_busy: bool,
 }
 
-impl Snapshot {
-    async fn is_old(&mut self, executor: &Executor<'_>) -> Result<bool> {
-        if let Some((asked, is_old)) = self.asked
-            && asked.elapsed() < Duration::from_secs(1)
-        {
-            return Ok(is_old);
+impl Activity {
+    async fn look(&mut self, executor: &Executor<'_>) -> Result<()> {
+        if self.looked.is_some_and(|looked| looked.elapsed() < Duration::from_secs(1)) {
+            return Ok(());
         }
-        let row = executor
-            .client
-            .query_one(
-                "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_catalog.pg_backend_pid() \
-                 AND datname = pg_catalog.current_database() AND xact_start < pg_catalog.clock_timestamp() - interval '1 second')",
-                &[],
-            )
-            .await?;
-        let is_old = row.get(0);
-        self.asked = Some((Instant::now(), is_old));
-        Ok(is_old)
+        let look = "SELECT coalesce(bool_or(datname = pg_catalog.current_database() AND backend_xmin IS NOT NULL \
+             AND xact_start < pg_catalog.clock_timestamp() - interval '1 second'), false), \
+             coalesce(bool_or(datname IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend' \
+             AND coalesce(state, 'active') = 'active' AND coalesce(application_name, '') <> 'diptych'), false) \
+             FROM pg_catalog.pg_stat_activity WHERE pid <> pg_catalog.pg_backend_pid()";
+        let row = executor.client.query_one(look, &[]).await?;
+        *self = Activity { looked: Some(Instant::now()), is_old: row.get(0), is_busy: row.get(1) };
+        Ok(())
     }
 }
 

@@ -105,6 +105,11 @@ impl Observer {
         self.open().await.ok()
     }
 
+    /// A further session for the run.
+    pub(crate) async fn another(&self) -> Result<Client> {
+        session::connect(&self.target).await
+    }
+
     /// Who holds up the run's session.
     pub(crate) async fn blockers(&self) -> Vec<Blocker> {
         let Some(client) = self.session().await else { return Vec::new() };

@@ -44,3 +44,4 @@ mod status;
 mod tidy;
 mod traps;
 mod types;
+mod workers;
