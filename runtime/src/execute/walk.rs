@@ -110,6 +110,7 @@ async fn others(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap) -> Vec<(Cli
     for _ in 1..executor.limits.workers {
         let other = async {
             let client = executor.observer.another().await?;
+            client.batch_execute(&executor.patience()).await?;
             enter(&client).await?;
             let update = prepare(&client, job, heap).await?;
             Ok::<_, Error>((client, update))
