@@ -204,7 +204,8 @@ async fn h10_every_row_is_in_just_one_stripe() {
     });
     let update = update.expect("a backfill");
     // the stripe's condition as it stands in the plan, asked of rows whose hash is negative as well
-    let condition = update.rsplit_once(" AND ").expect("a condition").1.replace("\"diptych row\".", "");
+    let condition =
+        update.split(" AND ").find(|part| part.contains("hashtid")).expect("a condition").replace("\"diptych row\".", "");
     let count = async |stripe: i32| {
         let condition = condition.replace("$4::pg_catalog.int4", "4").replace("$3::pg_catalog.int4", &stripe.to_string());
         ask(&admin, &format!("SELECT count(*) FROM users WHERE {condition}")).await.parse::<i64>().expect("a number")
