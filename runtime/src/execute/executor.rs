@@ -189,10 +189,11 @@ pub(crate) fn locks_within(budget: Duration, locks: impl IntoIterator<Item = Sql
     locks.into_iter().map(move |lock| sql!("{}; {}", rest_of(budget, &["lock_timeout", "statement_timeout"]), lock))
 }
 
-/// Statements that take as long as they take. What they wait for locks counts as well, until the budget is used up.
+/// Statements that take as long as they take. What they wait for locks counts as well, until the budget is used up; the budget is set
+/// also where there are none, for what follows in the same transaction.
 pub(crate) fn work_within(budget: Duration, statements: impl IntoIterator<Item = Sql>) -> impl Iterator<Item = Sql> {
     let rest = rest_of(budget, &["lock_timeout"]);
-    let free = std::iter::once(Sql::trusted("SET LOCAL statement_timeout = 0"));
+    let free = std::iter::once(sql!("SET LOCAL statement_timeout = 0; {}", rest));
     free.chain(statements.into_iter().map(move |statement| sql!("{}; {}", rest, statement)))
 }
 
