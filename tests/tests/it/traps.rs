@@ -198,6 +198,27 @@ async fn f5_locks_one_after_another_share_one_budget() {
     println!("f5: longest wait for several locks {} ms", report.longest.as_millis());
 }
 
+/// The user's own statement waits for a table no longer than one of ours: what stands behind it is an application.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f5_a_script_waits_within_the_budget() {
+    let database = Database::new().await;
+    let before = "operations: [{create_table: {name: parent, columns: [{name: id, type: bigint, pk: true}, {name: n, type: integer, default: '0'}]}}]";
+    let change = "operations: [{sql: {up: 'ALTER TABLE parent SET (fillfactor = 90); ALTER TABLE parent ALTER COLUMN n SET STATISTICS 10; ALTER TABLE parent DISABLE TRIGGER USER; LOCK TABLE parent'}}]";
+    let all = [migration("0001_before", before), migration("0002_change", change)];
+    database.migrate(&all[..1]).await;
+    let reader = database.client().await;
+    must(&reader, "BEGIN; SELECT * FROM public.parent").await;
+    let work = Work::start(&database, "0001_before", 1, &["INSERT INTO parent VALUES ({n})"]).await;
+    let mut migrator = database.migrator().await;
+    let starting = tokio::spawn(async move { migrator.start(&all, None, &mut Quiet).await });
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    must(&reader, "COMMIT").await;
+    starting.await.unwrap().unwrap();
+    let report = work.stop().await;
+    assert!(report.failed.is_empty(), "{:?}", report.failed.first());
+    assert!(report.longest < Duration::from_millis(1000), "waited {:?}", report.longest);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f6_a_foreign_key_is_dropped_under_load() {
     let before = "operations:
