@@ -4,8 +4,10 @@ pub mod dump;
 pub mod printers;
 pub mod proxy;
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use diptych::internal::{introspect, search_path};
@@ -22,8 +24,16 @@ pub fn server() -> &'static Server {
     SERVER.get_or_init(|| {
         let settings = [("log_statement", "all"), ("max_connections", "300"), ("log_line_prefix", "%d|>")];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-        Server::start(&server::Options { settings, ..server::Options::default() }).expect("a private server")
+        Server::start(&server::Options { settings, folder: memory(), ..server::Options::default() }).expect("a private server")
     })
+}
+
+/// A folder that is kept in memory, where there is one with room for the suite: making and removing the files of hundreds of databases
+/// is a sixth of its time otherwise.
+pub fn memory() -> Option<PathBuf> {
+    let folder = Path::new("/dev/shm");
+    let room = rustix::fs::statvfs(folder).ok()?;
+    (std::env::var_os("TMPDIR").is_none() && room.f_bavail * room.f_frsize >= 8 << 30).then(|| folder.to_owned())
 }
 
 /// The server's major version.
@@ -85,6 +95,24 @@ pub struct Database {
     pub base: String,
     /// How to reach its server.
     pub server: Config,
+    /// Shared by its clones: when the last is gone, so is the database.
+    _in_use: Arc<()>,
+}
+
+/// Every database that was made and not removed, with how to reach its server as a superuser.
+static MADE: Mutex<Vec<(String, Config, Weak<()>)>> = Mutex::new(Vec::new());
+
+/// Removes what tests have left behind when they ended.
+async fn sweep() {
+    let ended: Vec<(String, Config, Weak<()>)> =
+        MADE.lock().expect("no panic while held").extract_if(.., |(_, _, in_use)| in_use.strong_count() == 0).collect();
+    for (name, server, _) in ended {
+        // some have a server of their own, which is gone as well
+        if let Ok((admin, connection)) = server.connect(NoTls).await {
+            tokio::spawn(connection);
+            let _ = admin.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
+        }
+    }
 }
 
 impl Database {
@@ -100,6 +128,7 @@ impl Database {
 
     /// A new database on another server than the process's.
     pub async fn at(server: &Config, base: &str) -> Self {
+        sweep().await;
         let database = Database::named(server, base);
         let admin = client(server).await;
         prepare_template(server, &admin).await;
@@ -127,6 +156,11 @@ impl Database {
         database
     }
 
+    /// The same database as another server has it.
+    pub fn on_server(&self, server: Config) -> Self {
+        Database { server, ..self.clone() }
+    }
+
     /// A session as a superuser.
     pub async fn superuser(&self) -> Client {
         let mut config = self.config();
@@ -138,11 +172,14 @@ impl Database {
     fn named(server: &Config, base: &str) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        Database { name, base: base.to_owned(), server: server.clone() }
+        let in_use = Arc::new(());
+        MADE.lock().expect("no panic while held").push((name.clone(), server.clone(), Arc::downgrade(&in_use)));
+        Database { name, base: base.to_owned(), server: server.clone(), _in_use: in_use }
     }
 
     /// A copy of it, as it is now; nobody may be connected.
     pub async fn copy(&self) -> Self {
+        sweep().await;
         let copy = Database::named(&self.server, &self.base);
         let admin = client(&self.server).await;
         for _ in 0..100 {
@@ -153,12 +190,6 @@ impl Database {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         panic!("`{}` could not be copied", self.name);
-    }
-
-    /// Removes it.
-    pub async fn remove(self) {
-        let admin = client(&self.server).await;
-        admin.batch_execute(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await.expect("dropped");
     }
 
     /// How to reach it.
@@ -219,12 +250,19 @@ impl Database {
         lines
     }
 
-    /// The objects of a base schema that is created afresh from a model.
+    /// The objects of a base schema that is created afresh from a model. The same model is created once in a process.
     pub async fn fresh_catalog(&self, schema: &Schema) -> Vec<String> {
-        let fresh = Database::at(&self.server, &self.base).await;
+        static MADE: Mutex<BTreeMap<String, Vec<String>>> = Mutex::new(BTreeMap::new());
         let operations = diff::create_all(schema);
+        let key = format!("{:?} {} {operations:?}", self.server.get_hosts(), self.base);
+        if let Some(catalog) = MADE.lock().expect("no panic while held").get(&key) {
+            return catalog.clone();
+        }
+        let fresh = Database::at(&self.server, &self.base).await;
         fresh.migrate(&[Migration { name: "fresh".to_owned(), version_schema: None, operations }]).await;
-        fresh.catalog().await
+        let catalog = fresh.catalog().await;
+        MADE.lock().expect("no panic while held").insert(key, catalog.clone());
+        catalog
     }
 }
 
@@ -327,7 +365,8 @@ impl Work {
                         report.statements += 1;
                         report.longest = report.longest.max(began.elapsed());
                     }
-                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    // a load that leaves the machine to the tool; `load` does not
+                    tokio::time::sleep(Duration::from_millis(4)).await;
                 }
                 report
             }));

@@ -27,6 +27,8 @@ pub struct Server {
 pub struct Options {
     /// The folder of `initdb` and `postgres`; searched for where absent.
     pub bin_dir: Option<PathBuf>,
+    /// Where the server's folder is made; among the temporary files where absent.
+    pub folder: Option<PathBuf>,
     /// Further settings for `postgresql.conf`.
     pub settings: Vec<(String, String)>,
     /// What makes the data folder in the place of `initdb`, such as a copy of another server: a script for `sh`, which is run as the
@@ -100,7 +102,7 @@ impl Server {
     pub fn start(options: &Options) -> Result<Server, ServerError> {
         let bin = find_binaries(options.bin_dir.as_deref())?;
         let owner = owner()?;
-        let folder = short_folder()?;
+        let folder = short_folder(options.folder.clone().unwrap_or_else(std::env::temp_dir))?;
         match Server::start_in(&folder, &bin, owner, options) {
             Ok(server) => Ok(server),
             Err(error) => {
@@ -361,8 +363,7 @@ fn owner() -> Result<Option<(u32, u32)>, ServerError> {
 }
 
 /// A folder whose path is short enough for a socket (107 bytes) and that the server's user can reach.
-fn short_folder() -> Result<PathBuf, ServerError> {
-    let wanted = std::env::temp_dir();
+fn short_folder(wanted: PathBuf) -> Result<PathBuf, ServerError> {
     let parent = if wanted.as_os_str().len() > 60 { PathBuf::from("/tmp") } else { wanted };
     let folder = tempfile::Builder::new()
         .prefix("diptych-")

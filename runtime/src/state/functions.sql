@@ -311,6 +311,8 @@ $body$;
 -- What of these schemas others could have names resolve to: who else may create there, and what is there of others; with the statement that mends it.
 CREATE OR REPLACE FUNCTION diptych.strangers(places text[]) RETURNS TABLE (what text, mend text) LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $body$
   WITH space AS (SELECT space.* FROM pg_namespace AS space WHERE space.nspname = ANY ($1)),
+  -- once a role: a schema has thousands of objects, and few owners
+  stranger AS MATERIALIZED (SELECT role.oid, role.rolname FROM pg_roles AS role WHERE NOT diptych.trusts(role.oid)),
   creator AS (
     SELECT DISTINCT space.nspname AS place, CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(role.rolname) END AS name
     FROM space CROSS JOIN LATERAL aclexplode(space.nspacl) AS acl LEFT JOIN pg_roles AS role ON role.oid = acl.grantee
@@ -325,14 +327,14 @@ CREATE OR REPLACE FUNCTION diptych.strangers(places text[]) RETURNS TABLE (what 
     UNION ALL
     SELECT space.nspowner, 'pg_type'::regclass, type_.oid, type_.typowner, 'TYPE ' || type_.oid::regtype::text
     FROM pg_type AS type_ JOIN space ON space.oid = type_.typnamespace LEFT JOIN pg_class AS class ON class.oid = type_.typrelid
-    WHERE (type_.typtype IN ('d', 'e', 'r') OR (type_.typtype = 'b' AND NOT EXISTS (SELECT FROM pg_type AS element WHERE element.typarray = type_.oid)) OR class.relkind = 'c')
+    WHERE (type_.typtype IN ('d', 'e', 'r') OR (type_.typtype = 'b' AND NOT EXISTS (SELECT FROM pg_type AS element WHERE element.oid = type_.typelem AND element.typarray = type_.oid)) OR class.relkind = 'c')
   )
   SELECT format('%s may create in schema %I', creator.name, creator.place), format('REVOKE CREATE ON SCHEMA %I FROM %s', creator.place, creator.name) FROM creator
   UNION ALL
-  SELECT format('%s of role %I', lower(left(object.name, strpos(object.name, ' '))) || substr(object.name, strpos(object.name, ' ') + 1), role.rolname),
+  SELECT format('%s of role %I', lower(left(object.name, strpos(object.name, ' '))) || substr(object.name, strpos(object.name, ' ') + 1), stranger.rolname),
     format('ALTER %s OWNER TO %I', object.name, current_user)
-  FROM object JOIN pg_roles AS role ON role.oid = object.owner
-  WHERE object.owner <> object.home AND NOT diptych.trusts(object.owner) AND NOT EXISTS (SELECT FROM pg_depend AS depend WHERE depend.classid = object.class AND depend.objid = object.oid AND depend.deptype = 'e')
+  FROM object JOIN stranger ON stranger.oid = object.owner
+  WHERE object.owner <> object.home AND NOT EXISTS (SELECT FROM pg_depend AS depend WHERE depend.classid = object.class AND depend.objid = object.oid AND depend.deptype = 'e')
 $body$;
 
 -- The functions of a schema in a language that look names up on their caller's path; those of extensions are not ours to judge.

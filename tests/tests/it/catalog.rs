@@ -171,7 +171,7 @@ async fn b14_a_name_that_is_taken_is_told_before_anything_is_changed() {
         assert_eq!(catalog, after, "{case}: {}", difference(&catalog, &after));
         database.migrate_on(&all).await;
         drop(admin);
-        database.remove().await;
+        drop(database);
     }
 }
 
@@ -232,7 +232,7 @@ async fn b14_an_index_that_comes_meanwhile_is_not_taken_for_ours() {
         assert_eq!(ask(&admin, unique).await, "!23505", "{sql}");
         database.migrator().await.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
         drop(admin);
-        database.remove().await;
+        drop(database);
     }
 }
 
@@ -281,8 +281,8 @@ async fn b14_complete_refuses_with_nothing_changed_when_a_name_was_taken_since()
         follow(&admin, &error, &case).await;
         database.migrator().await.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{case}: complete: {error}"));
         drop(admin);
-        copy.remove().await;
-        database.remove().await;
+        drop(copy);
+        drop(database);
     }
 }
 

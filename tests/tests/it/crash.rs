@@ -20,9 +20,9 @@ use crate::lifecycle::{Case, cases, known};
 #[derive(Clone, Copy, Debug)]
 enum Blow {
     /// The tool is gone before it sends it.
-    Kill { again: bool },
+    Kill,
     /// It fails; every request counts, the bookkeeping as well. Which way it fails goes round from one to the next.
-    Fault { offset: usize, again: bool },
+    Fault { offset: usize },
 }
 
 /// Statements that were blown at already, each with the one before it, so that what is the same for every operation is not tried
@@ -31,8 +31,9 @@ enum Blow {
 struct Seen {
     statements: Arc<Mutex<BTreeSet<String>>>,
     left_out: Arc<AtomicUsize>,
-    /// Draws the half that is tried.
+    /// Draws what is tried.
     seed: u64,
+    extent: Extent,
 }
 
 /// Notes the statements of a run.
@@ -94,7 +95,7 @@ async fn undisturbed(database: &Database, what: Command, all: &[Migration], plac
 
 async fn run(database: &Database, what: Command, all: &[Migration], blow: Blow, at: usize) -> Run {
     match blow {
-        Blow::Kill { .. } => {
+        Blow::Kill => {
             let (database, all) = (database.clone(), all.to_vec());
             let task = tokio::spawn(async move {
                 let mut migrator = database.migrator().await;
@@ -110,7 +111,7 @@ async fn run(database: &Database, what: Command, all: &[Migration], blow: Blow, 
                 },
             }
         }
-        Blow::Fault { offset, .. } => {
+        Blow::Fault { offset } => {
             let fault = Fault::ALL[(at + offset) % Fault::ALL.len()];
             let proxy = Proxy::new(&database.config(), Some((at, fault)));
             let options =
@@ -132,9 +133,26 @@ async fn run(database: &Database, what: Command, all: &[Migration], blow: Blow, 
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_before_every_statement() {
-    every_case("crash", &[Blow::Kill { again: everything() }]).await;
+/// How many of the points are tried.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Extent {
+    /// One in so many, others each time.
+    Drawn(u64),
+    /// `FAULTS=once`: each of them, but no statement after the same one twice, whatever the operation.
+    Once,
+    /// `FAULTS=all`: each with every operation, and each way in which a statement can fail.
+    All,
+}
+
+impl Extent {
+    fn asked() -> Self {
+        match std::env::var("FAULTS").as_deref() {
+            Err(_) => Extent::Drawn(24),
+            Ok("once") => Extent::Once,
+            Ok("all") => Extent::All,
+            Ok(other) => panic!("FAULTS={other}: once or all"),
+        }
+    }
 }
 
 /// `SHARD=2/12`: the second of twelve parts, for `FAULTS=all`, which is work for half a day.
@@ -146,57 +164,46 @@ fn shard() -> Option<(usize, usize)> {
     Some((own, all))
 }
 
-/// An eighth of the points, another eighth each time; with `FAULTS=once` each of them, with `FAULTS=all` each with every operation.
-fn faults(wanted: &str) -> bool {
-    std::env::var("FAULTS").is_ok_and(|value| value == wanted)
-}
-
-fn everything() -> bool {
-    faults("all")
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_statement_fails_once() {
-    // each request fails in one way; in every way and with every operation, where FAULTS=all asks for it
-    let again = everything();
-    let ways = if again { Fault::ALL.len() } else { 1 };
-    let blows: Vec<Blow> = (0..ways).map(|offset| Blow::Fault { offset, again }).collect();
-    every_case("errors", &blows).await;
-}
-
-async fn every_case(name: &str, blows: &[Blow]) {
+async fn every_statement_is_killed_before_and_fails_once() {
+    let extent = Extent::asked();
     let cases: &'static [Case] = cases().leak();
     let only = std::env::var("CASE").ok();
-    let (mut points, mut failed) = (0, Vec::new());
-    // most of a point is waiting: several cases at a time
-    let room = Arc::new(Semaphore::new(6));
-    let seen = Seen { statements: Arc::default(), left_out: Arc::default(), seed: seed(name).u64(..) };
-    let mut tasks = JoinSet::new();
     let chosen: Vec<(usize, &'static Case)> =
         cases.iter().enumerate().filter(|(_, case)| only.as_deref().is_none_or(|only| case.name.contains(only))).collect();
+    // a pass prepares a database, and gives its blows one after the other
+    let passes = chosen.iter().flat_map(|&(number, case)| {
+        let fault = |offset: usize| Blow::Fault { offset: offset + number * 3 };
+        let blows: Vec<Vec<Blow>> = match extent {
+            Extent::All => std::iter::once(Blow::Kill).chain((0..Fault::ALL.len()).map(fault)).map(|blow| vec![blow]).collect(),
+            Extent::Drawn(_) | Extent::Once => vec![vec![Blow::Kill, fault(0)]],
+        };
+        blows.into_iter().map(move |blows| (case, blows))
+    });
     let shard = shard();
-    let blows = chosen.iter().flat_map(|chosen| blows.iter().map(move |blow| (chosen, blow)));
-    for (at, (&(number, case), blow)) in blows.enumerate() {
-        if shard.is_none_or(|(own, all)| at % all == own - 1) {
-            let blow = match *blow {
-                Blow::Fault { offset, again } => Blow::Fault { offset: offset + number * 3, again },
-                blow @ Blow::Kill { .. } => blow,
-            };
-            let (room, seen) = (Arc::clone(&room), seen.clone());
-            tasks.spawn(async move {
-                let _turn = room.acquire_owned().await;
-                (case.name, tokio::spawn(every_point(case, blow, seen)).await.ok())
-            });
-        }
+    let passes = passes.enumerate().filter(|(at, _)| shard.is_none_or(|(own, all)| at % all == own - 1)).map(|(_, pass)| pass);
+    // most of a point is waiting: several at a time
+    let room = Arc::new(Semaphore::new(6));
+    let seen = Seen { statements: Arc::default(), left_out: Arc::default(), seed: seed("crash").u64(..), extent };
+    let mut tasks = JoinSet::new();
+    for (case, blows) in passes {
+        let (room, seen) = (Arc::clone(&room), seen.clone());
+        tasks.spawn(async move {
+            let _turn = room.acquire_owned().await;
+            (case.name, tokio::spawn(every_point(case, blows, seen)).await.ok())
+        });
     }
+    let (mut tried, mut failed) = (Tried::default(), Vec::new());
     while let Some(ended) = tasks.join_next().await {
         match ended.expect("a case") {
-            (_, Some(count)) => points += count,
+            (_, Some(count)) => tried.add(count),
             (case, None) => failed.push(case),
         }
     }
     println!(
-        "{name}: {points} points tried over {} cases, {} failures ({} more were the same statement after the same one, one look of preflight after another, or were not drawn)",
+        "crash: {} points killed, {} failed, over {} cases, {} failures ({} more were the same statement after the same one, one look of preflight after another, or were not drawn)",
+        tried.killed,
+        tried.failed,
         chosen.len(),
         failed.len(),
         seen.left_out.load(Ordering::Relaxed)
@@ -204,9 +211,35 @@ async fn every_case(name: &str, blows: &[Blow]) {
     assert!(failed.is_empty(), "{failed:?}");
 }
 
-/// Which points of a command to try: all of them, or those whose request has not failed yet.
+/// How many points were tried.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tried {
+    killed: usize,
+    failed: usize,
+}
+
+impl Tried {
+    fn add(&mut self, other: Tried) {
+        self.killed += other.killed;
+        self.failed += other.failed;
+    }
+
+    /// A run that was over before its point came is none.
+    fn count(&mut self, blow: Blow, met: &Run) {
+        match (met, blow) {
+            (Run::Finished, _) => {}
+            (_, Blow::Kill) => self.killed += 1,
+            (_, Blow::Fault { .. }) => self.failed += 1,
+        }
+    }
+}
+
+/// The points of a command: what it sends when nothing is in its way.
 struct Points {
-    requests: Option<Vec<String>>,
+    /// What it tells as statements.
+    told: Vec<String>,
+    /// What it sends: the bookkeeping as well.
+    sent: Vec<String>,
     /// What preflight asks: between one look and the next nothing is changed, so that the first of them stands for all.
     looks: BTreeSet<String>,
     command: Command,
@@ -214,8 +247,8 @@ struct Points {
 }
 
 impl Points {
-    /// Runs the command once, undisturbed, and notes its requests.
-    async fn of(database: &Database, command: Command, all: &[Migration], blow: Blow, seen: &Seen) -> Self {
+    /// Runs the command once, undisturbed.
+    async fn of(database: &Database, command: Command, all: &[Migration], seen: &Seen) -> Self {
         let plan = database.migrator().await.plan(command, all, None).await.expect("a plan");
         let looks = plan.iter().flat_map(|plan| &plan.steps).filter_map(|step| match &step.action {
             Action::Check { sql, .. } if step.path.is_own() => Some(sql.to_string()),
@@ -223,33 +256,39 @@ impl Points {
             _ => None,
         });
         let looks = looks.collect();
-        let requests = match blow {
-            Blow::Kill { again: true } | Blow::Fault { again: true, .. } => None,
-            Blow::Kill { again: false } => {
-                let mut listener = Listener::default();
-                let outcome = self::command(&mut database.migrator().await, command, all, &mut listener).await;
-                outcome.unwrap_or_else(|error| panic!("{command}: {error}"));
-                Some(listener.statements)
-            }
-            Blow::Fault { .. } => {
-                let proxy = Proxy::new(&database.config(), None);
-                let mut migrator = database.migrator_over(&proxy.config(&database.config())).await;
-                self::command(&mut migrator, command, all, &mut Quiet).await.unwrap_or_else(|error| panic!("{command}: {error}"));
-                Some(proxy.requests())
-            }
-        };
-        Points { requests, looks, command, seen: seen.clone() }
+        let proxy = Proxy::new(&database.config(), None);
+        let mut migrator = database.migrator_over(&proxy.config(&database.config())).await;
+        let mut listener = Listener::default();
+        self::command(&mut migrator, command, all, &mut listener).await.unwrap_or_else(|error| panic!("{command}: {error}"));
+        Points { told: listener.statements, sent: proxy.requests(), looks, command, seen: seen.clone() }
     }
 
-    /// Whether a point is worth a try.
-    fn wants(&self, at: usize) -> bool {
-        let Some(requests) = &self.requests else { return true };
-        let Some(request) = requests.get(at) else { return true };
+    /// The points that are worth a try, blow after blow.
+    fn worth(&self, blows: &[Blow]) -> impl Iterator<Item = (Blow, usize)> {
+        let points = blows.iter().flat_map(|&blow| (0..self.requests(blow).len()).map(move |at| (blow, at)));
+        points.filter(|&(blow, at)| self.wants(blow, at))
+    }
+
+    fn requests(&self, blow: Blow) -> &[String] {
+        match blow {
+            Blow::Kill => &self.told,
+            Blow::Fault { .. } => &self.sent,
+        }
+    }
+
+    fn wants(&self, blow: Blow, at: usize) -> bool {
+        let requests = self.requests(blow);
+        let request = requests[at].as_str();
         let before = at.checked_sub(1).map_or("", |before| requests[before].as_str());
-        let key = format!("{} {} {}", self.command, alike(before), alike(request));
+        let kind = if matches!(blow, Blow::Kill) { "killed" } else { "failed" };
+        let key = format!("{kind} {} {} {}", self.command, alike(before), alike(request));
+        let drawn = match self.seen.extent {
+            Extent::All => return true,
+            Extent::Once => true,
+            Extent::Drawn(of) => names::hash(&format!("{} {key}", self.seen.seed)).is_multiple_of(of),
+        };
         let looking = self.looks.contains(request) && self.looks.contains(before);
-        let drawn = faults("once") || names::hash(&format!("{} {key}", self.seen.seed)).is_multiple_of(8);
-        let fresh = !looking && self.seen.statements.lock().expect("no panic while held").insert(key) && drawn;
+        let fresh = drawn && !looking && self.seen.statements.lock().expect("no panic while held").insert(key);
         if !fresh {
             self.seen.left_out.fetch_add(1, Ordering::Relaxed);
         }
@@ -266,7 +305,7 @@ fn alike(request: &str) -> String {
     }
 }
 
-async fn every_point(case: &'static Case, blow: Blow, seen: Seen) -> usize {
+async fn every_point(case: &'static Case, blows: Vec<Blow>, seen: Seen) -> Tried {
     let all = [migration("0001_before", case.before), migration("0002_change", case.change)];
     let ready = Database::new().await;
     ready.migrate(&all[..1]).await;
@@ -276,7 +315,7 @@ async fn every_point(case: &'static Case, blow: Blow, seen: Seen) -> usize {
     }
     drop(client);
     let (before, fresh) = (ready.catalog().await, ready.fresh_catalog(&schema(&all)).await);
-    let mut points = 0;
+    let mut tried = Tried::default();
     let state = async |database: &Database| {
         let status = database.migrator().await.status(&all).await.expect("a status");
         (status.live, status.pending.map(|pending| pending.state))
@@ -286,10 +325,10 @@ async fn every_point(case: &'static Case, blow: Blow, seen: Seen) -> usize {
     // a start after a rollback has its tombstones to remove: that is the one that all points but the first meet
     undisturbed(&ready, Command::Start, &all, case.name).await;
     undisturbed(&ready, Command::Rollback, &all, case.name).await;
-    let starting = Points::of(&ready, Command::Start, &all, blow, &seen).await;
-    let undoing = Points::of(&ready, Command::Rollback, &all, blow, &seen).await;
+    let starting = Points::of(&ready, Command::Start, &all, &seen).await;
+    let undoing = Points::of(&ready, Command::Rollback, &all, &seen).await;
     undisturbed(&ready, Command::Rollback, &all, case.name).await;
-    for at in (0..).filter(|at| starting.wants(*at)) {
+    for (blow, at) in starting.worth(&blows) {
         let met = run(&ready, Command::Start, &all, blow, at).await;
         let place = format!("{}: start, {blow:?} at statement {at}", case.name);
         let (_, pending) = state(&ready).await;
@@ -310,14 +349,11 @@ async fn every_point(case: &'static Case, blow: Blow, seen: Seen) -> usize {
         undisturbed(&ready, Command::Rollback, &all, &place).await;
         let after = ready.catalog().await;
         assert_eq!(before, after, "{place}, rolled back\n{}", difference(&before, &after));
-        if matches!(met, Run::Finished) {
-            break;
-        }
-        points += 1;
+        tried.count(blow, &met);
     }
 
     // rollback: then run again
-    for at in (0..).filter(|at| undoing.wants(*at)) {
+    for (blow, at) in undoing.worth(&blows) {
         undisturbed(&ready, Command::Start, &all, case.name).await;
         let met = run(&ready, Command::Rollback, &all, blow, at).await;
         let place = format!("{}: rollback, {blow:?} at statement {at}", case.name);
@@ -327,18 +363,15 @@ async fn every_point(case: &'static Case, blow: Blow, seen: Seen) -> usize {
         undisturbed(&ready, Command::Rollback, &all, &place).await;
         let after = ready.catalog().await;
         assert_eq!(before, after, "{place}, run again\n{}", difference(&before, &after));
-        if matches!(met, Run::Finished) {
-            break;
-        }
-        points += 1;
+        tried.count(blow, &met);
     }
 
     // complete: then run again, each on a copy
     undisturbed(&ready, Command::Start, &all, case.name).await;
     let copy = ready.copy().await;
-    let completing = Points::of(&copy, Command::Complete, &all, blow, &seen).await;
-    copy.remove().await;
-    for at in (0..).filter(|at| completing.wants(*at)) {
+    let completing = Points::of(&copy, Command::Complete, &all, &seen).await;
+    drop(copy);
+    for (blow, at) in completing.worth(&blows) {
         let copy = ready.copy().await;
         let met = run(&copy, Command::Complete, &all, blow, at).await;
         let place = format!("{}: complete, {blow:?} at statement {at}", case.name);
@@ -365,11 +398,7 @@ async fn every_point(case: &'static Case, blow: Blow, seen: Seen) -> usize {
         }
         let after = known(copy.catalog().await);
         assert_eq!(fresh, after, "{place}, run again\n{}", difference(&fresh, &after));
-        copy.remove().await;
-        if matches!(met, Run::Finished) {
-            break;
-        }
-        points += 1;
+        tried.count(blow, &met);
     }
-    points
+    tried
 }

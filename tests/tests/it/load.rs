@@ -21,7 +21,7 @@ use crate::lifecycle::{Account, Case, Side, cases};
 /// Clients at work, each with rows of its own and its share of the contended ones.
 const CLIENTS: i64 = 6;
 /// The statements of one round over all cases, in CI.
-const STATEMENTS: u64 = 220_000;
+const STATEMENTS: u64 = 110_000;
 /// Rows that every client writes: their last writer is not known, but that the two versions agree is.
 const HOT: i64 = 3;
 

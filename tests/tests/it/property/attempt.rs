@@ -28,11 +28,6 @@ impl Pair {
         let base = ["public", "app data"][worker % 2];
         Pair { work: Database::with_base(base).await, fresh: Database::with_base(base).await }
     }
-
-    pub(super) async fn remove(self) {
-        self.work.remove().await;
-        self.fresh.remove().await;
-    }
 }
 
 /// Removes everything from a database.
@@ -71,7 +66,6 @@ async fn restored(work: &Database) -> Result<bool, String> {
         return Err(format!("what is restored from a dump is not what was dumped: {:?}", status.damage));
     }
     copy.migrator().await.complete(&mut Quiet).await.map_err(|error| format!("restored: complete: {error}"))?;
-    copy.remove().await;
     Ok(true)
 }
 

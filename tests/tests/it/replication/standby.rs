@@ -30,7 +30,7 @@ fn standby(primary: &Server, settings: &[(&str, &str)]) -> Option<Server> {
     let copy = format!("'{}' -d '{connection}' -c fast --no-sync -D \"$2\" && touch \"$2/standby.signal\"", program.display());
     let settings = settings.iter().copied().chain([("primary_conninfo", connection.as_str())]);
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let options = Options { settings, made_by: Some(copy), bin_dir: Some(primary.bin_dir().to_owned()) };
+    let options = Options { settings, made_by: Some(copy), bin_dir: Some(primary.bin_dir().to_owned()), folder: None };
     Some(Server::start(&options).expect("a standby"))
 }
 
@@ -43,7 +43,7 @@ async fn follow(database: &Database, standby: &Server) -> Database {
     let now = position(&database.client().await).await;
     let there = client(&standby.config("postgres")).await;
     eventually(&there, &format!("SELECT pg_last_wal_replay_lsn() >= '{now}'"), "the standby follows").await;
-    Database { server: standby.config("postgres"), ..database.clone() }
+    database.on_server(standby.config("postgres"))
 }
 
 async fn filled(primary: &Server, all: &[Migration], rows: u32) -> Database {
@@ -232,7 +232,7 @@ async fn b44_a_standby_that_is_promoted_in_any_phase_goes_on() {
 
     // in the middle of the backfill, with whatever has come over by then
     killed(&database, Command::Start, &all, End::Backfill).await;
-    let there = promote(Database { server: amidst.config("postgres"), ..database.clone() }).await;
+    let there = promote(database.on_server(amidst.config("postgres"))).await;
     assert!(matches!(there.migrator().await.start(&all, None, &mut Quiet).await, Ok(Outcome::Done(_))));
     rows += compare(
         &database,
