@@ -40,7 +40,7 @@ async fn open_as_is(target: &Target) -> Result<Client> {
 
 /// What the tool's sessions run under. What is reported as done must outlast a crash of the server, too; where row security would hide
 /// a row, a statement is refused rather than incomplete; what a text means, and how values are printed and read, is the same whoever
-/// migrates; a setting that the server does not know is left out.
+/// migrates; nothing is compiled for questions that are asked once; a setting that the server does not know is left out.
 fn settings() -> String {
     let (path, parsing) = (Path::own().set(), settings::parsing());
     format!(
@@ -48,7 +48,7 @@ fn settings() -> String {
          SET default_transaction_deferrable = off; SET statement_timeout = 0; SET lock_timeout = 0; \
          SET idle_in_transaction_session_timeout = 0; SET idle_session_timeout = 0; SET exit_on_error = off; \
          {parsing}; SET plpgsql.extra_errors = 'none'; SET client_connection_check_interval = '2s'; \
-         SET client_min_messages = warning; SET row_security = off; SET check_function_bodies = on; \
+         SET client_min_messages = warning; SET row_security = off; SET check_function_bodies = on; SET jit = off; \
          SELECT pg_catalog.set_config('transaction_timeout', '0', false) FROM pg_catalog.pg_settings WHERE name = 'transaction_timeout'; \
          SELECT pg_catalog.set_config('synchronous_commit', 'on', false) WHERE pg_catalog.current_setting('synchronous_commit') = 'off'; \
          SELECT pg_catalog.set_config('session_replication_role', 'origin', false) WHERE pg_catalog.current_setting('session_replication_role') <> 'origin'",
