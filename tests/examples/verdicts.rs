@@ -33,11 +33,10 @@ async fn main() {
             && let Some(&case) = waiting.next()
         {
             let (database, first) = (base.copy().await, first.clone());
-            running.spawn(async move { (case.0, lifecycle(case, &database, first).await, database) });
+            running.spawn(async move { (case.0, lifecycle(case, &database, first).await) });
         }
         let Some(done) = running.join_next().await else { break };
-        let (name, outcome, database) = done.expect("a case to its end");
-        database.remove().await;
+        let (name, outcome) = done.expect("a case to its end");
         match outcome {
             Ok(None) => {}
             Ok(Some(failures)) => {
