@@ -35,7 +35,7 @@ diptych::database! {
     pub struct Shop { migrations: "tests/tests/ui/snapshots/moods", enums: [Mood, Kind], tables: [User], dropped: ["pets", "shape"] }
 }
 
-fn main() {
+pub(crate) fn main() {
     assert_eq!(Mood::ALL.iter().map(EnumType::label).collect::<Vec<_>>(), ["sad", "ok", "very_happy", "type"]);
     assert_eq!((<Mood as SqlType>::NAME, <Vec<Kind> as SqlType>::NAME), ("mood", "\"Pet Kind\"[]"));
     let names: Vec<&str> = Shop::PENDING.operations().unwrap().iter().map(|operation| operation.name()).collect();

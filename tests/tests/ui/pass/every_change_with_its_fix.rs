@@ -20,4 +20,4 @@ diptych::database! {
     pub struct Shop { migrations: "tests/tests/ui/snapshots/base", tables: [User] }
 }
 
-fn main() {}
+pub(crate) fn main() {}

@@ -34,4 +34,4 @@ diptych::database! {
     pub struct Shop { migrations: "tests/tests/ui/snapshots/base", tables: [User, Stay] }
 }
 
-fn main() {}
+pub(crate) fn main() {}

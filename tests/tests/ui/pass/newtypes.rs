@@ -70,7 +70,7 @@ diptych::database! {
     pub struct Shop { migrations: "tests/tests/ui/snapshots/base", tables: [User, Other] }
 }
 
-fn main() {
+pub(crate) fn main() {
     let operations = Shop::PENDING.operations().unwrap();
     assert_eq!(operations.iter().map(|operation| operation.name()).collect::<Vec<_>>(), ["create_table"]);
     let columns: Vec<String> = <Other as diptych::Table>::declared()
@@ -79,6 +79,7 @@ fn main() {
         .skip(1)
         .map(|field| format!("{}{}", field.column.sql_type, if field.column.nullable { "?" } else { "" }))
         .collect();
-    let expected = "integer? citext? bigint? integer[]? text[] integer[] text[] integer[] integer[] character varying(9) interval";
+    let expected =
+        "integer? citext? bigint? integer[]? text[] integer[] text[] integer[] integer[] character varying(9) interval";
     assert_eq!(columns.join(" "), expected);
 }

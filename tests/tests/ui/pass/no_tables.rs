@@ -3,6 +3,6 @@ diptych::database! {
     pub struct Shop { migrations: "tests/tests/ui/snapshots/empty", tables: [] }
 }
 
-fn main() {
+pub(crate) fn main() {
     assert_eq!(Shop::VERSION, None);
 }

@@ -109,4 +109,4 @@ pub struct Allowed {
     pub stars: i32,
 }
 
-fn main() {}
+pub(crate) fn main() {}

@@ -14,4 +14,4 @@ diptych::database! {
     pub struct Shop { migrations: "tests/tests/ui/snapshots/base", tables: [User] }
 }
 
-fn main() {}
+pub(crate) fn main() {}
