@@ -147,7 +147,7 @@ enum Extent {
 impl Extent {
     fn asked() -> Self {
         match std::env::var("FAULTS").as_deref() {
-            Err(_) => Extent::Drawn(12),
+            Err(_) => Extent::Drawn(24),
             Ok("once") => Extent::Once,
             Ok("all") => Extent::All,
             Ok(other) => panic!("FAULTS={other}: once or all"),
