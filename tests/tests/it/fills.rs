@@ -236,8 +236,8 @@ fn b29_planning_takes_a_time_that_grows_with_the_file() {
     };
     let times = ratio(|| plan(&few), || plan(&many));
     println!("b29: four times the tables take {times:.1} times as long to plan");
-    // a square would be 16
-    assert!(times < 9.0, "{times}");
+    // a square would be 16; 5.4 on a quiet machine, 8.8 on a full one, whose caches the larger plan does not fit into
+    assert!(times < 12.0, "{times}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
