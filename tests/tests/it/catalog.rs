@@ -170,8 +170,6 @@ async fn b14_a_name_that_is_taken_is_told_before_anything_is_changed() {
         let after = database.catalog().await;
         assert_eq!(catalog, after, "{case}: {}", difference(&catalog, &after));
         database.migrate_on(&all).await;
-        drop(admin);
-        drop(database);
     }
 }
 
@@ -231,8 +229,6 @@ async fn b14_an_index_that_comes_meanwhile_is_not_taken_for_ours() {
         let unique = "INSERT INTO users (id, email, name, age) VALUES (7, 'c', 'Ann', 30)";
         assert_eq!(ask(&admin, unique).await, "!23505", "{sql}");
         database.migrator().await.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
-        drop(admin);
-        drop(database);
     }
 }
 
@@ -280,9 +276,6 @@ async fn b14_complete_refuses_with_nothing_changed_when_a_name_was_taken_since()
         let admin = database.client().await;
         follow(&admin, &error, &case).await;
         database.migrator().await.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{case}: complete: {error}"));
-        drop(admin);
-        drop(copy);
-        drop(database);
     }
 }
 

@@ -12,6 +12,7 @@ use diptych_core::layout::chain::Chain;
 use diptych_core::model::book::Book;
 use diptych_core::plan::{self, Command, Phase, Step};
 use diptych_tests::{Database, Told, Work, ask, client, migration, must, server};
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::cli::{Folder, GOOD, binary, refused, text};
 
@@ -170,7 +171,6 @@ async fn b38_large_documents_are_filled_and_the_table_grows_by_them_alone() {
         let wrong = "SELECT count(*) FROM docs WHERE jsonb_typeof(doc -> 'v') IS DISTINCT FROM 'string'";
         assert_eq!(ask(&database.on("0002_change").await, wrong).await, "0");
         drop(old);
-        drop(database);
     }
 }
 
@@ -212,13 +212,20 @@ fn many(tables: u32) -> Migration {
     migration("0001_many", &format!("operations:\n{}", (1..=tables).map(table).collect::<String>()))
 }
 
-/// How often the second takes as long as the first, the shortest of three times each.
+/// What this thread has had of the processor.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).expect("no negative time")
+}
+
+/// How often the second takes as long as the first, the shortest of three times each: time of the processor, since the longer one is
+/// sure to be interrupted where others work beside it.
 fn ratio(mut first: impl FnMut(), mut second: impl FnMut()) -> f64 {
     let shortest = |run: &mut dyn FnMut()| {
         let times = (0..3).map(|_| {
-            let began = Instant::now();
+            let began = processor_time();
             run();
-            began.elapsed()
+            processor_time() - began
         });
         times.min().unwrap_or_default().as_secs_f64()
     };
@@ -236,8 +243,8 @@ fn b29_planning_takes_a_time_that_grows_with_the_file() {
     };
     let times = ratio(|| plan(&few), || plan(&many));
     println!("b29: four times the tables take {times:.1} times as long to plan");
-    // a square would be 16; 5.4 on a quiet machine, 8.8 on a full one, whose caches the larger plan does not fit into
-    assert!(times < 12.0, "{times}");
+    // a square would be 16
+    assert!(times < 9.0, "{times}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,6 +7,18 @@ WITH relation AS (
   JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace
   WHERE space.nspname = $1::pg_catalog.text AND class.relkind IN ('r', 'p') AND NOT class.relispartition
     AND class.relname <> ALL ($2::pg_catalog.text[]::pg_catalog.name[])
+),
+index AS NOT MATERIALIZED (
+  SELECT index.*, pg_catalog.pg_get_expr(index.indpred, index.indrelid) AS predicate, coalesce((pg_catalog.to_jsonb(index) ->> 'indnullsnotdistinct')::pg_catalog.bool, false) AS nulls_not_distinct,
+    parameters.name, parameters.method, parameters.storage, parameters.tablespace, parameters.include
+  FROM pg_catalog.pg_index AS index
+  CROSS JOIN LATERAL (
+    SELECT class.relname AS name, method.amname AS method, nullif(pg_catalog.array_to_string(class.reloptions, ', '), '') AS storage,
+      (SELECT space.spcname FROM pg_catalog.pg_tablespace AS space WHERE space.oid = class.reltablespace) AS tablespace,
+      (SELECT pg_catalog.jsonb_agg(attribute.attname ORDER BY key.place) FROM pg_catalog.unnest(index.indkey::pg_catalog.int2[]) WITH ORDINALITY AS key (number, place)
+        JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = index.indrelid AND attribute.attnum = key.number WHERE key.place > index.indnkeyatts) AS include
+    FROM pg_catalog.pg_class AS class JOIN pg_catalog.pg_am AS method ON method.oid = class.relam WHERE class.oid = index.indexrelid OFFSET 0
+  ) AS parameters
 )
 SELECT relation.name, pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
   'comment', pg_catalog.obj_description(relation.oid, 'pg_class'),
@@ -102,40 +114,25 @@ CROSS JOIN LATERAL (
     FROM pg_catalog.pg_class AS class WHERE class.oid = con.confrelid OFFSET 0
   ) AS target ON true
   LEFT JOIN LATERAL (
-    SELECT parameters.method, pg_catalog.pg_get_expr(index.indpred, index.indrelid) AS predicate,
-      coalesce((pg_catalog.to_jsonb(index) ->> 'indnullsnotdistinct')::pg_catalog.bool, false) AS nulls_not_distinct,
-      pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('include_columns', parameters.include,
-        'storage_parameters', parameters.storage, 'tablespace', parameters.tablespace)) AS parameters
-    FROM pg_catalog.pg_index AS index CROSS JOIN LATERAL (
-    SELECT class.relname AS name, method.amname AS method, nullif(pg_catalog.array_to_string(class.reloptions, ', '), '') AS storage,
-      (SELECT space.spcname FROM pg_catalog.pg_tablespace AS space WHERE space.oid = class.reltablespace) AS tablespace,
-      (SELECT pg_catalog.jsonb_agg(attribute.attname ORDER BY key.place) FROM pg_catalog.unnest(index.indkey::pg_catalog.int2[]) WITH ORDINALITY AS key (number, place)
-        JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = index.indrelid AND attribute.attnum = key.number WHERE key.place > index.indnkeyatts) AS include
-    FROM pg_catalog.pg_class AS class JOIN pg_catalog.pg_am AS method ON method.oid = class.relam WHERE class.oid = index.indexrelid OFFSET 0
-  ) AS parameters
+    SELECT index.method, index.predicate, index.nulls_not_distinct, pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
+        'include_columns', index.include, 'storage_parameters', index.storage, 'tablespace', index.tablespace)) AS parameters
+    FROM index
     WHERE con.contype IN ('p', 'u', 'x') AND index.indexrelid = con.conindid OFFSET 0
   ) AS index ON true
   WHERE con.conrelid = relation.oid AND con.contype IN ('p', 'u', 'c', 'f', 'x') AND con.conparentid = 0::pg_catalog.oid
     AND (con.contype <> 'f' OR target.relnamespace = relation.relnamespace)
 ) AS constraints
 CROSS JOIN LATERAL (
-  SELECT pg_catalog.jsonb_object_agg(parameters.name, pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
+  SELECT pg_catalog.jsonb_object_agg(index.name, pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
     'columns', index_keys.list, 'unique', index.indisunique,
-    'method', nullif(parameters.method, 'btree'),
-    'predicate', pg_catalog.pg_get_expr(index.indpred, index.indrelid),
-    'storage_parameters', parameters.storage,
-    'tablespace', parameters.tablespace,
-    'include', parameters.include,
-    'nulls_not_distinct', coalesce((pg_catalog.to_jsonb(index) ->> 'indnullsnotdistinct')::pg_catalog.bool, false)
+    'method', nullif(index.method, 'btree'),
+    'predicate', index.predicate,
+    'storage_parameters', index.storage,
+    'tablespace', index.tablespace,
+    'include', index.include,
+    'nulls_not_distinct', index.nulls_not_distinct
   ))) AS map
-  FROM pg_catalog.pg_index AS index
-  CROSS JOIN LATERAL (
-    SELECT class.relname AS name, method.amname AS method, nullif(pg_catalog.array_to_string(class.reloptions, ', '), '') AS storage,
-      (SELECT space.spcname FROM pg_catalog.pg_tablespace AS space WHERE space.oid = class.reltablespace) AS tablespace,
-      (SELECT pg_catalog.jsonb_agg(attribute.attname ORDER BY key.place) FROM pg_catalog.unnest(index.indkey::pg_catalog.int2[]) WITH ORDINALITY AS key (number, place)
-        JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = index.indrelid AND attribute.attnum = key.number WHERE key.place > index.indnkeyatts) AS include
-    FROM pg_catalog.pg_class AS class JOIN pg_catalog.pg_am AS method ON method.oid = class.relam WHERE class.oid = index.indexrelid OFFSET 0
-  ) AS parameters
+  FROM index
   CROSS JOIN LATERAL (
     SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
       'column', attribute.attname,
