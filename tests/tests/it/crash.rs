@@ -11,8 +11,7 @@ use diptych_core::plan::{Action, Command};
 use diptych_core::{Migration, names};
 use diptych_tests::proxy::{Fault, Proxy};
 use diptych_tests::{Database, ask, difference, migration, schema, seed};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use futures_util::{StreamExt, stream};
 
 use crate::lifecycle::{Case, cases, known};
 
@@ -187,22 +186,18 @@ async fn every_statement_is_killed_before_and_fails_once() {
     });
     let shard = shard();
     let passes = passes.enumerate().filter(|(at, _)| shard.is_none_or(|(own, all)| at % all == own - 1)).map(|(_, pass)| pass);
-    // most of a point is waiting: several at a time
-    let room = Arc::new(Semaphore::new(6));
     let seen = Seen { statements: Arc::default(), left_out: Arc::default(), seed: random.u64(..), extent };
-    let mut tasks = JoinSet::new();
-    for (case, blows) in passes {
-        let (room, seen) = (Arc::clone(&room), seen.clone());
-        tasks.spawn(async move {
-            let _turn = room.acquire_owned().await;
-            (case.name, tokio::spawn(every_point(case, blows, seen)).await.ok())
-        });
-    }
+    // most of a point is waiting: several at a time
+    let runs = passes.map(|(case, blows)| {
+        let seen = seen.clone();
+        async move { (case.name, tokio::spawn(every_point(case, blows, seen)).await.ok()) }
+    });
+    let ended: Vec<(&str, Option<Tried>)> = stream::iter(runs).buffer_unordered(6).collect().await;
     let (mut tried, mut failed) = (Tried::default(), Vec::new());
-    while let Some(ended) = tasks.join_next().await {
-        match ended.expect("a case") {
-            (_, Some(count)) => tried.add(count),
-            (case, None) => failed.push(case),
+    for (case, count) in ended {
+        match count {
+            Some(count) => tried.add(count),
+            None => failed.push(case),
         }
     }
     println!(

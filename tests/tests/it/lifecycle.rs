@@ -55,7 +55,7 @@ use std::collections::BTreeMap;
 use diptych::Quiet;
 use diptych::internal::introspect;
 use diptych_tests::{Database, Work, ask, difference, major, migration, printers, schema, seed};
-use tokio::task::JoinSet;
+use futures_util::{StreamExt, stream};
 
 /// One operation's way. Statements are given with what they must answer: rows as `a|b;c|d`, or `!SQLSTATE`.
 pub(crate) struct Case {
@@ -204,24 +204,14 @@ async fn run_all(base: &'static str, draw: usize) {
     let cases: &'static [Case] = cases().leak();
     let mut random = seed(base);
     let only = std::env::var("CASE").ok();
-    let mut failed = Vec::new();
     let drawn: Vec<&Case> = cases
         .iter()
         .filter(|case| only.as_deref().map_or(draw == 1 || random.usize(..draw) == 0, |only| case.name.contains(only)))
         .collect();
-    let mut waiting = drawn.iter().copied();
-    let mut running = JoinSet::new();
-    loop {
-        // a few at a time; each in a task of its own, so that one failure does not hide the next
-        while running.len() < 3
-            && let Some(case) = waiting.next()
-        {
-            running.spawn(async move { (case.name, tokio::spawn(run(case, base)).await.is_err()) });
-        }
-        let Some(ended) = running.join_next().await else { break };
-        let (case, is_failed) = ended.expect("a case to its end");
-        failed.extend(is_failed.then_some(case));
-    }
+    // a few at a time; each in a task of its own, so that one failure does not hide the next
+    let runs = drawn.iter().map(|&case| async move { tokio::spawn(run(case, base)).await.is_err().then_some(case.name) });
+    let ended: Vec<Option<&str>> = stream::iter(runs).buffer_unordered(3).collect().await;
+    let failed: Vec<&str> = ended.into_iter().flatten().collect();
     for line in EXPECTATIONS {
         println!("  {line}: {} cases", cases.iter().filter(|case| case.expectation == line).count());
     }
