@@ -19,6 +19,10 @@ use crate::statements::path::Path;
 use crate::statements::sync::{self, Direction};
 use crate::{model::types, sql, statements::numbers};
 
+mod orphans;
+
+use orphans::orphans;
+
 /// The checks of the rows: what each conversion gives, then what the new rules say of it.
 pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], here: &[&Physical<'_>], steps: &mut Steps) {
     for table in here.iter().filter(|table| table.needs_sync()) {
@@ -118,36 +122,48 @@ fn conversions(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     let (targets, query) = sync::conversion_query(chain, table, Direction::Up, &row, Moment::Preflight);
     let columns: Vec<Sql> = (1..=targets.len()).map(|number| ident(&format!("diptych {number}"))).collect();
     let added = |physical: &String| table.added.iter().find(|added| added.physical == *physical).map(|added| &added.column);
-    let mut faults = Vec::new();
-    for (physical, name) in targets.iter().zip(&columns) {
-        let Some(column) = added(physical) else { continue };
-        let (value, label) = (sql!("result.{}", name), format!("`{}`", column.name));
-        // a CASE makes the server evaluate every conversion, so that one that fails is found also where NULL may be
-        let null = if column.nullable { Sql::trusted("NULL") } else { literal(&format!("{label} would be NULL")) };
-        faults.push(sql!(
-            "CASE WHEN {} IS NULL THEN {} END",
-            ddl::cast(&value, &enums::plain(chain, &column.sql_type), &None),
-            null
-        ));
-        let scope = table.lineage.newest().columns.iter().find(|there| there.name == column.name);
-        if let Some(condition) = scope.and_then(|there| enums::is_no_label(chain, there, &value)) {
-            let reason = literal(&format!(", no label of {}", types::element(&column.sql_type)));
-            let text = concatenation([shown(&literal(&label), &value), reason]);
-            faults.push(sql!("CASE WHEN {} THEN {} END", condition, text));
-        }
-        // an assignment refuses what a cast cuts off
-        if let Some(length) = types::length(&column.sql_type) {
-            let reason = literal(&format!(", too long for {}", column.sql_type));
-            let text = concatenation([shown(&literal(&label), &value), reason]);
-            faults.push(sql!("CASE WHEN {} THEN {} END", too_long(&length, &value), text));
-        }
-    }
+    let given = targets.iter().zip(&columns).filter_map(|(physical, name)| Some((added(physical)?, sql!("result.{}", name))));
+    let faults: Vec<Sql> = given.flat_map(|(column, value)| faults_of(chain, table, column, &value)).collect();
     let faults = sql!("nullif(pg_catalog.concat_ws(', ', {}), '')", join(faults, ", "));
     let result = sql!("({}) AS result ({})", query, join(columns, ", "));
-    let place = qualified(&chain.base, &table.name);
+    refuse(
+        steps,
+        format!("every row of `{}` can be converted", table.name),
+        sync::path(chain, Direction::Up),
+        sql!("DO {}", sql::dollar_quoted(&raise_faults(chain, table, &result, &faults))),
+        format!("`up` of table `{}` gives values for existing rows that the columns cannot hold", table.name),
+        "change `up` so that it gives a value that fits (coalesce, left), or correct the rows",
+    );
+}
+
+/// Why a column cannot take a value, in words: an expression for each reason that there may be, NULL where it is none.
+fn faults_of(chain: &Chain, table: &Physical<'_>, column: &Column, value: &Sql) -> Vec<Sql> {
+    let label = format!("`{}`", column.name);
+    // a CASE makes the server evaluate every conversion, so that one that fails is found also where NULL may be
+    let null = if column.nullable { Sql::trusted("NULL") } else { literal(&format!("{label} would be NULL")) };
+    let plain = ddl::cast(value, &enums::plain(chain, &column.sql_type), &None);
+    let mut faults = vec![sql!("CASE WHEN {} IS NULL THEN {} END", plain, null)];
+    let fault = |condition: &Sql, reason: String| {
+        let text = concatenation([shown(&literal(&label), value), literal(&reason)]);
+        sql!("CASE WHEN {} THEN {} END", condition, text)
+    };
+    let scope = table.lineage.newest().columns.iter().find(|there| there.name == column.name);
+    if let Some(condition) = scope.and_then(|there| enums::is_no_label(chain, there, value)) {
+        faults.push(fault(&condition, format!(", no label of {}", types::element(&column.sql_type))));
+    }
+    // an assignment refuses what a cast cuts off
+    if let Some(length) = types::length(&column.sql_type) {
+        faults.push(fault(&too_long(&length, value), format!(", too long for {}", column.sql_type)));
+    }
+    faults
+}
+
+/// A block of PL/pgSQL that raises the first rows with faults: all at once, and row by row, for some seconds, where an expression fails.
+fn raise_faults(chain: &Chain, table: &Physical<'_>, result: &Sql, faults: &Sql) -> Sql {
+    let (row, place) = (ident(ROW), qualified(&chain.base, &table.name));
     let found = Sql::trusted("pg_catalog.cardinality(\"diptych found\")");
     let late = operation(&Sql::trusted("pg_catalog.statement_timestamp()"), "+", &Sql::trusted("'10 s'::pg_catalog.interval"));
-    let text = sql!(
+    sql!(
         "
 #variable_conflict use_column
 DECLARE
@@ -190,15 +206,7 @@ END
         operation(&found, "=", &Sql::trusted("3")),
         operation(&Sql::trusted("pg_catalog.clock_timestamp()"), ">", &late),
         operation(&found, ">", &Sql::trusted("0"))
-    );
-    refuse(
-        steps,
-        format!("every row of `{}` can be converted", table.name),
-        sync::path(chain, Direction::Up),
-        sql!("DO {}", sql::dollar_quoted(&text)),
-        format!("`up` of table `{}` gives values for existing rows that the columns cannot hold", table.name),
-        "change `up` so that it gives a value that fits (coalesce, left), or correct the rows",
-    );
+    )
 }
 
 /// Whether a value is longer than its column takes: trailing spaces are cut off of text, as the server does.
@@ -342,91 +350,6 @@ fn duplicates(chain: &Chain, table: &Physical<'_>, name: &str, index: &Index, st
         ),
         format!("rows of table `{}` have the same key, but {what} `{name}` allows it only once", table.name),
         "correct these rows, or give a column of the key an `up` that makes the keys differ",
-    );
-}
-
-/// A new foreign key that points at nothing in existing rows.
-fn orphans(
-    chain: &Chain,
-    tables: &[Physical<'_>],
-    table: &Physical<'_>,
-    (name, columns, references): (&str, &[String], &References),
-    steps: &mut Steps,
-) {
-    let target = tables.iter().find(|there| there.final_name() == Some(references.table.as_str()));
-    let (Some(newer), Some(target)) = (table.newer, target) else { return };
-    let Some(parent) = target.newer else { return };
-    let numbers = reads_numbers(table, columns) || reads_numbers(target, &references.columns);
-    if numbers || points_already(table, target, columns, references) {
-        return;
-    }
-    let child = |column: &String| sql!("{}.{}", ident("diptych child"), ident(column));
-    let is_null = |column: &String| sql!("{} IS NOT DISTINCT FROM NULL", child(column));
-    let is_there = |column: &String| sql!("{} IS DISTINCT FROM NULL", child(column));
-    let collation = |table: &Table, name: &String| {
-        table.columns.iter().find(|column| column.name == *name).and_then(|column| column.collation.clone())
-    };
-    let sql_type = |table: &Table, name: &String| {
-        let column = table.columns.iter().find(|column| column.name == *name);
-        enums::plain(chain, &types::without_length(column.map_or("text", |column| &column.sql_type)))
-    };
-    let pairs = columns.iter().zip(&references.columns).map(|(own, other)| {
-        let (ours, theirs) = (collation(newer, own), collation(parent, other));
-        // it is the referenced column's collation that counts
-        let collate = (ours != theirs).then(|| theirs.unwrap_or_else(|| "pg_catalog.default".to_owned()));
-        // equality of the referenced column's type, whatever operator of that name the path has
-        let there = sql!("{}.{}", ident("diptych parent"), ident(other));
-        let here = ddl::collate(&ddl::cast(&child(own), &sql_type(parent, other), &None), &collate);
-        operation(&sql!("ARRAY[{}]", there), "=", &sql!("ARRAY[{}]", here))
-    });
-    let mut broken = join(columns.iter().map(is_there), " AND ");
-    // a table that comes with this migration has no rows yet, unless sql has filled it
-    let is_filled = !target.is_kept() && target.scripts_before < table.scripts_before;
-    if target.is_kept() || is_filled {
-        let place = qualified(&chain.base, &target.name);
-        let rows = if is_filled {
-            sql!("SELECT * FROM {}", place)
-        } else {
-            let read = references.columns.iter().cloned().collect();
-            sql!(
-                "SELECT {}.* FROM {} AS {}, LATERAL ({}) AS {}",
-                ident(NEWER),
-                place,
-                ident(ROW),
-                sync::newer_row(chain, target, &read, &ident(ROW)),
-                ident(NEWER)
-            )
-        };
-        let pairs = join(pairs, " AND ");
-        broken = sql!("{} AND NOT EXISTS (SELECT 1 FROM ({}) AS {} WHERE {})", broken, rows, ident("diptych parent"), pairs);
-    }
-    let rows = newer_rows(chain, table, newer, &columns.iter().cloned().collect());
-    let values = joined(columns.iter().map(|column| shown(&literal(column), &child(column))).collect());
-    let found = |condition: &Sql| {
-        let (row, values) = (sample_name(newer), values.clone().unwrap_or_default());
-        let place = ident("diptych child");
-        let text = concatenation([sql!("{}.{}", place, row), literal(": "), values]);
-        sql!("SELECT {} FROM ({}) AS {} WHERE {}", text, rows, place, condition)
-    };
-    let mut query = found(&broken);
-    if references.match_type.is_some() && columns.len() > 1 {
-        let half = sql!("({}) AND ({})", join(columns.iter().map(is_null), " OR "), join(columns.iter().map(is_there), " OR "));
-        query = sql!("{} UNION ALL {}", query, found(&half));
-    }
-    refuse(
-        steps,
-        format!("the rows of `{}` point at rows of `{}` by foreign key `{name}`", table.name, references.table),
-        sync::path(chain, Direction::Up),
-        sql!("{} LIMIT 3", query),
-        format!(
-            "rows of table `{}` reference rows of table `{}` that do not exist (foreign key `{name}`)",
-            table.name, references.table
-        ),
-        if target.is_kept() || is_filled {
-            "correct these rows, add the rows that they reference, or give the column an `up` that avoids such references"
-        } else {
-            "create the foreign key in a later migration, when the new table has its rows"
-        },
     );
 }
 
