@@ -10,6 +10,7 @@ use crate::sql::{Sql, qualified};
 use crate::statements::path::Path;
 
 mod additions;
+mod backfill;
 mod catalog_checks;
 mod claims;
 pub mod complete;

@@ -5,15 +5,16 @@ use crate::layout::chain::Chain;
 use crate::layout::tables::{AddedConstraint, Names, Physical, layout};
 use crate::model::schema::{Constraint, Index};
 use crate::plan::additions::{add_columns, bind, new_indexes, partitioned_index, proof, proven};
+use crate::plan::backfill::backfill;
 use crate::plan::{Action, Command, Phase, Plan, Reaches, Shape, Steps, exclusive, preflight, share_row_exclusive};
-use crate::sql::{Sql, ident, join, operation, qualified};
+use crate::sql::{Sql, ident, join, qualified};
 use crate::statements::ddl::{self, Build};
 use crate::statements::path::Path;
-use crate::statements::sync::{self, Direction};
+use crate::statements::sync;
 use crate::transition::stage::Moment;
 use crate::{
-    names, sql, statements::enums, statements::guard, statements::numbers, statements::partitions, statements::properties,
-    statements::rights, statements::views,
+    names, sql, statements::guard, statements::numbers, statements::partitions, statements::properties, statements::rights,
+    statements::views,
 };
 
 /// The plan of `start` for a chain.
@@ -175,83 +176,6 @@ fn bound_by_rename(place: &Sql, table: &Physical<'_>, constraint: &Constraint, s
     statements.extend(moved.iter().map(|(logical, physical)| rename(logical, &moving(physical))));
     statements.extend(occupied.iter().map(|name| rename(&away(name), name)));
     statements
-}
-
-fn backfill(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
-    let whole = qualified(&chain.base, &table.name);
-    let place = if table.is_partitioned() { ident(partitions::PARTITION) } else { whole };
-    let row = ident("diptych row");
-    let (targets, query) = sync::conversion_query(chain, table, Direction::Up, &row, enums::Moment::Start);
-    let columns = join(targets.iter().map(|target| ident(target)), ", ");
-    let held = |added: &crate::layout::tables::Added| sql!("{}.{}", row, ident(&added.physical));
-    let converted = (!targets.is_empty()).then(|| sql!("({}) = ({})", columns, query));
-    let numbered = numbers::columns(table)
-        .map(|added| sql!("{} = {}", ident(&added.physical), numbers::value(chain, table, added, &held(added))));
-    let place_of = sql!("{}.ctid", row);
-    let bound = |parameter: &str| sql!("{}::pg_catalog.text::pg_catalog.tid", Sql::trusted(parameter));
-    let stripe = |parameter: &str| sql!("{}::pg_catalog.int4", Sql::trusted(parameter));
-    let hash = operation(&sql!("pg_catalog.hashtid({})", place_of), "&", &Sql::trusted("2147483647"));
-    // what was written since the walk began is in sync: an application's rows, and the new versions of those that are done
-    let age = |of: &Sql| sql!("pg_catalog.age({})", of);
-    let since = age(&sql!("{}.xmin", row));
-    let begun = age(&Sql::trusted("$5::pg_catalog.text::pg_catalog.xid"));
-    let is_new = sql!("{} AND {}", operation(&since, ">=", &Sql::trusted("0")), operation(&since, "<=", &begun));
-    let update = sql!(
-        "UPDATE {} AS {} SET {} WHERE {} AND {} AND {} AND ({}) IS NOT TRUE",
-        place,
-        row,
-        join(converted.into_iter().chain(numbered), ", "),
-        operation(&place_of, ">=", &bound("$1")),
-        operation(&place_of, "<", &bound("$2")),
-        operation(&operation(&hash, "%", &stripe("$4")), "=", &stripe("$3")),
-        is_new
-    );
-    let missed = targets.iter().enumerate().map(|(at, target)| {
-        sql!(
-            "({}.{} IS NULL AND ({}).{} IS NOT NULL)",
-            row,
-            ident(target),
-            ident("diptych result"),
-            ident(&format!("diptych {}", at + 1))
-        )
-    });
-    let missed: Vec<_> = missed.collect();
-    let empty = join(targets.iter().map(|target| sql!("{}.{} IS NULL", row, ident(target))), " OR ");
-    let aliases = join((1..=targets.len()).map(|number| ident(&format!("diptych {number}"))), ", ");
-    let result = sql!("LATERAL ({}) AS {} ({})", query, ident("diptych result"), aliases);
-    let converted = (!targets.is_empty()).then(|| sql!("(({}) AND ({}))", empty, join(missed, " OR ")));
-    let missed = converted.into_iter().chain(numbers::columns(table).map(|added| sql!("{} IS NULL", held(added))));
-    let verify = sql!(
-        "SELECT {}.ctid::pg_catalog.text FROM {} AS {}{} WHERE {} LIMIT 1",
-        row,
-        place,
-        row,
-        if targets.is_empty() { Sql::default() } else { sql!(", {}", result) },
-        join(missed, " OR ")
-    );
-    let step = steps.push(
-        Phase::Backfill,
-        format!("backfill table `{}`", table.name),
-        Action::Backfill {
-            schema: chain.base.clone(),
-            table: table.name.clone(),
-            partitioned: table.is_partitioned(),
-            update,
-            verify,
-            vacuum: sql!("VACUUM (INDEX_CLEANUP off, TRUNCATE off) {}", place),
-        },
-    );
-    step.path(sync::path(chain, Direction::Up))
-        .lock("row locks, some 25 ms each, at most 250 ms; a single row for as long as it takes to write")
-        .hazard(Hazard::RepeatableRead)
-        .hazard(Hazard::RowLocks)
-        .hazard(Hazard::Standby);
-    if super::notes::has_default_that_stays(table) {
-        step.hazard(Hazard::DefaultStays);
-    }
-    if sync::has_sub_select(table) {
-        step.hazard(Hazard::SubSelect);
-    }
 }
 
 fn build_indexes(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
