@@ -12,53 +12,10 @@ use crate::{sql, statements::ddl};
 
 /// Looked at before anything is changed.
 pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
-    let filled = names(tables, |table| table.needs_fill());
-    push(
-        steps,
-        "published tables that are filled have a replica identity",
-        (!filled.is_empty()).then(|| unidentified(chain, &filled)),
-        "PostgreSQL refuses every UPDATE of these published tables, also the backfill's, because they have no replica identity",
-        "give them one before the start, or publish inserts only",
-        Verdict::Refuse,
-    );
-    let wider = names(tables, |table| table.is_kept() && !table.added.is_empty());
-    push(
-        steps,
-        "no new column belongs to a replica identity without being published",
-        (chain.server >= 15 && !wider.is_empty()).then(|| outgrown(chain, &wider)),
-        "the replica identity of these tables is FULL and would include the new column, but the publication's column list would not: PostgreSQL would refuse every UPDATE and DELETE",
-        "make the primary key the replica identity, or publish every column",
-        Verdict::Refuse,
-    );
+    replica_identities(chain, tables, steps);
     let widened: Vec<_> = tables.iter().filter(|table| table.is_kept() && !table.added.is_empty()).collect();
-    let added = |table: &&Physical<'_>| {
-        let columns = table.added.iter().map(|added| {
-            let default = added.default.as_ref().map_or_else(Sql::default, |text| sql!(" DEFAULT {}", user(text)));
-            let column = &added.column;
-            sql!("ADD COLUMN {} {}{}", ident(&added.physical), ddl::typed(&column.sql_type, &column.collation), default)
-        });
-        sql!("ALTER TABLE {} {}", ident(PARTITION), join(columns, ", "))
-    };
-    push(
-        steps,
-        "no subscriber lacks a new column",
-        subscribers(chain, &widened, added),
-        "these publications include the tables, and a native subscriber stops at the first row with a column that it lacks",
-        "add the new columns to the subscriber's tables first (a subscriber that has stopped goes on as soon as they are there), or give the publication a column list; on the subscriber",
-        Verdict::Warn,
-    );
-    let created = tables.iter().filter(|table| table.older.is_none());
-    push(
-        steps,
-        "no subscriber lacks a new table",
-        publications_of_all(chain, &created.collect::<Vec<_>>(), |table| {
-            let (newer, logical) = table.newer.zip(table.final_name())?;
-            ddl::create_table(&chain.base, &table.name, logical, newer, |name| table.displaced(name)).into_iter().next()
-        }),
-        "these publications will include the new tables, and a native subscriber stops at the first row of a table that it lacks",
-        "create the tables on the subscriber first, and run REFRESH PUBLICATION there after the start; on the subscriber",
-        Verdict::Warn,
-    );
+    new_columns(chain, &widened, steps);
+    new_tables(chain, tables, steps);
     push(
         steps,
         "no consumer of a logical slot gets columns that it does not know",
@@ -78,6 +35,64 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     for table in tables {
         carried(chain, table, &forward(table), steps);
     }
+}
+
+/// PostgreSQL refuses to update a published row that it cannot name to everybody.
+fn replica_identities(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
+    let filled = names(tables, |table| table.needs_fill());
+    push(
+        steps,
+        "published tables that are filled have a replica identity",
+        (!filled.is_empty()).then(|| unidentified(chain, &filled)),
+        "PostgreSQL refuses every UPDATE of these published tables, also the backfill's, because they have no replica identity",
+        "give them one before the start, or publish inserts only",
+        Verdict::Refuse,
+    );
+    let wider = names(tables, |table| table.is_kept() && !table.added.is_empty());
+    push(
+        steps,
+        "no new column belongs to a replica identity without being published",
+        (chain.server >= 15 && !wider.is_empty()).then(|| outgrown(chain, &wider)),
+        "the replica identity of these tables is FULL and would include the new column, but the publication's column list would not: PostgreSQL would refuse every UPDATE and DELETE",
+        "make the primary key the replica identity, or publish every column",
+        Verdict::Refuse,
+    );
+}
+
+/// Subscribers are sent rows with new columns from now on.
+fn new_columns(chain: &Chain, widened: &[&Physical<'_>], steps: &mut Steps) {
+    let added = |table: &&Physical<'_>| {
+        let columns = table.added.iter().map(|added| {
+            let default = added.default.as_ref().map_or_else(Sql::default, |text| sql!(" DEFAULT {}", user(text)));
+            let column = &added.column;
+            sql!("ADD COLUMN {} {}{}", ident(&added.physical), ddl::typed(&column.sql_type, &column.collation), default)
+        });
+        sql!("ALTER TABLE {} {}", ident(PARTITION), join(columns, ", "))
+    };
+    push(
+        steps,
+        "no subscriber lacks a new column",
+        subscribers(chain, widened, added),
+        "these publications include the tables, and a native subscriber stops at the first row with a column that it lacks",
+        "add the new columns to the subscriber's tables first (a subscriber that has stopped goes on as soon as they are there), or give the publication a column list; on the subscriber",
+        Verdict::Warn,
+    );
+}
+
+/// Subscribers of every table are sent rows of new ones.
+fn new_tables(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
+    let created = tables.iter().filter(|table| table.older.is_none());
+    push(
+        steps,
+        "no subscriber lacks a new table",
+        publications_of_all(chain, &created.collect::<Vec<_>>(), |table| {
+            let (newer, logical) = table.newer.zip(table.final_name())?;
+            ddl::create_table(&chain.base, &table.name, logical, newer, |name| table.displaced(name)).into_iter().next()
+        }),
+        "these publications will include the new tables, and a native subscriber stops at the first row of a table that it lacks",
+        "create the tables on the subscriber first, and run REFRESH PUBLICATION there after the start; on the subscriber",
+        Verdict::Warn,
+    );
 }
 
 /// Servers that follow this one as a whole.
