@@ -12,7 +12,7 @@ use crate::hazard::Hazard;
 use crate::layout::chain::Chain;
 use crate::layout::tables::Physical;
 use crate::model::schema::Table;
-use crate::plan::{Action, Lock, Phase, Reaches, Script as Run, Steps, When, dependents, exclusive, final_form};
+use crate::plan::{Action, Phase, Reaches, Script as Run, Steps, When, dependents, exclusive, final_form};
 use crate::sql::{Sql, ident, join, literal, qualified, verbatim};
 use crate::statements::path::Path;
 use crate::transition::stage::Script;
@@ -66,32 +66,55 @@ fn is_other(table: &Physical<'_>) -> bool {
 
 fn in_scope(chain: &Chain, tables: &[Physical<'_>], number: usize, text: &str) -> Run {
     let others: Vec<&Physical<'_>> = scope(tables, number).collect();
-    let mut path: Vec<String> = Path::base(&chain.base).schemas().to_vec();
     let (scratch, version) = (chain.newer.scratch(), &chain.newer.views);
-    let mut after = Vec::new();
-    if chain.makes_types() {
-        // the newer forms of types come first, and with them the place where things are created
-        path.insert(0, version.clone());
-        path.insert(0, scratch.clone());
-        after.extend([bring_home(chain, &scratch), bring_home(chain, version)]);
-    } else {
-        path.push(version.clone());
-    }
-    // temporary objects are first where they are not in the list, and nothing is created there
-    let path = sql!("SET LOCAL search_path = {}", join(path.iter().map(|name| ident(name)), ", "));
+    let places = [&scratch, version].into_iter().filter(|_| chain.makes_types());
+    let after: Vec<Sql> = places.map(|place| bring_home(chain, place)).collect();
+    let path = search_path(chain);
     if others.is_empty() {
         return Run { path, text: verbatim(text), back: Vec::new(), leave: after, ..Run::default() };
     }
     let shown: BTreeSet<&str> =
         tables.iter().filter(|table| table.scripts_before <= number).filter_map(Physical::final_name).collect();
     let gone: Vec<&str> = others.iter().filter_map(|table| table.older_view()).filter(|name| !shown.contains(name)).collect();
-    let names = others.iter().filter_map(|table| table.final_name()).chain(gone.iter().copied());
-    let names: Vec<Sql> = names.map(literal).collect();
-    // the schema by whose name on the path the triggers know the newer version: not published yet, it is there for as long as this lasts
-    let mut scope = vec![sql!("CREATE SCHEMA IF NOT EXISTS {}", ident(version))];
+    let names: Vec<&str> = others.iter().filter_map(|table| table.final_name()).chain(gone.iter().copied()).collect();
+    let drop_views = sql!("DROP VIEW {}", join(names.iter().map(|name| qualified(TEMPORARY, name)), ", "));
+    let leave = std::iter::once(drop_views).chain(after.iter().cloned()).chain([drop_empty(version)]).collect();
+    let (aside, back) = renames(chain, &others);
+    let places: Vec<Sql> = others.iter().map(|table| qualified(&chain.base, &table.name)).collect();
+    let kept = take_away(columns_there(chain, columns(&others)).into_iter().collect());
+    Run {
+        scope: stand_ins(chain, &others, &gone),
+        watch: Some(watch(&names.into_iter().map(literal).collect::<Vec<_>>())),
+        path,
+        text: verbatim(text),
+        leave,
+        locks: exclusive(&places, &places),
+        aside: std::iter::once(version_there(version)).chain(aside).collect(),
+        back: after.into_iter().chain([drop_empty(version)]).chain(kept).chain(back).collect(),
+        after: Vec::new(),
+    }
+}
+
+/// Temporary objects are first where they are not in the list, and nothing is created there.
+fn search_path(chain: &Chain) -> Sql {
+    let mut path: Vec<String> = Path::base(&chain.base).schemas().to_vec();
+    let version = chain.newer.views.clone();
+    if chain.makes_types() {
+        // the newer forms of types come first, and with them the place where things are created
+        path.splice(0..0, [chain.newer.scratch(), version]);
+    } else {
+        path.push(version);
+    }
+    sql!("SET LOCAL search_path = {}", join(path.iter().map(|name| ident(name)), ", "))
+}
+
+/// The views in the places of tables, and in those of tables that are gone.
+fn stand_ins(chain: &Chain, others: &[&Physical<'_>], gone: &[&str]) -> Vec<Sql> {
+    let version = &chain.newer.views;
+    let mut scope = vec![version_there(version)];
     // before publish the newer forms of types are in the one, then in the other
-    let texts = Path::newer(chain, &scratch).behind(version);
-    for table in &others {
+    let texts = Path::newer(chain, &chain.newer.scratch()).behind(version);
+    for table in others {
         if let Some(newer) = table.newer {
             scope.extend(texts.around(views::create_view(chain, TEMPORARY, table, newer)));
         }
@@ -100,30 +123,20 @@ fn in_scope(chain: &Chain, tables: &[Physical<'_>], number: usize, text: &str) -
         gone.iter()
             .map(|name| sql!("CREATE VIEW {} AS SELECT WHERE diptych.gone({})", qualified(TEMPORARY, name), literal(name))),
     );
-    let mut leave = vec![sql!(
-        "DROP VIEW {}",
-        join(
-            others
-                .iter()
-                .filter_map(|table| table.final_name())
-                .chain(gone.iter().copied())
-                .map(|name| qualified(TEMPORARY, name)),
-            ", "
-        )
-    )];
-    leave.extend(after.iter().cloned());
-    leave.push(drop_empty(version));
-    let (aside, back) = renames(chain, &others);
-    let places: Vec<Sql> = others.iter().map(|table| qualified(&chain.base, &table.name)).collect();
-    let locks: Vec<Lock> = exclusive(&places, &places);
-    let version_there = sql!("CREATE SCHEMA IF NOT EXISTS {}", ident(version));
-    let aside = std::iter::once(version_there).chain(aside).collect();
+    scope
+}
+
+/// The schema by whose name on the path the triggers know the newer version: not published yet, it is there for as long as a script lasts.
+fn version_there(version: &str) -> Sql {
+    sql!("CREATE SCHEMA IF NOT EXISTS {}", ident(version))
+}
+
+/// The columns that these tables have in the newer version.
+fn columns(others: &[&Physical<'_>]) -> Vec<Sql> {
     let named = others.iter().filter_map(|table| Some((table.final_name()?, table.newer?)));
-    let named = named
+    let columns = named
         .flat_map(|(name, newer)| newer.columns.iter().map(move |column| sql!("({}, {})", literal(name), literal(&column.name))));
-    let kept = take_away(columns_there(chain, named.collect()).into_iter().collect());
-    let back = after.into_iter().chain([drop_empty(version)]).chain(kept).chain(back).collect();
-    Run { scope, watch: Some(watch(&names)), path, text: verbatim(text), leave, locks, aside, back, after: Vec::new() }
+    columns.collect()
 }
 
 /// The version's schema, where it was there for a script alone.
