@@ -72,7 +72,7 @@ pub fn create_views(chain: &Chain, tables: &[&Physical<'_>]) -> Vec<Sql> {
 /// The view of a table in a schema. Where the migrations run statements of the user's own, the database is asked what the table has by now.
 pub fn create_view(chain: &Chain, schema: &str, table: &Physical<'_>, newer: &Table) -> Vec<Sql> {
     let view = qualified(schema, &table.lineage.newest().table);
-    let invoker = Sql::trusted(if chain.server >= 15 { " WITH (security_invoker = true)" } else { "" });
+    let invoker = Sql::trusted(invoker(chain));
     let place = qualified(&chain.base, &table.name);
     let is_opaque = !chain.stage.scripts.is_empty();
     let mut statements = vec![if is_opaque {
@@ -105,6 +105,11 @@ pub fn create_view(chain: &Chain, schema: &str, table: &Physical<'_>, newer: &Ta
         statements.push(crate::statements::ddl::comment(&sql!("VIEW {}", view), newer.comment.as_deref()));
     }
     statements
+}
+
+/// What makes a view read with its caller's rights, where the server has that.
+fn invoker(chain: &Chain) -> &'static str {
+    if chain.server >= 15 { " WITH (security_invoker = true)" } else { "" }
 }
 
 /// The version's columns in its order, then those that the model does not know. None where the table is gone, or has another name:
@@ -199,7 +204,6 @@ pub fn create_unknown(chain: &Chain, tables: &[Physical<'_>]) -> Vec<Sql> {
     }
     let scratch = chain.newer.scratch();
     let known = join(tables.iter().map(|table| literal(&table.name)), ", ");
-    let invoker = literal(if chain.server >= 15 { " WITH (security_invoker = true)" } else { "" });
     let text = sql!(
         "
 DECLARE
@@ -214,15 +218,7 @@ BEGIN
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_class AS view_ WHERE view_.relname = class.relname AND view_.relnamespace = {}::pg_catalog.regnamespace)
     GROUP BY class.oid
   LOOP
-    EXECUTE pg_catalog.format('CREATE VIEW %I.%I%s AS SELECT %s FROM %s', {}, table_.name, {}, table_.columns, table_.oid::pg_catalog.regclass);
-    FOR right_ IN
-      SELECT DISTINCT CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(role.rolname) END AS role
-      FROM pg_catalog.pg_class AS view_ CROSS JOIN LATERAL pg_catalog.aclexplode(view_.relacl) AS acl
-      LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = acl.grantee
-      WHERE view_.oid = pg_catalog.format('%I.%I', {}, table_.name)::pg_catalog.regclass AND acl.grantee <> view_.relowner
-    LOOP
-      EXECUTE pg_catalog.format('REVOKE ALL ON %I.%I FROM %s', {}, table_.name, right_.role);
-    END LOOP;
+    {}
     {}
   END LOOP;
 END
@@ -230,11 +226,8 @@ END
         join(places.iter().map(|place| literal(place)), ", "),
         known,
         literal(ident(&scratch).as_str()),
-        literal(&scratch),
-        invoker,
-        literal(&scratch),
-        literal(&scratch),
-        rights::grant(&Sql::trusted("table_.relacl"), &sql!("pg_catalog.format('%I.%I', {}, table_.name)", literal(&scratch)), None, Some(&Sql::trusted("acl.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')")))
+        make_view(chain, &scratch, &Sql::trusted("CREATE")),
+        rights_of_table(&scratch)
     );
     let noted =
         sql!("SELECT diptych.note_relations({}, {}, {})", literal(&chain.base), literal(&chain.newer.name), literal(&scratch));
@@ -244,15 +237,7 @@ END
 /// The newer version's views are what its tables are by now, at the end of complete: new tables and columns are in them. A view that is
 /// gone, or has columns that are gone, is made anew with the rights of its table.
 pub fn refresh(chain: &Chain) -> Vec<Sql> {
-    let (base, views) = (&chain.base, &chain.newer.views);
-    let columns = chain.newer.schema.tables.iter().flat_map(|(name, table)| {
-        table
-            .columns
-            .iter()
-            .enumerate()
-            .map(move |(number, column)| sql!("({}, {}, {})", literal(name), literal(&column.name), number))
-    });
-    let columns: Vec<Sql> = columns.collect();
+    let views = &chain.newer.views;
     let text = sql!(
         "
 DECLARE
@@ -261,7 +246,51 @@ DECLARE
   right_ record;
 BEGIN
   FOR table_ IN
-    WITH wanted (table_, column_, number) AS (VALUES {}),
+    {}
+  LOOP
+    CONTINUE WHEN table_.view_ IS NOT NULL AND table_.new = 0 AND table_.kept = table_.so_far;
+    IF table_.view_ IS NOT NULL AND table_.kept = table_.so_far THEN
+      {}
+      CONTINUE;
+    END IF;
+    IF table_.view_ IS NOT NULL THEN
+      EXECUTE pg_catalog.format('DROP VIEW %I.%I', {}, table_.name);
+    END IF;
+    {}
+    {}
+    {}
+    IF table_.owner <> current_user AND pg_catalog.pg_has_role(table_.owner, 'MEMBER') AND pg_catalog.has_schema_privilege(table_.owner, {}, 'CREATE') THEN
+      EXECUTE pg_catalog.format('ALTER VIEW %I.%I OWNER TO %I', {}, table_.name, table_.owner);
+    END IF;
+  END LOOP;
+END
+",
+        tables_by_now(chain),
+        make_view(chain, views, &Sql::trusted("CREATE OR REPLACE")),
+        literal(views),
+        make_view(chain, views, &Sql::trusted("CREATE")),
+        rights_of_table(views),
+        columns_and_comments(views),
+        literal(views),
+        literal(views)
+    );
+    let (base, version) = (literal(&chain.base), literal(&chain.newer.name));
+    let noted = sql!("SELECT diptych.note_relations({}, {}, {})", base, version, literal(views));
+    vec![sql!("DO {}", sql::dollar_quoted(&text)), noted]
+}
+
+/// The base schema's tables and their columns as they are by now, and how many of these their views show.
+fn tables_by_now(chain: &Chain) -> Sql {
+    let columns = chain.newer.schema.tables.iter().flat_map(|(name, table)| {
+        table
+            .columns
+            .iter()
+            .enumerate()
+            .map(move |(number, column)| sql!("({}, {}, {})", literal(name), literal(&column.name), number))
+    });
+    let columns: Vec<Sql> = columns.collect();
+    sql!(
+        "WITH wanted (table_, column_, number) AS (VALUES {}),
     shown AS (
       SELECT view_.relname AS name, view_.oid AS oid, attribute.attname AS column_, attribute.attnum AS number
       FROM pg_catalog.pg_class AS view_ LEFT JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = view_.oid AND attribute.attnum > 0
@@ -276,18 +305,27 @@ BEGIN
     LEFT JOIN shown ON shown.name = class.relname AND shown.column_ = attribute.attname
     LEFT JOIN wanted ON wanted.table_ = class.relname::pg_catalog.text AND wanted.column_ = attribute.attname::pg_catalog.text
     WHERE class.relnamespace = pg_catalog.to_regnamespace({}) AND class.relkind IN ('r', 'p') AND NOT class.relispartition
-    GROUP BY class.oid, class.relname, class.relacl, owner.rolname
-  LOOP
-    CONTINUE WHEN table_.view_ IS NOT NULL AND table_.new = 0 AND table_.kept = table_.so_far;
-    IF table_.view_ IS NOT NULL AND table_.kept = table_.so_far THEN
-      EXECUTE pg_catalog.format('CREATE OR REPLACE VIEW %I.%I%s AS SELECT %s FROM %s', {}, table_.name, {}, table_.columns, table_.oid::pg_catalog.regclass);
-      CONTINUE;
-    END IF;
-    IF table_.view_ IS NOT NULL THEN
-      EXECUTE pg_catalog.format('DROP VIEW %I.%I', {}, table_.name);
-    END IF;
-    EXECUTE pg_catalog.format('CREATE VIEW %I.%I%s AS SELECT %s FROM %s', {}, table_.name, {}, table_.columns, table_.oid::pg_catalog.regclass);
-    FOR right_ IN
+    GROUP BY class.oid, class.relname, class.relacl, owner.rolname",
+        join(if columns.is_empty() { vec![Sql::trusted("(NULL::pg_catalog.text, NULL::pg_catalog.text, 0)")] } else { columns }, ", "),
+        literal(ident(&chain.newer.views).as_str()),
+        literal(ident(&chain.base).as_str())
+    )
+}
+
+/// PL/pgSQL that makes the view of a table `table_`.
+fn make_view(chain: &Chain, schema: &str, create: &Sql) -> Sql {
+    sql!(
+        "EXECUTE pg_catalog.format('{} VIEW %I.%I%s AS SELECT %s FROM %s', {}, table_.name, {}, table_.columns, table_.oid::pg_catalog.regclass);",
+        create,
+        literal(schema),
+        literal(invoker(chain))
+    )
+}
+
+/// PL/pgSQL that gives the view of a table `table_` the rights that the table has, and no others. Its block declares `right_ record`.
+fn rights_of_table(schema: &str) -> Sql {
+    sql!(
+        "FOR right_ IN
       SELECT DISTINCT CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(role.rolname) END AS role
       FROM pg_catalog.pg_class AS view_ CROSS JOIN LATERAL pg_catalog.aclexplode(view_.relacl) AS acl
       LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = acl.grantee
@@ -295,45 +333,44 @@ BEGIN
     LOOP
       EXECUTE pg_catalog.format('REVOKE ALL ON %I.%I FROM %s', {}, table_.name, right_.role);
     END LOOP;
-    {}
-    FOR column_ IN
+    {}",
+        literal(schema),
+        literal(schema),
+        rights::grant(
+            &Sql::trusted("table_.relacl"),
+            &place_of_view(schema),
+            None,
+            Some(&Sql::trusted("acl.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')"))
+        )
+    )
+}
+
+/// PL/pgSQL that gives the view of a table `table_` the rights that the table's columns have, and the comments. Its block declares
+/// `column_ record` and `right_ record`.
+fn columns_and_comments(schema: &str) -> Sql {
+    sql!(
+        "FOR column_ IN
       SELECT attribute.attname AS name, attribute.attacl AS rights, pg_catalog.col_description(table_.oid, attribute.attnum) AS text FROM pg_catalog.pg_attribute AS attribute
       WHERE attribute.attrelid = table_.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped
     LOOP
       EXECUTE pg_catalog.format('COMMENT ON COLUMN %I.%I.%I IS %L', {}, table_.name, column_.name, column_.text);
       {}
     END LOOP;
-    EXECUTE pg_catalog.format('COMMENT ON VIEW %I.%I IS %L', {}, table_.name, pg_catalog.obj_description(table_.oid, 'pg_class'));
-    IF table_.owner <> current_user AND pg_catalog.pg_has_role(table_.owner, 'MEMBER') AND pg_catalog.has_schema_privilege(table_.owner, {}, 'CREATE') THEN
-      EXECUTE pg_catalog.format('ALTER VIEW %I.%I OWNER TO %I', {}, table_.name, table_.owner);
-    END IF;
-  END LOOP;
-END
-",
-        join(if columns.is_empty() { vec![Sql::trusted("(NULL::pg_catalog.text, NULL::pg_catalog.text, 0)")] } else { columns }, ", "),
-        literal(ident(views).as_str()),
-        literal(ident(base).as_str()),
-        literal(views),
-        literal(if chain.server >= 15 { " WITH (security_invoker = true)" } else { "" }),
-        literal(views),
-        literal(views),
-        literal(if chain.server >= 15 { " WITH (security_invoker = true)" } else { "" }),
-        literal(views),
-        literal(views),
-        rights::grant(&Sql::trusted("table_.relacl"), &sql!("pg_catalog.format('%I.%I', {}, table_.name)", literal(views)), None, Some(&Sql::trusted("acl.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')"))),
-        literal(views),
+    EXECUTE pg_catalog.format('COMMENT ON VIEW %I.%I IS %L', {}, table_.name, pg_catalog.obj_description(table_.oid, 'pg_class'));",
+        literal(schema),
         rights::grant(
             &Sql::trusted("column_.rights"),
-            &sql!("pg_catalog.format('%I.%I', {}, table_.name)", literal(views)),
+            &place_of_view(schema),
             Some(&Sql::trusted("column_.name")),
             Some(&Sql::trusted("acl.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE')"))
         ),
-        literal(views),
-        literal(views),
-        literal(views)
-    );
-    let noted = sql!("SELECT diptych.note_relations({}, {}, {})", literal(base), literal(&chain.newer.name), literal(views));
-    vec![sql!("DO {}", sql::dollar_quoted(&text)), noted]
+        literal(schema)
+    )
+}
+
+/// An expression of PL/pgSQL: where the view of a table `table_` is.
+fn place_of_view(schema: &str) -> Sql {
+    sql!("pg_catalog.format('%I.%I', {}, table_.name)", literal(schema))
 }
 
 /// Every view of the newer version, gone for as long as a transaction at complete lasts.
@@ -403,19 +440,44 @@ fn carry_rights(chain: &Chain, schema: &str, tables: &[&Physical<'_>]) -> Sql {
     if pairs.is_empty() {
         return Sql::trusted("SELECT");
     }
+    let pairs = join(pairs, ", ");
     let text = sql!(
         "
 DECLARE grant_ record;
 BEGIN
-  FOR grant_ IN
+  {}
+  {}
+  {}
+END
+",
+        revoke_rights(schema, &pairs),
+        grant_rights(chain, schema, &pairs),
+        give_owners(chain, schema, &pairs)
+    );
+    sql!("DO {}", sql::dollar_quoted(&text))
+}
+
+/// What default privileges have granted on the views.
+fn revoke_rights(schema: &str, pairs: &Sql) -> Sql {
+    sql!(
+        "FOR grant_ IN
     SELECT DISTINCT view_.relname AS name, CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(role.rolname) END AS role
     FROM (VALUES {}) AS pair (view_, table_, names) JOIN pg_catalog.pg_class AS view_ ON view_.relname = pair.view_ AND view_.relnamespace = {}::pg_catalog.regnamespace
     CROSS JOIN LATERAL pg_catalog.aclexplode(view_.relacl) AS acl LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = acl.grantee
     WHERE acl.grantee <> view_.relowner
   LOOP
     EXECUTE pg_catalog.format('REVOKE ALL ON %I.%I FROM %s', {}, grant_.name, grant_.role);
-  END LOOP;
-  FOR grant_ IN
+  END LOOP;",
+        pairs,
+        literal(ident(schema).as_str()),
+        literal(schema)
+    )
+}
+
+/// What is granted on the tables and their columns, where the view has the column.
+fn grant_rights(chain: &Chain, schema: &str, pairs: &Sql) -> Sql {
+    sql!(
+        "FOR grant_ IN
     WITH pair (view_, table_, names) AS (VALUES {}),
     base AS (
       SELECT pair.view_, pair.names::pg_catalog.jsonb AS names, class.oid, class.relacl
@@ -440,28 +502,28 @@ BEGIN
     EXECUTE pg_catalog.format('GRANT %s%s ON %I.%I TO %s%s', grant_.privilege_type,
       CASE WHEN grant_.column_ IS NULL THEN '' ELSE pg_catalog.format(' (%I)', grant_.column_) END,
       {}, grant_.view_, grant_.role_, CASE WHEN grant_.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
-  END LOOP;
-  FOR grant_ IN
+  END LOOP;",
+        pairs,
+        literal(ident(&chain.base).as_str()),
+        literal(schema),
+        literal(schema)
+    )
+}
+
+/// The tables' owners, where the migration role may give them the views.
+fn give_owners(chain: &Chain, schema: &str, pairs: &Sql) -> Sql {
+    sql!(
+        "FOR grant_ IN
     SELECT pair.view_, role.rolname AS owner FROM (VALUES {}) AS pair (view_, table_, names)
     JOIN pg_catalog.pg_class AS class ON class.relname = pair.table_ AND class.relnamespace = {}::pg_catalog.regnamespace
     JOIN pg_catalog.pg_roles AS role ON role.oid = class.relowner
     WHERE role.rolname <> current_user AND pg_catalog.pg_has_role(role.oid, 'MEMBER') AND pg_catalog.has_schema_privilege(role.oid, {}, 'CREATE')
   LOOP
     EXECUTE pg_catalog.format('ALTER VIEW %I.%I OWNER TO %I', {}, grant_.view_, grant_.owner);
-  END LOOP;
-END
-",
-        join(pairs.iter().cloned(), ", "),
-        literal(ident(schema).as_str()),
-        literal(schema),
-        join(pairs.iter().cloned(), ", "),
-        literal(ident(&chain.base).as_str()),
-        literal(schema),
-        literal(schema),
-        join(pairs.iter().cloned(), ", "),
+  END LOOP;",
+        pairs,
         literal(ident(&chain.base).as_str()),
         literal(schema),
         literal(schema)
-    );
-    sql!("DO {}", sql::dollar_quoted(&text))
+    )
 }
