@@ -232,14 +232,7 @@ BEGIN
     names := ARRAY[]::pg_catalog.text[];
     moves := ARRAY[]::pg_catalog.text[];
     FOR column_ IN
-      SELECT own.attname::pg_catalog.text AS name, own.attnum, coalesce(there.attname::pg_catalog.text, (
-        SELECT moved.to_be FROM (VALUES {}) AS moved (so_far, to_be)
-        WHERE pg_catalog.starts_with(own.attname::pg_catalog.text, moved.so_far)
-          AND pg_catalog.substr(own.attname::pg_catalog.text, pg_catalog.length(moved.so_far) + 1) ~ '^[0-9]*$'
-        ORDER BY pg_catalog.length(moved.so_far) DESC LIMIT 1), own.attname::pg_catalog.text) AS wanted
-      FROM pg_catalog.pg_attribute AS own LEFT JOIN pg_catalog.pg_attribute AS there
-        ON there.attrelid = index_.place AND there.attnum = index_.keys[own.attnum - 1] AND there.attnum <> 0
-      WHERE own.attrelid = index_.oid AND own.attnum > 0 ORDER BY own.attnum
+      {}
     LOOP
       wanted := column_.wanted;
       number := 0;
@@ -252,7 +245,34 @@ BEGIN
         moves := moves || ARRAY[column_.name, wanted];
       END IF;
     END LOOP;
-    BEGIN
+    {}
+  END LOOP;
+END
+",
+        literal(place.as_str()),
+        wanted_names(&join(moved, ", ")),
+        Sql::trusted(RENAME_INDEX_COLUMNS)
+    );
+    Some(sql!("DO {}", dollar_quoted(&text)))
+}
+
+/// The columns of an index `index_`, each with the name that it is to have: its table's column's, or its own after a move.
+fn wanted_names(moved: &Sql) -> Sql {
+    sql!(
+        "SELECT own.attname::pg_catalog.text AS name, own.attnum, coalesce(there.attname::pg_catalog.text, (
+        SELECT moved.to_be FROM (VALUES {}) AS moved (so_far, to_be)
+        WHERE pg_catalog.starts_with(own.attname::pg_catalog.text, moved.so_far)
+          AND pg_catalog.substr(own.attname::pg_catalog.text, pg_catalog.length(moved.so_far) + 1) ~ '^[0-9]*$'
+        ORDER BY pg_catalog.length(moved.so_far) DESC LIMIT 1), own.attname::pg_catalog.text) AS wanted
+      FROM pg_catalog.pg_attribute AS own LEFT JOIN pg_catalog.pg_attribute AS there
+        ON there.attrelid = index_.place AND there.attnum = index_.keys[own.attnum - 1] AND there.attnum <> 0
+      WHERE own.attrelid = index_.oid AND own.attnum > 0 ORDER BY own.attnum",
+        moved
+    )
+}
+
+/// Renames the columns of an index `index_` as `moves` says, former names and those to be by turns.
+const RENAME_INDEX_COLUMNS: &str = "BEGIN
       -- aside first: one may have the name of another
       FOR number IN 1 .. pg_catalog.cardinality(moves) / 2 LOOP
         EXECUTE pg_catalog.format('ALTER TABLE %s RENAME COLUMN %I TO %I', index_.oid::pg_catalog.regclass, moves[2 * number - 1], '_diptych_away_' || number);
@@ -263,12 +283,4 @@ BEGIN
     EXCEPTION WHEN undefined_column OR duplicate_column THEN
       -- an index of a partition has other names: they are for the eye alone
       NULL;
-    END;
-  END LOOP;
-END
-",
-        literal(place.as_str()),
-        join(moved, ", ")
-    );
-    Some(sql!("DO {}", dollar_quoted(&text)))
-}
+    END;";
