@@ -4,18 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result};
 use crate::migration::declared::{DeclaredColumn, DeclaredEnum, DeclaredSchema, DeclaredTable};
-use crate::migration::ops::column_spec::ColumnSpec;
 use crate::migration::ops::{
-    AddColumn, AlterColumn, AlterEnum, AlterTable, CreateConstraint, CreateEnum, CreateIndex, CreateTable, DropColumn,
-    DropConstraint, DropEnum, DropIndex, DropTable, Operation, RenameColumn, RenameTable, SetReplicaIdentity,
+    AlterColumn, AlterEnum, CreateConstraint, CreateEnum, CreateIndex, CreateTable, DropConstraint, DropEnum, DropIndex,
+    DropTable, Operation, SetReplicaIdentity,
 };
 use crate::model::book::{Book, Question, Then};
 use crate::model::expression::Expression;
 use crate::model::facts::Facts;
-use crate::model::schema::{Column, Constraint, Enum, Identity, ReplicaIdentity, Schema, Table};
+use crate::model::schema::{Constraint, Enum, ReplicaIdentity, Schema, Table};
 use crate::model::snapshot::{Snapshot, Used};
 use crate::transition::stage::{self, Stage};
 use crate::{model::types, sql};
+
+mod columns;
 
 /// The operations that lead from the snapshot to the structs; none where they agree.
 ///
@@ -156,18 +157,6 @@ impl Differ<'_> {
         self.snapshot.used.get(table).and_then(|table| table.get(column)).cloned().unwrap_or_default()
     }
 
-    /// `up` and `down` of a field that no recorded migration has used up, be it under the names that its table and column had then.
-    fn fresh(&self, old: &str, table: &DeclaredTable, field: &DeclaredColumn) -> (Option<String>, Option<String>) {
-        let recorded = self.snapshot.schema.tables.get(old).and_then(|model| self.recorded_column(table, field, model));
-        let name = &field.column.name;
-        let used = [Some((table.name.as_str(), name)), recorded.as_ref().map(|recorded| (old, recorded))];
-        let used: Vec<Used> = used.into_iter().flatten().map(|(table, column)| self.used(table, column)).collect();
-        let fresh = |now: &Option<String>, then: fn(&Used) -> &Option<String>| {
-            now.clone().filter(|text| !used.iter().any(|used| then(used).as_ref() == Some(text)))
-        };
-        (fresh(&field.up, |used| &used.up), fresh(&field.down, |used| &used.down))
-    }
-
     /// The column of the snapshot that a field stands for.
     fn recorded_column(&self, table: &DeclaredTable, field: &DeclaredColumn, model: &Table) -> Option<String> {
         if model.has_column(&field.column.name) {
@@ -175,159 +164,6 @@ impl Differ<'_> {
         }
         let used = self.used(&table.name, &field.column.name).renamed_from;
         field.renamed_from.clone().filter(|old| Some(old) != used.as_ref() && model.has_column(old))
-    }
-
-    /// What a conversion reads in a scope.
-    fn reads(&mut self, table: &str, scope: &Table, text: &Option<String>) -> Facts {
-        let text = text.as_deref().map(|text| self.stage.know(table, scope, text.into()));
-        text.map(|text| scope.facts(&text).into_owned()).unwrap_or_default()
-    }
-
-    fn alter_table(&mut self, old: &str, table: &DeclaredTable) -> Result<()> {
-        let before = self.snapshot.schema.table(old)?.clone();
-        self.drop_what_goes(old, table, &before)?;
-        let mut claimed = BTreeMap::new();
-        for field in &table.columns {
-            let name = self.recorded_column(table, field, &before);
-            if let Some((name, other)) = name.and_then(|name| Some((name.clone(), claimed.insert(name, &field.column.name)?))) {
-                return Err(Error::new(format!(
-                    "fields `{other}` and `{}` both take the place of column `{old}.{name}` in the snapshot",
-                    field.column.name
-                ))
-                .hint("remove the `renamed_from` of one of them"));
-            }
-        }
-        let mut pending = Vec::new();
-        let renamed = self.renamed(table, &before);
-        let after = Table { columns: table.columns.iter().map(|field| field.column.clone()).collect(), ..Table::default() };
-        for field in &table.columns {
-            let (up, down) = self.fresh(old, table, field);
-            let up_reads = self.reads(old, &before, &up);
-            let Some(name) = self.recorded_column(table, field, &before) else {
-                pending.push(Pending { field, from: None, change: None, up, down: None, up_reads, down_reads: Facts::default() });
-                continue;
-            };
-            let down_reads = self.reads(&table.name, &after, &down);
-            // with the default that a change of its enum has left it
-            let there = &self.stage.to.table(old)?.column(old, &name)?.clone();
-            let now = &field.column;
-            refuse_recomputed(old, there, renamed.column(old, &now.name)?, now)?;
-            let change = AlterColumn {
-                table: old.to_owned(),
-                column: name.clone(),
-                sql_type: (there.sql_type != now.sql_type).then(|| now.sql_type.clone()),
-                nullable: (there.nullable != now.nullable).then_some(now.nullable),
-                collate: (there.collation != now.collation).then(|| now.collation.clone()),
-                default: (!Expression::same(&there.default, &now.default)).then(|| now.default.as_deref().map(str::to_owned)),
-                comment: (there.comment != now.comment).then(|| now.comment.clone()),
-                ..AlterColumn::default()
-            };
-            let reformed = change.sql_type.is_some() || change.nullable.is_some() || change.collate.is_some();
-            if !reformed && (up.is_some() || down.is_some()) {
-                // values that are others in the newer version
-                let (up, down) = (field.up.clone(), field.down.clone());
-                if let Some(missing) =
-                    [("up", &up), ("down", &down)].into_iter().find_map(|(key, text)| text.is_none().then_some(key))
-                {
-                    return Err(Error::new(format!(
-                        "`{old}.{name}` converts its values in one direction only: `{missing}` is missing"
-                    ))
-                    .hint(format!(
-                        "add `{missing}`, an expression over the other version's columns, or remove the other expression"
-                    )));
-                }
-                let (up_reads, down_reads) = (self.reads(old, &before, &up), self.reads(&table.name, &after, &down));
-                let change = AlterColumn { up: up.clone(), down: down.clone(), ..change };
-                pending.push(Pending { field, from: Some(name.clone()), change: Some(change), up, down, up_reads, down_reads });
-            } else if reformed {
-                let change = AlterColumn { up: up.clone(), down: down.clone(), ..change };
-                pending.push(Pending { field, from: Some(name.clone()), change: Some(change), up, down, up_reads, down_reads });
-            } else if change.default.is_some() || change.comment.is_some() {
-                self.push(change)?;
-            }
-            if name != now.name {
-                let (up_reads, down_reads) = (Facts::default(), Facts::default());
-                pending.push(Pending { field, from: Some(name), change: None, up: None, down: None, up_reads, down_reads });
-            }
-        }
-        let mut drops = self.change_columns(old, pending)?;
-        // a generated column goes before those that it reads
-        let (generated, plain): (Vec<_>, Vec<_>) = before.columns.iter().partition(|column| column.generated.is_some());
-        let gone = |name: &String| !table.columns.iter().any(|field| field.column.name == *name);
-        for column in generated.into_iter().chain(plain).filter(|column| gone(&column.name)) {
-            if self.stage.to.table(old)?.has_column(&column.name) && !drops.iter().any(|drop| drop.column == column.name) {
-                let Some(dropped) = table.dropped.iter().find(|dropped| dropped.name == column.name) else {
-                    return Err(Error::new(format!(
-                        "column `{old}.{}` is in the snapshot, but its struct has no such field",
-                        column.name
-                    ))
-                    .hint(format!(
-                        "add `dropped({}, down = \"…\")` to the struct, or `renamed_from = \"{}\"` to a field",
-                        column.name, column.name
-                    )));
-                };
-                drops.push(DropColumn {
-                    table: old.to_owned(),
-                    column: column.name.clone(),
-                    down: dropped.down.clone(),
-                    successor: None,
-                });
-            }
-        }
-        if before.comment != table.comment {
-            self.push(AlterTable { table: old.to_owned(), comment: Some(table.comment.clone()) })?;
-        }
-        if old != table.name {
-            self.push(RenameTable { from: old.to_owned(), to: table.name.clone() })?;
-        }
-        for drop in drops {
-            self.push(DropColumn { table: table.name.clone(), ..drop })?;
-        }
-        Ok(())
-    }
-
-    /// Additions, conversions and renames in an order in which each `up` sees the older version's columns, and each `down` the
-    /// newer one's. Gives what is to be dropped in the end.
-    fn change_columns(&mut self, table: &str, mut pending: Vec<Pending<'_>>) -> Result<Vec<DropColumn>> {
-        let mut drops = Vec::new();
-        while !pending.is_empty() {
-            if let Some(at) = (0..pending.len()).find(|at| is_ready(&pending, *at)) {
-                let Pending { field, from, change, up, .. } = pending.remove(at);
-                let now = &field.column;
-                match (from, change) {
-                    (None, _) => self.push(AddColumn { table: table.to_owned(), column: ColumnSpec::of(now), up })?,
-                    (Some(from), Some(change)) => {
-                        let is_renamed = !self.stage.to.table(table)?.has_column(&from);
-                        self.push(AlterColumn { column: if is_renamed { now.name.clone() } else { from }, ..change })?;
-                    }
-                    (Some(from), None) => self.push(RenameColumn { table: table.to_owned(), from, to: now.name.clone() })?,
-                }
-                continue;
-            }
-            // converted and renamed at once, `up` under the name so far, `down` under the name to be: another column
-            let is_rename =
-                |there: &Pending<'_>, of: &Pending<'_>| there.change.is_none() && there.from.is_some() && there.from == of.from;
-            let found =
-                pending.iter().position(|item| item.change.is_some() && pending.iter().any(|there| is_rename(there, item)));
-            let Some(at) = found else {
-                let stuck = pending.iter().find(|item| item.change.is_some()).unwrap_or(&pending[0]);
-                return Err(Error::new(format!(
-                    "`{table}.{}` and other fields cannot change in the same release: their `up` and `down` read each other's columns both before and after the change",
-                    stuck.field.column.name
-                ))
-                .hint("change these fields in two releases, or let their expressions read columns that stay as they are"));
-            };
-            let item = pending.remove(at);
-            pending.retain(|there| !is_rename(there, &item));
-            let from = item.from.unwrap_or_default();
-            let itself = |name: &str| Some(sql::ident(name).as_str().to_owned());
-            let (up, down) = (item.up.or_else(|| itself(&from)), item.down.or_else(|| itself(&item.field.column.name)));
-            self.push(AddColumn { table: table.to_owned(), column: ColumnSpec::of(&item.field.column), up })?;
-            // one that draws numbers begins anew, with a sequence of its own
-            let successor = (item.field.column.identity.is_none()).then(|| item.field.column.name.clone());
-            drops.push(DropColumn { table: table.to_owned(), column: from, down, successor });
-        }
-        Ok(drops)
     }
 
     /// The recorded table under the struct's column names.
@@ -553,42 +389,6 @@ fn alter_enum(before: &Enum, wanted: &DeclaredEnum) -> Option<AlterEnum> {
         change.labels = Some(labels);
     }
     (change.labels.is_some() || change.comment.is_some()).then_some(change)
-}
-
-/// A change of a column that waits for its turn: an addition, a conversion, or a rename.
-struct Pending<'a> {
-    field: &'a DeclaredColumn,
-    /// The column's name so far; none for one that is added.
-    from: Option<String>,
-    change: Option<AlterColumn>,
-    up: Option<String>,
-    down: Option<String>,
-    /// What `up` reads of the older version's columns.
-    up_reads: Facts,
-    /// What `down` reads of the newer one's.
-    down_reads: Facts,
-}
-
-/// Whether no other `up` still needs the column as it is, and all that its own `down` reads is as it will be.
-fn is_ready(pending: &[Pending<'_>], at: usize) -> bool {
-    let item = &pending[at];
-    pending.iter().enumerate().filter(|(other, _)| *other != at).all(|(_, other)| {
-        !item.from.as_deref().is_some_and(|from| other.up_reads.reads(from)) && !item.down_reads.reads(&other.field.column.name)
-    })
-}
-
-/// No operation makes a column that is there an identity or a generated one, or ends its being one.
-fn refuse_recomputed(table: &str, before: &Column, renamed: &Column, now: &Column) -> Result<()> {
-    let bare = |column: &Column| column.identity.clone().map(|identity| Identity { sequence: None, ..identity });
-    let what = if !Expression::same(&renamed.generated, &now.generated) {
-        "its generation expression"
-    } else if bare(before) != bare(now) {
-        "its identity"
-    } else {
-        return Ok(());
-    };
-    Err(Error::new(format!("column `{table}.{}` changes {what}, and no operation can do that", before.name))
-        .hint("keep it as it is in the snapshot; only a new table can have another one"))
 }
 
 fn identity_operation(name: &str, table: &Table) -> Option<Operation> {
