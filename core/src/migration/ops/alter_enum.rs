@@ -103,6 +103,8 @@ struct Labels<'a> {
     name: &'a str,
     before: &'a [String],
     after: &'a [String],
+    /// Newer labels that an older one has become, or has stayed.
+    kept: BTreeSet<&'a str>,
     /// Older labels that the newer version has under another name or not at all.
     up: BTreeMap<&'a str, &'a str>,
     /// The other way; none where the older version has none for it.
@@ -111,80 +113,106 @@ struct Labels<'a> {
 
 impl<'a> Labels<'a> {
     fn of(operation: &'a AlterEnum, before: &'a [String], after: &'a [String]) -> Result<Self> {
-        let AlterEnum { name, rename, up, down, allow, .. } = operation;
-        let refuse = |what: String, hint: String| Err(Error::new(format!("enum `{name}`: {what}")).hint(hint));
-        let (old, new) = (|label: &String| before.contains(label), |label: &String| after.contains(label));
-        let mut result = Labels { name, before, after, up: BTreeMap::new(), down: BTreeMap::new() };
-        let mut known: BTreeSet<&String> = BTreeSet::new();
+        let mut labels =
+            Labels { name: &operation.name, before, after, kept: BTreeSet::new(), up: BTreeMap::new(), down: BTreeMap::new() };
+        labels.rename(&operation.rename)?;
+        labels.keep_or_replace(operation)?;
+        labels.show_to_older(operation)?;
+        labels.refuse_idle(operation)?;
+        Ok(labels)
+    }
+
+    fn rename(&mut self, rename: &'a BTreeMap<String, String>) -> Result<()> {
         for (from, to) in rename {
-            if !old(from) || !new(to) {
-                let which =
-                    if old(from) { format!("`labels` has no label `{to}`") } else { format!("there is no label `{from}`") };
-                return refuse(
+            if !self.before.contains(from) || !self.after.contains(to) {
+                let which = if self.before.contains(from) {
+                    format!("`labels` has no label `{to}`")
+                } else {
+                    format!("there is no label `{from}`")
+                };
+                return self.refuse(
                     format!("label `{from}` cannot be renamed to `{to}`: {which}"),
                     "correct `rename` or `labels`".to_owned(),
                 );
             }
-            let stays = old(to) && !rename.contains_key(to);
-            if stays || !known.insert(to) {
-                return refuse(
+            let stays = self.before.contains(to) && !rename.contains_key(to);
+            if stays || !self.kept.insert(to) {
+                return self.refuse(
                     format!("label `{from}` cannot be renamed to `{to}`, because another label already has that name"),
                     format!("drop the label instead: `up: {{{from}: {to}}}`"),
                 );
             }
-            result.up.insert(from, to);
-            result.down.insert(to, Some(from));
+            self.up.insert(from, to);
+            self.down.insert(to, Some(from));
         }
-        for label in before.iter().filter(|label| !rename.contains_key(*label)) {
-            if new(label) && known.insert(label) {
+        Ok(())
+    }
+
+    /// An older label that gets no other name stays, or another one takes its place.
+    fn keep_or_replace(&mut self, AlterEnum { rename, up, .. }: &'a AlterEnum) -> Result<()> {
+        for label in self.before.iter().filter(|label| !rename.contains_key(*label)) {
+            if self.after.contains(label) && self.kept.insert(label) {
                 continue;
             }
             let Some(to) = up.get(label) else {
-                return refuse(
+                return self.refuse(
                     format!("label `{label}` is removed without `up`, and rows may hold it"),
                     format!("add `up: {{{label}: …}}` with the label that takes its place, or `rename: {{{label}: …}}`"),
                 );
             };
-            if !new(to) {
-                return refuse(
+            if !self.after.contains(to) {
+                return self.refuse(
                     format!("`up` of label `{label}` is `{to}`, which is not in `labels`"),
                     "name a label that is in `labels`".to_owned(),
                 );
             }
-            result.up.insert(label, to);
+            self.up.insert(label, to);
         }
-        for label in after.iter().filter(|label| !known.contains(label)) {
+        Ok(())
+    }
+
+    /// What the older version reads in the place of each new label.
+    fn show_to_older(&mut self, AlterEnum { down, allow, .. }: &'a AlterEnum) -> Result<()> {
+        for label in self.after {
+            if self.kept.contains(label.as_str()) {
+                continue;
+            }
             let to = down.get(label);
-            if let Some(to) = to.filter(|to| !old(to)) {
-                return refuse(
+            if let Some(to) = to.filter(|to| !self.before.contains(to)) {
+                return self.refuse(
                     format!("`down` of label `{label}` is `{to}`, which the older version does not have"),
                     "name a label of the older version".to_owned(),
                 );
             }
             if to.is_none() && allow.is_none() {
-                return refuse(
+                return self.refuse(
                     format!("label `{label}` is new, and the older version cannot read it"),
                     format!(
                         "add `down: {{{label}: …}}` with the label that it reads in its place, or `allow: old_reads_new_labels`: it then reads the column's default, or NULL"
                     ),
                 );
             }
-            result.down.insert(label, to.map(String::as_str));
+            self.down.insert(label, to.map(String::as_str));
         }
-        let idle = |what: &str, label: &String| {
-            refuse(
+        Ok(())
+    }
+
+    /// Every entry of `up` and `down` converts something.
+    fn refuse_idle(&self, AlterEnum { up, down, .. }: &AlterEnum) -> Result<()> {
+        let is_idle_up = |(label, to): &(&String, &String)| self.up.get(label.as_str()) != Some(&to.as_str());
+        let is_idle_down = |label: &&String| !self.down.contains_key(label.as_str()) || self.kept.contains(label.as_str());
+        let idle_up = up.iter().find(is_idle_up).map(|(label, _)| ("up", label));
+        let idle = idle_up.or_else(|| down.keys().find(is_idle_down).map(|label| ("down", label)));
+        idle.map_or(Ok(()), |(what, label)| {
+            self.refuse(
                 format!("`{what}` has an entry for label `{label}`, which needs no conversion"),
                 format!("remove it from `{what}`"),
             )
-        };
-        if let Some(label) = up.keys().find(|label| result.up.get(label.as_str()) != up.get(*label).map(String::as_str).as_ref())
-        {
-            return idle("up", label);
-        }
-        if let Some(label) = down.keys().find(|label| !result.down.contains_key(label.as_str()) || known.contains(label)) {
-            return idle("down", label);
-        }
-        Ok(result)
+        })
+    }
+
+    fn refuse(&self, what: String, hint: String) -> Result<()> {
+        Err(Error::new(format!("enum `{}`: {what}", self.name)).hint(hint))
     }
 
     fn up_of(&self, column: &Column) -> Sql {
