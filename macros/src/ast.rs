@@ -257,28 +257,32 @@ fn declare_on_struct(table: &mut Struct, attributes: &attr::OnStruct, mistakes: 
     }
     table.constraints.extend(declared);
     for group in &attributes.indexes {
-        let name = group.text(symbol::NAME);
-        let definition = Index {
-            columns: group.keys.clone(),
-            unique: group.has(symbol::UNIQUE),
-            method: group.text(symbol::METHOD),
-            predicate: group.text(symbol::PREDICATE).map(Expression::from),
-            storage_parameters: group.text(symbol::STORAGE_PARAMETERS),
-            tablespace: group.text(symbol::TABLESPACE),
-            include: group.list(symbol::INCLUDE),
-            nulls_not_distinct: group.has(symbol::NULLS_NOT_DISTINCT),
-        }
-        .normal();
-        let shown = name.clone().unwrap_or_else(|| names::object_name(&table.table, Some(&definition.default_stem()), "idx"));
-        if let Err(error) = rules::check_index(&shown, &definition) {
-            mistakes.note(Error::new(group.span, errors::not_taken(&error)));
-            continue;
-        }
-        let mut columns = group.names();
-        columns.extend(mentioned(table, &definition.texts()));
-        let (span, place) = (group.span, Place::Group(group.old_writes));
-        table.indexes.push(Declared { name, definition, columns, span, place });
+        declare_index(table, group, mistakes);
     }
+}
+
+fn declare_index(table: &mut Struct, group: &Group, mistakes: &mut Mistakes) {
+    let name = group.text(symbol::NAME);
+    let definition = Index {
+        columns: group.keys.clone(),
+        unique: group.has(symbol::UNIQUE),
+        method: group.text(symbol::METHOD),
+        predicate: group.text(symbol::PREDICATE).map(Expression::from),
+        storage_parameters: group.text(symbol::STORAGE_PARAMETERS),
+        tablespace: group.text(symbol::TABLESPACE),
+        include: group.list(symbol::INCLUDE),
+        nulls_not_distinct: group.has(symbol::NULLS_NOT_DISTINCT),
+    }
+    .normal();
+    let shown = name.clone().unwrap_or_else(|| names::object_name(&table.table, Some(&definition.default_stem()), "idx"));
+    if let Err(error) = rules::check_index(&shown, &definition) {
+        mistakes.note(Error::new(group.span, errors::not_taken(&error)));
+        return;
+    }
+    let mut columns = group.names();
+    columns.extend(mentioned(table, &definition.texts()));
+    let (span, place) = (group.span, Place::Group(group.old_writes));
+    table.indexes.push(Declared { name, definition, columns, span, place });
 }
 
 /// What a group says of a constraint, as a file would.

@@ -179,50 +179,61 @@ pub(crate) fn on_struct(attributes: &[Attribute], mistakes: &mut Mistakes) -> On
             symbol::PRIMARY_KEY => result.primary_key = Some(group(meta, symbol::IN_PRIMARY_KEY)?),
             symbol::UNIQUE => result.uniques.push(group(meta, symbol::IN_UNIQUE)?),
             symbol::INDEX => result.indexes.push(group(meta, symbol::IN_INDEX)?),
-            symbol::CHECK => {
-                let mut group = group(meta, symbol::IN_CHECK)?;
-                // `check(name = "…", "expression")`
-                if group.text(symbol::EXPR).is_none() && group.columns.len() == 1 {
-                    group.texts.extend(group.columns.pop().map(|(text, _)| (symbol::EXPR, text)));
-                }
-                if group.text(symbol::NAME).is_none() || group.text(symbol::EXPR).is_none() || !group.columns.is_empty() {
-                    return Err(Error::new(group.span, errors::CHECK_PARTS));
-                }
-                result.checks.push(group);
-            }
-            symbol::FOREIGN_KEY => {
-                let group = group(meta, symbol::IN_FOREIGN_KEY)?;
-                let target = group.references.as_ref().map_or(0, |target| target.columns.len());
-                if target != group.columns.len() {
-                    return Err(Error::new(group.span, errors::FOREIGN_KEY_PARTS));
-                }
-                result.foreign_keys.push(group);
-            }
-            symbol::EXCLUDE => {
-                let group = group(meta, symbol::IN_EXCLUDE)?;
-                if group.text(symbol::NAME).is_none() || group.text(symbol::ELEMENTS).is_none() || !group.columns.is_empty() {
-                    return Err(Error::new(group.span, errors::EXCLUDE_PARTS));
-                }
-                result.exclusions.push(group);
-            }
+            symbol::CHECK => result.checks.push(check(meta)?),
+            symbol::FOREIGN_KEY => result.foreign_keys.push(foreign_key(meta)?),
+            symbol::EXCLUDE => result.exclusions.push(exclusion(meta)?),
             symbol::PARTITION_BY => result.partition_by = Some(text(meta)?),
-            symbol::REPLICA_IDENTITY => {
-                let text = text(meta)?;
-                result.replica_identity = match text.split_once(' ') {
-                    None if text.eq_ignore_ascii_case("default") => None,
-                    None if text.eq_ignore_ascii_case("full") => Some(ReplicaIdentity::Full),
-                    None if text.eq_ignore_ascii_case("nothing") => Some(ReplicaIdentity::Nothing),
-                    Some((word, index)) if word.eq_ignore_ascii_case("index") && !index.trim().is_empty() => {
-                        Some(ReplicaIdentity::Index { index: index.trim().to_owned() })
-                    }
-                    _ => return Err(meta.error(errors::REPLICA_IDENTITY_KIND)),
-                };
-            }
+            symbol::REPLICA_IDENTITY => result.replica_identity = replica_identity(meta)?,
             _ => return Err(meta.error(errors::unknown("attribute", word, "on a struct", symbol::ON_STRUCT))),
         }
         Ok(())
     });
     result
+}
+
+/// `check(name = "…", "expression")`, or with `expr = "…"`.
+fn check(meta: &ParseNestedMeta<'_>) -> Result<Group> {
+    let mut group = group(meta, symbol::IN_CHECK)?;
+    if group.text(symbol::EXPR).is_none() && group.columns.len() == 1 {
+        group.texts.extend(group.columns.pop().map(|(text, _)| (symbol::EXPR, text)));
+    }
+    if group.text(symbol::NAME).is_none() || group.text(symbol::EXPR).is_none() || !group.columns.is_empty() {
+        return Err(Error::new(group.span, errors::CHECK_PARTS));
+    }
+    Ok(group)
+}
+
+/// `foreign_key(a, b, references = "table(a, b)", …)`.
+fn foreign_key(meta: &ParseNestedMeta<'_>) -> Result<Group> {
+    let group = group(meta, symbol::IN_FOREIGN_KEY)?;
+    let target = group.references.as_ref().map_or(0, |target| target.columns.len());
+    if target != group.columns.len() {
+        return Err(Error::new(group.span, errors::FOREIGN_KEY_PARTS));
+    }
+    Ok(group)
+}
+
+/// `exclude(name = "…", elements = "…", …)`.
+fn exclusion(meta: &ParseNestedMeta<'_>) -> Result<Group> {
+    let group = group(meta, symbol::IN_EXCLUDE)?;
+    if group.text(symbol::NAME).is_none() || group.text(symbol::ELEMENTS).is_none() || !group.columns.is_empty() {
+        return Err(Error::new(group.span, errors::EXCLUDE_PARTS));
+    }
+    Ok(group)
+}
+
+/// `replica_identity = "full"`, `"index name"` and the like; PostgreSQL's own default is none.
+fn replica_identity(meta: &ParseNestedMeta<'_>) -> Result<Option<ReplicaIdentity>> {
+    let text = text(meta)?;
+    match text.split_once(' ') {
+        None if text.eq_ignore_ascii_case("default") => Ok(None),
+        None if text.eq_ignore_ascii_case("full") => Ok(Some(ReplicaIdentity::Full)),
+        None if text.eq_ignore_ascii_case("nothing") => Ok(Some(ReplicaIdentity::Nothing)),
+        Some((word, index)) if word.eq_ignore_ascii_case("index") && !index.trim().is_empty() => {
+            Ok(Some(ReplicaIdentity::Index { index: index.trim().to_owned() }))
+        }
+        _ => Err(meta.error(errors::REPLICA_IDENTITY_KIND)),
+    }
 }
 
 /// Reads the attributes of a field.
@@ -270,23 +281,24 @@ pub(crate) fn on_field(attributes: &[Attribute], span: Span, mistakes: &mut Mist
         (true, false) => Deferral::Deferrable,
         (false, false) => Deferral::Immediate,
     };
-    let of_reference = result.on_delete.is_some() || result.on_update.is_some() || result.match_type.is_some();
-    let wrong = if result.references.is_none() && (of_reference || result.deferral != Deferral::Immediate) {
-        Some(errors::ACTION_WITHOUT_REFERENCE)
-    } else if result.sequence_options.is_some() && result.identity.is_none() {
-        Some(errors::OPTIONS_WITHOUT_IDENTITY)
-    } else if [result.generated.is_some(), result.identity.is_some(), result.default.is_some()].iter().filter(|it| **it).count()
-        > 1
-        && result.generated.is_some()
-    {
-        Some(errors::GENERATED_TWICE)
-    } else {
-        None
-    };
-    if let Some(message) = wrong.filter(|_| mistakes.is_empty()) {
+    if let Some(message) = contradiction(&result).filter(|_| mistakes.is_empty()) {
         mistakes.note(Error::new(span, message));
     }
     result
+}
+
+/// What does not go together on one field.
+fn contradiction(field: &OnField) -> Option<&'static str> {
+    let of_reference = field.on_delete.is_some() || field.on_update.is_some() || field.match_type.is_some();
+    if field.references.is_none() && (of_reference || field.deferral != Deferral::Immediate) {
+        Some(errors::ACTION_WITHOUT_REFERENCE)
+    } else if field.sequence_options.is_some() && field.identity.is_none() {
+        Some(errors::OPTIONS_WITHOUT_IDENTITY)
+    } else if field.generated.is_some() && (field.identity.is_some() || field.default.is_some()) {
+        Some(errors::GENERATED_TWICE)
+    } else {
+        None
+    }
 }
 
 /// A doc comment as one text.

@@ -1,7 +1,7 @@
 //! The derive's output: what the struct declares, and one assertion per field for what only types can tell.
 
 use diptych_core::model::expression::Expression;
-use diptych_core::model::schema::{IndexParameters, ReplicaIdentity};
+use diptych_core::model::schema::{Exclusion, IndexParameters, References, ReplicaIdentity};
 use diptych_core::{Constraint, Index};
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -335,40 +335,56 @@ fn constraint(core: &TokenStream, constraint: &Constraint) -> TokenStream {
             quote! { #core::Constraint::Check { check: #core::Expression::new(#check), no_inherit: #no_inherit } }
         }
         Constraint::ForeignKey { columns, references, deferrable, initially_deferred } => {
-            let (columns, table, targets) = (strings(columns), &references.table, strings(&references.columns));
-            let (on_delete, on_update) = (optional(&references.on_delete), optional(&references.on_update));
-            let (set, kind) = (strings(&references.on_delete_set_columns), optional(&references.match_type));
+            let (columns, references) = (strings(columns), target(core, references));
             quote! {
                 #core::Constraint::ForeignKey {
                     columns: #columns,
-                    references: #core::model::schema::References {
-                        table: ::std::borrow::ToOwned::to_owned(#table),
-                        columns: #targets,
-                        on_delete: #on_delete,
-                        on_delete_set_columns: #set,
-                        on_update: #on_update,
-                        match_type: #kind,
-                    },
+                    references: #references,
                     deferrable: #deferrable,
                     initially_deferred: #initially_deferred,
                 }
             }
         }
         Constraint::Exclude { exclude, deferrable, initially_deferred, index_parameters } => {
-            let (method, elements) = (optional(&exclude.index_method), exclude.elements.as_str());
-            let (predicate, parameters) = (expression(core, exclude.predicate.as_deref()), parameters(core, index_parameters));
+            let (exclude, parameters) = (exclusion(core, exclude), parameters(core, index_parameters));
             quote! {
                 #core::Constraint::Exclude {
-                    exclude: #core::model::schema::Exclusion {
-                        index_method: #method,
-                        elements: #core::Expression::new(#elements),
-                        predicate: #predicate,
-                    },
+                    exclude: #exclude,
                     deferrable: #deferrable,
                     initially_deferred: #initially_deferred,
                     index_parameters: #parameters,
                 }
             }
+        }
+    }
+}
+
+/// What a foreign key points at.
+fn target(core: &TokenStream, references: &References) -> TokenStream {
+    let (table, columns) = (&references.table, strings(&references.columns));
+    let (on_delete, on_update) = (optional(&references.on_delete), optional(&references.on_update));
+    let (set, kind) = (strings(&references.on_delete_set_columns), optional(&references.match_type));
+    quote! {
+        #core::model::schema::References {
+            table: ::std::borrow::ToOwned::to_owned(#table),
+            columns: #columns,
+            on_delete: #on_delete,
+            on_delete_set_columns: #set,
+            on_update: #on_update,
+            match_type: #kind,
+        }
+    }
+}
+
+/// What an exclusion constraint compares.
+fn exclusion(core: &TokenStream, exclude: &Exclusion) -> TokenStream {
+    let (method, elements) = (optional(&exclude.index_method), exclude.elements.as_str());
+    let predicate = expression(core, exclude.predicate.as_deref());
+    quote! {
+        #core::model::schema::Exclusion {
+            index_method: #method,
+            elements: #core::Expression::new(#elements),
+            predicate: #predicate,
         }
     }
 }
