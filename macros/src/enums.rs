@@ -1,6 +1,7 @@
 //! `#[derive(SchemaEnum)]`: a Rust enum as an enum type, from its attributes to its impls.
 
 use diptych_core::model::types;
+use diptych_core::{Column, Snapshot};
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use std::collections::BTreeMap;
@@ -135,99 +136,103 @@ fn read_variant(variant: &syn::Variant, mistakes: &mut Mistakes) -> Variant {
     result
 }
 
+/// The labels held against those of the snapshot.
+struct Comparison<'a> {
+    model: &'a Enum,
+    known: &'a Snapshot,
+    before: &'a diptych_core::Enum,
+    version: &'a str,
+}
+
 /// Compares the labels with those of the snapshot.
-fn compare(
-    model: &Enum,
-    known: &diptych_core::Snapshot,
-    version: &str,
-    mistakes: &mut Mistakes,
-    unrecorded: &mut Vec<(Span, String)>,
-) {
+fn compare(model: &Enum, known: &Snapshot, version: &str, mistakes: &mut Mistakes, unrecorded: &mut Vec<(Span, String)>) {
     let (name, span) = (&model.name, model.ident.span());
     let Some(before) = known.schema.enums.get(name) else {
         unrecorded.push((span, format!("enum `{name}`")));
         return;
     };
-    let was = |label: &String| before.labels.contains(label);
-    let is = |label: &String| model.variants.iter().any(|variant| variant.label == *label);
-    let mut renamed = Vec::new();
-    for variant in model.variants.iter().filter(|variant| !was(&variant.label)) {
-        let (label, span) = (&variant.label, variant.ident.span());
-        let mut refuse = |message: String| mistakes.note(Error::new(span, message));
-        match (&variant.renamed_from, &variant.down) {
-            (Some(from), _) if was(from) && !is(from) => renamed.push(from),
-            (Some(from), _) if was(from) => refuse(errors::label_renamed_but_there(name, from)),
-            (Some(from), _) => {
-                refuse(errors::no_such_label(name, symbol::RENAMED_FROM, from, &format!("version `{version}`")));
-            }
-            (None, Some(down)) if !was(down) => {
-                refuse(errors::no_such_label(name, symbol::DOWN, down, &format!("version `{version}`")));
-            }
-            (None, None) if variant.old_reads == OldReads::KnownLabels => refuse(errors::new_label(name, label, version)),
-            (None, None) => {
-                let unreadable = |column: &diptych_core::Column| {
-                    !column.nullable && column.default.is_none() && !types::is_array(&column.sql_type)
-                };
-                if let Some((table, column)) = known.schema.columns_of_enum(name).find(|(_, column)| unreadable(column)) {
-                    refuse(errors::unreadable_label(name, label, table, &column.name, version));
-                }
-            }
-            _ => {}
+    let comparison = Comparison { model, known, before, version };
+    for variant in model.variants.iter().filter(|variant| !comparison.was(&variant.label)) {
+        if let Some(message) = comparison.refusal_of_new(variant) {
+            mistakes.note(Error::new(variant.ident.span(), message));
         }
-        unrecorded.push((span, format!("label `{label}` of enum `{name}`")));
+        unrecorded.push((variant.ident.span(), format!("label `{}` of enum `{name}`", variant.label)));
     }
-    for label in before.labels.iter().filter(|label| !is(label) && !renamed.contains(label)) {
-        match model.dropped.get(label) {
-            None => mistakes.note(Error::new(span, errors::label_gone(name, label, version))),
-            Some((up, span)) if !is(up) => {
-                mistakes.note(Error::new(*span, errors::no_such_label(name, symbol::UP, up, "this release")))
-            }
-            Some((_, span)) => unrecorded.push((*span, format!("the end of label `{label}` of enum `{name}`"))),
-        }
-    }
-    for (label, (_, span)) in &model.dropped {
-        let used = known.used.get(name).is_some_and(|used| used.contains_key(&format!("-{label}")));
-        if is(label) {
-            mistakes.note(Error::new(*span, errors::label_dropped_but_there(name, label)));
-        } else if !was(label) && !used {
-            mistakes
-                .note(Error::new(*span, errors::no_such_label(name, symbol::DROPPED, label, &format!("version `{version}`"))));
-        }
-    }
+    comparison.look_at_gone(mistakes, unrecorded);
+    comparison.look_at_dropped(mistakes);
     let labels: Vec<&String> = model.variants.iter().map(|variant| &variant.label).collect();
     if unrecorded.is_empty() && (labels != before.labels.iter().collect::<Vec<_>>() || model.comment != before.comment) {
         unrecorded.push((span, format!("the order of labels or the comment of enum `{name}`")));
     }
 }
 
+impl Comparison<'_> {
+    fn was(&self, label: &String) -> bool {
+        self.before.labels.contains(label)
+    }
+
+    fn is(&self, label: &String) -> bool {
+        self.model.variants.iter().any(|variant| variant.label == *label)
+    }
+
+    /// Whether a new variant takes the place of a label.
+    fn is_renamed(&self, label: &String) -> bool {
+        let mut new = self.model.variants.iter().filter(|variant| !self.was(&variant.label));
+        new.any(|variant| variant.renamed_from.as_ref() == Some(label))
+    }
+
+    /// Why a new label cannot be one.
+    fn refusal_of_new(&self, variant: &Variant) -> Option<String> {
+        let (name, label, version) = (&self.model.name, &variant.label, self.version);
+        let unknown = |word: &str, label: &str| errors::no_such_label(name, word, label, &format!("version `{version}`"));
+        match (&variant.renamed_from, &variant.down) {
+            (Some(from), _) if !self.was(from) => Some(unknown(symbol::RENAMED_FROM, from)),
+            (Some(from), _) => self.is(from).then(|| errors::label_renamed_but_there(name, from)),
+            (None, Some(down)) => (!self.was(down)).then(|| unknown(symbol::DOWN, down)),
+            (None, None) if variant.old_reads == OldReads::KnownLabels => Some(errors::new_label(name, label, version)),
+            (None, None) => {
+                let unreadable =
+                    |column: &Column| !column.nullable && column.default.is_none() && !types::is_array(&column.sql_type);
+                let (table, column) = self.known.schema.columns_of_enum(name).find(|(_, column)| unreadable(column))?;
+                Some(errors::unreadable_label(name, label, table, &column.name, version))
+            }
+        }
+    }
+
+    /// Labels that no variant has any more.
+    fn look_at_gone(&self, mistakes: &mut Mistakes, unrecorded: &mut Vec<(Span, String)>) {
+        let Enum { name, ident, dropped, .. } = self.model;
+        for label in self.before.labels.iter().filter(|label| !self.is(label) && !self.is_renamed(label)) {
+            match dropped.get(label) {
+                None => mistakes.note(Error::new(ident.span(), errors::label_gone(name, label, self.version))),
+                Some((up, span)) if !self.is(up) => {
+                    mistakes.note(Error::new(*span, errors::no_such_label(name, symbol::UP, up, "this release")))
+                }
+                Some((_, span)) => unrecorded.push((*span, format!("the end of label `{label}` of enum `{name}`"))),
+            }
+        }
+    }
+
+    /// What is said to go was there, and goes.
+    fn look_at_dropped(&self, mistakes: &mut Mistakes) {
+        let Enum { name, dropped, .. } = self.model;
+        for (label, (_, span)) in dropped {
+            let used = self.known.used.get(name).is_some_and(|used| used.contains_key(&format!("-{label}")));
+            if self.is(label) {
+                mistakes.note(Error::new(*span, errors::label_dropped_but_there(name, label)));
+            } else if !self.was(label) && !used {
+                let version = format!("version `{}`", self.version);
+                mistakes.note(Error::new(*span, errors::no_such_label(name, symbol::DROPPED, label, &version)));
+            }
+        }
+    }
+}
+
 /// The impls; those of an enum with mistakes are there so that these are the only errors.
 fn implementation(model: &Enum, mistakes: &Mistakes) -> TokenStream {
     let is_sound = mistakes.is_empty();
-    let Enum { ident, path, name, .. } = model;
-    let core = quote! { #path::__private::core };
-    let types_path = quote! { #path::tokio_postgres::types };
-    let spelled = types::spelled(name);
-    let array = format!("{spelled}[]");
-    let folder = hash(&model.migrations);
     let sound = model.variants.iter().filter(|_| is_sound);
     let (variants, labels): (Vec<_>, Vec<_>) = sound.map(|variant| (&variant.ident, &variant.label)).unzip();
-    let unknown = format!("is no label of enum `{name}`");
-    let declared = model.variants.iter().map(|variant| {
-        let (label, from, down) = (&variant.label, optional(&variant.renamed_from), optional(&variant.down));
-        let allow = match variant.old_reads {
-            OldReads::NewLabels => {
-                quote! { ::core::option::Option::Some(#core::migration::ops::alter_enum::Allowed::OldReadsNewLabels) }
-            }
-            OldReads::KnownLabels => quote! { ::core::option::Option::None },
-        };
-        quote! {
-            #core::DeclaredLabel { label: ::std::borrow::ToOwned::to_owned(#label), renamed_from: #from, down: #down, allow: #allow }
-        }
-    });
-    let dropped = model.dropped.iter().map(|(label, (up, _))| {
-        quote! { (::std::borrow::ToOwned::to_owned(#label), ::std::borrow::ToOwned::to_owned(#up)) }
-    });
-    let (comment, count) = (optional(&model.comment), model.dropped.len());
     // an enum without variants has no value to match
     let label_of = if !is_sound {
         quote! { ::core::unreachable!("an enum with mistakes does not compile") }
@@ -236,6 +241,20 @@ fn implementation(model: &Enum, mistakes: &Mistakes) -> TokenStream {
     } else {
         quote! { match self { #(Self::#variants => #labels),* } }
     };
+    let enum_type = enum_type(model, &variants, &label_of);
+    let (sql_type, to_sql, from_sql) = (sql_type(model), to_sql(model), from_sql(model, &variants, &labels));
+    quote! { #enum_type #sql_type #to_sql #from_sql }
+}
+
+/// `EnumType`: the name, the variants, and what is declared.
+fn enum_type(model: &Enum, variants: &[&Ident], label_of: &TokenStream) -> TokenStream {
+    let Enum { ident, path, name, .. } = model;
+    let (core, folder) = (quote! { #path::__private::core }, hash(&model.migrations));
+    let declared = model.variants.iter().map(|variant| declared_label(&core, variant));
+    let dropped = model.dropped.iter().map(|(label, (up, _))| {
+        quote! { (::std::borrow::ToOwned::to_owned(#label), ::std::borrow::ToOwned::to_owned(#up)) }
+    });
+    let (comment, count) = (optional(&model.comment), model.dropped.len());
     quote! {
         impl #path::EnumType for #ident {
             const TYPE: &'static ::core::primitive::str = #name;
@@ -257,7 +276,27 @@ fn implementation(model: &Enum, mistakes: &Mistakes) -> TokenStream {
                 }
             }
         }
+    }
+}
 
+fn declared_label(core: &TokenStream, variant: &Variant) -> TokenStream {
+    let (label, from, down) = (&variant.label, optional(&variant.renamed_from), optional(&variant.down));
+    let allow = match variant.old_reads {
+        OldReads::NewLabels => {
+            quote! { ::core::option::Option::Some(#core::migration::ops::alter_enum::Allowed::OldReadsNewLabels) }
+        }
+        OldReads::KnownLabels => quote! { ::core::option::Option::None },
+    };
+    quote! {
+        #core::DeclaredLabel { label: ::std::borrow::ToOwned::to_owned(#label), renamed_from: #from, down: #down, allow: #allow }
+    }
+}
+
+/// `SqlType` and `Element`: the type's name, and its array's.
+fn sql_type(Enum { ident, path, name, .. }: &Enum) -> TokenStream {
+    let spelled = types::spelled(name);
+    let array = format!("{spelled}[]");
+    quote! {
         impl #path::SqlType for #ident {
             const NAME: &'static ::core::primitive::str = #spelled;
             const ENUM: ::core::option::Option<&'static ::core::primitive::str> = ::core::option::Option::Some(#name);
@@ -266,7 +305,13 @@ fn implementation(model: &Enum, mistakes: &Mistakes) -> TokenStream {
         impl #path::Element for #ident {
             const ARRAY: &'static ::core::primitive::str = #array;
         }
+    }
+}
 
+/// `ToSql` of tokio-postgres: the label as text.
+fn to_sql(Enum { ident, path, name, .. }: &Enum) -> TokenStream {
+    let types_path = quote! { #path::tokio_postgres::types };
+    quote! {
         impl #types_path::ToSql for #ident {
             fn to_sql(
                 &self,
@@ -292,7 +337,14 @@ fn implementation(model: &Enum, mistakes: &Mistakes) -> TokenStream {
                 #types_path::ToSql::to_sql(self, ty, out)
             }
         }
+    }
+}
 
+/// `FromSql` of tokio-postgres: the variant of a label.
+fn from_sql(Enum { ident, path, name, .. }: &Enum, variants: &[&Ident], labels: &[&String]) -> TokenStream {
+    let types_path = quote! { #path::tokio_postgres::types };
+    let unknown = format!("is no label of enum `{name}`");
+    quote! {
         impl<'a> #types_path::FromSql<'a> for #ident {
             fn from_sql(
                 _: &#types_path::Type,
