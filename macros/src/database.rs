@@ -3,6 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
@@ -14,7 +15,7 @@ use crate::check::{Drift, folder, snapshot};
 use crate::errors::{self, Mistakes};
 use crate::expand::{hash, respan};
 use crate::symbol;
-use diptych_core::names;
+use diptych_core::{Snapshot, names};
 
 /// `pub struct Shop { migrations: "…", schema: "…", tables: […], dropped: […] }`.
 pub(crate) struct Input {
@@ -89,72 +90,33 @@ fn bracketed_list<T: Parse>(input: ParseStream<'_>) -> Result<Vec<T>> {
     Ok(Punctuated::<T, Token![,]>::parse_terminated(&list)?.into_iter().collect())
 }
 
+/// What a folder has recorded, by its snapshot and its migrations.
+struct Recorded {
+    folder: PathBuf,
+    /// The snapshot, be it there or not.
+    file: PathBuf,
+    known: Arc<Snapshot>,
+    /// The snapshot is there, and could be read.
+    is_readable: bool,
+    /// The migrations' names and paths, in order.
+    files: Vec<(String, String)>,
+}
+
 /// Expands `database!`.
 pub(crate) fn expand(mut input: Input) -> TokenStream {
-    let place = folder(&input.migrations.value());
-    let file = place.join("snapshot.yaml");
-    let shown = file.display().to_string();
     let drift = Drift::read();
-    let read = snapshot(&input.migrations.value());
-    // the tool that records makes it anew, and one that cannot be read is an error of its own
-    let is_compared = drift != Drift::Allow && read.is_ok() && file.is_file();
-    let known = match read {
-        Ok(Some(snapshot)) => snapshot,
-        Ok(None) => {
-            input.mistakes.note(Error::new(input.migrations.span(), errors::no_snapshot(&shown)));
-            Arc::default()
-        }
-        Err(_) if drift == Drift::Allow => Arc::default(),
-        Err(message) => {
-            input.mistakes.note(Error::new(input.migrations.span(), message));
-            Arc::default()
-        }
-    };
-    let (files, others): (Vec<_>, Vec<_>) = files(&place).into_iter().partition(|(_, path)| std::path::Path::new(path).is_file());
-    for (_, path) in &others {
-        input.mistakes.note(Error::new(input.migrations.span(), errors::no_file(path)));
-    }
-    if let (None, Some((newest, _)), true) = (&known.version, files.last(), is_compared) {
-        input.mistakes.note(Error::new(input.migrations.span(), errors::emptied_snapshot(&shown, newest)));
-    }
-    if let (Some(version), Some((newest, _))) = (known.version.as_deref(), files.last())
-        && drift != Drift::Allow
-        && newest != version
-    {
-        input.mistakes.note(Error::new(input.migrations.span(), errors::other_newest(newest, version)));
-    }
-    let recorded = known.base.as_deref().unwrap_or("public");
-    if let Some(version) = known.version.as_deref().filter(|_| drift != Drift::Allow && recorded != input.schema.value()) {
-        let message = errors::other_schema(&input.schema.value(), recorded, version);
-        input.mistakes.note(Error::new(input.schema.span(), message));
+    let recorded = read(&mut input, drift);
+    if drift != Drift::Allow {
+        check_versions(&mut input, &recorded);
+        check_schema(&mut input, &recorded.known);
     }
     if let Err(word) = Drift::asked() {
         input.mistakes.note(Error::new(input.ident.span(), errors::unknown_drift(&word)));
     }
-    let compared = if drift == Drift::Allow { TokenStream::new() } else { compare(&input, &known) };
-    let Input { attributes, visibility, ident, schema, enums, tables, dropped, path, mistakes, .. } = &input;
+    let compared = if drift == Drift::Allow { TokenStream::new() } else { compare(&input, &recorded.known) };
+    let (constants, functions, database) = (constants(&input), functions(&input), database(&input, &recorded));
+    let Input { attributes, visibility, ident, mistakes, .. } = &input;
     let mistakes = mistakes.to_tokens();
-    let version = match &known.version {
-        Some(version) => quote! { ::core::option::Option::Some(#version) },
-        None => quote! { ::core::option::Option::None },
-    };
-    let views = match &known.version {
-        Some(version) => {
-            let views = names::view_schema(&schema.value(), version);
-            quote! { ::core::option::Option::Some(#views) }
-        }
-        None => quote! { ::core::option::Option::None },
-    };
-    let guard = names::guard_schema(&schema.value());
-    let embedded = files.iter().map(|(stem, path)| quote! { (#stem, ::core::include_str!(#path)) });
-    // the compiler tracks what is included: a new snapshot rebuilds
-    let text = if file.is_file() {
-        quote! { ::core::include_str!(#shown) }
-    } else {
-        quote! { "" }
-    };
-    let folder_shown = place.display().to_string();
-    let declared = tables.iter().map(|table| quote! { <#table as #path::Table>::declared() });
     quote! {
         #mistakes
         #(#attributes)*
@@ -166,56 +128,137 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
         #compared
 
         impl #ident {
-            #path::__private::planned! {
-                /// What differs between the snapshot and the structs, as typed operations: for a team's own rules, as tests.
-                ///
-                /// `assert!(Shop::PENDING.operations()?.iter().all(|operation| operation.name() != "drop_column"))`
-                pub const PENDING: #path::database::Pending<Self> = #path::database::Pending::new();
-            }
-            /// Every recorded migration.
-            pub const MIGRATIONS: &'static [(&'static ::core::primitive::str, &'static ::core::primitive::str)] = <Self as #path::Database>::MIGRATIONS;
-            /// The version that the binary was built for.
-            pub const VERSION: ::core::option::Option<&'static ::core::primitive::str> = <Self as #path::Database>::VERSION;
-
-            /// The schema of that version's views.
-            pub const SCHEMA: ::core::option::Option<&'static ::core::primitive::str> = <Self as #path::Database>::SCHEMA;
-
-            /// The `search_path` of that version, as `SET search_path TO` takes it.
-            pub fn search_path() -> ::core::option::Option<::std::string::String> {
-                <Self as #path::Database>::search_path()
-            }
-
-            /// Whether a client that a pool has opened is on that version; an error where it is not.
-            pub async fn verify(client: &impl #path::tokio_postgres::GenericClient) -> #path::Result<()> {
-                #path::connect::verify::<Self>(client).await
-            }
-
-            /// A client on the version that the binary was built for; an error where that version is not published.
-            pub async fn connect(url: &::core::primitive::str) -> #path::Result<#path::tokio_postgres::Client> {
-                #path::connect::connect::<Self>(url).await
-            }
-
-            /// A lease on that version for a process whose sessions come from a pool: keep it for as long as the pool.
-            pub async fn lease(url: &::core::primitive::str) -> #path::Result<::core::option::Option<#path::LeaseGuard>> {
-                #path::connect::lease::<Self>(url).await
-            }
-
-            /// The configuration behind it, for pools.
-            pub fn config(url: &::core::primitive::str) -> #path::Result<#path::tokio_postgres::Config> {
-                #path::connect::config::<Self>(url)
-            }
-
-            /// The same as a URL, for clients other than tokio-postgres.
-            pub fn url(url: &::core::primitive::str) -> #path::Result<::std::string::String> {
-                #path::connect::url::<Self>(url)
-            }
-
-            /// One SQL statement that fails where a session is not on that version, for clients other than tokio-postgres.
-            pub fn verify_sql() -> ::std::string::String {
-                #path::connect::verify_sql::<Self>()
-            }
+            #constants
+            #functions
         }
 
+        #database
+    }
+}
+
+/// Reads the folder; what cannot be read is a mistake.
+fn read(input: &mut Input, drift: Drift) -> Recorded {
+    let folder = folder(&input.migrations.value());
+    let file = folder.join("snapshot.yaml");
+    let read = snapshot(&input.migrations.value());
+    let is_readable = read.is_ok() && file.is_file();
+    let mut refuse = |message: String| input.mistakes.note(Error::new(input.migrations.span(), message));
+    // the tool that records makes it anew, and one that cannot be read is an error of its own
+    let known = match read {
+        Ok(Some(snapshot)) => snapshot,
+        Ok(None) => {
+            refuse(errors::no_snapshot(&file.display().to_string()));
+            Arc::default()
+        }
+        Err(_) if drift == Drift::Allow => Arc::default(),
+        Err(message) => {
+            refuse(message);
+            Arc::default()
+        }
+    };
+    let (files, others): (Vec<_>, Vec<_>) =
+        files(&folder).into_iter().partition(|(_, path)| std::path::Path::new(path).is_file());
+    others.iter().for_each(|(_, path)| refuse(errors::no_file(path)));
+    Recorded { folder, file, known, is_readable, files }
+}
+
+/// The snapshot is that of the newest migration.
+fn check_versions(input: &mut Input, recorded: &Recorded) {
+    let Some((newest, _)) = recorded.files.last() else { return };
+    let message = match recorded.known.version.as_deref() {
+        None if recorded.is_readable => errors::emptied_snapshot(&recorded.file.display().to_string(), newest),
+        Some(version) if newest != version => errors::other_newest(newest, version),
+        _ => return,
+    };
+    input.mistakes.note(Error::new(input.migrations.span(), message));
+}
+
+/// The base schema is the one that the migrations were recorded for.
+fn check_schema(input: &mut Input, known: &Snapshot) {
+    let recorded = known.base.as_deref().unwrap_or("public");
+    if let Some(version) = known.version.as_deref().filter(|_| recorded != input.schema.value()) {
+        let message = errors::other_schema(&input.schema.value(), recorded, version);
+        input.mistakes.note(Error::new(input.schema.span(), message));
+    }
+}
+
+/// What an app reads of its database's type.
+fn constants(Input { path, .. }: &Input) -> TokenStream {
+    quote! {
+        #path::__private::planned! {
+            /// What differs between the snapshot and the structs, as typed operations: for a team's own rules, as tests.
+            ///
+            /// `assert!(Shop::PENDING.operations()?.iter().all(|operation| operation.name() != "drop_column"))`
+            pub const PENDING: #path::database::Pending<Self> = #path::database::Pending::new();
+        }
+        /// Every recorded migration.
+        pub const MIGRATIONS: &'static [(&'static ::core::primitive::str, &'static ::core::primitive::str)] = <Self as #path::Database>::MIGRATIONS;
+        /// The version that the binary was built for.
+        pub const VERSION: ::core::option::Option<&'static ::core::primitive::str> = <Self as #path::Database>::VERSION;
+
+        /// The schema of that version's views.
+        pub const SCHEMA: ::core::option::Option<&'static ::core::primitive::str> = <Self as #path::Database>::SCHEMA;
+    }
+}
+
+/// What an app, or a client of its own, calls.
+fn functions(Input { path, .. }: &Input) -> TokenStream {
+    quote! {
+        /// The `search_path` of that version, as `SET search_path TO` takes it.
+        pub fn search_path() -> ::core::option::Option<::std::string::String> {
+            <Self as #path::Database>::search_path()
+        }
+
+        /// Whether a client that a pool has opened is on that version; an error where it is not.
+        pub async fn verify(client: &impl #path::tokio_postgres::GenericClient) -> #path::Result<()> {
+            #path::connect::verify::<Self>(client).await
+        }
+
+        /// A client on the version that the binary was built for; an error where that version is not published.
+        pub async fn connect(url: &::core::primitive::str) -> #path::Result<#path::tokio_postgres::Client> {
+            #path::connect::connect::<Self>(url).await
+        }
+
+        /// A lease on that version for a process whose sessions come from a pool: keep it for as long as the pool.
+        pub async fn lease(url: &::core::primitive::str) -> #path::Result<::core::option::Option<#path::LeaseGuard>> {
+            #path::connect::lease::<Self>(url).await
+        }
+
+        /// The configuration behind it, for pools.
+        pub fn config(url: &::core::primitive::str) -> #path::Result<#path::tokio_postgres::Config> {
+            #path::connect::config::<Self>(url)
+        }
+
+        /// The same as a URL, for clients other than tokio-postgres.
+        pub fn url(url: &::core::primitive::str) -> #path::Result<::std::string::String> {
+            #path::connect::url::<Self>(url)
+        }
+
+        /// One SQL statement that fails where a session is not on that version, for clients other than tokio-postgres.
+        pub fn verify_sql() -> ::std::string::String {
+            #path::connect::verify_sql::<Self>()
+        }
+    }
+}
+
+/// What the library asks of it.
+fn database(input: &Input, recorded: &Recorded) -> TokenStream {
+    let Input { ident, schema, enums, tables, dropped, path, .. } = input;
+    let version = option(recorded.known.version.as_deref());
+    let views = recorded.known.version.as_deref().map(|version| names::view_schema(&schema.value(), version));
+    let views = option(views.as_deref());
+    let guard = names::guard_schema(&schema.value());
+    let embedded = recorded.files.iter().map(|(stem, path)| quote! { (#stem, ::core::include_str!(#path)) });
+    // the compiler tracks what is included: a new snapshot rebuilds
+    let shown = recorded.file.display().to_string();
+    let text = if recorded.file.is_file() {
+        quote! { ::core::include_str!(#shown) }
+    } else {
+        quote! { "" }
+    };
+    let folder_shown = recorded.folder.display().to_string();
+    let declared = tables.iter().map(|table| quote! { <#table as #path::Table>::declared() });
+    quote! {
         impl #path::Database for #ident {
             const BASE: &'static ::core::primitive::str = #schema;
             const VERSION: ::core::option::Option<&'static ::core::primitive::str> = #version;
@@ -238,15 +281,67 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
     }
 }
 
+fn option(text: Option<&str>) -> TokenStream {
+    match text {
+        Some(text) => quote! { ::core::option::Option::Some(#text) },
+        None => quote! { ::core::option::Option::None },
+    }
+}
+
 /// What only the whole list can tell: folders, tables gone, tables twice.
-fn compare(input: &Input, known: &diptych_core::Snapshot) -> TokenStream {
-    let Input { ident, enums, tables, dropped, path, .. } = input;
-    let version = known.version.as_deref().unwrap_or("(none)");
-    let folder = hash(&input.migrations.value());
-    let spans = tables.iter().map(|table| table.segments.last().map_or_else(Span::call_site, |segment| segment.ident.span()));
-    let told = known.schema.enums.keys().filter(|name| !dropped.iter().any(|dropped| dropped.value() == **name));
+fn compare(input: &Input, known: &Snapshot) -> TokenStream {
+    let (types, each) = (each_enum(input), each_table(input));
+    let (types_gone, gone, there) = (enums_gone(input, known), tables_gone(input, known), dropped_but_there(input, known));
+    let lists = lists(input, known);
+    quote! {
+        const _: () = {
+            #lists
+            #(#types)*
+            #(#each)*
+            #(#types_gone)*
+            #(#gone)*
+            #(#there)*
+        };
+    }
+}
+
+/// The lists that the assertions read, each written out once.
+fn lists(Input { enums, tables, dropped, path, .. }: &Input, known: &Snapshot) -> TokenStream {
+    let told = known.schema.enums.keys().filter(|name| !is_dropped(dropped, name));
     let own = quote! { &[#(<#tables as #path::__private::Named>::TABLE),*] };
-    let each = tables.iter().zip(spans).enumerate().map(|(at, (table, span))| {
+    quote! {
+        #[allow(dead_code)]
+        const TABLES: &[&[::core::primitive::u64]] = &[#(<#tables as #path::__private::Named>::ANSWERS_FOR),*];
+        #[allow(dead_code)]
+        const SHAPES: &[#path::__private::Shape] = &[#(<#tables as #path::__private::Named>::SHAPE),*];
+        #[allow(dead_code)]
+        const ENUMS: &[&::core::primitive::str] = &[#(<#enums as #path::EnumType>::TYPE),*];
+        #[allow(dead_code)]
+        const TYPES: &[::core::primitive::u64] = &[#(#path::__private::hash(<#enums as #path::EnumType>::TYPE)),*];
+        #[allow(dead_code)]
+        const TABLES_IN_ORDER: &[::core::primitive::u64] =
+            &#path::__private::in_order::<{ #path::__private::total(TABLES) }>(TABLES);
+        #[allow(dead_code)]
+        const OWN_IN_ORDER: &[::core::primitive::u64] = &#path::__private::in_order::<{ OWN.len() }>(&[OWN]);
+        #[allow(dead_code)]
+        const TYPES_IN_ORDER: &[::core::primitive::u64] = &#path::__private::in_order::<{ TYPES.len() }>(&[TYPES]);
+        // of these it is said that they are gone
+        #[allow(dead_code)]
+        const TOLD: &[&::core::primitive::str] = &[#(#told),*];
+        #[allow(dead_code)]
+        const OWN: &[::core::primitive::u64] = #own;
+    }
+}
+
+fn is_dropped(dropped: &[LitStr], name: &str) -> bool {
+    dropped.iter().any(|dropped| dropped.value() == name)
+}
+
+/// Each table is of the folder, agrees with those that it points at, and is there once.
+fn each_table(Input { migrations, tables, path, .. }: &Input) -> Vec<TokenStream> {
+    let folder = hash(&migrations.value());
+    let each = tables.iter().enumerate().map(|(at, table)| {
+        let span = last_word(table);
         let message = errors::SAME_TABLE;
         let path = respan(path, span);
         // each names the lists once: what is written out for each pair is what a compiler is slow at
@@ -256,27 +351,55 @@ fn compare(input: &Input, known: &diptych_core::Snapshot) -> TokenStream {
             const _: () = ::core::assert!(!#path::__private::comes_again(OWN, OWN_IN_ORDER, #at), "{}", #message);
         }
     });
-    let gone = known.schema.tables.keys().filter(|name| !dropped.iter().any(|dropped| dropped.value() == **name)).map(|name| {
-        let (id, message) = (hash(name), errors::table_gone(name, version));
-        quote_spanned! {ident.span()=>
-            const _: () = ::core::assert!(#path::__private::is_among(TABLES_IN_ORDER, #id), "{}", #message);
-        }
-    });
-    let types = enums.iter().enumerate().map(|(at, name)| {
-        let span = name.segments.last().map_or_else(Span::call_site, |segment| segment.ident.span());
+    each.collect()
+}
+
+/// Each enum is of the folder, and is there once.
+fn each_enum(Input { migrations, enums, path, .. }: &Input) -> Vec<TokenStream> {
+    let folder = hash(&migrations.value());
+    let each = enums.iter().enumerate().map(|(at, name)| {
+        let span = last_word(name);
         let (message, path) = (errors::SAME_ENUM, respan(path, span));
         quote_spanned! {span=>
             const _: () = #path::__private::assert_folder(<#name as #path::EnumType>::FOLDER, #folder);
             const _: () = ::core::assert!(!#path::__private::comes_again(TYPES, TYPES_IN_ORDER, #at), "{}", #message);
         }
     });
-    let types_gone =
-        known.schema.enums.keys().filter(|name| !dropped.iter().any(|dropped| dropped.value() == **name)).map(|name| {
-            let (id, message) = (hash(name), errors::enum_gone(name, version));
-            quote_spanned! {ident.span()=>
-                const _: () = ::core::assert!(#path::__private::is_among(TYPES_IN_ORDER, #id), "{}", #message);
-            }
-        });
+    each.collect()
+}
+
+/// Where a path has its last word.
+fn last_word(path: &Path) -> Span {
+    path.segments.last().map_or_else(Span::call_site, |segment| segment.ident.span())
+}
+
+/// A recorded table that is not said to be dropped is one that a struct answers for.
+fn tables_gone(Input { ident, dropped, path, .. }: &Input, known: &Snapshot) -> Vec<TokenStream> {
+    let version = shown_version(known);
+    let gone = known.schema.tables.keys().filter(|name| !is_dropped(dropped, name)).map(|name| {
+        let (id, message) = (hash(name), errors::table_gone(name, version));
+        quote_spanned! {ident.span()=>
+            const _: () = ::core::assert!(#path::__private::is_among(TABLES_IN_ORDER, #id), "{}", #message);
+        }
+    });
+    gone.collect()
+}
+
+/// The same of enums.
+fn enums_gone(Input { ident, dropped, path, .. }: &Input, known: &Snapshot) -> Vec<TokenStream> {
+    let version = shown_version(known);
+    let gone = known.schema.enums.keys().filter(|name| !is_dropped(dropped, name)).map(|name| {
+        let (id, message) = (hash(name), errors::enum_gone(name, version));
+        quote_spanned! {ident.span()=>
+            const _: () = ::core::assert!(#path::__private::is_among(TYPES_IN_ORDER, #id), "{}", #message);
+        }
+    });
+    gone.collect()
+}
+
+/// What is said to be dropped is no struct's table.
+fn dropped_but_there(Input { dropped, path, .. }: &Input, known: &Snapshot) -> Vec<TokenStream> {
+    let version = shown_version(known);
     let there = dropped.iter().map(|dropped| {
         let name = dropped.value();
         let (id, message) = (hash(&name), errors::table_dropped_but_there(&name, version));
@@ -284,35 +407,11 @@ fn compare(input: &Input, known: &diptych_core::Snapshot) -> TokenStream {
             const _: () = ::core::assert!(!#path::__private::is_among(OWN_IN_ORDER, #id), "{}", #message);
         }
     });
-    quote! {
-        const _: () = {
-            #[allow(dead_code)]
-            const TABLES: &[&[::core::primitive::u64]] = &[#(<#tables as #path::__private::Named>::ANSWERS_FOR),*];
-            #[allow(dead_code)]
-            const SHAPES: &[#path::__private::Shape] = &[#(<#tables as #path::__private::Named>::SHAPE),*];
-            #[allow(dead_code)]
-            const ENUMS: &[&::core::primitive::str] = &[#(<#enums as #path::EnumType>::TYPE),*];
-            #[allow(dead_code)]
-            const TYPES: &[::core::primitive::u64] = &[#(#path::__private::hash(<#enums as #path::EnumType>::TYPE)),*];
-            #[allow(dead_code)]
-            const TABLES_IN_ORDER: &[::core::primitive::u64] =
-                &#path::__private::in_order::<{ #path::__private::total(TABLES) }>(TABLES);
-            #[allow(dead_code)]
-            const OWN_IN_ORDER: &[::core::primitive::u64] = &#path::__private::in_order::<{ OWN.len() }>(&[OWN]);
-            #[allow(dead_code)]
-            const TYPES_IN_ORDER: &[::core::primitive::u64] = &#path::__private::in_order::<{ TYPES.len() }>(&[TYPES]);
-            // of these it is said that they are gone
-            #[allow(dead_code)]
-            const TOLD: &[&::core::primitive::str] = &[#(#told),*];
-            #[allow(dead_code)]
-            const OWN: &[::core::primitive::u64] = #own;
-            #(#types)*
-            #(#each)*
-            #(#types_gone)*
-            #(#gone)*
-            #(#there)*
-        };
-    }
+    there.collect()
+}
+
+fn shown_version(known: &Snapshot) -> &str {
+    known.version.as_deref().unwrap_or("(none)")
 }
 
 /// The recorded migrations of a folder, in the order of their names.
