@@ -133,73 +133,89 @@ pub const fn assert_unchanged(columns: &[ShapeColumn], at: usize, known: Known) 
     let (name, nullable) = (columns[at].sql_type, columns[at].nullable);
     let converted = known.up && known.down;
     if !is_type(name, known.id) && !converted {
-        let name = printed(name);
-        let text = Text::new()
-            .add("DIP301: column `")
-            .add(known.table)
-            .add(".")
-            .add(known.column)
-            .add("` is ")
-            .add(known.sql_type)
-            .add(" in version `")
-            .add(known.version)
-            .add("`, but ")
-            .add(name)
-            .add(" in this release: the two versions need conversions between them\n");
-        // there is no cast between some
-        let (from, to) = (Class::of(known.sql_type), Class::of(name));
-        let is_number = matches!(from, Class::Integer | Class::Boolean) || matches!(to, Class::Integer | Class::Boolean);
-        if is_number && (matches!(from, Class::Uuid) || matches!(to, Class::Uuid)) {
-            let hint = "hint: PostgreSQL has no cast between them: add `up = \"…\"` and `down = \"…\"` to the field, or drop the column and add another";
-            panic!("{}", text.add(hint).as_str());
-        }
-        let text = text
-            .add("hint: add `up = \"CAST(")
-            .add(known.column)
-            .add(" AS ")
-            .add(name)
-            .add(")\", down = \"CAST(")
-            .add(known.column)
-            .add(" AS ")
-            .add(known.sql_type)
-            .add(")\"` to the field");
-        let text = if is_narrower(name, known.sql_type) {
-            text.add("; `up` fails, or cuts, for values that ").add(name).add(" cannot hold")
-        } else if is_narrower(known.sql_type, name) {
-            text.add("; `down` fails, or cuts, for values that ").add(known.sql_type).add(" cannot hold")
-        } else {
-            text
-        };
-        panic!("{}", text.as_str());
+        panic!("{}", another_type(printed(name), known).as_str());
     }
     if known.nullable && !nullable && !known.up {
-        let text = Text::new()
-            .add("DIP302: column `")
-            .add(known.table)
-            .add(".")
-            .add(known.column)
-            .add("` may be NULL in version `")
-            .add(known.version)
-            .add("`, but not in this release: rows that hold NULL need a value\n")
-            .add("hint: add `up = \"coalesce(")
-            .add(known.column)
-            .add(", …)\"` to the field, or make it an Option");
-        panic!("{}", text.as_str());
+        panic!("{}", becomes_not_null(known).as_str());
     }
     if !known.nullable && nullable && !known.down {
-        let text = Text::new()
-            .add("DIP303: column `")
-            .add(known.table)
-            .add(".")
-            .add(known.column)
-            .add("` may be NULL in this release, but version `")
-            .add(known.version)
-            .add("` cannot take NULL\n")
-            .add("hint: add `down = \"coalesce(")
-            .add(known.column)
-            .add(", …)\"` to the field with what that version is to read");
-        panic!("{}", text.as_str());
+        panic!("{}", becomes_nullable(known).as_str());
     }
+}
+
+/// The message for a column of another type.
+const fn another_type(name: &str, known: Known) -> Text {
+    let text = Text::new()
+        .add("DIP301: column `")
+        .add(known.table)
+        .add(".")
+        .add(known.column)
+        .add("` is ")
+        .add(known.sql_type)
+        .add(" in version `")
+        .add(known.version)
+        .add("`, but ")
+        .add(name)
+        .add(" in this release: the two versions need conversions between them\n");
+    if !is_castable(known.sql_type, name) {
+        return text.add(
+            "hint: PostgreSQL has no cast between them: add `up = \"…\"` and `down = \"…\"` to the field, or drop the column and add another",
+        );
+    }
+    let text = text
+        .add("hint: add `up = \"CAST(")
+        .add(known.column)
+        .add(" AS ")
+        .add(name)
+        .add(")\", down = \"CAST(")
+        .add(known.column)
+        .add(" AS ")
+        .add(known.sql_type)
+        .add(")\"` to the field");
+    if is_narrower(name, known.sql_type) {
+        text.add("; `up` fails, or cuts, for values that ").add(name).add(" cannot hold")
+    } else if is_narrower(known.sql_type, name) {
+        text.add("; `down` fails, or cuts, for values that ").add(known.sql_type).add(" cannot hold")
+    } else {
+        text
+    }
+}
+
+/// Whether there is a cast between two types, as far as it is known here: a number or a truth value is no UUID.
+const fn is_castable(from: &str, to: &str) -> bool {
+    let (from, to) = (Class::of(from), Class::of(to));
+    let is_number = matches!(from, Class::Integer | Class::Boolean) || matches!(to, Class::Integer | Class::Boolean);
+    !(is_number && (matches!(from, Class::Uuid) || matches!(to, Class::Uuid)))
+}
+
+/// The message for a column that the older version may leave empty.
+const fn becomes_not_null(known: Known) -> Text {
+    Text::new()
+        .add("DIP302: column `")
+        .add(known.table)
+        .add(".")
+        .add(known.column)
+        .add("` may be NULL in version `")
+        .add(known.version)
+        .add("`, but not in this release: rows that hold NULL need a value\n")
+        .add("hint: add `up = \"coalesce(")
+        .add(known.column)
+        .add(", …)\"` to the field, or make it an Option")
+}
+
+/// The message for a column that the newer version may leave empty.
+const fn becomes_nullable(known: Known) -> Text {
+    Text::new()
+        .add("DIP303: column `")
+        .add(known.table)
+        .add(".")
+        .add(known.column)
+        .add("` may be NULL in this release, but version `")
+        .add(known.version)
+        .add("` cannot take NULL\n")
+        .add("hint: add `down = \"coalesce(")
+        .add(known.column)
+        .add(", …)\"` to the field with what that version is to read")
 }
 
 /// Where drift is denied: a conversion lets a difference pass, but it is not recorded. Its panic is the compile error, on the field.
