@@ -101,55 +101,91 @@ enum Finding<'a> {
 pub(crate) fn compare<'a>(base: &'a str, state: &'a State, files: Files<'a>) -> Comparison<'a> {
     let mut comparison = Comparison { base, findings: Vec::new(), trimmed: Vec::new(), unstarted: Vec::new() };
     let Some(readable) = files.readable else { return comparison };
-    let applied: Vec<(&Migration, &Recorded)> = state.applied().collect();
-    let is_applied = |name: &str| applied.iter().any(|(there, _)| there.name == name);
+    let applied: Applied<'a> = state.applied().collect();
     let is_there = |name: &str| readable.iter().any(|file| file.name == name) || files.unreadable.iter().any(|file| file == name);
+    let missing: Applied<'a> = applied.iter().copied().filter(|(there, _)| !is_there(&there.name)).collect();
+    let (renamed, missing) = told_by_checksum(&applied, missing, readable);
+    let taken: BTreeSet<&str> = renamed.iter().map(|(_, file)| *file).collect();
+    comparison.findings.extend(renamed.into_iter().map(|(from, to)| Finding::Renamed { from, to }));
+    comparison.judge_missing(&applied, &missing, readable);
+    comparison.find_changed(&applied, files);
+    let is_new = |file: &&Migration| !is_applied(&applied, &file.name) && !taken.contains(file.name.as_str());
+    comparison.unstarted = readable.iter().filter(is_new).collect();
+    comparison.find_unordered(&applied, readable);
+    comparison
+}
 
-    let mut missing: Vec<(&Migration, &Recorded)> = applied.iter().copied().filter(|(there, _)| !is_there(&there.name)).collect();
-    let mut renamed = BTreeSet::new();
-    let mut findings = Vec::new();
+/// Applied migrations, each with the version that it is part of.
+type Applied<'a> = Vec<(&'a Migration, &'a Recorded)>;
+
+fn is_applied(applied: &[(&Migration, &Recorded)], name: &str) -> bool {
+    applied.iter().any(|(there, _)| there.name == name)
+}
+
+fn names<'a>(of: &[(&'a Migration, &Recorded)]) -> Vec<&'a str> {
+    of.iter().map(|(there, _)| there.name.as_str()).collect()
+}
+
+/// Of the missing migrations, those that a file has under another name, with that name; and those that none has.
+fn told_by_checksum<'a>(
+    applied: &[(&Migration, &Recorded)],
+    mut missing: Applied<'a>,
+    readable: &'a [Migration],
+) -> (Vec<(&'a str, &'a str)>, Applied<'a>) {
+    let mut renamed: Vec<(&str, &str)> = Vec::new();
     missing.retain(|(there, _)| {
         let checksum = there.checksum();
-        let found = readable
-            .iter()
-            .find(|file| !is_applied(&file.name) && !renamed.contains(file.name.as_str()) && file.checksum() == checksum);
-        if let Some(file) = found {
-            renamed.insert(file.name.as_str());
-            findings.push(Finding::Renamed { from: &there.name, to: &file.name });
-        }
+        let is_taken = |file: &Migration| renamed.iter().any(|(_, to)| *to == file.name);
+        let found =
+            readable.iter().find(|file| !is_applied(applied, &file.name) && !is_taken(file) && file.checksum() == checksum);
+        renamed.extend(found.map(|file| (there.name.as_str(), file.name.as_str())));
         found.is_none()
     });
-    let names = |of: &[(&'a Migration, &Recorded)]| of.iter().map(|(there, _)| there.name.as_str()).collect::<Vec<_>>();
-    let is_foreign = missing.len() == applied.len() && !applied.is_empty() && !readable.is_empty();
-    if is_foreign {
-        findings.push(Finding::Foreign(names(&missing)));
-    } else {
-        // the oldest files may go, as long as what stands here is there
+    (renamed, missing)
+}
+
+impl<'a> Comparison<'a> {
+    /// Nothing of it there is another app's folder; the oldest files may go, as long as what stands here is there.
+    fn judge_missing(
+        &mut self,
+        applied: &[(&Migration, &Recorded)],
+        missing: &[(&'a Migration, &Recorded)],
+        readable: &[Migration],
+    ) {
+        if missing.len() == applied.len() && !applied.is_empty() && !readable.is_empty() {
+            self.findings.push(Finding::Foreign(names(missing)));
+            return;
+        }
         let gone = applied
             .iter()
-            .zip(&missing)
+            .zip(missing)
             .take_while(|((of, version), (there, _))| of.name == there.name && version.state == VersionState::Retired)
             .count();
         let gone = if gone < applied.len() { gone } else { 0 };
-        comparison.trimmed = names(&missing[..gone]);
         if missing.len() > gone {
-            findings.push(Finding::Missing(names(&missing)));
-            comparison.trimmed.clear();
+            self.findings.push(Finding::Missing(names(missing)));
+        } else {
+            self.trimmed = names(&missing[..gone]);
         }
     }
-    for (there, version) in &applied {
-        if readable.iter().any(|file| file.name == there.name && file.checksum() != there.checksum()) {
-            findings.push(Finding::Changed(&there.name, version));
-        } else if files.unreadable.contains(&there.name) {
-            findings.push(Finding::Unreadable(&there.name, version));
+
+    fn find_changed(&mut self, applied: &[(&'a Migration, &'a Recorded)], files: Files<'_>) {
+        for (there, version) in applied {
+            let mut readable = files.readable.into_iter().flatten();
+            if readable.any(|file| file.name == there.name && file.checksum() != there.checksum()) {
+                self.findings.push(Finding::Changed(&there.name, version));
+            } else if files.unreadable.contains(&there.name) {
+                self.findings.push(Finding::Unreadable(&there.name, version));
+            }
         }
     }
-    comparison.unstarted =
-        readable.iter().filter(|file| !is_applied(&file.name) && !renamed.contains(file.name.as_str())).collect();
-    if let Some(at) = readable.iter().rposition(|file| is_applied(&file.name)) {
+
+    /// What is not started and stands before the last one that is applied.
+    fn find_unordered(&mut self, applied: &[(&Migration, &Recorded)], readable: &'a [Migration]) {
+        let Some(at) = readable.iter().rposition(|file| is_applied(applied, &file.name)) else { return };
         let (before, after) = readable.split_at(at);
-        for file in before.iter().filter(|file| comparison.unstarted.iter().any(|there| there.name == file.name)) {
-            findings.push(Finding::Unordered {
+        for file in before.iter().filter(|file| self.unstarted.iter().any(|there| there.name == file.name)) {
+            self.findings.push(Finding::Unordered {
                 name: &file.name,
                 applied: &after[0].name,
                 last: after.last().map_or("", |last| &last.name),
@@ -157,8 +193,6 @@ pub(crate) fn compare<'a>(base: &'a str, state: &'a State, files: Files<'a>) -> 
             });
         }
     }
-    comparison.findings = findings;
-    comparison
 }
 
 impl Comparison<'_> {
