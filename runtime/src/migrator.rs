@@ -3,12 +3,12 @@
 mod baseline;
 pub(crate) mod drift;
 pub(crate) mod roles;
+mod start;
 pub(crate) mod status;
 
 use std::time::{Duration, Instant};
 use tokio_postgres::Client;
 
-use crate::catalog::functions;
 use crate::connect::Published;
 use crate::error::{Error, Kind, Result};
 use crate::execute::executor::{Executor, Limits, jittered, patience};
@@ -20,7 +20,7 @@ use crate::session::observer::Observer;
 use crate::session::{self, Server};
 use crate::state::folder::{self, Files, Missing};
 use crate::state::made;
-use crate::state::{self, Holders, Plans, Recorded, State};
+use crate::state::{self, Holders, Recorded, State};
 pub use crate::state::{PublishedState, VersionState};
 use crate::target::Target;
 use crate::text::{PROCESSES, few};
@@ -28,7 +28,7 @@ use diptych_core::Migration;
 use diptych_core::layout::chain::Chain;
 use diptych_core::model::book::Book;
 use diptych_core::model::differences::Difference;
-use diptych_core::plan::{Command, Plan, start};
+use diptych_core::plan::{Command, Plan};
 
 /// How a run behaves.
 #[derive(Clone, Debug)]
@@ -187,12 +187,6 @@ impl Migrator {
         if command == Command::Start { self.plan_start(&state, migrations, to).await } else { Ok(None) }
     }
 
-    async fn plan_start(&self, state: &State, migrations: &[Migration], to: Option<&str>) -> Result<Option<Plan>> {
-        let wanted = up_to(state, self.unstarted(state, migrations)?, to)?;
-        let wanted = if state.live().is_none() { &wanted[..wanted.len().min(1)] } else { &wanted[..] };
-        Ok(self.extend(state, wanted).await?.map(|chain| start(&chain)))
-    }
-
     /// Makes something of what the server says of the texts of the user's own (see [`diptych_core::model::book`]): `make` is called again as long
     /// as it leaves open questions in its book. Changes nothing.
     pub async fn settle<T>(&self, make: impl Fn(&mut Book) -> diptych_core::Result<T>) -> Result<T> {
@@ -208,97 +202,6 @@ impl Migrator {
         let outcome = self.start_locked(migrations, to, token, progress).await;
         self.release().await;
         outcome
-    }
-
-    async fn start_locked(
-        &mut self,
-        migrations: &[Migration],
-        to: Option<&str>,
-        token: i64,
-        progress: &mut dyn Progress,
-    ) -> Result<Outcome> {
-        let mut done = Vec::new();
-        loop {
-            let state = self.load().await?;
-            let waiting = up_to(&state, self.unstarted(&state, migrations)?, to)?;
-            if let Some(pending) = state.pending() {
-                let name = pending.version.name.clone();
-                match pending.state {
-                    VersionState::Starting => {
-                        self.resume_start(&state, token, progress).await?;
-                        done.push(name);
-                        continue;
-                    }
-                    VersionState::Started if waiting.is_empty() => break,
-                    VersionState::Started if state.live().is_none() && pending.parent.is_none() => {
-                        self.complete_locked(token, progress).await?;
-                        continue;
-                    }
-                    VersionState::Started => {
-                        return Err(Error::refused(format!(
-                            "version `{name}` is started but not completed, and `{}` has to wait for that",
-                            waiting[0].name
-                        ))
-                        .hint("run `complete` first, or `rollback`"));
-                    }
-                    VersionState::Completing => {
-                        return Err(Error::refused(format!("version `{name}` is being completed"))
-                            .hint("run `complete` until it is done"));
-                    }
-                    _ => {
-                        return Err(Error::refused(format!("version `{name}` is being rolled back"))
-                            .hint("run `rollback` until it is done"));
-                    }
-                }
-            }
-            // without a live version there is nobody to keep alive: one after the other
-            let next = if state.live().is_none() { &waiting[..waiting.len().min(1)] } else { &waiting[..] };
-            let Some(chain) = self.extend(&state, next).await? else { break };
-            if next.len() > 1 && !chain.stage.scripts.is_empty() {
-                return Err(Error::refused(
-                    "several migrations are waiting, and one of them has an `sql` operation, which can only run when the migration before it is completed",
-                )
-                .hint(format!("run `start --to {}`, then `complete`, then `start` again", next[0].name)));
-            }
-            self.schema_exists().await?;
-            let plans = Plans::of(&chain);
-            // nothing is entered for a plan whose preflight refuses
-            let preflight = self.preflight(&plans.start, progress).await;
-            match state.live() {
-                Some(live) => {
-                    let found = drift::find(&self.client, &self.options.base, &state).await?;
-                    drift::judge(&live.version.name, &found, preflight, progress)?;
-                }
-                None => preflight?,
-            }
-            if let Some(warning) = functions::look(&self.client, &chain).await? {
-                progress.warning(&warning);
-            }
-            state::begin_start(&mut self.client, &chain, next, &plans).await?;
-            let state = self.load().await?;
-            self.resume_start(&state, token, progress).await.map_err(|error| drift::with_way_in(&chain, error))?;
-            done.push(chain.newer.name);
-        }
-        if done.is_empty() {
-            return Ok(Outcome::Nothing(self.why_nothing(migrations, to).await?));
-        }
-        Ok(Outcome::Done(done))
-    }
-
-    /// Why there was nothing to start.
-    async fn why_nothing(&self, migrations: &[Migration], to: Option<&str>) -> Result<String> {
-        let state = self.load().await?;
-        let there = to.and_then(|to| state.applied().find(|(migration, _)| migration.name == to));
-        Ok(match there {
-            Some((migration, of)) if migration.name == of.version.name => {
-                format!("version `{}` is {}", migration.name, of.state)
-            }
-            Some((migration, of)) => {
-                format!("migration `{}` is part of version `{}`, which is {}", migration.name, of.version.name, of.state)
-            }
-            None if migrations.is_empty() => "no migration is recorded".to_owned(),
-            None => "every recorded migration is started".to_owned(),
-        })
     }
 
     /// Contracts: drops what only the older version needed.
@@ -484,14 +387,6 @@ impl Migrator {
         error.is_in_use() && matches!(self.options.guard, Guard::Wait(patience) if since.elapsed() < patience)
     }
 
-    async fn resume_start(&mut self, state: &State, token: i64, progress: &mut dyn Progress) -> Result<()> {
-        let Some(pending) = state.pending() else { return Ok(()) };
-        let base = self.options.base.clone();
-        let plan = self.stored(pending, Command::Start).await?;
-        self.run(&plan, token, progress).await?;
-        state::end_start(&mut self.client, &base, pending, state.parent(pending)).await
-    }
-
     async fn run(&self, plan: &Plan, token: i64, progress: &mut dyn Progress) -> Result<()> {
         self.executor(token).run(plan, progress).await
     }
@@ -577,24 +472,5 @@ impl Migrator {
     async fn release(&self) {
         // a lost session has let go by itself
         let _ = state::unlock(&self.client, state::lock_key(&self.options.base)).await;
-    }
-}
-
-/// Those of the migrations up to a version; none where that version is started already.
-fn up_to(state: &State, migrations: Vec<Migration>, to: Option<&str>) -> Result<Vec<Migration>> {
-    let Some(to) = to else { return Ok(migrations) };
-    if state.applied().any(|(there, _)| there.name == to) {
-        return Ok(Vec::new());
-    }
-    match migrations.iter().position(|migration| migration.name == to) {
-        Some(at) => Ok(migrations.into_iter().take(at + 1).collect()),
-        None => {
-            let names: Vec<String> = migrations.iter().map(|migration| format!("`{}`", migration.name)).collect();
-            let hint = match names.len() {
-                0 => "every recorded migration is started; `status` shows the versions".to_owned(),
-                _ => format!("the migrations that are not started are {}", names.join(", ")),
-            };
-            Err(Error::refused(format!("there is no migration `{to}` to start")).hint(hint))
-        }
     }
 }

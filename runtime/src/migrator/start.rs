@@ -1,0 +1,167 @@
+//! The start of what is recorded: one version beside the live one, or, while none is live, one after the other.
+
+use super::{Migrator, Outcome, drift};
+use crate::catalog::functions;
+use crate::error::{Error, Result};
+use crate::execute::progress::Progress;
+use crate::state::{self, Plans, State, VersionState};
+use diptych_core::Migration;
+use diptych_core::layout::chain::Chain;
+use diptych_core::plan::{Command, Plan, start};
+
+/// What a start does next.
+enum Turn {
+    /// Goes on with the start that is not finished.
+    Resume(String),
+    /// Completes the first version, which has no older one beside it.
+    Complete,
+    /// Starts what is waiting.
+    Next,
+    /// Nothing more.
+    Rest,
+}
+
+impl Migrator {
+    pub(super) async fn start_locked(
+        &mut self,
+        migrations: &[Migration],
+        to: Option<&str>,
+        token: i64,
+        progress: &mut dyn Progress,
+    ) -> Result<Outcome> {
+        let mut done = Vec::new();
+        loop {
+            let state = self.load().await?;
+            let waiting = up_to(&state, self.unstarted(&state, migrations)?, to)?;
+            match turn(&state, &waiting)? {
+                Turn::Resume(name) => {
+                    self.resume_start(&state, token, progress).await?;
+                    done.push(name);
+                }
+                Turn::Complete => {
+                    self.complete_locked(token, progress).await?;
+                }
+                Turn::Next => match self.start_next(&state, &waiting, token, progress).await? {
+                    Some(name) => done.push(name),
+                    None => break,
+                },
+                Turn::Rest => break,
+            }
+        }
+        if done.is_empty() {
+            return Ok(Outcome::Nothing(self.why_nothing(migrations, to).await?));
+        }
+        Ok(Outcome::Done(done))
+    }
+
+    /// Starts what is waiting; the version's name, or nothing where nothing is to be started.
+    async fn start_next(
+        &mut self,
+        state: &State,
+        waiting: &[Migration],
+        token: i64,
+        progress: &mut dyn Progress,
+    ) -> Result<Option<String>> {
+        // without a live version there is nobody to keep alive: one after the other
+        let next = if state.live().is_none() { &waiting[..waiting.len().min(1)] } else { waiting };
+        let Some(chain) = self.extend(state, next).await? else { return Ok(None) };
+        if next.len() > 1 && !chain.stage.scripts.is_empty() {
+            return Err(Error::refused(
+                "several migrations are waiting, and one of them has an `sql` operation, which can only run when the migration before it is completed",
+            )
+            .hint(format!("run `start --to {}`, then `complete`, then `start` again", next[0].name)));
+        }
+        self.schema_exists().await?;
+        let plans = Plans::of(&chain);
+        self.look_before(state, &chain, &plans.start, progress).await?;
+        state::begin_start(&mut self.client, &chain, next, &plans).await?;
+        let state = self.load().await?;
+        self.resume_start(&state, token, progress).await.map_err(|error| drift::with_way_in(&chain, error))?;
+        Ok(Some(chain.newer.name))
+    }
+
+    /// Nothing is entered for a plan whose preflight refuses, or whose tables were changed by hand.
+    async fn look_before(&self, state: &State, chain: &Chain, plan: &Plan, progress: &mut dyn Progress) -> Result<()> {
+        let preflight = self.preflight(plan, progress).await;
+        match state.live() {
+            Some(live) => {
+                let found = drift::find(&self.client, &self.options.base, state).await?;
+                drift::judge(&live.version.name, &found, preflight, progress)?;
+            }
+            None => preflight?,
+        }
+        if let Some(warning) = functions::look(&self.client, chain).await? {
+            progress.warning(&warning);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn resume_start(&mut self, state: &State, token: i64, progress: &mut dyn Progress) -> Result<()> {
+        let Some(pending) = state.pending() else { return Ok(()) };
+        let base = self.options.base.clone();
+        let plan = self.stored(pending, Command::Start).await?;
+        self.run(&plan, token, progress).await?;
+        state::end_start(&mut self.client, &base, pending, state.parent(pending)).await
+    }
+
+    /// Why there was nothing to start.
+    async fn why_nothing(&self, migrations: &[Migration], to: Option<&str>) -> Result<String> {
+        let state = self.load().await?;
+        let there = to.and_then(|to| state.applied().find(|(migration, _)| migration.name == to));
+        Ok(match there {
+            Some((migration, of)) if migration.name == of.version.name => {
+                format!("version `{}` is {}", migration.name, of.state)
+            }
+            Some((migration, of)) => {
+                format!("migration `{}` is part of version `{}`, which is {}", migration.name, of.version.name, of.state)
+            }
+            None if migrations.is_empty() => "no migration is recorded".to_owned(),
+            None => "every recorded migration is started".to_owned(),
+        })
+    }
+
+    pub(super) async fn plan_start(&self, state: &State, migrations: &[Migration], to: Option<&str>) -> Result<Option<Plan>> {
+        let wanted = up_to(state, self.unstarted(state, migrations)?, to)?;
+        let wanted = if state.live().is_none() { &wanted[..wanted.len().min(1)] } else { &wanted[..] };
+        Ok(self.extend(state, wanted).await?.map(|chain| start(&chain)))
+    }
+}
+
+/// What the version on its way lets a start do.
+fn turn(state: &State, waiting: &[Migration]) -> Result<Turn> {
+    let Some(pending) = state.pending() else { return Ok(Turn::Next) };
+    let name = &pending.version.name;
+    match pending.state {
+        VersionState::Starting => Ok(Turn::Resume(name.clone())),
+        VersionState::Started if waiting.is_empty() => Ok(Turn::Rest),
+        VersionState::Started if state.live().is_none() && pending.parent.is_none() => Ok(Turn::Complete),
+        VersionState::Started => Err(Error::refused(format!(
+            "version `{name}` is started but not completed, and `{}` has to wait for that",
+            waiting[0].name
+        ))
+        .hint("run `complete` first, or `rollback`")),
+        VersionState::Completing => {
+            Err(Error::refused(format!("version `{name}` is being completed")).hint("run `complete` until it is done"))
+        }
+        _ => Err(Error::refused(format!("version `{name}` is being rolled back")).hint("run `rollback` until it is done")),
+    }
+}
+
+/// Those of the migrations up to a version; none where that version is started already.
+fn up_to(state: &State, migrations: Vec<Migration>, to: Option<&str>) -> Result<Vec<Migration>> {
+    let Some(to) = to else { return Ok(migrations) };
+    if state.applied().any(|(there, _)| there.name == to) {
+        return Ok(Vec::new());
+    }
+    match migrations.iter().position(|migration| migration.name == to) {
+        Some(at) => Ok(migrations.into_iter().take(at + 1).collect()),
+        None => {
+            let names: Vec<String> = migrations.iter().map(|migration| format!("`{}`", migration.name)).collect();
+            let hint = match names.len() {
+                0 => "every recorded migration is started; `status` shows the versions".to_owned(),
+                _ => format!("the migrations that are not started are {}", names.join(", ")),
+            };
+            Err(Error::refused(format!("there is no migration `{to}` to start")).hint(hint))
+        }
+    }
+}
