@@ -27,12 +27,7 @@ pub(crate) fn run(context: &Context, dir: Option<&Path>, making: &Making) -> Res
             "name one within it with --dir: release builds have its files in them",
         ));
     };
-    let source = match (&making.path, &making.git, app.dependency("diptych")) {
-        (Some(folder), ..) => Source::checkout(folder)?,
-        (None, Some(url), _) => Source::Git(url.clone()),
-        (None, None, Some(there)) => Source::of(there),
-        (None, None, None) => Source::Registry,
-    };
+    let source = source(making, app)?;
     let library = app.library()?;
     work.snapshot(&migrations)?;
     let place = work.schema(app, &library, shown, &context.base)?;
@@ -49,9 +44,22 @@ pub(crate) fn run(context: &Context, dir: Option<&Path>, making: &Making) -> Res
         false => format!("declare the tables in `{}`, then `cargo xtask migrate record \"first tables\"`", told(&place.file)),
     };
     work.finish(&next)?;
-    // what is there now is asked of cargo: settings of the project may keep it from seeing a file
-    let seen = Workspace::find()?.unwrap_or(workspace);
-    seen.package(Some(&package))?.library()?;
+    check(Workspace::find()?.unwrap_or(workspace), &package, &name)
+}
+
+/// Where Diptych comes from: as the command says, or as the package has it already.
+fn source(making: &Making, app: &Package) -> Result<Source, Failure> {
+    match (&making.path, &making.git, app.dependency("diptych")) {
+        (Some(folder), ..) => Source::checkout(folder),
+        (None, Some(url), _) => Ok(Source::Git(url.clone())),
+        (None, None, Some(there)) => Ok(Source::of(there)),
+        (None, None, None) => Ok(Source::Registry),
+    }
+}
+
+/// What is there now is asked of cargo: settings of the project may keep it from seeing a file.
+fn check(seen: Workspace, package: &str, name: &str) -> Result<(), Failure> {
+    seen.package(Some(package))?.library()?;
     match seen.packages.iter().any(|package| package.name == name) {
         true => Ok(()),
         false => Err(Failure::hinted(
@@ -134,55 +142,18 @@ impl Work {
     fn schema(&mut self, app: &Package, library: &Library, migrations: &Path, base: &str) -> Result<Place, Failure> {
         let sources = library.file.parent().unwrap_or(Path::new("."));
         if let Some((file, name)) = declared(sources) {
-            let module = file.strip_prefix(sources).unwrap_or(&file).with_extension("");
-            let words: Vec<_> = module.iter().map(|word| word.to_string_lossy()).collect();
-            let path = match words.iter().map(AsRef::as_ref).collect::<Vec<&str>>()[..] {
-                ["lib"] => vec![],
-                [ref above @ .., "mod"] => above.to_vec(),
-                ref all => all.to_vec(),
-            };
-            if !library.exists || matches!(path[..], ["main"] | ["bin", ..]) {
-                return Err(Failure::hinted(
-                    format!("`{name}` is declared in `{}`, where no xtask can reach it", told(&file)),
-                    "move `database!` and its structs into the package's library (`src/lib.rs`), and run this again",
-                ));
-            }
-            let database = [&[library.name.as_str()], &path[..], &[&name]].concat().join("::");
-            return Ok(Place { database, library: library.name.clone(), file });
+            return place(library, sources, file, &name);
         }
         let root = if library.exists { self.read(&library.file)? } else { String::new() };
-        let main = fs::read_to_string(sources.join("main.rs")).unwrap_or_default();
-        let free = |module: &&str| {
-            let taken = format!("mod {module}");
-            ![&root, &main].iter().any(|text| text.contains(&taken))
-                && !sources.join(format!("{module}.rs")).exists()
-                && !sources.join(module).exists()
-        };
-        let Some(module) = ["schema", "database", "diptych_schema"].into_iter().find(free) else {
+        let Some(module) = free_module(sources, &root) else {
             return Err(Failure::hinted(
                 format!("`{}` has modules `schema` and `database` already, without `database!`", library.name),
                 "put `diptych::database!` into one of them by hand, and run this again",
             ));
         };
         let name = struct_name(&app.name);
-        let krate = app.dependency("diptych").and_then(|there| there.rename.as_deref()).unwrap_or("diptych");
-        let mut keys = format!("migrations: {:?}, ", migrations.display().to_string());
-        if base != "public" {
-            keys += &format!("schema: {base:?}, ");
-        }
-        if krate != "diptych" {
-            keys += &format!("crate: {krate}, ");
-        }
         let file = sources.join(format!("{module}.rs"));
-        self.put(
-            &file,
-            format!(
-                "//! The schema of the database: a struct is a table.\n\n{krate}::database! {{\n    /// The database of `{}`.\n    \
-                 pub struct {name} {{ {keys}tables: [] }}\n}}\n",
-                app.name
-            ),
-            "`database!`, without tables so far",
-        );
+        self.put(&file, declaration(app, &name, migrations, base), "`database!`, without tables so far");
         let what = if library.exists { format!("`pub mod {module}`") } else { "a library beside the binary".to_owned() };
         self.put(&library.file, with_module(&root, module), &what);
         Ok(Place { database: format!("{}::{module}::{name}", library.name), library: library.name.clone(), file })
@@ -200,21 +171,11 @@ impl Work {
             return Ok(there.name.clone());
         }
         let depends = source.value("xtask").to_string();
-        let up = Path::new("..").join(app.folder().strip_prefix(&workspace.root).unwrap_or(app.folder()));
-        let up = up.display().to_string();
-        let manifest = format!(
-            "[package]\nname = \"xtask\"\nedition = \"2024\"\npublish = false\n\n[dependencies]\ndiptych-xtask = {}\n{} = {{ path = {:?} }}\n",
-            depends.trim(),
-            app.name,
-            up.trim_end_matches('/')
-        );
-        let main = format!(
-            "//! `cargo xtask migrate …`: Diptych's commands over the structs of `{}`.\n\n\
-             fn main() -> std::process::ExitCode {{\n    diptych_xtask::main::<{}>()\n}}\n",
-            place.library, place.database
-        );
         let folder = workspace.root.join("xtask");
-        let files = [("Cargo.toml", manifest, "the crate of `cargo xtask`"), ("src/main.rs", main, "its one line")];
+        let files = [
+            ("Cargo.toml", xtask_manifest(workspace, app, depends.trim()), "the crate of `cargo xtask`"),
+            ("src/main.rs", xtask_main(place), "its one line"),
+        ];
         // what a run that was cut off has written is ours
         let own = |(name, ours, _): &(&str, String, &str)| text(&folder.join(name)).is_ok_and(|there| there != *ours);
         if workspace.packages.iter().any(|package| package.name == "xtask") || files.iter().any(own) {
@@ -319,6 +280,73 @@ fn declared(folder: &Path) -> Option<(PathBuf, String)> {
         let name = words.skip_while(|word| *word != "struct").nth(1)?;
         Some((path, name.to_owned()))
     })
+}
+
+/// The place of a declaration that is there.
+fn place(library: &Library, sources: &Path, file: PathBuf, name: &str) -> Result<Place, Failure> {
+    let module = file.strip_prefix(sources).unwrap_or(&file).with_extension("");
+    let words: Vec<_> = module.iter().map(|word| word.to_string_lossy()).collect();
+    let path = match words.iter().map(AsRef::as_ref).collect::<Vec<&str>>()[..] {
+        ["lib"] => vec![],
+        [ref above @ .., "mod"] => above.to_vec(),
+        ref all => all.to_vec(),
+    };
+    if !library.exists || matches!(path[..], ["main"] | ["bin", ..]) {
+        return Err(Failure::hinted(
+            format!("`{name}` is declared in `{}`, where no xtask can reach it", told(&file)),
+            "move `database!` and its structs into the package's library (`src/lib.rs`), and run this again",
+        ));
+    }
+    let database = [&[library.name.as_str()], &path[..], &[name]].concat().join("::");
+    Ok(Place { database, library: library.name.clone(), file })
+}
+
+/// A name for the new module that neither the library, whose text is `root`, nor the binary has.
+fn free_module(sources: &Path, root: &str) -> Option<&'static str> {
+    let main = fs::read_to_string(sources.join("main.rs")).unwrap_or_default();
+    ["schema", "database", "diptych_schema"].into_iter().find(|module| {
+        let taken = format!("mod {module}");
+        ![root, &main].iter().any(|text| text.contains(&taken))
+            && !sources.join(format!("{module}.rs")).exists()
+            && !sources.join(module).exists()
+    })
+}
+
+/// The text of the new module.
+fn declaration(app: &Package, name: &str, migrations: &Path, base: &str) -> String {
+    let krate = app.dependency("diptych").and_then(|there| there.rename.as_deref()).unwrap_or("diptych");
+    let mut keys = format!("migrations: {:?}, ", migrations.display().to_string());
+    if base != "public" {
+        keys += &format!("schema: {base:?}, ");
+    }
+    if krate != "diptych" {
+        keys += &format!("crate: {krate}, ");
+    }
+    format!(
+        "//! The schema of the database: a struct is a table.\n\n{krate}::database! {{\n    /// The database of `{}`.\n    \
+         pub struct {name} {{ {keys}tables: [] }}\n}}\n",
+        app.name
+    )
+}
+
+/// The manifest of the crate that runs the commands.
+fn xtask_manifest(workspace: &Workspace, app: &Package, depends: &str) -> String {
+    let up = Path::new("..").join(app.folder().strip_prefix(&workspace.root).unwrap_or(app.folder()));
+    let up = up.display().to_string();
+    format!(
+        "[package]\nname = \"xtask\"\nedition = \"2024\"\npublish = false\n\n[dependencies]\ndiptych-xtask = {depends}\n{} = {{ path = {:?} }}\n",
+        app.name,
+        up.trim_end_matches('/')
+    )
+}
+
+/// Its one line.
+fn xtask_main(place: &Place) -> String {
+    format!(
+        "//! `cargo xtask migrate …`: Diptych's commands over the structs of `{}`.\n\n\
+         fn main() -> std::process::ExitCode {{\n    diptych_xtask::main::<{}>()\n}}\n",
+        place.library, place.database
+    )
 }
 
 /// A package's name as a type's: `my-shop` is `MyShop`.
