@@ -101,16 +101,16 @@ async fn tell(arguments: &Arguments) -> Result<bool, Failure> {
     settle(&account, (account.statements.load(Ordering::Relaxed) + 3_000).max(21_000)).await;
     account.stop_two.store(true, Ordering::Relaxed);
     join(twos).await?;
-    let (rows, lost) = audit(&url, arguments.users, &account).await?;
+    let counted = audit(&url, arguments.users, &account).await?;
+    let fine = report(&account, counted, arguments, &say);
+    Ok(fine && !failing.load(Ordering::Relaxed))
+}
 
+/// Tells what came of it: whether enough was done, nothing failed and nothing was lost.
+fn report(account: &Account, (rows, lost): (i64, i64), arguments: &Arguments, say: &dyn Fn(String)) -> bool {
     let statements = account.statements.load(Ordering::Relaxed);
     let failed = account.failed.load(Ordering::Relaxed);
     let waited = account.longest.load(Ordering::Relaxed) / 1000;
-    let fine = failed == 0
-        && lost == 0
-        && statements >= 20_000
-        && account.crossed.load(Ordering::Relaxed) > 0
-        && !failing.load(Ordering::Relaxed);
     say(format!("{statements} statements, {failed} failed, {lost} rows lost or wrong of {rows}, longest wait {waited} ms"));
     if let Some(text) = account.first_failure.lock().expect("no panics while held").as_ref() {
         say(format!("the first failure: {text}"));
@@ -123,7 +123,7 @@ async fn tell(arguments: &Arguments) -> Result<bool, Failure> {
             )
         );
     }
-    Ok(fine)
+    failed == 0 && lost == 0 && statements >= 20_000 && account.crossed.load(Ordering::Relaxed) > 0
 }
 
 /// Users and products as release 1 writes them.
