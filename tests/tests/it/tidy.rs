@@ -42,6 +42,48 @@ fn core_is_pure() {
     }
 }
 
+/// The most lines that a function has, those of its signature with them. A longer one has parts with names of their own.
+const LONGEST: usize = 60;
+
+#[test]
+fn no_function_is_long() {
+    let (mut count, mut long) = (0, Vec::new());
+    for path in ["core/src", "macros/src", "runtime/src", "xtask/src", "examples", "benches"].into_iter().flat_map(sources) {
+        let text = std::fs::read_to_string(&path).expect("a source");
+        if GENERATED.iter().any(|word| text.starts_with(word)) {
+            continue;
+        }
+        let code = text.split("\n#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        for (head, lines) in functions(code) {
+            count += 1;
+            if lines > LONGEST {
+                long.push(format!("{}: `{head}` has {lines} lines", path.display()));
+            }
+        }
+    }
+    assert!(count > 1000, "{count} functions are found");
+    assert!(long.is_empty(), "{long:#?}");
+}
+
+/// The functions of a source, by their first lines, each with how many it has.
+fn functions(code: &str) -> Vec<(&str, usize)> {
+    let lines: Vec<&str> = code.lines().collect();
+    (0..lines.len()).filter_map(|at| Some((lines[at].trim_start(), length(&lines[at..])?))).collect()
+}
+
+/// The lines of a function that begins there, as rustfmt leaves it: up to the brace below its first letter. None of one on a single line.
+fn length(lines: &[&str]) -> Option<usize> {
+    let head = lines[0].trim_start();
+    let indent = &lines[0][..lines[0].len() - head.len()];
+    let before = |word: &&str| word.starts_with("pub") || ["const", "async", "unsafe"].contains(word);
+    let is_function = head.split(' ').find(|word| !before(word)) == Some("fn");
+    let goes_on = head.ends_with(['{', '(', '<']) || lines.get(1).is_some_and(|next| next.trim_start() == "where");
+    // a trait's own declarations have no brace
+    let is_end = |rest: &str| rest == "}" || (rest.starts_with(')') && rest.ends_with(';'));
+    let end = lines.iter().position(|line| line.strip_prefix(indent).is_some_and(is_end))?;
+    (is_function && goes_on).then_some(end + 1)
+}
+
 #[test]
 fn every_operation_has_a_lifecycle() {
     let texts = sources("tests/tests/it/lifecycle").into_iter().map(|path| std::fs::read_to_string(path).expect("a source"));
