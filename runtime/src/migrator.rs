@@ -235,7 +235,7 @@ impl Migrator {
     }
 
     async fn complete_locked(&mut self, token: i64, progress: &mut dyn Progress) -> Result<Outcome> {
-        let state = self.load().await?;
+        let state = self.read().await?;
         let Some(pending) = state.pending() else {
             return Ok(Outcome::Nothing("no version is started".to_owned()));
         };
@@ -284,7 +284,7 @@ impl Migrator {
     }
 
     async fn repair_locked(&mut self) -> Result<Outcome> {
-        let state = self.load().await?;
+        let state = self.read().await?;
         let Some(pending) = state.pending().filter(|pending| pending.state == VersionState::Started) else {
             return Ok(Outcome::Nothing("no version is started".to_owned()));
         };
@@ -302,7 +302,7 @@ impl Migrator {
     }
 
     async fn rollback_locked(&mut self, token: i64, progress: &mut dyn Progress) -> Result<Outcome> {
-        let state = self.load().await?;
+        let state = self.read().await?;
         let Some(pending) = state.pending() else {
             return Ok(Outcome::Nothing("no version is started".to_owned()));
         };
@@ -412,8 +412,14 @@ impl Migrator {
         }
     }
 
+    /// The state, once it is seen that nobody else can have written it.
     async fn load(&self) -> Result<State> {
         State::load(&self.client, &self.options.base).await
+    }
+
+    /// The state within a run, which has looked at that when it was made ready.
+    async fn read(&self) -> Result<State> {
+        State::read(&self.client, &self.options.base).await
     }
 
     async fn extend(&self, state: &State, migrations: &[Migration]) -> Result<Option<Chain>> {
@@ -436,7 +442,7 @@ impl Migrator {
     /// The same for those that this migrator knows of, if it does.
     async fn as_recorded(&self, command: Command) -> Result<()> {
         let Some((migrations, unreadable)) = &self.recorded else { return Ok(()) };
-        self.agreed(&self.load().await?, command, Files::from(migrations).with_unreadable(unreadable))
+        self.agreed(&self.read().await?, command, Files::from(migrations).with_unreadable(unreadable))
     }
 
     async fn schema_exists(&self) -> Result<()> {

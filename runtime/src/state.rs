@@ -114,6 +114,11 @@ impl State {
         if !is_there(client).await? {
             return Ok(State::default());
         }
+        State::read(client, base).await
+    }
+
+    /// Reads the state of a database that was prepared in this session.
+    pub(crate) async fn read(client: &Client, base: &str) -> Result<Self> {
         let rows = client
             .query(
                 "SELECT name, parent, views, migrations::text, model::text, state, relations::text, opaque, checksums::text \

@@ -58,7 +58,7 @@ impl Migrator {
 
     async fn baseline_locked(&mut self, migrations: &[Migration], token: i64, progress: &mut dyn Progress) -> Result<Outcome> {
         let Some(last) = migrations.last() else { return Ok(Outcome::Nothing("no migration is recorded".to_owned())) };
-        let state = self.load().await?;
+        let state = self.read().await?;
         if let Some(there) = state.pending() {
             let name = &there.version.name;
             if *name != last.name {
@@ -89,7 +89,7 @@ impl Migrator {
             }
             state::begin_start(&mut self.client, &chain, &new, &plans).await?;
         }
-        let state = self.load().await?;
+        let state = self.read().await?;
         self.resume_start(&state, token, progress).await?;
         Ok(Outcome::Done(vec![last.name.clone()]))
     }

@@ -31,7 +31,7 @@ impl Migrator {
     ) -> Result<Outcome> {
         let mut done = Vec::new();
         loop {
-            let state = self.load().await?;
+            let state = self.read().await?;
             let waiting = up_to(&state, self.unstarted(&state, migrations)?, to)?;
             match turn(&state, &waiting)? {
                 Turn::Resume(name) => {
@@ -75,7 +75,7 @@ impl Migrator {
         let plans = Plans::of(&chain);
         self.look_before(state, &chain, &plans.start, progress).await?;
         state::begin_start(&mut self.client, &chain, next, &plans).await?;
-        let state = self.load().await?;
+        let state = self.read().await?;
         self.resume_start(&state, token, progress).await.map_err(|error| drift::with_way_in(&chain, error))?;
         Ok(Some(chain.newer.name))
     }
@@ -106,7 +106,7 @@ impl Migrator {
 
     /// Why there was nothing to start.
     async fn why_nothing(&self, migrations: &[Migration], to: Option<&str>) -> Result<String> {
-        let state = self.load().await?;
+        let state = self.read().await?;
         let there = to.and_then(|to| state.applied().find(|(migration, _)| migration.name == to));
         Ok(match there {
             Some((migration, of)) if migration.name == of.version.name => {
