@@ -13,6 +13,7 @@ mod additions;
 mod backfill;
 mod catalog_checks;
 mod claims;
+mod code;
 pub mod complete;
 mod data_checks;
 mod dependents;

@@ -65,6 +65,8 @@ const SHOP: &str = "operations:
     - {name: users_team_name_key, type: unique, columns: [team, name]}
 - create_index: {name: users_name_idx, table: users, columns: [{column: name}]}
 ";
+/// What an operation needs before it, and no other plan is to be full of.
+const BEFORE: &[(&str, &str)] = &[("drop_code", "- set_code: {name: named, sql: CREATE VIEW named AS SELECT id FROM users}\n")];
 
 /// Each operation once, and what is special about some of them. The snapshot is called like the first word.
 const CHANGES: &[(&str, &str)] = &[
@@ -94,6 +96,8 @@ const CHANGES: &[(&str, &str)] = &[
     ("create_enum", "{create_enum: {name: size, labels: [small, large]}}"),
     ("alter_enum", "{alter_enum: {name: mood, labels: [sad, happy, ok], down: {ok: happy}}}"),
     ("drop_enum", "{drop_enum: {name: colour}}"),
+    ("set_code", "{set_code: {name: adults, sql: CREATE VIEW adults AS SELECT * FROM users WHERE age >= 18}}"),
+    ("drop_code", "{drop_code: {name: named}}"),
     ("sql", "{sql: {up: CREATE FUNCTION one() RETURNS integer RETURN 1, down: DROP FUNCTION one()}}"),
     ("sql_on_complete", "{sql: {up: ANALYZE users, onComplete: true}}"),
 ];
@@ -130,9 +134,10 @@ fn outline(plan: &Plan) -> String {
 
 #[test]
 fn every_operation_has_its_plans_under_review() {
-    let first = Migration::parse("0001_first", SHOP).unwrap();
     let mut reviewed = BTreeSet::new();
     for (label, change) in CHANGES {
+        let before = BEFORE.iter().find(|(of, _)| of == label).map_or("", |(_, text)| text);
+        let first = Migration::parse("0001_first", &format!("{SHOP}{before}")).unwrap();
         let migration = Migration::parse("0002_change", &format!("operations: [{change}]")).unwrap();
         let name = migration.operations[0].name();
         assert!(label.starts_with(name), "`{label}` is a case of {name}");

@@ -12,6 +12,7 @@ use syn::{Attribute, Error, Ident, LitStr, Path, Result, Token, Visibility, brac
 
 use crate::attr::{plain_folder, skip};
 use crate::check::{Drift, folder, snapshot};
+use crate::code::Code;
 use crate::errors::{self, Mistakes};
 use crate::expand::{hash, respan};
 use crate::symbol;
@@ -26,6 +27,7 @@ pub(crate) struct Input {
     schema: LitStr,
     enums: Vec<Path>,
     tables: Vec<Path>,
+    code: Option<LitStr>,
     dropped: Vec<LitStr>,
     path: Path,
     mistakes: Mistakes,
@@ -48,6 +50,7 @@ impl Parse for Input {
             schema,
             enums: Vec::new(),
             tables: Vec::new(),
+            code: None,
             dropped: Vec::new(),
             path: syn::parse_quote!(::diptych),
             mistakes: Mistakes::default(),
@@ -65,6 +68,7 @@ impl Parse for Input {
                 symbol::SCHEMA => result.schema = content.parse()?,
                 symbol::ENUMS => result.enums = bracketed_list(list)?,
                 symbol::TABLES => result.tables = bracketed_list(list)?,
+                symbol::CODE => result.code = Some(content.parse()?),
                 symbol::DROPPED => result.dropped = bracketed_list(list)?,
                 symbol::CRATE => result.path = content.call(Path::parse_mod_style)?,
                 _ => {
@@ -113,8 +117,13 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
     if let Err(word) = Drift::asked() {
         input.mistakes.note(Error::new(input.ident.span(), errors::unknown_drift(&word)));
     }
-    let compared = if drift == Drift::Allow { TokenStream::new() } else { compare(&input, &recorded.known) };
-    let (constants, functions, database) = (constants(&input), functions(&input), database(&input, &recorded));
+    let code = Code::read(input.code.as_ref(), &input.ident, &mut input.mistakes);
+    let mut compared = TokenStream::new();
+    if drift != Drift::Allow {
+        compared.extend(compare(&input, &recorded.known));
+        compared.extend(code.compare(&recorded.known, &input.dropped, drift, &mut input.mistakes));
+    }
+    let (constants, functions, database) = (constants(&input), functions(&input), database(&input, &recorded, &code));
     let Input { attributes, visibility, ident, mistakes, .. } = &input;
     let mistakes = mistakes.to_tokens();
     quote! {
@@ -242,7 +251,8 @@ fn functions(Input { path, .. }: &Input) -> TokenStream {
 }
 
 /// What the library asks of it.
-fn database(input: &Input, recorded: &Recorded) -> TokenStream {
+fn database(input: &Input, recorded: &Recorded, code: &Code) -> TokenStream {
+    let (code_folder, code) = (code.folder(), code.declared());
     let Input { ident, schema, enums, tables, dropped, path, .. } = input;
     let version = option(recorded.known.version.as_deref());
     let views = recorded.known.version.as_deref().map(|version| names::view_schema(&schema.value(), version));
@@ -267,12 +277,14 @@ fn database(input: &Input, recorded: &Recorded) -> TokenStream {
             const MIGRATIONS: &'static [(&'static ::core::primitive::str, &'static ::core::primitive::str)] = &[#(#embedded),*];
             const SNAPSHOT: &'static ::core::primitive::str = #text;
             const FOLDER: &'static ::core::primitive::str = #folder_shown;
+            const CODE: ::core::option::Option<&'static ::core::primitive::str> = #code_folder;
 
             #path::__private::planned! {
                 fn declared() -> #path::__private::core::DeclaredSchema {
                     #path::__private::core::DeclaredSchema {
                         enums: ::std::vec![#(<#enums as #path::EnumType>::declared()),*],
                         tables: ::std::vec![#(#declared),*],
+                        code: #code,
                         dropped: ::std::vec![#(::std::borrow::ToOwned::to_owned(#dropped)),*],
                     }
                 }

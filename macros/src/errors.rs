@@ -303,6 +303,21 @@ pub(crate) fn unrecorded(what: &str, version: &str) -> String {
     format!("DIP706: {what} is not in version `{version}`: record it with `cargo xtask migrate record NAME`")
 }
 
+/// A folder of code that is not there.
+pub(crate) fn no_code_folder(path: &str) -> String {
+    format!(
+        "DIP508: there is no folder `{path}`\nhint: create it, for a `.sql` file for each function and view, or correct `code: \"…\"`"
+    )
+}
+
+/// Code whose file is gone.
+pub(crate) fn code_gone(name: &str, version: &str) -> String {
+    format!(
+        "DIP509: code `{name}` is in version `{version}`, but the folder of `code` has no file `{name}.sql`\n\
+         hint: add `dropped: [\"{name}\"]` to database!, or put the file back"
+    )
+}
+
 /// A table that no struct declares.
 pub(crate) fn table_gone(table: &str, version: &str) -> String {
     format!(

@@ -3,6 +3,7 @@
 mod ast;
 mod attr;
 mod check;
+mod code;
 mod database;
 mod enums;
 mod errors;

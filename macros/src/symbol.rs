@@ -5,6 +5,7 @@ pub(crate) const SCHEMA: &str = "schema";
 
 pub(crate) const ALLOW: &str = "allow";
 pub(crate) const CHECK: &str = "check";
+pub(crate) const CODE: &str = "code";
 pub(crate) const COLLATE: &str = "collate";
 pub(crate) const COLUMN: &str = "column";
 pub(crate) const COLUMNS: &str = "columns";
@@ -121,7 +122,7 @@ pub(crate) const IN_EXCLUDE: &[&str] =
 /// Parts that are words of their own, without a value.
 pub(crate) const FLAGS: &[&str] = &[UNIQUE, NULLS_NOT_DISTINCT, DEFERRABLE, INITIALLY_DEFERRED, NO_INHERIT];
 /// What `database!` can have.
-pub(crate) const IN_DATABASE: &[&str] = &[MIGRATIONS, SCHEMA, ENUMS, TABLES, DROPPED, CRATE];
+pub(crate) const IN_DATABASE: &[&str] = &[MIGRATIONS, SCHEMA, ENUMS, TABLES, CODE, DROPPED, CRATE];
 /// What an enum can have.
 pub(crate) const ON_ENUM: &[&str] = &[NAME, MIGRATIONS, DROPPED, CRATE];
 /// What a newtype can have.

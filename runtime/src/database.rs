@@ -48,6 +48,8 @@ pub trait Database: Send + Sync + 'static {
     const SNAPSHOT: &'static str;
     /// The folder of migrations on the machine that built the binary.
     const FOLDER: &'static str;
+    /// The folder of code there, if `database!` names one.
+    const CODE: Option<&'static str> = None;
 
     /// The `search_path` of the version that the binary was built for, as `SET search_path TO` takes it.
     fn search_path() -> Option<String> {

@@ -255,7 +255,8 @@ pub enum PublishedState {
 }
 
 const TABLES: &str = include_str!("state/tables.sql");
-const FUNCTIONS: &str = concat!(include_str!("state/functions.sql"), include_str!("state/rehearsal.sql"));
+const FUNCTIONS: &str =
+    concat!(include_str!("state/code.sql"), include_str!("state/functions.sql"), include_str!("state/rehearsal.sql"));
 
 /// Makes the state's tables, and brings its functions to this release's. Raced by many at once: one after the other, by a lock that
 /// nobody waits in.

@@ -8,6 +8,7 @@ mod agreement;
 mod applied;
 mod cargo;
 mod child;
+mod code;
 mod commands;
 mod config;
 mod dump;
@@ -27,7 +28,7 @@ mod structs;
 mod used;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -349,7 +350,12 @@ pub fn main<D: Database>() -> ExitCode {
 /// The same over given arguments, the program's name first: for an xtask with tasks of its own.
 pub fn run<D: Database>(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let Task::Migrate { global, command } = Xtask::parse_from(arguments).task;
-    let project = Project { declared: D::declared(), folder: PathBuf::from(D::FOLDER), base: D::BASE };
+    let mut declared = D::declared();
+    // as it is now, not as it was when this was built: a new file rebuilds nothing
+    if let Some(code) = D::CODE.and_then(|folder| code::read(Path::new(folder))) {
+        declared.code = code;
+    }
+    let project = Project { declared, folder: PathBuf::from(D::FOLDER), base: D::BASE };
     finish(dispatch(global, command, Some(project)))
 }
 

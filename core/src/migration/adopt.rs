@@ -10,7 +10,7 @@ pub fn adopt(known: &Schema, found: Schema) -> Schema {
         Some(there) if shape(there) == shape(&table) => (name, Table { not_valid: table.not_valid, ..there.clone() }),
         _ => (name, table),
     });
-    Schema { enums: found.enums, tables: tables.collect() }
+    Schema { enums: found.enums, tables: tables.collect(), code: known.code.clone() }
 }
 
 /// What can be compared of a table: names, types and nullability; constraints and indexes by their names.

@@ -17,6 +17,8 @@ pub struct DeclaredSchema {
     pub enums: Vec<DeclaredEnum>,
     /// The structs.
     pub tables: Vec<DeclaredTable>,
+    /// The files of the folder that `code: "…"` names, by their names without `.sql`.
+    pub code: BTreeMap<String, String>,
     /// `dropped: ["orders"]`.
     pub dropped: Vec<String>,
 }
@@ -114,10 +116,12 @@ impl DeclaredSchema {
         let tables = schema.tables.iter().map(|(name, table)| DeclaredTable::of(name, table, before.tables.get(name)));
         let gone_tables = before.tables.keys().filter(|name| !schema.tables.contains_key(*name));
         let gone_enums = before.enums.keys().filter(|name| !schema.enums.contains_key(*name));
+        let gone_code = before.code.keys().filter(|name| !schema.code.contains_key(*name));
         DeclaredSchema {
             enums: enums.collect(),
             tables: tables.collect(),
-            dropped: gone_tables.chain(gone_enums).cloned().collect(),
+            code: schema.code.clone(),
+            dropped: gone_tables.chain(gone_enums).chain(gone_code).cloned().collect(),
         }
     }
 

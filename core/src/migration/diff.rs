@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::{Error, Result};
 use crate::migration::declared::{DeclaredColumn, DeclaredEnum, DeclaredSchema, DeclaredTable};
 use crate::migration::ops::{
-    AlterColumn, AlterEnum, CreateConstraint, CreateEnum, CreateIndex, CreateTable, DropConstraint, DropEnum, DropIndex,
-    DropTable, Operation, SetReplicaIdentity,
+    AlterColumn, AlterEnum, CreateConstraint, CreateEnum, CreateIndex, CreateTable, DropCode, DropConstraint, DropEnum,
+    DropIndex, DropTable, Operation, SetCode, SetReplicaIdentity,
 };
 use crate::model::book::{Book, Question, Then};
 use crate::model::expression::Expression;
@@ -79,6 +79,7 @@ pub fn create_all(schema: &Schema) -> Vec<Operation> {
         later.extend(identity_operation(name, table));
     }
     tables.extend(later);
+    tables.extend(schema.code.iter().map(|(name, sql)| SetCode { name: name.clone(), sql: sql.clone() }.into()));
     tables
 }
 
@@ -140,8 +141,26 @@ impl Differ<'_> {
         for name in snapshot.schema.enums.keys().filter(|name| !is_declared(name)) {
             self.push(DropEnum { name: name.clone() })?;
         }
+        self.change_code(declared)?;
         self.stage.to.check()?;
         self.stage.check_targets()
+    }
+
+    /// Code has no parts: what another text is, is another whole.
+    fn change_code(&mut self, declared: &DeclaredSchema) -> Result<()> {
+        let recorded = &self.snapshot.schema.code;
+        for name in recorded.keys().filter(|name| !declared.code.contains_key(*name)) {
+            if !declared.dropped.contains(name) {
+                return Err(Error::new(format!("code `{name}` is in the snapshot, but no file has it")).hint(format!(
+                    "add `dropped: [\"{name}\"]` to database!, or put `{name}.sql` back into the folder of `code`"
+                )));
+            }
+            self.push(DropCode { name: name.clone() })?;
+        }
+        for (name, sql) in declared.code.iter().filter(|(name, sql)| recorded.get(*name) != Some(sql)) {
+            self.push(SetCode { name: name.clone(), sql: sql.clone() })?;
+        }
+        Ok(())
     }
 
     fn push(&mut self, operation: impl Into<Operation>) -> Result<()> {

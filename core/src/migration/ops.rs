@@ -17,6 +17,7 @@ pub mod create_constraint;
 pub mod create_enum;
 pub mod create_index;
 pub mod create_table;
+pub mod drop_code;
 pub mod drop_column;
 pub mod drop_constraint;
 pub mod drop_enum;
@@ -29,6 +30,7 @@ pub mod rename_column;
 pub mod rename_constraint;
 pub mod rename_index;
 pub mod rename_table;
+pub mod set_code;
 pub mod set_replica_identity;
 
 pub use operate::Operate;
@@ -114,6 +116,8 @@ operations! {
     create_enum::CreateEnum = "create_enum",
     alter_enum::AlterEnum = "alter_enum",
     drop_enum::DropEnum = "drop_enum",
+    set_code::SetCode = "set_code",
+    drop_code::DropCode = "drop_code",
     raw_sql::RawSql = "sql",
 }
 

@@ -9,7 +9,7 @@ use crate::model::expression::Expression;
 use crate::model::facts::Facts;
 use crate::{model::expression, model::types, names};
 
-/// A schema: every enum and every table that a version has, by name.
+/// A schema: every enum, table and piece of code that a version has, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Form")]
 pub struct Schema {
@@ -18,6 +18,9 @@ pub struct Schema {
     pub enums: BTreeMap<String, Enum>,
     /// The tables by name.
     pub tables: BTreeMap<String, Table>,
+    /// Code: functions, procedures, aggregates, views and materialized views, as the statements that create them, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub code: BTreeMap<String, String>,
 }
 
 /// The forms in which a schema is kept.
@@ -28,6 +31,8 @@ enum Form {
         #[serde(default)]
         enums: BTreeMap<String, Enum>,
         tables: BTreeMap<String, Table>,
+        #[serde(default)]
+        code: BTreeMap<String, String>,
     },
     /// As it was before there were enums.
     Tables(BTreeMap<String, Table>),
@@ -36,8 +41,8 @@ enum Form {
 impl From<Form> for Schema {
     fn from(form: Form) -> Self {
         match form {
-            Form::Whole { enums, tables } => Schema { enums, tables },
-            Form::Tables(tables) => Schema { enums: BTreeMap::new(), tables },
+            Form::Whole { enums, tables, code } => Schema { enums, tables, code },
+            Form::Tables(tables) => Schema { tables, ..Schema::default() },
         }
     }
 }

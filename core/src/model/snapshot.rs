@@ -15,7 +15,7 @@ pub struct Snapshot {
     pub version: Option<String>,
     /// The base schema that it was recorded for; none for `public`.
     pub base: Option<String>,
-    /// The schema: the file's `enums` and `tables`.
+    /// The schema: the file's `enums`, `tables` and `code`.
     pub schema: Schema,
     /// Attributes that a recorded migration has used up, by table and column: the same text counts as absent.
     pub used: BTreeMap<String, BTreeMap<String, Used>>,
@@ -34,18 +34,20 @@ struct File {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     tables: BTreeMap<String, Table>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    code: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     used: BTreeMap<String, BTreeMap<String, Used>>,
 }
 
 impl From<File> for Snapshot {
-    fn from(File { version, base, enums, tables, used }: File) -> Self {
-        Snapshot { version, base, schema: Schema { enums, tables }, used }
+    fn from(File { version, base, enums, tables, code, used }: File) -> Self {
+        Snapshot { version, base, schema: Schema { enums, tables, code }, used }
     }
 }
 
 impl From<Snapshot> for File {
-    fn from(Snapshot { version, base, schema: Schema { enums, tables }, used }: Snapshot) -> Self {
-        File { version, base, enums, tables, used }
+    fn from(Snapshot { version, base, schema: Schema { enums, tables, code }, used }: Snapshot) -> Self {
+        File { version, base, enums, tables, code, used }
     }
 }
 

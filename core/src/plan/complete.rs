@@ -7,7 +7,7 @@ use crate::layout::chain::Chain;
 use crate::layout::tables::{Names, Physical, layout};
 use crate::model::schema::{Constraint, ReplicaIdentity, Table};
 use crate::plan::final_form::{changes_default, drop_columns, rename_columns};
-use crate::plan::{Action, Command, Phase, Plan, Steps, claims, dependents, exclusive};
+use crate::plan::{Action, Command, Phase, Plan, Steps, When, claims, code, dependents, exclusive};
 use crate::sql::{Sql, ident, literal, qualified, user};
 use crate::statements::ddl::{self};
 use crate::statements::path::Path;
@@ -27,6 +27,9 @@ pub fn complete(chain: &Chain) -> Plan {
     super::replication::checks_of_complete(chain, &tables, &mut steps);
     for table in tables.iter().filter(|table| table.is_partitioned() && table.is_kept()) {
         index_new_partitions(chain, table, &mut steps);
+    }
+    if let Some(older) = &chain.older {
+        code::retire(chain, older, (Phase::Contract, When::Always), &mut steps);
     }
     for table in &tables {
         drop_foreign_keys(chain, &tables, table, &mut steps);

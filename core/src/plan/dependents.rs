@@ -50,7 +50,7 @@ pub(super) fn check_of_complete(chain: &Chain, tables: &[Physical<'_>], steps: &
     }
 }
 
-/// Nothing hangs on the views of a version that goes.
+/// Nothing hangs on the views of a version that goes, or on its code, but for that code itself.
 pub(super) fn check_views(schema: &str, steps: &mut Steps) {
     let sql = sql!(
         "SELECT DISTINCT CASE WHEN rule.oid IS NULL THEN pg_catalog.pg_describe_object(depend.classid, depend.objid, depend.objsubid) \
@@ -59,11 +59,20 @@ pub(super) fn check_views(schema: &str, steps: &mut Steps) {
          JOIN pg_catalog.pg_depend AS depend ON depend.deptype = 'n' AND depend.refclassid = ref.class AND depend.refobjid = ref.oid \
          LEFT JOIN pg_catalog.pg_rewrite AS rule ON depend.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND rule.oid = depend.objid \
          LEFT JOIN pg_catalog.pg_class AS other ON other.oid = rule.ev_class \
-         WHERE class.relkind = 'v' AND (other.oid IS NULL OR other.relnamespace <> space.oid) ORDER BY 1",
+         WHERE class.relkind IN ('v', 'm') AND (other.oid IS NULL OR other.relnamespace <> space.oid) \
+         AND NOT EXISTS (SELECT FROM pg_catalog.pg_proc AS proc WHERE depend.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND proc.oid = depend.objid AND proc.pronamespace = space.oid) \
+         UNION SELECT pg_catalog.pg_describe_object(depend.classid, depend.objid, depend.objsubid) \
+         FROM pg_catalog.pg_proc AS code JOIN pg_catalog.pg_namespace AS space ON space.oid = code.pronamespace AND space.nspname = {} \
+         JOIN pg_catalog.pg_depend AS depend ON depend.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND depend.refobjid = code.oid AND depend.deptype = 'n' \
+         LEFT JOIN pg_catalog.pg_proc AS proc ON depend.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND proc.oid = depend.objid \
+         LEFT JOIN pg_catalog.pg_rewrite AS rule ON depend.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND rule.oid = depend.objid \
+         LEFT JOIN pg_catalog.pg_class AS other ON other.oid = CASE WHEN rule.oid IS NULL AND depend.classid = 'pg_catalog.pg_class'::pg_catalog.regclass THEN depend.objid ELSE rule.ev_class END \
+         WHERE coalesce(proc.pronamespace, other.relnamespace) IS DISTINCT FROM space.oid ORDER BY 1",
         Sql::trusted(AS_A_WHOLE),
+        literal(schema),
         literal(schema)
     );
-    let refusal = format!("these objects depend on views of `{schema}`, which are dropped");
+    let refusal = format!("these objects depend on views or code of `{schema}`, which are dropped");
     let hint = "drop them, or create them again on the tables or on the other version's views; an object in a schema `pg_temp_…` disappears with the session that created it";
     steps.check(format!("no object depends on the views of `{schema}`"), sql, refusal, hint, Verdict::Refuse);
 }

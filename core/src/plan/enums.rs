@@ -108,10 +108,13 @@ fn dependents(chain: &Chain, tables: &[Physical<'_>], gone: &[Sql]) -> Sql {
          AND NOT EXISTS (SELECT FROM pg_catalog.pg_class AS class JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace \
          WHERE space.nspname IN ({}) AND class.oid = CASE depend.classid WHEN 'pg_catalog.pg_class'::pg_catalog.regclass THEN depend.objid \
          WHEN 'pg_catalog.pg_rewrite'::pg_catalog.regclass THEN (SELECT rule.ev_class FROM pg_catalog.pg_rewrite AS rule WHERE rule.oid = depend.objid) \
-         WHEN 'pg_catalog.pg_attrdef'::pg_catalog.regclass THEN (SELECT def.adrelid FROM pg_catalog.pg_attrdef AS def WHERE def.oid = depend.objid) END)",
+         WHEN 'pg_catalog.pg_attrdef'::pg_catalog.regclass THEN (SELECT def.adrelid FROM pg_catalog.pg_attrdef AS def WHERE def.oid = depend.objid) END) \
+         AND NOT EXISTS (SELECT FROM pg_catalog.pg_proc AS proc JOIN pg_catalog.pg_namespace AS space ON space.oid = proc.pronamespace \
+         WHERE space.nspname IN ({}) AND depend.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND proc.oid = depend.objid)",
         literal(&chain.base),
         join(gone.iter().cloned(), ", "),
         join(columns, ", "),
+        join(versions.iter().cloned(), ", "),
         join(versions, ", ")
     )
 }

@@ -9,21 +9,35 @@ use crate::sql::{Sql, ident, join, literal};
 use crate::statements::path::Path;
 use crate::{model::lexer, sql, statements::ddl};
 
+/// What empty twins of the newer version's tables are made of.
+pub(super) struct Twins {
+    /// The labels of the enums that only it has, by name.
+    pub types: serde_json::Value,
+    /// The columns of each table with their types, by its name.
+    pub columns: serde_json::Value,
+}
+
+impl Twins {
+    pub(super) fn of(chain: &Chain, tables: &[Physical<'_>]) -> Self {
+        let models = tables.iter().filter_map(|table| Some((table.final_name()?, table.newer?)));
+        let columns = models.map(|(name, newer)| {
+            let columns = newer.columns.iter().map(|column| {
+                let declared = ddl::typed(&column.sql_type, &column.collation);
+                serde_json::json!([column.name, declared.as_str()])
+            });
+            (name.to_owned(), serde_json::Value::Array(columns.collect()))
+        });
+        let made = chain.made_forms().filter(|(_, form)| form.in_to);
+        let types = made.map(|(_, form)| (form.name.clone(), form.model.labels.clone().into()));
+        Twins { types: serde_json::Value::Object(types.collect()), columns: serde_json::Value::Object(columns.collect()) }
+    }
+}
+
 /// Functions in SQL are tried on the version's tables; those on which writes hang are a reason to refuse. Behind the last script of a
 /// start, which may have put them right.
 pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], phase: Phase, steps: &mut Steps) {
     let base = Path::base(&chain.base);
-    let models = tables.iter().filter_map(|table| Some((table.final_name()?, table.newer?)));
-    let columns = models.map(|(name, newer)| {
-        let columns = newer.columns.iter().map(|column| {
-            let declared = ddl::typed(&column.sql_type, &column.collation);
-            serde_json::json!([column.name, declared.as_str()])
-        });
-        (name.to_owned(), serde_json::Value::Array(columns.collect()))
-    });
-    let columns = serde_json::Value::Object(columns.collect());
-    let made = chain.made_forms().filter(|(_, form)| form.in_to);
-    let types = serde_json::Value::Object(made.map(|(_, form)| (form.name.clone(), form.model.labels.clone().into())).collect());
+    let Twins { types, columns } = Twins::of(chain, tables);
     let known = tables.iter().map(|table| literal(&table.name));
     let query = |is_fired: &str| {
         sql!(

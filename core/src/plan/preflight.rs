@@ -5,7 +5,8 @@ use crate::layout::tables::Physical;
 use crate::model::schema::{Column, Constraint, Table};
 use crate::plan::additions::new_indexes;
 use crate::plan::{
-    Phase, Steps, Verdict, catalog_checks, claims, data_checks, dependents, functions, rehearsal, replication, server_features,
+    Phase, Steps, Verdict, catalog_checks, claims, code, data_checks, dependents, functions, rehearsal, replication,
+    server_features,
 };
 use crate::sql::{Sql, ident, join, literal};
 use crate::statements::enums;
@@ -56,6 +57,9 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     catalog_checks::checks(chain, tables, steps);
     replication::checks(chain, tables, steps);
     of_tables(chain, tables, 0, steps);
+    if chain.stage.scripts_of(Moment::Start).next().is_none() {
+        code::checks(chain, tables, Phase::Preflight, steps);
+    }
     let has_views = chain.older.is_some() || !kept.is_empty();
     if has_views && chain.stage.scripts_of(Moment::Start).next().is_none() {
         functions::checks(chain, tables, Phase::Preflight, steps);

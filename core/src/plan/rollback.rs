@@ -4,7 +4,7 @@ use crate::hazard::Hazard;
 use crate::layout::chain::Chain;
 use crate::layout::tables::{Physical, layout};
 use crate::model::schema::Constraint;
-use crate::plan::{Action, Command, Felt, Lock, Phase, Plan, Steps, When, dependents, exclusive, replication};
+use crate::plan::{Action, Command, Felt, Lock, Phase, Plan, Steps, When, code, dependents, exclusive, replication};
 use crate::sql::{Sql, ident, qualified};
 use crate::transition::stage::Moment;
 use crate::{
@@ -19,6 +19,7 @@ pub fn rollback(chain: &Chain) -> Plan {
     let (views, scratch) = (&chain.newer.views, chain.newer.scratch());
     dependents::check_views(views, &mut steps);
     replication::checks_of_rollback(chain, &tables, &mut steps);
+    code::retire(chain, &chain.newer, (Phase::Undo, When::Published), &mut steps);
     let scripts: Vec<_> = chain.stage.scripts_of(Moment::Start).collect();
     let title = format!("drop the unfinished schema of `{}`", chain.newer.name);
     for group in chain.newer.relations.chunks(views::GROUP) {

@@ -12,7 +12,7 @@ use crate::hazard::Hazard;
 use crate::layout::chain::Chain;
 use crate::layout::tables::Physical;
 use crate::model::schema::Table;
-use crate::plan::{Action, Phase, Reaches, Script as Run, Steps, When, dependents, exclusive, final_form};
+use crate::plan::{Action, Phase, Reaches, Script as Run, Steps, When, code, dependents, exclusive, final_form};
 use crate::sql::{Sql, ident, join, literal, qualified, verbatim};
 use crate::statements::path::Path;
 use crate::transition::stage::Script;
@@ -37,11 +37,15 @@ pub(super) fn undo(chain: &Chain, tables: &[Physical<'_>], number: usize, down: 
 
 /// One script of a complete: every table has its final form. What the version's own views hold is set free if it must be.
 pub(super) fn run_at_complete(chain: &Chain, number: usize, script: &Script, steps: &mut Steps) {
+    // the version's code reads its views
+    let again = views::refresh(chain).into_iter().chain(code::create(chain));
+    let again = std::iter::once(views::open(chain)).chain(again).chain([views::close(chain)]);
     let run = Run {
+        scope: code::drop(chain, &chain.newer).into_iter().collect(),
         path: Path::base(&chain.base).set_local(),
         text: verbatim(&script.up),
-        aside: vec![views::withdraw(chain)],
-        after: views::refresh(chain),
+        aside: code::drop(chain, &chain.newer).into_iter().chain([views::withdraw(chain)]).collect(),
+        after: again.collect(),
         ..Run::default()
     };
     steps.push(Phase::Contract, format!("run sql {}", number + 1), Action::Script(Box::new(run))).hazard(Hazard::OpaqueSql);

@@ -33,6 +33,7 @@ pub fn start(chain: &Chain) -> Plan {
             preflight::checks_after_script(chain, &tables, number, &mut steps);
             if number == scripts.len() {
                 super::functions::checks(chain, &tables, Phase::Constrain, &mut steps);
+                super::code::checks(chain, &tables, Phase::Constrain, &mut steps);
             }
         }
         build(chain, &tables, number, &mut steps);
@@ -369,7 +370,10 @@ fn publish(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     if !unknown.is_empty() {
         steps.transaction(Phase::Publish, "create views of tables that the model does not have", Vec::new(), unknown);
     }
+    let mut published = vec![views::rename_into_place(chain)];
+    published.extend(super::code::create(chain));
+    published.push(views::close(chain));
     steps
-        .transaction(Phase::Publish, format!("publish `{}`", chain.newer.views), Vec::new(), views::publish(chain))
+        .transaction(Phase::Publish, format!("publish `{}`", chain.newer.views), Vec::new(), published)
         .reaches(Reaches::Published);
 }

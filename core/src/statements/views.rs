@@ -234,6 +234,11 @@ END
     vec![sql!("DO {}", sql::dollar_quoted(&text)), noted]
 }
 
+/// The owner may create in the newer version's schema, for the rest of a transaction that closes it again.
+pub fn open(chain: &Chain) -> Sql {
+    sql!("SELECT diptych.open_schema({})", literal(&chain.newer.views))
+}
+
 /// The newer version's views are what its tables are by now, at the end of complete: new tables and columns are in them. A view that is
 /// gone, or has columns that are gone, is made anew with the rights of its table.
 pub fn refresh(chain: &Chain) -> Vec<Sql> {
@@ -397,14 +402,14 @@ pub fn drop_unknown(chain: &Chain) -> Sql {
     )
 }
 
-/// Renames the finished schema into place. From then on nobody creates anything in it: what an app creates is to be in the base schema,
-/// where the next version finds it too.
-pub fn publish(chain: &Chain) -> Vec<Sql> {
-    let views = &chain.newer.views;
-    vec![
-        sql!("ALTER SCHEMA {} RENAME TO {}", ident(&chain.newer.scratch()), ident(views)),
-        sql!("SELECT diptych.close_schema({})", literal(views)),
-    ]
+/// Renames the finished schema into place.
+pub fn rename_into_place(chain: &Chain) -> Sql {
+    sql!("ALTER SCHEMA {} RENAME TO {}", ident(&chain.newer.scratch()), ident(&chain.newer.views))
+}
+
+/// From then on nobody creates anything in it: what an app creates is to be in the base schema, where the next version finds it too.
+pub fn close(chain: &Chain) -> Sql {
+    sql!("SELECT diptych.close_schema({})", literal(&chain.newer.views))
 }
 
 /// ACCESS EXCLUSIVE on a view that may be gone. LOCK TABLE would lock the tables behind it, too; an option that no view of ours has is

@@ -116,6 +116,9 @@ operations:
   - alter_enum: {name: mood, labels: [happy, ok], up: {sad: ok, glad: happy, low: ok}, comment: felt}
   - alter_enum: {name: Pet Kind, comment: null}
   - drop_enum: {name: idle}
+  - set_code: {name: adults, sql: CREATE VIEW adults AS SELECT * FROM users}
+  - set_code: {name: adults, sql: \"CREATE VIEW adults AS SELECT id FROM users; COMMENT ON VIEW adults IS 'of age'\"}
+  - drop_code: {name: adults}
 ",
     "operations:
   - rename_column: {table: users, from: name, to: label}

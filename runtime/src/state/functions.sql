@@ -168,11 +168,19 @@ BEGIN
 END
 $body$;
 
+-- Until it is closed again, the owner may.
+CREATE OR REPLACE FUNCTION diptych.open_schema(name text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+BEGIN
+  EXECUTE format('GRANT CREATE ON SCHEMA %I TO %I', name, (SELECT role.rolname FROM pg_roles AS role JOIN pg_namespace AS space ON role.oid = space.nspowner WHERE space.nspname = name));
+END
+$body$;
+
 -- Notes which views a version has, once they are all made.
 CREATE OR REPLACE FUNCTION diptych.note_relations(base text, version text, schema text) RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $body$
   UPDATE diptych.versions AS own SET relations = (
     SELECT coalesce(jsonb_agg(class.relname ORDER BY class.relname), '[]') FROM pg_class AS class
-    WHERE class.relnamespace = to_regnamespace(quote_ident($3)) AND class.relkind = 'v')
+    WHERE class.relnamespace = to_regnamespace(quote_ident($3)) AND class.relkind = 'v'
+      AND class.relname::text NOT IN (SELECT noted.name FROM jsonb_to_recordset(own.code) AS noted (name text)))
   WHERE own.base = $1 AND own.name = $2
 $body$;
 

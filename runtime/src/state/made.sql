@@ -18,6 +18,19 @@ SELECT 'trigger', format('%I on %s', trigger_.tgname, trigger_.tgrelid::regclass
     CASE trigger_.tgenabled WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'R' THEN 'ENABLE REPLICA' WHEN 'D' THEN 'DISABLE' ELSE 'ENABLE' END, trigger_.tgname)
 FROM trigger_
 UNION ALL
+SELECT 'routine', proc.oid::regprocedure::text, CASE WHEN proc.prokind <> 'a' THEN pg_get_functiondef(proc.oid) ELSE '' END,
+  CASE WHEN proc.prokind <> 'a' THEN
+    format('GRANT CREATE ON SCHEMA %I TO %I; %s; ALTER ROUTINE %s OWNER TO %I; REVOKE ALL ON ROUTINE %s FROM PUBLIC;', space.nspname, current_user, pg_get_functiondef(proc.oid), proc.oid::regprocedure,
+      (SELECT role.rolname FROM pg_roles AS role WHERE role.oid = proc.proowner), proc.oid::regprocedure)
+    || coalesce((SELECT string_agg(format(' GRANT EXECUTE ON ROUTINE %s TO %s%s;', proc.oid::regprocedure, CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(role.rolname) END,
+        CASE WHEN acl.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END), '')
+      FROM aclexplode(coalesce(proc.proacl, acldefault('f', proc.proowner))) AS acl LEFT JOIN pg_roles AS role ON role.oid = acl.grantee WHERE acl.grantee <> proc.proowner), '')
+    || format(' SELECT diptych.close_schema(%L);', space.nspname) END
+FROM pg_proc AS proc JOIN pg_namespace AS space ON space.oid = proc.pronamespace WHERE space.nspname = ANY ($2::text[])
+UNION ALL
+SELECT 'materialized view', view_.oid::regclass::text, pg_get_viewdef(view_.oid), NULL
+FROM pg_class AS view_ JOIN pg_namespace AS space ON space.oid = view_.relnamespace WHERE space.nspname = ANY ($2::text[]) AND view_.relkind = 'm'
+UNION ALL
 SELECT 'column', format('%s.%I', table_.oid::regclass, attribute.attname),
   concat_ws(' ', format_type(attribute.atttypid, attribute.atttypmod), CASE WHEN attribute.attnotnull THEN 'NOT NULL' END, pg_get_expr(def.adbin, def.adrelid)), NULL
 FROM table_ JOIN pg_attribute AS attribute ON attribute.attrelid = table_.oid LEFT JOIN pg_attrdef AS def ON def.adrelid = table_.oid AND def.adnum = attribute.attnum

@@ -372,6 +372,13 @@ impl Worker {
                     row.notes += 1;
                 }
             }
+            54..64 if !self.stage.case.account.reads.is_empty() => {
+                let reads =
+                    self.stage.case.account.reads.iter().filter(|(of, _)| *of == side).map(|(_, sql)| *sql).collect::<Vec<_>>();
+                if let Some(sql) = self.random.choice(reads) {
+                    self.run(side, sql, &[]).await;
+                }
+            }
             48..54 => {
                 // a contended row: whoever comes last, both versions must agree on it
                 let hot = self.random.i64(self.hot.clone());

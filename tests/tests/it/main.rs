@@ -6,6 +6,7 @@ mod baseline;
 mod blockers;
 mod catalog;
 pub(crate) mod cli;
+mod code;
 mod crash;
 mod data;
 mod dayafter;

@@ -3,6 +3,7 @@
 mod account;
 mod attempt;
 mod changes;
+mod code;
 mod constraints;
 mod differences;
 mod enums;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use diptych_core::migration::ops::{DropCode, SetCode};
 use diptych_core::model::lexer;
 use diptych_core::transition::stage::Stage;
 use diptych_core::{Migration, Operation, Schema, migration::diff};
@@ -194,13 +196,15 @@ fn failure(seed: u64, text: &str, case: Option<&Case>) -> String {
 /// A schema and its change, of one of the two kinds; what a refusal says where it was refused, as an error should be.
 fn case(seed: u64, rng: &mut Rng, totals: &mut Totals) -> Result<Result<Case, String>, String> {
     loop {
-        let from = schemas::schema(rng);
+        let mut from = schemas::schema(rng);
+        from.code = code::of(seed, &from);
         let created = anew(&from).stage(&Schema::default()).map_err(|error| format!("create_all: {error}"))?.to;
         if created != from {
             return Err(format!("create_all leads to\n{created:#?}\nnot to\n{from:#?}"));
         }
         if rng.bool() {
             let (mut structs, ways) = structs::next_release(rng, &from);
+            structs.code = code::of(seed, &structs::wanted(&structs));
             let wanted = structs::wanted(&structs);
             forget_names(rng, &mut structs);
             let migration = match difference_to(&from, &structs, &wanted) {
@@ -231,10 +235,20 @@ fn case(seed: u64, rng: &mut Rng, totals: &mut Totals) -> Result<Result<Case, St
                 operations.push(operation);
             }
         }
+        operations.extend(recoded(seed, &from, &stage.to));
         if let Some(case) = listed(seed, &from, operations).filter(|case| !case.migration.operations.is_empty()) {
             return Ok(Ok(case));
         }
     }
+}
+
+/// The operations that make a version's code fit its tables.
+fn recoded(seed: u64, from: &Schema, to: &Schema) -> Vec<Operation> {
+    let wanted = code::of(seed, to);
+    let gone = from.code.keys().filter(|name| !wanted.contains_key(*name));
+    let gone = gone.map(|name| DropCode { name: name.clone() }.into());
+    let changed = wanted.iter().filter(|(name, sql)| from.code.get(*name) != Some(sql));
+    gone.chain(changed.map(|(name, sql)| SetCode { name: name.clone(), sql: sql.clone() }.into())).collect()
 }
 
 /// The operations in order, with their account; none where one cannot be applied.

@@ -202,7 +202,7 @@ async fn enter(migrator: &mut Migrator, applied: &[Migration]) -> Result<(), Fai
 
 /// What a database has, in a few lines.
 fn inventory(base: &str, found: &Inventory) -> String {
-    let Schema { tables, enums } = &found.schema;
+    let Schema { tables, enums, .. } = &found.schema;
     let columns = tables.values().map(|table| table.columns.len()).sum();
     let constraints = tables.values().map(|table| table.constraints.len()).sum();
     let indexes = tables.values().map(|table| table.indexes.len()).sum();

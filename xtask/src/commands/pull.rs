@@ -60,7 +60,7 @@ pub(crate) fn run(context: &Context, dir: Option<&Path>, package: Option<&str>, 
 
 /// Everything, as one file.
 fn whole(snapshot: &Snapshot, home: &Home, writer: &mut Writer<'_>) -> String {
-    let Schema { enums, tables } = &snapshot.schema;
+    let Schema { enums, tables, .. } = &snapshot.schema;
     let mut parts = vec!["//! The schema of the database: a struct is a table.\n".to_owned()];
     parts.extend(enums.iter().map(|(name, model)| writer.enum_(name, model)));
     parts.extend(tables.iter().map(|(name, table)| writer.table(name, table)));

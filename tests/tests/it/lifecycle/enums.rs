@@ -11,6 +11,7 @@ const SAME: Account = Account {
     down: &[],
     values: &[(Old, "mood", "sad|meh|happy"), (New, "mood", "sad|meh|happy")],
     unaccounted: &[],
+    reads: &[],
     upserts: true,
     notes: false,
 };

@@ -12,6 +12,7 @@ use fastrand::Rng;
 use tokio_postgres::Client;
 
 use super::account::derived;
+use super::code;
 use super::partitions::{self, Which};
 use super::rows::{self, Side, data, read, rows_of};
 use super::values;
@@ -54,6 +55,8 @@ pub(super) struct Done {
     /// Conversions whose two printers were compared, and their rows.
     pub(super) compared: Compared,
     pub(super) refused: Option<String>,
+    /// Pieces of code of the newer version.
+    pub(super) code: usize,
     /// Whether a dump was taken and restored while both versions were live.
     pub(super) restored: usize,
 }
@@ -140,6 +143,7 @@ async fn run(case: &Case, work: &Database, fresh: &Database) -> Result<Done, Str
     }
     migrator.rollback(&mut Quiet).await.map_err(|error| format!("rollback: {error}"))?;
     unchanged("rollback").await?;
+    code::holds(&session, &old).await?;
 
     migrator.start(&all, None, &mut Quiet).await.map_err(|error| format!("second start: {error}"))?;
     partitions::create(&session, base, case, &to, Which::New).await?;
@@ -153,6 +157,7 @@ async fn run(case: &Case, work: &Database, fresh: &Database) -> Result<Done, Str
     if now != then {
         return Err(format!("complete changes the newer version's rows:\n{}", difference(&then, &now)));
     }
+    done.code = code::holds(&session, &new).await?;
     let completed = partitions::known(objects(&session, base).await?);
     let pieces = partitions::pieces_of(&session, base).await?;
     let (anew, pieces_anew) = create_fresh(fresh, case, &to).await?;
@@ -272,6 +277,8 @@ async fn agree(session: &Client, case: &Case, old: &Side<'_>, new: &Side<'_>) ->
             return Err(format!("the newer version's `{to}` does not read what `up` says:\n{}", difference(&wanted, &seen)));
         }
     }
+    code::holds(session, old).await?;
+    code::holds(session, new).await?;
     Ok(())
 }
 

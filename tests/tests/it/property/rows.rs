@@ -132,7 +132,7 @@ pub(crate) async fn run_all(client: &Client, side: &Side<'_>, writes: &[Write]) 
     Ok(answers)
 }
 
-async fn put_on(client: &Client, side: &Side<'_>) -> Result<(), String> {
+pub(crate) async fn put_on(client: &Client, side: &Side<'_>) -> Result<(), String> {
     let path = format!("SET search_path = {}, {}", ident(&side.views), ident(side.base));
     client.batch_execute(&path).await.map_err(|error| error.to_string())
 }

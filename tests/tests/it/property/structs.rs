@@ -263,6 +263,7 @@ pub(crate) fn wanted(declared: &DeclaredSchema) -> Schema {
     Schema {
         enums: declared.enums.iter().map(|there| (there.name.clone(), model(there))).collect(),
         tables: declared.tables.iter().map(|there| (there.name.clone(), table(there))).collect(),
+        code: declared.code.clone(),
     }
 }
 

@@ -293,7 +293,7 @@ impl diptych::Database for Shop {
             Store::declared(),
             Audit::declared(),
         ];
-        let mut schema = DeclaredSchema { enums: vec![Status::declared()], tables, dropped: Vec::new() };
+        let mut schema = DeclaredSchema { enums: vec![Status::declared()], tables, ..DeclaredSchema::default() };
         CHANGES.iter().take(RELEASE.load(Ordering::Relaxed)).for_each(|(_, change)| change(&mut schema));
         schema
     }

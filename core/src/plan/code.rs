@@ -1,0 +1,79 @@
+//! Code: functions, procedures, aggregates, views and materialized views that a version has for itself.
+//!
+//! They are in the version's schema, so that each release finds its own under the same name. They are created in the transaction that
+//! publishes the version, under its final name: what they keep of their `search_path` is that of the app. What tables themselves call
+//! (defaults, checks, indexes, generated columns, triggers) is no code: it belongs to the base schema, and to `sql` operations.
+
+use crate::layout::chain::{Chain, Version};
+use crate::layout::tables::Physical;
+use crate::plan::functions::Twins;
+use crate::plan::{Action, Phase, Steps, Verdict, When};
+use crate::sql::{Sql, ident, join, literal};
+use crate::statements::path::Path;
+use crate::{names, sql};
+
+/// The newer version's code is tried on empty twins of its tables: behind the last script of a start, which may make what it uses.
+pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], phase: Phase, steps: &mut Steps) {
+    if chain.newer.schema.code.is_empty() {
+        return;
+    }
+    let twins = Twins::of(chain, tables);
+    let sql = sql!(
+        "SELECT pg_catalog.format('`%s`: %s', broken.name, broken.reason) FROM diptych.broken_code({}, {}, {}, {}::pg_catalog.jsonb, {}::pg_catalog.jsonb, {}::pg_catalog.jsonb) AS broken",
+        literal(&chain.base),
+        literal(&names::guard_schema(&chain.base)),
+        literal(path(chain).as_str()),
+        literal(&twins.types.to_string()),
+        literal(&twins.columns.to_string()),
+        statements(&chain.newer)
+    );
+    let refusal = "this code cannot be created in the new version, whose tables and columns are those of the migration";
+    let hint = "correct its statements: they find the version's own tables by their names, without a schema";
+    let action = Action::Check { sql, refusal: refusal.to_owned(), hint: hint.to_owned(), verdict: Verdict::Refuse };
+    steps.push(phase, "the version's code works on its tables", action);
+}
+
+/// Creates the newer version's code in its schema, which has its final name; nothing where there is none.
+pub(super) fn create(chain: &Chain) -> Option<Sql> {
+    let newer = &chain.newer;
+    if newer.schema.code.is_empty() {
+        return None;
+    }
+    let older = chain.older.as_ref().map_or_else(|| Sql::trusted("NULL"), |older| literal(&older.views));
+    let path = sql!("{}, {}", ident(&newer.views), path(chain));
+    Some(sql!(
+        "SELECT diptych.create_code({}, {}, {}, {}, {}, {}, {}::pg_catalog.jsonb)",
+        literal(&chain.base),
+        literal(&names::guard_schema(&chain.base)),
+        literal(&newer.name),
+        literal(&newer.views),
+        older,
+        literal(path.as_str()),
+        statements(newer)
+    ))
+}
+
+/// A version's code goes, before the views that it reads.
+pub(super) fn drop(chain: &Chain, version: &Version) -> Option<Sql> {
+    let of = [&chain.base, &version.name, &version.views].map(|text| literal(text));
+    (!version.schema.code.is_empty()).then(|| sql!("SELECT diptych.drop_code({})", join(of, ", ")))
+}
+
+/// The older version's code goes at complete, the newer one's at rollback.
+pub(super) fn retire(chain: &Chain, version: &Version, (phase, when): (Phase, When), steps: &mut Steps) {
+    let gone = drop(chain, version);
+    if let Some(gone) = gone {
+        steps.transaction(phase, format!("drop the code of version `{}`", version.name), Vec::new(), vec![gone]).when(when);
+    }
+}
+
+/// What follows a version's schema on the path of its app.
+fn path(chain: &Chain) -> Sql {
+    let path = Path::base(&chain.base).behind(&names::guard_schema(&chain.base));
+    join(path.schemas().iter().map(|name| ident(name)), ", ")
+}
+
+fn statements(version: &Version) -> Sql {
+    let code = version.schema.code.iter().map(|(name, text)| (name.clone(), text.clone().into()));
+    literal(&serde_json::Value::Object(code.collect()).to_string())
+}

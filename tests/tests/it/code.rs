@@ -1,0 +1,230 @@
+//! Code: functions and views of a version, each release with its own under the same name.
+
+use diptych::{Migrator, Options, Quiet};
+use diptych_core::Migration;
+use diptych_tests::{Database, ask, migration, must};
+
+use crate::rights::stranger;
+
+const BEFORE: &str = "operations:
+  - create_table:
+      name: users
+      columns: [{name: id, type: bigint, pk: true}, {name: name, type: text}, {name: age, type: integer, nullable: true}]
+  - set_code: {name: adults, sql: \"CREATE VIEW adults AS SELECT id, name FROM users WHERE age >= 18\"}
+  - set_code: {name: greeting, sql: \"CREATE FUNCTION greeting(of bigint) RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'hello ' || name FROM adults WHERE id = of $$\"}
+  - set_code: {name: loud, sql: \"CREATE FUNCTION loud(of bigint) RETURNS text LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN upper(greeting(of)); END $$\"}
+";
+
+/// `name` becomes two columns, and the code that reads it changes with it.
+const CHANGE: &str = "operations:
+  - alter_column: {table: users, column: age, type: bigint, up: age, down: age::integer}
+  - rename_column: {table: users, from: name, to: full_name}
+  - set_code: {name: adults, sql: \"CREATE VIEW adults AS SELECT id, full_name FROM users WHERE age >= 21\"}
+  - set_code: {name: greeting, sql: \"CREATE FUNCTION greeting(of bigint) RETURNS text LANGUAGE sql STABLE BEGIN ATOMIC SELECT 'good day ' || full_name FROM adults WHERE id = of; END\"}
+";
+
+fn both(change: &str) -> [Migration; 2] {
+    [migration("0001_before", BEFORE), migration("0002_change", change)]
+}
+
+async fn start(database: &Database, all: &[Migration]) {
+    database.migrator().await.start(all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_release_finds_its_own_under_the_same_name() {
+    let database = Database::new().await;
+    let all = both(CHANGE);
+    database.migrate(&all[..1]).await;
+    let old = database.on("0001_before").await;
+    must(&old, "INSERT INTO users VALUES (1, 'Ada', 20), (2, 'Bob', 40)").await;
+    let greet = "SELECT greeting(1), greeting(2), loud(2)";
+    assert_eq!(ask(&old, greet).await, "hello Ada|hello Bob|HELLO BOB");
+    let before = database.catalog().await;
+    start(&database, &all).await;
+    let new = database.on("0002_change").await;
+    assert_eq!(ask(&old, greet).await, "hello Ada|hello Bob|HELLO BOB");
+    // nobody has changed `loud`: it calls what its caller finds
+    assert_eq!(ask(&new, greet).await, "NULL|good day Bob|GOOD DAY BOB");
+    assert_eq!(ask(&new, "SELECT full_name FROM adults").await, "Bob");
+    drop(new);
+    database.migrator().await.rollback(&mut Quiet).await.unwrap();
+    assert_eq!(before, database.catalog().await);
+    assert_eq!(ask(&old, greet).await, "hello Ada|hello Bob|HELLO BOB");
+    start(&database, &all).await;
+    drop(old);
+    database.migrator().await.complete(&mut Quiet).await.unwrap();
+    let new = database.on("0002_change").await;
+    assert_eq!(ask(&new, greet).await, "NULL|good day Bob|GOOD DAY BOB");
+    let left = "SELECT count(*) FROM pg_proc WHERE proname IN ('greeting', 'loud') AND pronamespace <> 'public_0002_change'::regnamespace";
+    assert_eq!(ask(&new, left).await, "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn code_that_is_dropped_is_the_older_releases_until_complete() {
+    let database = Database::new().await;
+    let all = both("operations: [{drop_code: {name: loud}}]");
+    database.migrate(&all[..1]).await;
+    let old = database.on("0001_before").await;
+    start(&database, &all).await;
+    let new = database.on("0002_change").await;
+    assert_eq!(ask(&old, "SELECT loud(1)").await, "NULL");
+    assert_eq!(ask(&new, "SELECT loud(1)").await, "!42883");
+    assert_eq!(ask(&new, "SELECT greeting(1)").await, "NULL");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_code_is_refused_before_anything_is_changed() {
+    let database = Database::new().await;
+    let first = both(CHANGE);
+    database.migrate(&first[..1]).await;
+    let before = database.catalog().await;
+    let cases = [
+        (
+            "CREATE VIEW adults AS SELECT id, name FROM users",
+            "rename_column: {table: users, from: name, to: full_name}",
+            "column \"name\" does not exist",
+        ),
+        (
+            "CREATE VIEW adults AS SELECT id, name FROM public.users",
+            "",
+            "it names table `public.users` itself: leave the schema out",
+        ),
+        (
+            "CREATE VIEW public.adults AS SELECT 1 AS id, ''::text AS name",
+            "",
+            "it creates nothing in its version: leave the schema out",
+        ),
+        ("CREATE VIEW adults AS SELECT id, name FROM users; CREATE TABLE aside (id integer)", "", "it creates a table"),
+        (
+            "CREATE VIEW adults AS SELECT 1 AS id, '' AS name FROM users",
+            "drop_table: {name: users}",
+            "it uses table `users`, which the version does not have",
+        ),
+        ("CREATE VIEW adults AS SELEC", "", "syntax error"),
+        ("CREATE VIEW users AS SELECT 1 AS id, '' AS name", "", "relation \"users\" already exists"),
+        (
+            "CREATE FUNCTION one() RETURNS bigint LANGUAGE sql AS 'SELECT two()'; CREATE VIEW adults AS SELECT 1 AS id, '' AS name",
+            "",
+            "function two() does not exist",
+        ),
+        (
+            "CREATE FUNCTION told(public.users) RETURNS text LANGUAGE sql AS 'SELECT 1::text'; CREATE VIEW adults AS SELECT 1 AS id, '' AS name",
+            "",
+            "it names table `public.users` itself",
+        ),
+    ];
+    for (sql, operation, said) in cases {
+        let line = if operation.is_empty() { String::new() } else { format!("\n  - {operation}") };
+        let text = format!("operations:{line}\n  - set_code: {{name: adults, sql: {}}}", serde_json::to_string(sql).unwrap());
+        let all = both(&text);
+        let error = database.migrator().await.start(&all, None, &mut Quiet).await.expect_err(sql);
+        assert!(error.is_refused() && error.to_string().contains(said), "{sql}: {error}");
+        assert_eq!(before, database.catalog().await, "{sql}");
+        assert!(database.migrator().await.status(&all).await.unwrap().pending.is_none(), "{sql}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_name_each_other_and_materialized_views() {
+    let database = Database::new().await;
+    let change = "operations:
+  - set_code: {name: a, sql: \"CREATE FUNCTION even(n integer) RETURNS boolean LANGUAGE sql AS 'SELECT CASE WHEN n = 0 THEN true ELSE odd(n - 1) END'\"}
+  - set_code: {name: b, sql: \"CREATE FUNCTION odd(n integer) RETURNS boolean LANGUAGE sql AS 'SELECT CASE WHEN n = 0 THEN false ELSE even(n - 1) END'\"}
+  - set_code: {name: ages, sql: \"CREATE MATERIALIZED VIEW ages AS SELECT id, age FROM users; CREATE UNIQUE INDEX ON ages (id); COMMENT ON MATERIALIZED VIEW ages IS 'of all'\"}
+  - set_code: {name: total, sql: \"CREATE AGGREGATE total(integer) (SFUNC = int4pl, STYPE = integer, INITCOND = 0)\"}
+  - set_code: {name: pinned, sql: \"CREATE FUNCTION pinned() RETURNS bigint LANGUAGE sql SET search_path FROM CURRENT AS 'SELECT count(*) FROM adults'\"}
+";
+    let all = both(change);
+    database.migrate(&all[..1]).await;
+    must(&database.on("0001_before").await, "INSERT INTO users VALUES (1, 'Ada', 20), (2, 'Bob', 40)").await;
+    start(&database, &all).await;
+    let new = database.on("0002_change").await;
+    assert_eq!(ask(&new, "SELECT even(4), odd(4), (SELECT total(age) FROM ages), pinned()").await, "t|f|60|2");
+    must(&new, "INSERT INTO users VALUES (3, 'Cid', 60)").await;
+    must(&new, "REFRESH MATERIALIZED VIEW CONCURRENTLY ages").await;
+    assert_eq!(ask(&new, "SELECT total(age) FROM ages").await, "120");
+    database.migrator().await.complete(&mut Quiet).await.unwrap();
+    assert_eq!(ask(&new, "SELECT even(4), odd(4), (SELECT total(age) FROM ages), pinned()").await, "t|f|120|3");
+    // the next version makes all of it anew
+    let third = migration(
+        "0003_next",
+        "operations: [{rename_column: {table: users, from: age, to: years}}, {set_code: {name: ages, sql: \"CREATE MATERIALIZED VIEW ages AS SELECT id, years AS age FROM users\"}}, {set_code: {name: adults, sql: \"CREATE VIEW adults AS SELECT id, name FROM users WHERE years >= 18\"}}]",
+    );
+    let three = [all[0].clone(), all[1].clone(), third];
+    start(&database, &three).await;
+    drop(new);
+    database.migrator().await.complete(&mut Quiet).await.unwrap();
+    let newest = database.on("0003_next").await;
+    assert_eq!(ask(&newest, "SELECT even(4), (SELECT total(age) FROM ages), pinned()").await, "t|120|3");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_go_on_from_version_to_version() {
+    let database = Database::new().await;
+    let all = both(CHANGE);
+    database.migrate(&all[..1]).await;
+    let admin = database.client().await;
+    let (role, app) = stranger(&database, "code").await;
+    must(&admin, "INSERT INTO users VALUES (1, 'Ada', 30)").await;
+    must(&admin, &format!("GRANT SELECT ON public_0001_before.adults, public_0001_before.users, users TO {role}; REVOKE EXECUTE ON FUNCTION public_0001_before.loud(bigint) FROM PUBLIC")).await;
+    start(&database, &all).await;
+    must(&app, "SET search_path = public_0002_change, public").await;
+    assert_eq!(ask(&app, "SELECT full_name FROM adults").await, "Ada");
+    assert_eq!(ask(&app, "SELECT greeting(1)").await, "good day Ada");
+    assert_eq!(ask(&app, "SELECT loud(1)").await, "!42501");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_dropped_or_changed_by_hand_is_found_and_put_back() {
+    let database = Database::new().await;
+    let all = both(CHANGE);
+    database.migrate(&all[..1]).await;
+    must(&database.client().await, "INSERT INTO users VALUES (1, 'Ada', 30)").await;
+    start(&database, &all).await;
+    let admin = database.client().await;
+    must(&admin, "DROP FUNCTION public_0002_change.loud(bigint)").await;
+    let error = database.migrator().await.complete(&mut Quiet).await.expect_err("damaged");
+    assert!(error.to_string().contains("routine `public_0002_change.loud(bigint)` was dropped"), "{error}");
+    database.migrator().await.repair().await.unwrap();
+    assert_eq!(ask(&database.on("0002_change").await, "SELECT loud(1)").await, "GOOD DAY ADA");
+    // what of others hangs on the code that goes is told before anything is changed
+    must(&admin, "CREATE VIEW public.others AS SELECT * FROM public_0001_before.adults").await;
+    let error = database.migrator().await.complete(&mut Quiet).await.expect_err("used");
+    assert!(error.is_refused() && error.to_string().contains("view public.others"), "{error}");
+    must(&admin, "DROP VIEW public.others; CREATE VIEW public.others AS SELECT public_0001_before.loud(1)").await;
+    let error = database.migrator().await.complete(&mut Quiet).await.expect_err("called");
+    assert!(error.is_refused() && error.to_string().contains("others"), "{error}");
+    must(&admin, "DROP VIEW public.others").await;
+    database.migrator().await.complete(&mut Quiet).await.unwrap();
+}
+
+/// A role that is no superuser may create nothing in a version's schema, once it is published: it opens it for what complete makes.
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_at_complete_find_the_code_gone_and_leave_it_there() {
+    let database = Database::new().await;
+    let role = format!("keeper_{}", database.name);
+    must(
+        &database.client().await,
+        &format!(
+            "CREATE ROLE {role} LOGIN; ALTER DATABASE {} OWNER TO {role}; ALTER SCHEMA public OWNER TO {role}",
+            database.name
+        ),
+    )
+    .await;
+    let mut config = database.config();
+    config.user(&role);
+    let own = async || Migrator::connect(&config, Options::default()).await.unwrap();
+    let change = "operations: [{sql: {up: \"ALTER TABLE users ADD COLUMN born date; ALTER TABLE users DROP COLUMN age CASCADE\", onComplete: true}}, \
+        {set_code: {name: adults, sql: \"CREATE VIEW adults AS SELECT id, name FROM users\"}}]";
+    let all = both(change);
+    own().await.start(&all[..1], None, &mut Quiet).await.unwrap();
+    own().await.complete(&mut Quiet).await.unwrap();
+    own().await.start(&all, None, &mut Quiet).await.unwrap();
+    own().await.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    let new = database.on("0002_change").await;
+    must(&new, "INSERT INTO users (id, name, born) VALUES (1, 'Ada', '1815-12-10')").await;
+    assert_eq!(ask(&new, "SELECT greeting(1)").await, "hello Ada");
+    let may = format!("SELECT has_schema_privilege('{role}', 'public_0002_change', 'CREATE')");
+    assert_eq!(ask(&new, &may).await, "f");
+}

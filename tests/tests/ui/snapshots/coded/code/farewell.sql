@@ -1,0 +1,1 @@
+CREATE FUNCTION farewell() RETURNS text LANGUAGE sql AS 'SELECT ''bye'''
