@@ -60,9 +60,8 @@ pub(super) fn drop(chain: &Chain, version: &Version) -> Option<Sql> {
 }
 
 /// The older version's code goes at complete, the newer one's at rollback.
-pub(super) fn retire(chain: &Chain, version: &Version, (phase, when): (Phase, When), steps: &mut Steps) {
-    let gone = drop(chain, version);
-    if let Some(gone) = gone {
+pub(super) fn retire(chain: &Chain, version: Option<&Version>, (phase, when): (Phase, When), steps: &mut Steps) {
+    if let Some((version, gone)) = version.and_then(|version| Some((version, drop(chain, version)?))) {
         steps.transaction(phase, format!("drop the code of version `{}`", version.name), Vec::new(), vec![gone]).when(when);
     }
 }

@@ -28,9 +28,7 @@ pub fn complete(chain: &Chain) -> Plan {
     for table in tables.iter().filter(|table| table.is_partitioned() && table.is_kept()) {
         index_new_partitions(chain, table, &mut steps);
     }
-    if let Some(older) = &chain.older {
-        code::retire(chain, older, (Phase::Contract, When::Always), &mut steps);
-    }
+    code::retire(chain, chain.older.as_ref(), (Phase::Contract, When::Always), &mut steps);
     for table in &tables {
         drop_foreign_keys(chain, &tables, table, &mut steps);
     }

@@ -19,7 +19,7 @@ pub fn rollback(chain: &Chain) -> Plan {
     let (views, scratch) = (&chain.newer.views, chain.newer.scratch());
     dependents::check_views(views, &mut steps);
     replication::checks_of_rollback(chain, &tables, &mut steps);
-    code::retire(chain, &chain.newer, (Phase::Undo, When::Published), &mut steps);
+    code::retire(chain, Some(&chain.newer), (Phase::Undo, When::Published), &mut steps);
     let scripts: Vec<_> = chain.stage.scripts_of(Moment::Start).collect();
     let title = format!("drop the unfinished schema of `{}`", chain.newer.name);
     for group in chain.newer.relations.chunks(views::GROUP) {
@@ -57,14 +57,7 @@ pub fn rollback(chain: &Chain) -> Plan {
         let title = format!("drop the schema of version `{}`, and keep what apps created in it", chain.newer.name);
         steps.transaction(Phase::Undo, title, Vec::new(), statements).when(when);
     }
-    let older = chain.older.as_ref().map(|older| &older.schema.tables);
-    let gone = chain.newer.schema.tables.keys().filter(|name| older.is_none_or(|older| !older.contains_key(*name)));
-    let gone: Vec<&String> = gone.collect();
-    let mut lifted: Vec<Sql> = gone.chunks(views::GROUP).map(|group| guard::lift(chain, group)).collect();
-    lifted.extend(older.is_none().then(|| guard::remove(chain)));
-    for statement in lifted {
-        steps.transaction(Phase::Undo, "remove new tables from the guard", Vec::new(), vec![statement]);
-    }
+    lift_guard(chain, &mut steps);
     Plan {
         command: Command::Rollback,
         base: chain.base.clone(),
@@ -72,6 +65,18 @@ pub fn rollback(chain: &Chain) -> Plan {
         to: chain.newer.name.clone(),
         notes: Vec::new(),
         steps: steps.done(),
+    }
+}
+
+/// The guard has the older version's tables alone; where there is no older version, there is no guard.
+fn lift_guard(chain: &Chain, steps: &mut Steps) {
+    let older = chain.older.as_ref().map(|older| &older.schema.tables);
+    let gone = chain.newer.schema.tables.keys().filter(|name| older.is_none_or(|older| !older.contains_key(*name)));
+    let gone: Vec<&String> = gone.collect();
+    let mut lifted: Vec<Sql> = gone.chunks(views::GROUP).map(|group| guard::lift(chain, group)).collect();
+    lifted.extend(older.is_none().then(|| guard::remove(chain)));
+    for statement in lifted {
+        steps.transaction(Phase::Undo, "remove new tables from the guard", Vec::new(), vec![statement]);
     }
 }
 

@@ -96,6 +96,8 @@ impl diptych::Database for App {
     const MIGRATIONS: &'static [(&'static str, &'static str)] = &[];
     const SNAPSHOT: &'static str = "";
     const FOLDER: &'static str = "";
+    // beside the migrations, where a test makes one
+    const CODE: Option<&'static str> = Some("code");
 
     fn declared() -> DeclaredSchema {
         let release = std::env::var(RELEASE).unwrap_or_default();
@@ -243,6 +245,39 @@ fn a_recorded_file_that_was_edited_is_put_back_or_taken_as_it_is() {
     project.write("0002_mail.yaml", &before["0002_mail.yaml"]);
     project.done("mail", &["record"]);
     assert_eq!(project.files(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn code_is_recorded_with_the_structs_that_it_reads() {
+    let project = Project::new();
+    std::fs::create_dir(project.0.path().join("code")).unwrap();
+    // the names are those of the order in which they are not to be created
+    project.write(
+        "code/all.sql",
+        "CREATE FUNCTION called(of bigint) RETURNS text LANGUAGE sql AS 'SELECT name FROM named WHERE id = of';\n",
+    );
+    project.write(
+        "code/named.sql",
+        "CREATE VIEW named AS SELECT id, name FROM users WHERE name <> '';\nCOMMENT ON VIEW named IS 'with a name';\n",
+    );
+    project.refused("first", &["check"], &["set_code", "record"]);
+    project.done("first", &["record", "code"]);
+    let recorded = &project.files()["0002_code.yaml"];
+    assert!(recorded.contains("set_code") && recorded.contains("CREATE VIEW named"), "{recorded}");
+    assert_eq!(project.snapshot().schema.code.len(), 2);
+    assert!(project.done("first", &["record"]).contains("nothing to record"));
+    assert!(project.done("first", &["check"]).contains("all in order"));
+    // a column is renamed under the code: found when it is recorded, not when it is started
+    project.refused("loud", &["record", "loud"], &["`named`", "column \"name\" does not exist"]);
+    project.write("code/named.sql", "CREATE VIEW named AS SELECT id, shout AS name FROM users;\n");
+    project.done("loud", &["record", "loud"]);
+    std::fs::remove_file(project.0.path().join("code/all.sql")).unwrap();
+    project.refused("loud", &["record", "less"], &["code `all` is in the snapshot, but no file has it", "dropped: [\"all\"]"]);
+    let database = Database::new().await;
+    project.apply(&database).await;
+    let app = database.on("0003_loud").await;
+    diptych_tests::must(&app, "INSERT INTO users VALUES (1, 'ADA')").await;
+    assert_eq!(diptych_tests::ask(&app, "SELECT called(1)").await, "ADA");
 }
 
 #[test]

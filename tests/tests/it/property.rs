@@ -101,6 +101,7 @@ async fn property() {
             assert!(totals.operations.contains_key(name), "`{name}` was never tried");
         }
         assert!(totals.of_enums.0 > 0, "no table with an enum column ever had rows");
+        assert!(totals.code > 0, "no code was tried to its end");
         assert!(totals.in_parts.0 > 0, "no partitioned table ever had rows");
     }
 }
@@ -242,9 +243,9 @@ fn case(seed: u64, rng: &mut Rng, totals: &mut Totals) -> Result<Result<Case, St
     }
 }
 
-/// The operations that make a version's code fit its tables.
+/// The operations that make a version's code fit its tables, or take it away.
 fn recoded(seed: u64, from: &Schema, to: &Schema) -> Vec<Operation> {
-    let wanted = code::of(seed, to);
+    let wanted = if seed.is_multiple_of(4) { BTreeMap::new() } else { code::of(seed, to) };
     let gone = from.code.keys().filter(|name| !wanted.contains_key(*name));
     let gone = gone.map(|name| DropCode { name: name.clone() }.into());
     let changed = wanted.iter().filter(|(name, sql)| from.code.get(*name) != Some(sql));

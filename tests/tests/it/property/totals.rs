@@ -20,6 +20,8 @@ pub(super) struct Totals {
     pub(super) compared: Compared,
     /// Dumps that were restored in transition.
     pub(super) restored: usize,
+    /// Pieces of code that showed what their tables have, through all of it.
+    pub(super) code: usize,
     pub(super) operations: BTreeMap<&'static str, usize>,
     /// Operations that were refused while the change was put together, by first words.
     pub(super) refused_operations: BTreeMap<String, usize>,
@@ -34,6 +36,7 @@ impl Totals {
         self.rows += done.rows;
         self.compared += done.compared;
         self.restored += done.restored;
+        self.code += done.code;
         for (mine, rows) in [(&mut self.of_enums, done.of_enums), (&mut self.in_parts, done.in_parts)] {
             *mine = (mine.0 + usize::from(rows > 0), mine.1 + rows);
         }
@@ -46,6 +49,7 @@ impl Totals {
         self.rows += other.rows;
         self.compared += other.compared;
         self.restored += other.restored;
+        self.code += other.code;
         for (mine, theirs) in [(&mut self.of_enums, other.of_enums), (&mut self.in_parts, other.in_parts)] {
             *mine = (mine.0 + theirs.0, mine.1 + theirs.1);
         }
@@ -69,7 +73,7 @@ impl std::fmt::Display for Totals {
         let operations: Vec<String> = self.operations.iter().map(|(name, count)| format!("{name} {count}")).collect();
         write!(
             out,
-            "{} cases ({} of structs, {} with {} rows in tables with enum columns, {} with {} rows in partitioned tables), {} rows, {} conversions printed twice on {} rows, {} dumps restored, operations: {}, refused cases: [{}], refused operations: [{}], {} failures",
+            "{} cases ({} of structs, {} with {} rows in tables with enum columns, {} with {} rows in partitioned tables), {} rows, {} conversions printed twice on {} rows, {} dumps restored, {} pieces of code, operations: {}, refused cases: [{}], refused operations: [{}], {} failures",
             self.cases,
             self.declared,
             self.of_enums.0,
@@ -80,6 +84,7 @@ impl std::fmt::Display for Totals {
             self.compared.conversions,
             self.compared.rows,
             self.restored,
+            self.code,
             operations.join(", "),
             list(&self.refused),
             list(&self.refused_operations),
