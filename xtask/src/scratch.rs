@@ -119,6 +119,23 @@ impl Database<'_> {
         self.migrate(migrations).await
     }
 
+    /// Makes the code of the version at rest over the tables themselves, for who knows no views.
+    pub(crate) async fn create_code(&self) -> Result<(), Failure> {
+        let Some(version) = self.version().await?.filter(|version| !version.schema.code.is_empty()) else { return Ok(()) };
+        let base = &self.context.base;
+        let code = serde_json::json!(version.schema.code).to_string();
+        let sql = "SELECT made.name, made.reason FROM diptych.run_code(NULL, NULL, $1, $2, $3::pg_catalog.text::pg_catalog.jsonb) AS made";
+        let path = [sql::ident(base).as_str(), "public"].join(", ");
+        let broken = connect(&self.config).await?.query(sql, &[base, &path, &code]).await.map_err(refused)?;
+        let broken: Vec<String> =
+            broken.iter().map(|row| format!("`{}`: {}", row.get::<_, &str>(0), row.get::<_, &str>(1))).collect();
+        if broken.is_empty() {
+            return Ok(());
+        }
+        let message = format!("this code cannot be created on the tables: {}", broken.join("; "));
+        Err(Failure::hinted(message, "leave the schema out of the names in it"))
+    }
+
     /// Has a command find this database, and the tables under their bare names, whatever was set for it before.
     pub(crate) async fn give_to(&self, command: &mut Command) -> Result<(), Failure> {
         let client = connect(&self.config).await?;

@@ -20,7 +20,8 @@ $body$;
 
 -- Runs the statements on a path that begins with a schema, in an order in which each finds what it needs; bodies that name each other are
 -- looked at when all are there. What is wrong, by name: the server's words, or what is not code. Where a row comes back, nothing of the whole is to stay.
-CREATE OR REPLACE FUNCTION diptych.run_code(base text, guard text, schema text, path text, code jsonb) RETURNS TABLE (name text, reason text)
+-- `tables` is the schema whose tables none may name itself.
+CREATE OR REPLACE FUNCTION diptych.run_code(tables text, guard text, schema text, path text, code jsonb) RETURNS TABLE (name text, reason text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
   waiting jsonb := code;
@@ -80,7 +81,7 @@ BEGIN
     LEFT JOIN pg_rewrite AS rule ON there.class = 'pg_class'::regclass AND rule.ev_class = there.oid
     JOIN pg_depend AS depend ON (depend.classid = there.class AND depend.objid = there.oid) OR (depend.classid = 'pg_rewrite'::regclass AND depend.objid = rule.oid)
     JOIN pg_class AS used ON (depend.refclassid = 'pg_class'::regclass AND used.oid = depend.refobjid) OR (depend.refclassid = 'pg_type'::regclass AND used.reltype = depend.refobjid AND used.reltype <> 0)
-    WHERE (used.relnamespace = to_regnamespace(quote_ident(base)) AND used.relkind IN ('r', 'p')) OR used.relnamespace = to_regnamespace(quote_ident(guard));
+    WHERE (used.relnamespace = to_regnamespace(quote_ident(tables)) AND used.relkind IN ('r', 'p')) OR used.relnamespace = to_regnamespace(quote_ident(guard));
 END
 $body$;
 

@@ -1,9 +1,13 @@
 //! Code: functions and views of a version, each release with its own under the same name.
 
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
 use diptych::{Migrator, Options, Quiet};
 use diptych_core::Migration;
-use diptych_tests::{Database, ask, migration, must};
+use diptych_tests::{Database, ask, client, migration, must};
 
+use crate::cli::{Folder, binary};
 use crate::rights::stranger;
 
 const BEFORE: &str = "operations:
@@ -197,6 +201,28 @@ async fn what_is_dropped_or_changed_by_hand_is_found_and_put_back() {
     assert!(error.is_refused() && error.to_string().contains("others"), "{error}");
     must(&admin, "DROP VIEW public.others").await;
     database.migrator().await.complete(&mut Quiet).await.unwrap();
+}
+
+/// A generator knows tables alone, and queries that call code.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_generator_finds_code_beside_the_tables() {
+    let folder = Folder::new(&[("0001_before.yaml", BEFORE), ("0002_change.yaml", CHANGE)]);
+    let mut running = Command::new(binary())
+        .arg("--dir")
+        .arg(folder.path())
+        .args(["scratch", "--", "sh", "-c", "printf '%s\\n' \"$DATABASE_URL\"; read line"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut url = String::new();
+    BufReader::new(running.stdout.take().expect("its output")).read_line(&mut url).expect("a line");
+    let session = client(&url.trim().parse().expect("a URL")).await;
+    must(&session, "INSERT INTO users VALUES (1, 'Ada', 30)").await;
+    let query = "SELECT greeting(1), loud(1), 'adults'::regclass, (SELECT relkind FROM pg_class WHERE oid = 'users'::regclass)";
+    assert_eq!(ask(&session, query).await, "good day Ada|GOOD DAY ADA|adults|r");
+    drop(running.stdin.take());
+    running.wait().expect("it ends");
 }
 
 /// A role that is no superuser may create nothing in a version's schema, once it is published: it opens it for what complete makes.

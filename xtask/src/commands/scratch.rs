@@ -17,6 +17,7 @@ pub(crate) async fn run(context: &Context, command: &[OsString]) -> Result<ExitC
     let scratch = Scratch::start(context)?;
     let database = scratch.database("scratch").await?;
     database.bring_in(&migrations, &snapshot.schema, &DeclaredSchema::default()).await?;
+    database.create_code().await?;
     let mut command = Command::new(program);
     command.args(arguments);
     database.give_to(&mut command).await?;
