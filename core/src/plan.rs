@@ -19,6 +19,7 @@ mod data_checks;
 mod dependents;
 mod enums;
 mod extend;
+mod extensions;
 mod final_form;
 mod functions;
 mod notes;
@@ -205,6 +206,9 @@ pub enum Phase {
 pub enum Action {
     /// A query that must give no rows (or merely must run): rows are samples of what would fail.
     Check {
+        /// What comes before it in a transaction that is rolled back; no transaction of its own where there is nothing.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        before: Vec<Sql>,
         /// The query; its first column, as text, is the sample, its second, where there is one, the statement that mends it.
         sql: Sql,
         /// The refusal, in words; the samples follow it.
@@ -397,7 +401,8 @@ impl Action {
     /// Every statement as it is sent, in order.
     pub fn statements(&self) -> Vec<&Sql> {
         match self {
-            Action::Check { sql, .. } | Action::Statement { sql } => vec![sql],
+            Action::Check { before, sql, .. } => before.iter().chain([sql]).collect(),
+            Action::Statement { sql } => vec![sql],
             Action::CreateIndex { sql, bind, .. } | Action::CreatePartitionedIndex { sql, bind, .. } => {
                 bind.iter().chain([sql]).collect()
             }
@@ -473,7 +478,7 @@ impl Steps {
         hint: impl Into<String>,
         verdict: Verdict,
     ) -> &mut Step {
-        let action = Action::Check { sql, refusal: refusal.into(), hint: hint.into(), verdict };
+        let action = Action::Check { before: Vec::new(), sql, refusal: refusal.into(), hint: hint.into(), verdict };
         self.push(Phase::Preflight, title, action)
     }
 
@@ -519,12 +524,25 @@ impl Steps {
             .hazard(Hazard::Standby)
     }
 
+    pub(crate) fn so_far(&mut self) -> &mut [Step] {
+        &mut self.steps
+    }
+
     pub(crate) fn done(self) -> Vec<Step> {
         self.steps
     }
 }
 
 impl Step {
+    /// What a check sends, in one request.
+    pub fn look(&self) -> Option<Sql> {
+        let Action::Check { before, sql, .. } = &self.action else { return None };
+        // several statements in one request are one transaction
+        let text = if self.path.is_own() { sql.clone() } else { crate::sql!("{}; {}", self.path.set_local(), sql) };
+        let begun = || crate::sql!("BEGIN; {}; {}; ROLLBACK", crate::sql::join(before.clone(), "; "), text);
+        Some(if before.is_empty() { text.clone() } else { begun() })
+    }
+
     pub(crate) fn lock(&mut self, lock: impl Into<String>) -> &mut Self {
         self.lock = Some(lock.into());
         self

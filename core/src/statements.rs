@@ -2,6 +2,7 @@
 
 pub mod ddl;
 pub mod enums;
+pub mod extensions;
 pub mod guard;
 pub mod numbers;
 pub mod partitions;

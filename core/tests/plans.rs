@@ -66,7 +66,10 @@ const SHOP: &str = "operations:
 - create_index: {name: users_name_idx, table: users, columns: [{column: name}]}
 ";
 /// What an operation needs before it, and no other plan is to be full of.
-const BEFORE: &[(&str, &str)] = &[("drop_code", "- set_code: {name: named, sql: CREATE VIEW named AS SELECT id FROM users}\n")];
+const BEFORE: &[(&str, &str)] = &[
+    ("drop_code", "- set_code: {name: named, sql: CREATE VIEW named AS SELECT id FROM users}\n"),
+    ("drop_extension", "- create_extension: {name: hstore}\n"),
+];
 
 /// Each operation once, and what is special about some of them. The snapshot is called like the first word.
 const CHANGES: &[(&str, &str)] = &[
@@ -98,6 +101,8 @@ const CHANGES: &[(&str, &str)] = &[
     ("drop_enum", "{drop_enum: {name: colour}}"),
     ("set_code", "{set_code: {name: adults, sql: CREATE VIEW adults AS SELECT * FROM users WHERE age >= 18}}"),
     ("drop_code", "{drop_code: {name: named}}"),
+    ("create_extension", "{create_extension: {name: citext}}"),
+    ("drop_extension", "{drop_extension: {name: hstore}}"),
     ("sql", "{sql: {up: CREATE FUNCTION one() RETURNS integer RETURN 1, down: DROP FUNCTION one()}}"),
     ("sql_on_complete", "{sql: {up: ANALYZE users, onComplete: true}}"),
 ];

@@ -14,17 +14,19 @@ use crate::attr::{plain_folder, skip};
 use crate::check::{Drift, folder, snapshot};
 use crate::code::Code;
 use crate::errors::{self, Mistakes};
-use crate::expand::{hash, respan};
+use crate::expand::{drifts, hash, respan};
 use crate::symbol;
+use diptych_core::model::rules::check_name;
 use diptych_core::{Snapshot, names};
 
-/// `pub struct Shop { migrations: "…", schema: "…", tables: […], dropped: […] }`.
+/// `pub struct Shop { migrations: "…", schema: "…", extensions: […], enums: […], tables: […], dropped: […] }`.
 pub(crate) struct Input {
     attributes: Vec<Attribute>,
     visibility: Visibility,
     ident: Ident,
     migrations: LitStr,
     schema: LitStr,
+    extensions: Vec<LitStr>,
     enums: Vec<Path>,
     tables: Vec<Path>,
     code: Option<LitStr>,
@@ -48,6 +50,7 @@ impl Parse for Input {
             migrations: LitStr::new("migrations", ident.span()),
             ident,
             schema,
+            extensions: Vec::new(),
             enums: Vec::new(),
             tables: Vec::new(),
             code: None,
@@ -66,6 +69,7 @@ impl Parse for Input {
                     result.migrations = LitStr::new(&plain_folder(&given.value()), given.span());
                 }
                 symbol::SCHEMA => result.schema = content.parse()?,
+                symbol::EXTENSIONS => result.extensions = bracketed_list(list)?,
                 symbol::ENUMS => result.enums = bracketed_list(list)?,
                 symbol::TABLES => result.tables = bracketed_list(list)?,
                 symbol::CODE => result.code = Some(content.parse()?),
@@ -117,11 +121,15 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
     if let Err(word) = Drift::asked() {
         input.mistakes.note(Error::new(input.ident.span(), errors::unknown_drift(&word)));
     }
+    check_extensions(&mut input, &recorded.known, drift);
     let code = Code::read(input.code.as_ref(), &input.ident, &mut input.mistakes);
     let mut compared = TokenStream::new();
     if drift != Drift::Allow {
         compared.extend(compare(&input, &recorded.known));
         compared.extend(code.compare(&recorded.known, &input.dropped, drift, &mut input.mistakes));
+        if input.mistakes.is_empty() {
+            compared.extend(unlisted(&input, &recorded.known, drift));
+        }
     }
     let (constants, functions, database) = (constants(&input), functions(&input), database(&input, &recorded, &code));
     let Input { attributes, visibility, ident, mistakes, .. } = &input;
@@ -253,7 +261,7 @@ fn functions(Input { path, .. }: &Input) -> TokenStream {
 /// What the library asks of it.
 fn database(input: &Input, recorded: &Recorded, code: &Code) -> TokenStream {
     let (code_folder, code) = (code.folder(), code.declared());
-    let Input { ident, schema, enums, tables, dropped, path, .. } = input;
+    let Input { ident, schema, extensions, enums, tables, dropped, path, .. } = input;
     let version = option(recorded.known.version.as_deref());
     let views = recorded.known.version.as_deref().map(|version| names::view_schema(&schema.value(), version));
     let views = option(views.as_deref());
@@ -282,6 +290,7 @@ fn database(input: &Input, recorded: &Recorded, code: &Code) -> TokenStream {
             #path::__private::planned! {
                 fn declared() -> #path::__private::core::DeclaredSchema {
                     #path::__private::core::DeclaredSchema {
+                        extensions: ::std::vec![#(::std::borrow::ToOwned::to_owned(#extensions)),*],
                         enums: ::std::vec![#(<#enums as #path::EnumType>::declared()),*],
                         tables: ::std::vec![#(#declared),*],
                         code: #code,
@@ -298,6 +307,39 @@ fn option(text: Option<&str>) -> TokenStream {
         Some(text) => quote! { ::core::option::Option::Some(#text) },
         None => quote! { ::core::option::Option::None },
     }
+}
+
+/// The list of extensions: what it names in vain, and what it leaves out.
+fn check_extensions(input: &mut Input, known: &Snapshot, drift: Drift) {
+    let Input { ident, extensions, dropped, mistakes, .. } = input;
+    let mut seen = BTreeSet::new();
+    for there in extensions.iter() {
+        let name = there.value();
+        if name.is_empty() {
+            mistakes.note(Error::new(there.span(), errors::UNNAMED_EXTENSION));
+        } else if let Err(error) = check_name("extension", &name, None) {
+            mistakes.note(Error::new(there.span(), errors::not_taken(&error)));
+        } else if !seen.insert(name.clone()) {
+            mistakes.note(Error::new(there.span(), errors::twice(&name)));
+        } else if dropped.iter().any(|dropped| dropped.value() == name) {
+            mistakes.note(Error::new(there.span(), errors::extension_dropped_but_there(&name)));
+        }
+    }
+    let version = known.version.as_deref().unwrap_or("(none)");
+    let is_said = |name: &String| seen.contains(name) || dropped.iter().any(|dropped| dropped.value() == *name);
+    for name in known.schema.extensions.iter().filter(|name| drift != Drift::Allow && !is_said(name)) {
+        mistakes.note(Error::new(ident.span(), errors::extension_gone(name, version)));
+    }
+}
+
+/// Extensions that are not recorded, or not recorded as gone.
+fn unlisted(input: &Input, known: &Snapshot, drift: Drift) -> TokenStream {
+    let recorded = &known.schema.extensions;
+    let new = input.extensions.iter().filter(|there| !recorded.contains(&there.value()));
+    let gone = input.dropped.iter().filter(|there| recorded.contains(&there.value()));
+    let new = new.map(|there| (there.span(), format!("extension `{}`", there.value())));
+    let gone = gone.map(|there| (there.span(), format!("the end of extension `{}`", there.value())));
+    drifts(&new.chain(gone).collect::<Vec<_>>(), known.version.as_deref().unwrap_or("(none)"), drift)
 }
 
 /// What only the whole list can tell: folders, tables gone, tables twice.

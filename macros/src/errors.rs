@@ -106,6 +106,10 @@ pub(crate) fn empty(word: &str) -> String {
     format!("DIP107: `{word}` is empty\nhint: write something between the quotes, or remove `{word}`")
 }
 
+/// An entry of `extensions` without a name.
+pub(crate) const UNNAMED_EXTENSION: &str =
+    "DIP107: an extension in `extensions` has no name\nhint: write its name between the quotes, or remove the entry";
+
 /// A literal that is no text.
 pub(crate) fn not_quoted(word: &str, literal: &str) -> String {
     format!("DIP108: `{word}` takes a text of SQL\nhint: write `{word} = \"{literal}\"`")
@@ -137,6 +141,21 @@ pub(crate) fn table_renamed_unknown(table: &str, from: &str, version: &str) -> S
 pub(crate) fn table_dropped_but_there(table: &str, version: &str) -> String {
     format!(
         "DIP502: table `{table}` of version `{version}` is dropped, yet this release has a struct for it in `tables`\nhint: remove \"{table}\" from `dropped`, or the struct from `tables`"
+    )
+}
+
+/// An extension that the list leaves out.
+pub(crate) fn extension_gone(name: &str, version: &str) -> String {
+    format!(
+        "DIP508: extension `{name}` is in version `{version}`, and this release does not list it in `extensions`\n\
+         hint: add it to `extensions: […]`, or `dropped: [\"{name}\"]` to database!, which drops it at complete"
+    )
+}
+
+/// An extension that is both listed and dropped.
+pub(crate) fn extension_dropped_but_there(name: &str) -> String {
+    format!(
+        "DIP509: extension `{name}` is dropped, yet `extensions` lists it\nhint: remove \"{name}\" from `dropped`, or from `extensions`"
     )
 }
 
@@ -306,14 +325,14 @@ pub(crate) fn unrecorded(what: &str, version: &str) -> String {
 /// A folder of code that is not there.
 pub(crate) fn no_code_folder(path: &str) -> String {
     format!(
-        "DIP508: there is no folder `{path}`\nhint: create it, for a `.sql` file for each function and view, or correct `code: \"…\"`"
+        "DIP510: there is no folder `{path}`\nhint: create it, for a `.sql` file for each function and view, or correct `code: \"…\"`"
     )
 }
 
 /// Code whose file is gone.
 pub(crate) fn code_gone(name: &str, version: &str) -> String {
     format!(
-        "DIP509: code `{name}` is in version `{version}`, but the folder of `code` has no file `{name}.sql`\n\
+        "DIP511: code `{name}` is in version `{version}`, but the folder of `code` has no file `{name}.sql`\n\
          hint: add `dropped: [\"{name}\"]` to database!, or put the file back"
     )
 }

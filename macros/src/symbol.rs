@@ -19,6 +19,7 @@ pub(crate) const ENUMS: &str = "enums";
 pub(crate) const EXCLUDE: &str = "exclude";
 pub(crate) const EXPR: &str = "expr";
 pub(crate) const EXPRESSION: &str = "expression";
+pub(crate) const EXTENSIONS: &str = "extensions";
 pub(crate) const FOREIGN_KEY: &str = "foreign_key";
 pub(crate) const GENERATED: &str = "generated";
 pub(crate) const IDENTITY: &str = "identity";
@@ -122,7 +123,7 @@ pub(crate) const IN_EXCLUDE: &[&str] =
 /// Parts that are words of their own, without a value.
 pub(crate) const FLAGS: &[&str] = &[UNIQUE, NULLS_NOT_DISTINCT, DEFERRABLE, INITIALLY_DEFERRED, NO_INHERIT];
 /// What `database!` can have.
-pub(crate) const IN_DATABASE: &[&str] = &[MIGRATIONS, SCHEMA, ENUMS, TABLES, CODE, DROPPED, CRATE];
+pub(crate) const IN_DATABASE: &[&str] = &[MIGRATIONS, SCHEMA, EXTENSIONS, ENUMS, TABLES, CODE, DROPPED, CRATE];
 /// What an enum can have.
 pub(crate) const ON_ENUM: &[&str] = &[NAME, MIGRATIONS, DROPPED, CRATE];
 /// What a newtype can have.

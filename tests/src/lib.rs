@@ -50,6 +50,22 @@ pub fn major() -> u32 {
     })
 }
 
+/// Whether the server can create an extension: those of PostgreSQL's own are not installed beside every server.
+pub fn has_extension(name: &'static str) -> bool {
+    static KNOWN: OnceLock<Vec<String>> = OnceLock::new();
+    let ask = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let client = client(&server().config("postgres")).await;
+            let rows = client.query("SELECT name::text FROM pg_available_extensions", &[]).await.expect("the extensions");
+            rows.iter().map(|row| row.get(0)).collect()
+        })
+    };
+    // not on the thread of a test's own runtime
+    let known = KNOWN.get_or_init(|| std::thread::spawn(ask).join().expect("the extensions"));
+    known.iter().any(|there| there == name)
+}
+
 /// The database that all others are copies of.
 const TEMPLATE: &str = "hostile";
 

@@ -7,6 +7,7 @@ mod pass {
     pub(crate) mod enums;
     pub(crate) mod every_change_with_its_fix;
     pub(crate) mod everything;
+    pub(crate) mod extensions;
     pub(crate) mod newtypes;
     pub(crate) mod no_tables;
     pub(crate) mod rules_on_new_columns;
@@ -27,6 +28,7 @@ fn what_compiles() {
         pass::enums::main,
         pass::every_change_with_its_fix::main,
         pass::everything::main,
+        pass::extensions::main,
         pass::newtypes::main,
         pass::no_tables::main,
         pass::rules_on_new_columns::main,

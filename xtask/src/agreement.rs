@@ -1,6 +1,7 @@
 //! Whether the folder's files and the snapshot speak of the same versions; where they do not, the command that mends it.
 
-use diptych_core::{Migration, Snapshot};
+use diptych::Inventory;
+use diptych_core::{Migration, Schema, Snapshot};
 
 use crate::config::Failure;
 
@@ -41,6 +42,15 @@ pub(crate) fn distinct(recorded: &[Migration]) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// What two databases have, to be compared: an extension that both have is the same in both, wherever it lies and whatever uses it.
+pub(crate) fn evened(first: &Inventory, second: &Inventory) -> (Schema, Schema) {
+    let (mut one, mut other) = (first.schema.clone(), second.schema.clone());
+    let shared = |name: &&String| first.extensions.contains_key(*name) && second.extensions.contains_key(*name);
+    one.extensions.extend(second.schema.extensions.iter().filter(shared).cloned());
+    other.extensions.extend(first.schema.extensions.iter().filter(shared).cloned());
+    (one, other)
 }
 
 /// The number that a name begins with.

@@ -111,7 +111,9 @@ pub(crate) fn find(snapshot: &Snapshot, declared: &DeclaredSchema, migrations: &
         }
     }
     for name in &declared.dropped {
-        if !snapshot.schema.tables.contains_key(name) && !snapshot.schema.enums.contains_key(name) {
+        let schema = &snapshot.schema;
+        let is_there = schema.tables.contains_key(name) || schema.enums.contains_key(name) || schema.extensions.contains(name);
+        if !is_there {
             let by = used::user_of_drop(migrations, name).map(str::to_owned);
             found.push(Leftover { place: Place::Database, key: "dropped", argument: Some(name.clone()), by, known: None });
         }

@@ -21,15 +21,15 @@ pub(crate) async fn prove(database: &Database<'_>, migrator: &mut Migrator, all:
     Ok(())
 }
 
-/// Fails where a database is not like a fresh one with this schema.
+/// Fails where a database, which had those schemas before, is not like a fresh one with this schema.
 pub(crate) async fn is_like_fresh(
     scratch: &Scratch<'_>,
     database: &Database<'_>,
-    schema: &Schema,
+    (before, schema): (&[Schema], &Schema),
     declared: &DeclaredSchema,
 ) -> Result<(), Failure> {
     let fresh = scratch.database("fresh").await?;
-    fresh.extend(schema, declared).await?;
+    fresh.extend(&[before, std::slice::from_ref(schema)].concat(), declared).await?;
     fresh.create("0000_fresh", schema).await?;
     same("complete does not give the schema that was meant", &fresh.catalog().await?, &database.catalog().await?)
 }
@@ -43,8 +43,9 @@ pub(crate) async fn replay(
 ) -> Result<Schema, Failure> {
     let has_scripts = recorded.iter().any(is_script);
     // scripts make the extensions themselves
+    let stages = if has_scripts { Vec::new() } else { staged(recorded)? };
     if !has_scripts {
-        database.extend(&staged(recorded)?, declared).await?;
+        database.extend(&stages, declared).await?;
     }
     let mut migrator = database.migrator().await?;
     for end in 1..=recorded.len() {
@@ -53,7 +54,7 @@ pub(crate) async fn replay(
     }
     let schema = database.version().await?.map(|version| version.schema).unwrap_or_default();
     if !has_scripts {
-        is_like_fresh(scratch, database, &schema, declared).await?;
+        is_like_fresh(scratch, database, (&stages, &schema), declared).await?;
     }
     Ok(schema)
 }
@@ -70,7 +71,7 @@ pub(crate) async fn begin(
         carry_out(database, recorded, declared).await?;
         return Ok(recorded.to_vec());
     }
-    database.extend(schema, declared).await?;
+    database.extend(std::slice::from_ref(schema), declared).await?;
     database.create("0000_before", schema).await
 }
 
@@ -81,20 +82,22 @@ pub(crate) async fn carry_out(
     declared: &DeclaredSchema,
 ) -> Result<Schema, Failure> {
     let has_scripts = recorded.iter().any(is_script);
-    let schema = if has_scripts { Schema::default() } else { staged(recorded)? };
-    database.bring_in(recorded, &schema, declared).await?;
+    let stages = if has_scripts { Vec::new() } else { staged(recorded)? };
+    database.bring_in(recorded, &stages, declared).await?;
     Ok(database.version().await?.map(|version| version.schema).unwrap_or_default())
 }
 
-/// The schema that migrations lead to, as far as anybody can tell without a server.
-fn staged(recorded: &[Migration]) -> Result<Schema, Failure> {
+/// The schema that each migration leads to, as far as anybody can tell without a server.
+fn staged(recorded: &[Migration]) -> Result<Vec<Schema>, Failure> {
     let mut schema = Schema::default();
+    let mut stages = Vec::new();
     for migration in recorded {
         let mut stage = Stage::identity(&schema);
         migration.apply(&mut stage).map_err(|error| does_not_hold(&migration.name, error.into()))?;
         schema = stage.to;
+        stages.push(schema.clone());
     }
-    Ok(schema)
+    Ok(stages)
 }
 
 fn does_not_hold(name: &str, failure: Failure) -> Failure {

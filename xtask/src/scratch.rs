@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use diptych::internal::{State, introspect};
 use diptych::{Migrator, Quiet};
 use diptych_core::model::types;
-use diptych_core::{DeclaredSchema, Migration, Schema, Version, migration::diff, sql};
+use diptych_core::{Column, DeclaredSchema, Migration, Schema, Version, migration::diff, sql};
 use tokio::process::Command;
 use tokio_postgres::config::Host;
 use tokio_postgres::{Client, Config, NoTls};
@@ -67,15 +67,18 @@ impl Database<'_> {
         connect(config.user(role)).await
     }
 
-    /// Makes the extensions that have a type of these schemas, as far as the machine has them: in the app's database somebody else has
-    /// made them.
-    pub(crate) async fn extend(&self, before: &Schema, declared: &DeclaredSchema) -> Result<(), Failure> {
-        let columns = before.tables.values().flat_map(|table| &table.columns);
+    /// Makes the extensions that have a type of one of these schemas, which does not list them, as far as the machine has them: in the
+    /// app's database somebody else has made them.
+    pub(crate) async fn extend(&self, stages: &[Schema], declared: &DeclaredSchema) -> Result<(), Failure> {
+        let mut needed = BTreeSet::new();
+        for schema in stages {
+            let columns = schema.tables.values().flat_map(|table| &table.columns);
+            needed.extend(unlisted(columns, &schema.enums.keys().collect::<Vec<_>>(), |name| schema.extensions.contains(name)));
+        }
         let fields = declared.tables.iter().flat_map(|table| &table.columns).map(|field| &field.column);
-        let own: Vec<&String> = before.enums.keys().chain(declared.enums.iter().map(|there| &there.name)).collect();
-        let names = columns.chain(fields).map(|column| types::element(&column.sql_type)).filter(|name| !own.contains(&name));
-        let names: BTreeSet<String> = names.map(|name| extension(name.split('(').next().unwrap_or(&name)).to_owned()).collect();
-        let names: Vec<String> = names.into_iter().collect();
+        let enums: Vec<&String> = declared.enums.iter().map(|there| &there.name).collect();
+        needed.extend(unlisted(fields, &enums, |name| declared.extensions.iter().any(|there| there == name)));
+        let names: Vec<String> = needed.into_iter().collect();
         let client = connect(&self.config).await?;
         let there = "SELECT name FROM pg_catalog.pg_available_extensions WHERE name = ANY ($1) ORDER BY name";
         for row in client.query(there, &[&names]).await.map_err(refused)? {
@@ -105,16 +108,16 @@ impl Database<'_> {
         Ok(())
     }
 
-    /// Starts and completes a recorded folder, after the extensions that its schema and the structs need.
+    /// Starts and completes a recorded folder, after the extensions that its schemas and the structs need.
     pub(crate) async fn bring_in(
         &self,
         migrations: &[Migration],
-        schema: &Schema,
+        stages: &[Schema],
         declared: &DeclaredSchema,
     ) -> Result<(), Failure> {
         // scripts make the extensions themselves
         if !migrations.iter().any(is_script) {
-            self.extend(schema, declared).await?;
+            self.extend(stages, declared).await?;
         }
         self.migrate(migrations).await
     }
@@ -164,6 +167,17 @@ impl Database<'_> {
     pub(crate) async fn catalog(&self) -> Result<Vec<String>, Failure> {
         Ok(introspect::catalog(&connect(&self.config).await?, &self.context.base).await?)
     }
+}
+
+/// The extensions that types of columns are named after, but for those of the schema's own list.
+fn unlisted<'a>(
+    columns: impl Iterator<Item = &'a Column>,
+    enums: &[&String],
+    is_listed: impl Fn(&str) -> bool,
+) -> BTreeSet<String> {
+    let names = columns.map(|column| types::element(&column.sql_type)).filter(|name| !enums.contains(&name));
+    let names = names.map(|name| extension(name.split('(').next().unwrap_or(&name)).to_owned());
+    names.filter(|name| !is_listed(name)).collect()
 }
 
 /// The extension that has a type; most have the type's name.

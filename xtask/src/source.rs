@@ -54,6 +54,16 @@ pub(crate) fn items(text: &str) -> Vec<Item> {
 }
 
 impl Item {
+    /// The texts that a key of `database!` lists.
+    pub(crate) fn texts(&self, key: &str) -> Vec<String> {
+        let entries = self.lists.iter().flat_map(|list| &list.entries);
+        let list = entries.filter(|entry| entry.is(key, None)).find_map(|entry| match entry.tokens.get(2) {
+            Some(TokenTree::Group(group)) => Some(group.stream()),
+            _ => None,
+        });
+        list.into_iter().flatten().filter_map(|token| text_of(&token)).collect()
+    }
+
     /// The name of the table or enum: given, else that of the code in snake case.
     pub(crate) fn named(&self, key: &str) -> String {
         value(&self.lists, key).unwrap_or_else(|| snake_case(&self.name))

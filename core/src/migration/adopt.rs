@@ -10,7 +10,9 @@ pub fn adopt(known: &Schema, found: Schema) -> Schema {
         Some(there) if shape(there) == shape(&table) => (name, Table { not_valid: table.not_valid, ..there.clone() }),
         _ => (name, table),
     });
-    Schema { enums: found.enums, tables: tables.collect(), code: known.code.clone() }
+    // an extension is a version's where an operation says so, and so is code
+    let (extensions, code) = (known.extensions.clone(), known.code.clone());
+    Schema { extensions, enums: found.enums, tables: tables.collect(), code }
 }
 
 /// What can be compared of a table: names, types and nullability; constraints and indexes by their names.

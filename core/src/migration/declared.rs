@@ -10,9 +10,11 @@ use crate::model::snapshot::{Snapshot, Used};
 use crate::model::texts::{Place, Purpose};
 use crate::model::types;
 
-/// Every enum and table of a `database!`, and those that are declared gone.
+/// Every extension, enum and table of a `database!`, and those that are declared gone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeclaredSchema {
+    /// `extensions: ["citext"]`.
+    pub extensions: Vec<String>,
     /// The enums.
     pub enums: Vec<DeclaredEnum>,
     /// The structs.
@@ -117,11 +119,13 @@ impl DeclaredSchema {
         let gone_tables = before.tables.keys().filter(|name| !schema.tables.contains_key(*name));
         let gone_enums = before.enums.keys().filter(|name| !schema.enums.contains_key(*name));
         let gone_code = before.code.keys().filter(|name| !schema.code.contains_key(*name));
+        let gone_extensions = before.extensions.difference(&schema.extensions);
         DeclaredSchema {
+            extensions: schema.extensions.iter().cloned().collect(),
             enums: enums.collect(),
             tables: tables.collect(),
             code: schema.code.clone(),
-            dropped: gone_tables.chain(gone_enums).chain(gone_code).cloned().collect(),
+            dropped: gone_tables.chain(gone_enums).chain(gone_code).chain(gone_extensions).cloned().collect(),
         }
     }
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::{Error, Result};
 use crate::migration::declared::{DeclaredColumn, DeclaredEnum, DeclaredSchema, DeclaredTable};
 use crate::migration::ops::{
-    AlterColumn, AlterEnum, CreateConstraint, CreateEnum, CreateIndex, CreateTable, DropCode, DropConstraint, DropEnum,
-    DropIndex, DropTable, Operation, SetCode, SetReplicaIdentity,
+    AlterColumn, AlterEnum, CreateConstraint, CreateEnum, CreateExtension, CreateIndex, CreateTable, DropCode, DropConstraint,
+    DropEnum, DropExtension, DropIndex, DropTable, Operation, SetCode, SetReplicaIdentity,
 };
 use crate::model::book::{Book, Question, Then};
 use crate::model::expression::Expression;
@@ -64,7 +64,9 @@ fn check_references(declared: &DeclaredSchema) -> Result<()> {
 
 /// The operations that create a whole schema anew.
 pub fn create_all(schema: &Schema) -> Vec<Operation> {
-    let mut tables: Vec<Operation> = schema.enums.iter().map(|(name, model)| CreateEnum::of(name, model).into()).collect();
+    let extensions = schema.extensions.iter().map(|name| CreateExtension { name: name.clone() }.into());
+    let enums = schema.enums.iter().map(|(name, model)| CreateEnum::of(name, model).into());
+    let mut tables: Vec<Operation> = extensions.chain(enums).collect();
     let mut later: Vec<Operation> = Vec::new();
     for (name, table) in &schema.tables {
         let mut bare = table.clone();
@@ -115,6 +117,7 @@ impl Differ<'_> {
             return Err(Error::new(format!("enum `{name}` is in the snapshot, but no enum declares it"))
                 .hint(format!("add `dropped: [\"{name}\"]` to database!, or the enum to its `enums`")));
         }
+        self.create_extensions(declared)?;
         let mut claimed = BTreeMap::new();
         for table in &declared.tables {
             if let Some(other) = from(table).and_then(|old| claimed.insert(old, &table.name)) {
@@ -142,6 +145,9 @@ impl Differ<'_> {
             self.push(DropEnum { name: name.clone() })?;
         }
         self.change_code(declared)?;
+        for name in snapshot.schema.extensions.iter().filter(|name| !declared.extensions.contains(name)) {
+            self.push(DropExtension { name: name.clone() })?;
+        }
         self.stage.to.check()?;
         self.stage.check_targets()
     }
@@ -218,6 +224,8 @@ impl Differ<'_> {
         let recorded = &self.snapshot.schema.enums;
         let is_new = |(name, labels): &(String, Vec<String>)| recorded.get(name).map(|there| &there.labels) != Some(labels);
         let enums: BTreeMap<String, Vec<String>> = enums.filter(is_new).collect();
+        let extensions: BTreeSet<String> =
+            declared.extensions.iter().filter(|name| !self.snapshot.schema.extensions.contains(*name)).cloned().collect();
         for table in &mut known.tables {
             let Some(before) = recorded_name(self.snapshot, table).and_then(|old| self.snapshot.schema.tables.get(&old)) else {
                 continue;
@@ -228,12 +236,31 @@ impl Differ<'_> {
             let name = table.name.clone();
             let unknown = |text: &Expression| text.known().is_none() && !words.contains(text.as_str());
             for (purpose, text) in table.texts_mut().into_iter().filter(|(_, text)| unknown(text)) {
-                let question = Question { enums: enums.clone(), ..self.stage.question(&name, &scope, purpose, text, Vec::new()) };
+                let question = Question {
+                    enums: enums.clone(),
+                    extensions: extensions.clone(),
+                    ..self.stage.question(&name, &scope, purpose, text, Vec::new())
+                };
                 let facts = self.stage.book.ask(question);
                 *text = std::mem::take(text).with(facts);
             }
         }
         known
+    }
+
+    /// New extensions, whose types all that follows may have. None goes unsaid.
+    fn create_extensions(&mut self, declared: &DeclaredSchema) -> Result<()> {
+        let recorded = &self.snapshot.schema.extensions;
+        let is_listed = |name: &String| declared.extensions.contains(name);
+        if let Some(name) = recorded.iter().find(|name| !is_listed(name) && !declared.dropped.contains(name)) {
+            return Err(Error::new(format!("extension `{name}` is in the snapshot, but `extensions` does not list it")).hint(
+                format!("add \"{name}\" to `extensions` of database!; or `dropped: [\"{name}\"]`, which drops it at complete"),
+            ));
+        }
+        for name in declared.extensions.iter().filter(|name| !recorded.contains(*name)) {
+            self.push(CreateExtension { name: name.clone() })?;
+        }
+        Ok(())
     }
 
     /// New enums, and those with other labels, after what mentions the labels that go.

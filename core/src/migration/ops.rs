@@ -15,12 +15,14 @@ pub mod alter_table;
 pub mod column_spec;
 pub mod create_constraint;
 pub mod create_enum;
+pub mod create_extension;
 pub mod create_index;
 pub mod create_table;
 pub mod drop_code;
 pub mod drop_column;
 pub mod drop_constraint;
 pub mod drop_enum;
+pub mod drop_extension;
 pub mod drop_index;
 pub mod drop_multicolumn_constraint;
 pub mod drop_table;
@@ -118,6 +120,8 @@ operations! {
     drop_enum::DropEnum = "drop_enum",
     set_code::SetCode = "set_code",
     drop_code::DropCode = "drop_code",
+    create_extension::CreateExtension = "create_extension",
+    drop_extension::DropExtension = "drop_extension",
     raw_sql::RawSql = "sql",
 }
 

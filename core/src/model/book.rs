@@ -4,7 +4,7 @@
 //! goes on with what the text seems to say. Whoever has a server puts the open questions to it, and plans again with the answers.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::facts::Facts;
 use crate::model::lexer;
@@ -56,6 +56,9 @@ pub struct Question {
     pub columns: Vec<ScopeColumn>,
     /// Enums that are not in the database yet, or have other labels there.
     pub enums: BTreeMap<String, Vec<String>>,
+    /// Extensions that may not be in the database yet.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub extensions: BTreeSet<String>,
     /// What the text stands for.
     pub purpose: Purpose,
     /// The text.

@@ -45,6 +45,8 @@ impl Difference {
 /// Every object that is not the same in two schemas; the order of columns does not count.
 pub fn differences(first: &Schema, second: &Schema) -> Vec<Difference> {
     let mut found = Vec::new();
+    let names = |schema: &Schema| schema.extensions.iter().map(|name| (name.clone(), ())).collect::<BTreeMap<_, _>>();
+    compare("extension", "", &names(first), &names(second), |(), ()| Alike::Wholly, |()| true, &mut found);
     let enums = |one: &Enum, other: &Enum| Alike::of(one == other, one.labels == other.labels);
     compare("enum", "", &first.enums, &second.enums, enums, |_| true, &mut found);
     let tables: BTreeSet<&String> = first.tables.keys().chain(second.tables.keys()).collect();

@@ -133,7 +133,7 @@ pub fn check_index(name: &str, index: &Index) -> Result<()> {
 pub fn check_name(kind: &str, name: &str, table: Option<&str>) -> Result<()> {
     let place = table.map_or_else(String::new, |table| format!(" of table `{table}`"));
     if name.is_empty() {
-        let article = if kind.starts_with('i') { "an" } else { "a" };
+        let article = if kind.starts_with(['e', 'i']) { "an" } else { "a" };
         return Err(Error::new(format!("{article} {kind}{place} has no name")).hint("add `name: …`"));
     }
     if name.contains('\0') {

@@ -9,10 +9,13 @@ use crate::model::expression::Expression;
 use crate::model::facts::Facts;
 use crate::{model::expression, model::types, names};
 
-/// A schema: every enum, table and piece of code that a version has, by name.
+/// A schema: every extension, enum, table and piece of code that a version has, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Form")]
 pub struct Schema {
+    /// The extensions that it needs; in which schema each of them lies is the database's own.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub extensions: BTreeSet<String>,
     /// The enum types by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub enums: BTreeMap<String, Enum>,
@@ -29,6 +32,8 @@ pub struct Schema {
 enum Form {
     Whole {
         #[serde(default)]
+        extensions: BTreeSet<String>,
+        #[serde(default)]
         enums: BTreeMap<String, Enum>,
         tables: BTreeMap<String, Table>,
         #[serde(default)]
@@ -41,7 +46,7 @@ enum Form {
 impl From<Form> for Schema {
     fn from(form: Form) -> Self {
         match form {
-            Form::Whole { enums, tables, code } => Schema { enums, tables, code },
+            Form::Whole { extensions, enums, tables, code } => Schema { extensions, enums, tables, code },
             Form::Tables(tables) => Schema { tables, ..Schema::default() },
         }
     }

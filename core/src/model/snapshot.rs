@@ -1,7 +1,7 @@
 //! The snapshot: the schema after the last recorded migration, checked in beside the structs.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
 use crate::model::schema::{Enum, Schema, Table};
@@ -15,7 +15,7 @@ pub struct Snapshot {
     pub version: Option<String>,
     /// The base schema that it was recorded for; none for `public`.
     pub base: Option<String>,
-    /// The schema: the file's `enums`, `tables` and `code`.
+    /// The schema: the file's `extensions`, `enums`, `tables` and `code`.
     pub schema: Schema,
     /// Attributes that a recorded migration has used up, by table and column: the same text counts as absent.
     pub used: BTreeMap<String, BTreeMap<String, Used>>,
@@ -29,6 +29,8 @@ struct File {
     version: Option<String>,
     #[serde(default, rename = "schema", skip_serializing_if = "Option::is_none")]
     base: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    extensions: BTreeSet<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     enums: BTreeMap<String, Enum>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -40,14 +42,14 @@ struct File {
 }
 
 impl From<File> for Snapshot {
-    fn from(File { version, base, enums, tables, code, used }: File) -> Self {
-        Snapshot { version, base, schema: Schema { enums, tables, code }, used }
+    fn from(File { version, base, extensions, enums, tables, code, used }: File) -> Self {
+        Snapshot { version, base, schema: Schema { extensions, enums, tables, code }, used }
     }
 }
 
 impl From<Snapshot> for File {
-    fn from(Snapshot { version, base, schema: Schema { enums, tables, code }, used }: Snapshot) -> Self {
-        File { version, base, enums, tables, code, used }
+    fn from(Snapshot { version, base, schema: Schema { extensions, enums, tables, code }, used }: Snapshot) -> Self {
+        File { version, base, extensions, enums, tables, code, used }
     }
 }
 

@@ -24,6 +24,7 @@ pub fn complete(chain: &Chain) -> Plan {
     claims::checks_of_complete(chain, &tables, &mut steps);
     dependents::check_of_complete(chain, &tables, &mut steps);
     super::enums::checks_of_complete(chain, &tables, &mut steps);
+    super::extensions::checks_of_complete(chain, &tables, &mut steps);
     super::replication::checks_of_complete(chain, &tables, &mut steps);
     for table in tables.iter().filter(|table| table.is_partitioned() && table.is_kept()) {
         index_new_partitions(chain, table, &mut steps);
@@ -69,6 +70,7 @@ pub fn complete(chain: &Chain) -> Plan {
         super::scripts::run_at_complete(chain, number, script, &mut steps);
     }
     leave(chain, &mut steps);
+    super::extensions::contract(chain, &mut steps);
     Plan {
         command: Command::Complete,
         base: chain.base.clone(),

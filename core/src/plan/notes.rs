@@ -10,6 +10,8 @@ use crate::transition::lineage::Link;
 /// One sentence per change.
 pub(super) fn notes(chain: &Chain, tables: &[Physical<'_>]) -> Vec<String> {
     let mut notes = Vec::new();
+    let new = chain.stage.made_extensions();
+    notes.extend(new.map(|name| format!("extension `{name}`: created, unless the database has it")));
     for table in tables {
         let name = &table.name;
         match (table.older, table.newer) {
@@ -41,6 +43,8 @@ pub(super) fn notes(chain: &Chain, tables: &[Physical<'_>]) -> Vec<String> {
             false => format!("enum `{}`: created", form.name),
         });
     }
+    let gone = chain.stage.gone_extensions().filter(|name| chain.stage.from.extensions.contains(*name));
+    notes.extend(gone.map(|name| format!("extension `{name}`: stays until complete, because the older version uses it")));
     notes
 }
 

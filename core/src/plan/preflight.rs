@@ -53,6 +53,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
         Verdict::Refuse,
     );
     server_features::known(chain, tables, steps);
+    super::extensions::checks(chain, tables, steps);
     super::enums::checks(chain, tables, steps);
     catalog_checks::checks(chain, tables, steps);
     replication::checks(chain, tables, steps);
@@ -107,7 +108,7 @@ fn types_exist(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
         "the types of the new columns are known",
         sql!("SELECT NULL::pg_catalog.text FROM (SELECT {}) AS known WHERE false", join(casts, ", ")),
         "a new column has a type or collation that this database does not have",
-        "correct the name, or create the type (or its extension, or the collation) first",
+        "correct the name; or list the type's extension (`extensions` of database!, or a `create_extension` in the migration); or create the type or collation first",
         Verdict::Refuse,
     );
     step.path(Path::base(&chain.base));

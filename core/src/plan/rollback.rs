@@ -58,6 +58,7 @@ pub fn rollback(chain: &Chain) -> Plan {
         steps.transaction(Phase::Undo, title, Vec::new(), statements).when(when);
     }
     lift_guard(chain, &mut steps);
+    super::extensions::undo(chain, &mut steps);
     Plan {
         command: Command::Rollback,
         base: chain.base.clone(),

@@ -15,6 +15,7 @@ use crate::{model::lexer, model::types, sql};
 
 mod convert;
 mod enum_form;
+mod extensions;
 mod learn;
 mod relations;
 mod targets;
@@ -33,6 +34,8 @@ pub struct Stage {
     pub lineages: Vec<Lineage>,
     /// Every form of every enum, in order of the older version's names, then as they come.
     pub enums: Vec<EnumForm>,
+    /// Every extension that any point of it has.
+    extensions: BTreeSet<String>,
     /// Raw SQL that the migrations bring along.
     pub scripts: Vec<Script>,
     /// What is known of the texts of the user's own, and what is yet to be asked.
@@ -73,7 +76,8 @@ impl Stage {
         let forms = from.enums.iter();
         let forms = forms.map(|(name, model)| EnumForm { name: name.clone(), model: model.clone(), in_from: true, in_to: true });
         let (enums, unlearned) = (forms.collect(), from.tables.keys().cloned().collect());
-        let mut stage = Stage { from: from.clone(), to: from.clone(), enums, book, unlearned, ..Stage::default() };
+        let extensions = from.extensions.clone();
+        let mut stage = Stage { from: from.clone(), to: from.clone(), enums, extensions, book, unlearned, ..Stage::default() };
         stage.learn();
         stage.from.tables.clone_from(&stage.to.tables);
         for (name, table) in &from.tables {

@@ -4,6 +4,7 @@ use diptych_core::{Migration, Schema};
 
 /// What the changes start from.
 pub(crate) const BEFORE: &str = "operations:
+  - create_extension: {name: hstore}
   - create_enum: {name: mood, labels: [sad, meh, happy]}
   - create_enum: {name: idle, labels: []}
   - create_table:
@@ -119,6 +120,13 @@ operations:
   - set_code: {name: adults, sql: CREATE VIEW adults AS SELECT * FROM users}
   - set_code: {name: adults, sql: \"CREATE VIEW adults AS SELECT id FROM users; COMMENT ON VIEW adults IS 'of age'\"}
   - drop_code: {name: adults}
+",
+    "operations:
+  - create_extension: {name: uuid-ossp}
+  - create_extension: {name: citext}
+  - alter_column: {table: users, column: name, type: citext, up: name, down: name}
+  - drop_extension: {name: uuid-ossp}
+  - drop_extension: {name: hstore}
 ",
     "operations:
   - rename_column: {table: users, from: name, to: label}

@@ -55,6 +55,7 @@ operations:
 "#,
     r#"
 operations:
+  - create_extension: {name: $13}
   - drop_table: {name: $6}
   - rename_table: {from: $0, to: $11}
   - rename_column: {table: $11, from: $3, to: $12}

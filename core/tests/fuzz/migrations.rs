@@ -229,6 +229,9 @@ fn what_is_said_in_vain_or_wrongly_is_refused() {
             "`down` for column `age`, but no `up`",
         ),
         ("create_constraint: {name: k, table: users, type: unique, columns: [age, age]}", "column `age` twice"),
+        ("create_extension: {name: hstore}", "extension `hstore` is there already"),
+        ("create_extension: {name: ''}", "an extension has no name"),
+        ("drop_extension: {name: citext}", "the schema has no extension `citext`"),
         (
             &format!("{key} {{table: users, columns: [id], on_delete: 'CASCADE; DROP TABLE users'}}}}"),
             "on_delete of foreign key `k`",

@@ -1,5 +1,7 @@
 //! Puts the planner's open questions to the server: what texts of the user's own read.
 
+use std::collections::BTreeSet;
+
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::error::{Error, Result};
@@ -7,6 +9,7 @@ use diptych_core::model::book::{Answer, Book, Question};
 use diptych_core::model::texts::Purpose;
 use diptych_core::sql;
 use diptych_core::sql::{Sql, ident, join, literal};
+use diptych_core::statements::extensions;
 use diptych_core::statements::path::Path;
 
 /// The schema in which texts are looked at; nobody else ever sees it.
@@ -48,9 +51,15 @@ async fn ask(client: &Client, base: &str, views: Option<&str>, questions: &[Ques
         let question = serde_json::to_string(question).unwrap_or_else(|error| unreachable!("a question is plain data: {error}"));
         sql!("SELECT {}.ask({}, {}::pg_catalog.jsonb)", ident(SCRATCH), literal(path.as_str()), literal(&question))
     });
+    let lacking: BTreeSet<&String> = questions.iter().flat_map(|question| &question.extensions).collect();
+    let lacking: Vec<&String> = lacking.into_iter().collect();
+    let mut begin = vec![Sql::trusted("BEGIN READ WRITE"), Sql::trusted("SET LOCAL lock_timeout = '5s'")];
+    // what cannot be created is for preflight to tell
+    begin.extend((!lacking.is_empty()).then(|| extensions::borrow_some(base, &lacking)));
     let function = include_str!("facts/ask.sql").replace("{scratch}", SCRATCH);
     let text = sql!(
-        "BEGIN READ WRITE; SET LOCAL lock_timeout = '5s'; CREATE SCHEMA {}; {}; {}; ROLLBACK",
+        "{}; CREATE SCHEMA {}; {}; {}; ROLLBACK",
+        join(begin, "; "),
         ident(SCRATCH),
         Sql::trusted(function),
         join(calls, "; ")

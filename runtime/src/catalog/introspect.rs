@@ -1,10 +1,12 @@
 //! What a base schema holds: as sorted lines that can be compared, the measure of R4; and as the model has it.
 
 use serde::Serialize;
+use std::collections::BTreeMap;
 use tokio_postgres::{Client, GenericClient, IsolationLevel};
 
 use crate::catalog::histories::{self, History};
 use crate::error::{Error, Result};
+use diptych_core::sql::ident;
 use diptych_core::statements::path::Path;
 use diptych_core::{Enum, Schema, Table, model::types};
 
@@ -13,8 +15,10 @@ use diptych_core::{Enum, Schema, Table, model::types};
 pub struct Inventory {
     /// The server's major version, which decides how it prints definitions.
     pub server: u32,
-    /// The tables and enums that a version has.
+    /// The tables and enums that a version has, and the extensions that lie beside them or are used by them.
     pub schema: Schema,
+    /// Every extension of the database, and the schema that it lies in.
+    pub extensions: BTreeMap<String, String>,
     /// Everything else in the database that is not an extension's: it stays as it is.
     pub beside: Vec<Object>,
     /// What other migration tools have applied; their tables are beside the version.
@@ -47,7 +51,12 @@ pub(crate) async fn inventory(client: &mut Client, server: u32, base: &str, vers
         name: history.table.clone(),
         definition: None,
     });
-    let inventory = Inventory { server, schema, beside: beside.chain(tables).collect(), histories };
+    let rows = transaction.query(include_str!("introspect/extensions.sql"), &[&base]).await?;
+    let extensions = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let is_own =
+        |object: &Object| object.kind == "extension" && schema.extensions.iter().any(|name| ident(name).as_str() == object.name);
+    let beside = beside.chain(tables).filter(|object| !is_own(object)).collect();
+    let inventory = Inventory { server, schema, extensions, beside, histories };
     transaction.commit().await?;
     Ok(inventory)
 }
@@ -59,11 +68,14 @@ pub async fn catalog(client: &Client, schema: &str) -> Result<Vec<String>> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// The enums and the plain tables of a schema as a model, as far as the model goes, without the histories of other tools; texts are in the form in which PostgreSQL prints them.
+/// The enums and the plain tables of a schema as a model, with the extensions that lie in it or that its tables use, as far as the model goes,
+/// without the histories of other tools; texts are in the form in which PostgreSQL prints them.
 ///
 /// Names are printed by the session's `search_path`.
 pub async fn schema(client: &impl GenericClient, schema: &str) -> Result<Schema> {
     let mut found = Schema::default();
+    let rows = client.query(include_str!("introspect/extensions.sql"), &[&schema]).await?;
+    found.extensions.extend(rows.iter().filter(|row| row.get(2)).map(|row| row.get::<_, String>(0)));
     for row in client.query(include_str!("introspect/enums.sql"), &[&schema]).await? {
         found.enums.insert(row.get(0), Enum { labels: row.get(1), comment: row.get(2) });
     }
@@ -84,6 +96,8 @@ pub async fn schema(client: &impl GenericClient, schema: &str) -> Result<Schema>
 const QUERY: &str = r#"
 WITH space AS (SELECT oid, nspname FROM pg_catalog.pg_namespace WHERE nspname = $1::pg_catalog.text),
 relation AS (SELECT class.* FROM pg_catalog.pg_class AS class JOIN space ON space.oid = class.relnamespace),
+-- what an extension has is told by its version
+member AS (SELECT depend.classid, depend.objid FROM pg_catalog.pg_depend AS depend WHERE depend.deptype = 'e'),
 line AS (
   SELECT pg_catalog.format('%s %s owner=%s acl=%s options=%s persistence=%s rls=%s/%s identity=%s comment=%s method=%s tablespace=%s toast=%s type=%s inherits=%s bound=%s',
     CASE relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'table partitioned by ' || pg_catalog.pg_get_partkeydef(oid) WHEN 'i' THEN 'index' WHEN 'S' THEN 'sequence' WHEN 'v' THEN 'view' ELSE relkind::text END,
@@ -147,13 +161,18 @@ line AS (
   SELECT pg_catalog.format('label %s %s %s %s', label.objtype, label.objname, label.provider, label.label)
   FROM pg_catalog.pg_seclabels AS label JOIN space ON space.oid = label.objnamespace
   UNION ALL
+  SELECT pg_catalog.format('extension %s owner=%s version=%s', own.extname, own.extowner::pg_catalog.regrole, own.extversion)
+  FROM pg_catalog.pg_extension AS own JOIN space ON space.oid = own.extnamespace
+  UNION ALL
   SELECT pg_catalog.format('function %s(%s) %s', proc.proname, pg_catalog.pg_get_function_identity_arguments(proc.oid), pg_catalog.md5(proc.prosrc))
   FROM pg_catalog.pg_proc AS proc JOIN space ON space.oid = proc.pronamespace
+  WHERE NOT EXISTS (SELECT FROM member WHERE member.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND member.objid = proc.oid)
   UNION ALL
   SELECT pg_catalog.format('type %s %s owner=%s acl=%s comment=%s labels=%s', type_.typname, type_.typtype, type_.typowner::pg_catalog.regrole,
     CASE WHEN type_.typacl IS NOT NULL THEN ARRAY(SELECT acl.item::pg_catalog.text FROM pg_catalog.unnest(type_.typacl) AS acl (item) ORDER BY 1) END, pg_catalog.obj_description(type_.oid, 'pg_type'),
     (SELECT pg_catalog.array_agg(label.enumlabel ORDER BY label.enumsortorder) FROM pg_catalog.pg_enum AS label WHERE label.enumtypid = type_.oid))
   FROM pg_catalog.pg_type AS type_ JOIN space ON space.oid = type_.typnamespace WHERE type_.typtype IN ('e', 'd')
+    AND NOT EXISTS (SELECT FROM member WHERE member.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND member.objid = type_.oid)
 )
 SELECT text FROM line ORDER BY text COLLATE pg_catalog."C"
 "#;

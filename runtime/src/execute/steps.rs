@@ -12,8 +12,8 @@ use crate::execute::progress::Progress;
 use crate::execute::walk::Job;
 use crate::execute::{backfill, partitions};
 use crate::text::{few, printable};
+use diptych_core::Sql;
 use diptych_core::plan::{Action, Command, Felt, Lock, Phase, Plan, Step, Verdict};
-use diptych_core::{Sql, sql};
 
 /// How much of what a check has found is told.
 const FOUND: usize = 20;
@@ -109,11 +109,13 @@ impl Executor<'_> {
     }
 
     async fn check(&self, step: &Step, progress: &mut dyn Progress) -> Result<()> {
-        let Action::Check { sql, refusal, hint, verdict } = &step.action else { return Ok(()) };
+        let Action::Check { before, sql, refusal, hint, verdict } = &step.action else { return Ok(()) };
         progress.statement(sql.as_str());
-        // two statements in one request are one transaction
-        let text = if step.path.is_own() { sql.clone() } else { sql!("{}; {}", step.path.set_local(), sql) };
+        let text = step.look().unwrap_or_default();
         let asked = self.watched(self.client.simple_query(text.as_str()), progress).await;
+        if asked.is_err() && !before.is_empty() {
+            self.client.batch_execute("ROLLBACK").await?;
+        }
         let rows = match asked {
             Err(error)
                 if [SqlState::QUERY_CANCELED, SqlState::LOCK_NOT_AVAILABLE].iter().any(|code| error.code() == Some(code)) =>

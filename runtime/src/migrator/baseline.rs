@@ -1,15 +1,18 @@
 //! A database that exists becomes a version, as it is.
 
+use std::collections::BTreeSet;
+
 use crate::catalog::{functions, introspect};
 use crate::error::{Error, Result};
 use crate::execute::progress::Progress;
 use crate::migrator::{Migrator, Outcome};
 use crate::state::{self, Plans, VersionState};
-use diptych_core::Migration;
+
 use diptych_core::layout::chain::Chain;
 use diptych_core::names;
 use diptych_core::plan::Command;
 use diptych_core::sql::qualified;
+use diptych_core::{Migration, Operation};
 
 impl Migrator {
     /// What the base schema has and what there is beside it. Changes nothing.
@@ -77,7 +80,9 @@ impl Migrator {
                 return Ok(Outcome::Nothing("every migration up to that one is started".to_owned()));
             }
             self.schema_exists().await?;
-            let found = self.inventory().await?.schema;
+            let mut found = self.inventory().await?.schema;
+            // those of the version are told by its operations; others may be there beside it
+            found.extensions = listed(migrations);
             let (base, major) = (self.options.base.clone(), self.server.major);
             let older = state.live().map(|live| live.version.clone());
             let make = |book: &mut _| Chain::baseline(&base, older.clone(), last, &found, major, book);
@@ -93,4 +98,17 @@ impl Migrator {
         self.resume_start(&state, token, progress).await?;
         Ok(Outcome::Done(vec![last.name.clone()]))
     }
+}
+
+/// The extensions that migrations lead to.
+fn listed(migrations: &[Migration]) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for operation in migrations.iter().flat_map(|migration| &migration.operations) {
+        match operation {
+            Operation::CreateExtension(made) => drop(names.insert(made.name.clone())),
+            Operation::DropExtension(gone) => drop(names.remove(&gone.name)),
+            _ => {}
+        }
+    }
+    names
 }

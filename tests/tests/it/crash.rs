@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use diptych::migrator::VersionState;
 use diptych::{Migrator, Options, Outcome, Progress, Quiet};
-use diptych_core::plan::{Action, Command};
+use diptych_core::plan::Command;
 use diptych_core::{Migration, names};
 use diptych_tests::proxy::{Fault, Proxy};
 use diptych_tests::{Database, ask, difference, migration, schema, seed};
@@ -250,11 +250,7 @@ impl Points {
     /// Runs the command once, undisturbed.
     async fn of(database: &Database, command: Command, all: &[Migration], seen: &Seen) -> Self {
         let plan = database.migrator().await.plan(command, all, None).await.expect("a plan");
-        let looks = plan.iter().flat_map(|plan| &plan.steps).filter_map(|step| match &step.action {
-            Action::Check { sql, .. } if step.path.is_own() => Some(sql.to_string()),
-            Action::Check { sql, .. } => Some(format!("{}; {sql}", step.path.set_local())),
-            _ => None,
-        });
+        let looks = plan.iter().flat_map(|plan| &plan.steps).filter_map(|step| Some(step.look()?.to_string()));
         let looks = looks.collect();
         let proxy = Proxy::new(&database.config(), None);
         let mut migrator = database.migrator_over(&proxy.config(&database.config())).await;

@@ -42,6 +42,7 @@ mod code;
 mod columns;
 mod constraints;
 pub(crate) mod enums;
+mod extensions;
 mod indexes;
 mod partitions;
 mod promises;
@@ -55,7 +56,7 @@ use std::collections::BTreeMap;
 
 use diptych::Quiet;
 use diptych::internal::introspect;
-use diptych_tests::{Database, Work, ask, difference, major, migration, printers, schema, seed};
+use diptych_tests::{Database, Work, ask, difference, has_extension, major, migration, printers, schema, seed};
 use futures_util::{StreamExt, stream};
 
 /// One operation's way. Statements are given with what they must answer: rows as `a|b;c|d`, or `!SQLSTATE`.
@@ -167,11 +168,13 @@ const REGIONS: &str = regions!();
 const SEED: &str = "INSERT INTO users (email, name, age) SELECT 'u' || n, 'First' || n || ' Last' || n, n % 90 FROM generate_series(1, 500) AS n";
 const WORK: &str = "INSERT INTO users (email, name) VALUES ('w{n}', 'Work Er'); UPDATE users SET name = name || 'x' WHERE email = 'w{n}'; SELECT * FROM users WHERE id = 1";
 
-/// Every operation's ways; on PostgreSQL 14 without those that need NULLS NOT DISTINCT or a list of columns to set.
+/// Every operation's ways; on PostgreSQL 14 without those that need NULLS NOT DISTINCT or a list of columns to set, and on a server without
+/// PostgreSQL's own extensions without theirs.
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = all_cases();
     let newer = |text: &str| text.contains("nulls_not_distinct") || text.contains("on_delete_set_columns");
     cases.retain(|case| major() >= 15 || !(newer(case.before) || newer(case.change)));
+    cases.retain(|case| extensions::NEEDED.iter().all(|name| !case.change.contains(name) || has_extension(name)));
     cases
 }
 
@@ -185,6 +188,7 @@ fn all_cases() -> Vec<Case> {
     cases.extend(partitions::cases());
     cases.extend(serial::cases());
     cases.extend(enums::cases());
+    cases.extend(extensions::cases());
     cases.extend(sql::cases());
     cases.extend(code::cases());
     cases.extend(promises::cases());

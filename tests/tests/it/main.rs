@@ -13,6 +13,7 @@ mod dayafter;
 mod derive;
 mod drift;
 mod enums;
+mod extensions;
 mod facts;
 mod fills;
 mod guide;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use diptych::{Inventory, Migrator, Object, Outcome};
+use diptych_core::migration::ops::CreateExtension;
 use diptych_core::migration::ops::raw_sql::RawSql;
 use diptych_core::model::differences::differences;
-use diptych_core::{DeclaredSchema, Migration, Schema, Snapshot};
+use diptych_core::{DeclaredSchema, Migration, Operation, Schema, Snapshot};
 
-use crate::agreement::distinct;
+use crate::agreement::{distinct, evened};
 use crate::commands::record::{base, next_name};
 use crate::config::{Context, Failure};
 use crate::progress::Teller;
@@ -82,8 +83,11 @@ async fn first(context: &Context, migrator: &mut Migrator, found: &Inventory, wa
     }
     let name = next_name(&[], wanted.name.as_deref().unwrap_or("baseline"))?;
     let texts = dump::definitions(context, found).await?;
-    let operations = texts.iter().map(|up| RawSql { up: up.clone(), ..RawSql::default() }.into()).collect();
-    let migration = Migration { name, version_schema: None, operations };
+    // the dump makes those of other schemas, with the schemas
+    let own = found.schema.extensions.iter().filter(|name| found.extensions.get(*name) == Some(&context.base));
+    let extensions = own.map(|name| CreateExtension { name: name.clone() }.into());
+    let scripts = texts.iter().map(|up| RawSql { up: up.clone(), ..RawSql::default() }.into());
+    let migration = Migration { name, version_schema: None, operations: extensions.chain(scripts).collect() };
     let text = file(&migration, &texts);
     if Migration::parse(&migration.name, &text)? != migration {
         return Err(Failure::new(
@@ -92,7 +96,8 @@ async fn first(context: &Context, migrator: &mut Migrator, found: &Inventory, wa
     }
     let all = [migration];
     let made = made_by(context, &all, &DeclaredSchema::default()).await?;
-    let differing = differences(&made.schema, &found.schema);
+    let (own, there) = evened(&made, found);
+    let differing = differences(&own, &there);
     if !differing.is_empty() {
         let told = differing.iter().map(|difference| difference.told("a database that is made from the dump", "this one"));
         return Err(Failure::hinted(
@@ -116,13 +121,18 @@ async fn first(context: &Context, migrator: &mut Migrator, found: &Inventory, wa
 
 /// The file of a migration with these statements, line by line as they are where YAML can have them so.
 fn file(migration: &Migration, texts: &[String]) -> String {
-    let operations = texts.iter().map(|text| {
+    let names = migration.operations.iter().filter_map(|operation| match operation {
+        Operation::CreateExtension(CreateExtension { name }) => Some(name),
+        _ => None,
+    });
+    let extensions = names.map(|name| format!("- create_extension:\n    name: {name:?}\n"));
+    let scripts = texts.iter().map(|text| {
         let lines = text.lines().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("      {line}\n") });
         format!("- sql:\n    up: |\n{}", lines.collect::<String>())
     });
     let text = format!(
         "# The database as it was adopted. Where it is there already, `baseline` enters this file; elsewhere `start` runs it.\noperations:\n{}",
-        operations.collect::<String>()
+        extensions.chain(scripts).collect::<String>()
     );
     match Migration::parse(&migration.name, &text) {
         Ok(read) if read == *migration => text,
@@ -146,7 +156,8 @@ async fn made_by(context: &Context, migrations: &[Migration], declared: &Declare
 
 /// Fails where a database has other tables than the migrations make; else what is beside them, as [`beside`] has it.
 fn agree(found: &Inventory, made: &Inventory, applied: &[Migration], later: &[Migration]) -> Result<Vec<String>, Failure> {
-    let differing = differences(&made.schema, &found.schema);
+    let (own, there) = evened(made, found);
+    let differing = differences(&own, &there);
     if differing.is_empty() {
         return Ok(beside(found, made));
     }
@@ -202,12 +213,18 @@ async fn enter(migrator: &mut Migrator, applied: &[Migration]) -> Result<(), Fai
 
 /// What a database has, in a few lines.
 fn inventory(base: &str, found: &Inventory) -> String {
-    let Schema { tables, enums, .. } = &found.schema;
+    let Schema { extensions, tables, enums, .. } = &found.schema;
     let columns = tables.values().map(|table| table.columns.len()).sum();
     let constraints = tables.values().map(|table| table.constraints.len()).sum();
     let indexes = tables.values().map(|table| table.indexes.len()).sum();
-    let counts =
-        [(tables.len(), "table"), (columns, "column"), (constraints, "constraint"), (indexes, "index"), (enums.len(), "enum")];
+    let counts = [
+        (tables.len(), "table"),
+        (columns, "column"),
+        (constraints, "constraint"),
+        (indexes, "index"),
+        (enums.len(), "enum"),
+        (extensions.len(), "extension"),
+    ];
     let counts = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| counted(*count, what)).collect::<Vec<_>>();
     let mut lines = vec![format!("in the version, of schema `{base}`: {}", counts.join(", "))];
     let mut beside: BTreeMap<&str, Vec<&str>> = BTreeMap::new();

@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 
-use diptych::{Migrator, connect};
+use diptych::{Inventory, Migrator, connect};
 use diptych_core::model::differences::differences;
 use diptych_core::{DeclaredSchema, Migration, Schema, Snapshot, migration};
 
+use crate::agreement::evened;
 use crate::commands::record::{base, difference};
 use crate::config::{Context, Failure};
 use crate::scratch::{Database, Scratch};
@@ -26,17 +27,18 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>, wanted: &C
         true => None,
         false => Some(Scratch::start(context)?),
     };
-    let mut schemas = Vec::new();
+    let mut found = Vec::new();
     for (side, name) in sides.iter().zip(["first", "second"]) {
-        schemas.push(match (side, &scratch) {
+        found.push(match (side, &scratch) {
             (Side::Database(url), _) => of_database(context, url).await?,
             (side, Some(scratch)) => made(context, project, side, &scratch.database(name).await?).await?,
-            (_, None) => Schema::default(),
+            (_, None) => Inventory::default(),
         });
     }
-    let found = differences(&schemas[0], &schemas[1]);
+    let schemas = evened(&found[0], &found[1]);
+    let found = differences(&schemas.0, &schemas.1);
     if wanted.operations {
-        out::print(operations(&schemas[0], &schemas[1])?)?;
+        out::print(operations(&schemas.0, &schemas.1)?)?;
     } else if wanted.json {
         out::json(&found)?;
     } else if found.is_empty() {
@@ -76,7 +78,7 @@ fn words(side: &Side) -> &'static str {
     }
 }
 
-async fn of_database(context: &Context, url: &str) -> Result<Schema, Failure> {
+async fn of_database(context: &Context, url: &str) -> Result<Inventory, Failure> {
     let mut migrator = Migrator::connect(connect::parse(url)?, context.options()).await?;
     if let Some(pending) = migrator.status(diptych::Files::unknown()).await?.pending {
         return Err(Failure::hinted(
@@ -84,16 +86,16 @@ async fn of_database(context: &Context, url: &str) -> Result<Schema, Failure> {
             "run `complete` or `rollback` first",
         ));
     }
-    Ok(migrator.inventory().await?.schema)
+    Ok(migrator.inventory().await?)
 }
 
 /// What files, snapshot or structs make on a scratch server.
-async fn made(context: &Context, project: Option<&Project>, side: &Side, database: &Database<'_>) -> Result<Schema, Failure> {
+async fn made(context: &Context, project: Option<&Project>, side: &Side, database: &Database<'_>) -> Result<Inventory, Failure> {
     let recorded = folder::migrations(&context.dir)?;
     let declared = project.map(|project| project.declared.clone()).unwrap_or_default();
     if *side == Side::Files {
         proof::carry_out(database, &recorded, &declared).await?;
-        return Ok(database.migrator().await?.inventory().await?.schema);
+        return Ok(database.migrator().await?.inventory().await?);
     }
     let before = Snapshot { base: base(context), ..project_snapshot(context)? };
     let mut all = proof::begin(database, &recorded, &before.schema, &declared).await?;
@@ -106,7 +108,7 @@ async fn made(context: &Context, project: Option<&Project>, side: &Side, databas
             migrator.complete(&mut diptych::Quiet).await?;
         }
     }
-    Ok(migrator.inventory().await?.schema)
+    Ok(migrator.inventory().await?)
 }
 
 /// The operations that lead from one to the other, as a file.

@@ -60,13 +60,16 @@ pub(crate) fn run(context: &Context, dir: Option<&Path>, package: Option<&str>, 
 
 /// Everything, as one file.
 fn whole(snapshot: &Snapshot, home: &Home, writer: &mut Writer<'_>) -> String {
-    let Schema { enums, tables, .. } = &snapshot.schema;
+    let Schema { extensions, enums, tables, .. } = &snapshot.schema;
     let mut parts = vec!["//! The schema of the database: a struct is a table.\n".to_owned()];
     parts.extend(enums.iter().map(|(name, model)| writer.enum_(name, model)));
     parts.extend(tables.iter().map(|(name, table)| writer.table(name, table)));
     let list = |names: Vec<String>| names.join(", ");
     let mut keys = vec![format!("migrations: {:?}", home.folder)];
     keys.extend(snapshot.base.as_ref().map(|base| format!("schema: {base:?}")));
+    if !extensions.is_empty() {
+        keys.push(format!("extensions: [{}]", list(extensions.iter().map(|name| format!("{name:?}")).collect())));
+    }
     if !enums.is_empty() {
         keys.push(format!("enums: [{}]", list(enums.keys().map(|name| writer.ident(name)).collect())));
     }
@@ -106,7 +109,10 @@ fn into(app: &Package, dir: &Path, snapshot: &Snapshot, writer: &mut Writer<'_>)
         sources.add(Kind::Struct, name, &writer.fields(name, table, |column| !there.contains(&column.name)));
         told.extend(gone(&there, |column| table.has_column(column), &format!("field of table `{name}`")));
     }
-    sources.list(code, &[("enums", enums), ("tables", tables)]);
+    let listed = sources.extensions();
+    let extensions = snapshot.schema.extensions.iter().filter(|name| !listed.contains(name));
+    let extensions = extensions.map(|name| format!("{name:?}")).collect();
+    sources.list(code, &[("extensions", extensions), ("enums", enums), ("tables", tables)]);
     sources.write(app, writer)?;
     told.iter().try_for_each(out::say)
 }
@@ -146,6 +152,12 @@ impl Sources {
         let (file, at) = self.find(kind, name)?;
         let members = self.files[file].items[at].members.iter();
         Some(members.map(|member| if kind == Kind::Enum { member.label() } else { member.column() }).collect())
+    }
+
+    /// The extensions that `database!` lists.
+    fn extensions(&self) -> Vec<String> {
+        let database = self.files[self.home].items.iter().find(|item| item.kind == Kind::Database);
+        database.map(|item| item.texts("extensions")).unwrap_or_default()
     }
 
     /// Puts members in, at the end of an item's body.
@@ -190,7 +202,9 @@ impl Sources {
             out::say(format!("edited `{}`, for the types of fields: {}", app.manifest.display(), what.join(", ")))?;
         }
         if changed.is_empty() {
-            out::say("nothing is missing: every table, column, enum and label of the snapshot has its place in the code")?;
+            out::say(
+                "nothing is missing: every extension, table, column, enum and label of the snapshot has its place in the code",
+            )?;
         }
         Ok(())
     }

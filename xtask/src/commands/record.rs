@@ -57,7 +57,8 @@ async fn record(context: &Context, project: &Project, name: &str) -> Result<(), 
     // start → rollback → start → complete, and the catalogs: back as before, and like a fresh one (R4)
     proof::prove(&database, &mut migrator, &all).await?;
     if !recorded.iter().any(proof::is_script) {
-        proof::is_like_fresh(&scratch, &database, &after.schema, &project.declared).await?;
+        let before = std::slice::from_ref(&before.schema);
+        proof::is_like_fresh(&scratch, &database, (before, &after.schema), &project.declared).await?;
     }
     let notes = edges::notes(&database, &before.schema, &migration).await?;
     let path = context.dir.join(format!("{}.yaml", migration.name));

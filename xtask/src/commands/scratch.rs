@@ -16,7 +16,7 @@ pub(crate) async fn run(context: &Context, command: &[OsString]) -> Result<ExitC
     let snapshot = project_snapshot(context)?;
     let scratch = Scratch::start(context)?;
     let database = scratch.database("scratch").await?;
-    database.bring_in(&migrations, &snapshot.schema, &DeclaredSchema::default()).await?;
+    database.bring_in(&migrations, std::slice::from_ref(&snapshot.schema), &DeclaredSchema::default()).await?;
     database.create_code().await?;
     let mut command = Command::new(program);
     command.args(arguments);

@@ -29,6 +29,7 @@ impl Stage {
             table: name.to_owned(),
             columns: scope.columns.iter().map(column).collect(),
             enums: enums.map(|(name, model)| (name.clone(), model.labels.clone())).collect(),
+            extensions: self.made_extensions().cloned().collect(),
             purpose,
             text: text.to_owned(),
             then,

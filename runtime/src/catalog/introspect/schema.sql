@@ -1,4 +1,4 @@
--- The tables of a schema as the model has them, but for those of these names ($2), one row each: name and JSON. Run on the path of the schema, by which names are printed:
+-- The tables of a schema as the model has them, but for those of extensions and of these names ($2), one row each: name and JSON. Run on the path of the schema, by which names are printed:
 -- every operator is one that the server has for exactly these types, or is named with its schema. What belongs to a table, a constraint or an
 -- index is looked up for each by itself, by the index that its catalog has for it (OFFSET 0 keeps it so): tables that were made a moment ago are in
 -- no statistics, and a join that the planner is free to choose has taken the square of their number.
@@ -7,6 +7,8 @@ WITH relation AS (
   JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace
   WHERE space.nspname = $1::pg_catalog.text AND class.relkind IN ('r', 'p') AND NOT class.relispartition
     AND class.relname <> ALL ($2::pg_catalog.text[]::pg_catalog.name[])
+    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS depend WHERE depend.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+      AND depend.objid = class.oid AND depend.deptype = 'e')
 ),
 index AS NOT MATERIALIZED (
   SELECT index.*, pg_catalog.pg_get_expr(index.indpred, index.indrelid) AS predicate, coalesce((pg_catalog.to_jsonb(index) ->> 'indnullsnotdistinct')::pg_catalog.bool, false) AS nulls_not_distinct,

@@ -139,7 +139,7 @@ const REFUSALS: &[Refusal] = &[
     (
         "create_table: {name: t, columns: [{name: id, type: no_such_type}]}",
         "a new column has a type or collation that this database does not have: type \"no_such_type\" does not exist",
-        "correct the name, or create the type (or its extension, or the collation) first",
+        "correct the name; or list the type's extension (`extensions` of database!, or a `create_extension` in the migration); or create the type or collation first",
     ),
     (
         "add_column: {table: users, column: {name: '', type: int, nullable: true}}",

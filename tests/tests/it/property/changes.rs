@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use diptych_core::migration::ops::column_spec::{CheckSpec, ColumnSpec};
 use diptych_core::migration::ops::{
-    AddColumn, AlterColumn, AlterTable, CreateIndex, CreateTable, DropColumn, DropIndex, DropTable, RenameColumn, RenameIndex,
-    RenameTable,
+    AddColumn, AlterColumn, AlterTable, CreateExtension, CreateIndex, CreateTable, DropColumn, DropExtension, DropIndex,
+    DropTable, RenameColumn, RenameIndex, RenameTable,
 };
 use diptych_core::sql::ident;
 use diptych_core::{Column, Constraint, Index, Operation, Schema, Table};
@@ -154,7 +154,7 @@ pub(crate) fn operations(rng: &mut Rng, schema: &Schema) -> Option<Vec<Operation
     let Some(table) = rng.choice(schema.tables.keys().collect::<Vec<_>>()) else { return create_table(rng, schema) };
     let model = &schema.tables[table];
     let one = |operation: Operation| Some(vec![operation]);
-    match rng.u8(..36) {
+    match rng.u8(..37) {
         0 => create_table(rng, schema),
         1 => {
             // a few that are to be refused
@@ -177,6 +177,11 @@ pub(crate) fn operations(rng: &mut Rng, schema: &Schema) -> Option<Vec<Operation
         }
         24..=29 => constraints::operations(rng, schema, table),
         30..=33 => enums::operations(rng, schema),
+        36 => {
+            let name = schemas::extension(rng)?;
+            let is_there = schema.extensions.contains(&name);
+            one(if is_there { DropExtension { name }.into() } else { CreateExtension { name }.into() })
+        }
         _ => one(AlterTable { table: table.clone(), comment: Some(comment(rng)) }.into()),
     }
 }

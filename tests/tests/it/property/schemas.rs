@@ -6,7 +6,7 @@ use diptych_core::model::schema::{Exclusion, Identity, IndexColumn, IndexParamet
 use diptych_core::names::LONGEST;
 use diptych_core::sql::ident;
 use diptych_core::{Column, Constraint, Index, Schema, Table};
-use diptych_tests::major;
+use diptych_tests::{has_extension, major};
 use fastrand::Rng;
 
 use super::enums::{self, Enums};
@@ -90,9 +90,16 @@ pub(crate) fn relations(schema: &Schema) -> BTreeSet<String> {
     names
 }
 
+/// One of PostgreSQL's own extensions, where the server has it.
+pub(super) fn extension(rng: &mut Rng) -> Option<String> {
+    let name = rng.choice(["citext", "pg_trgm", "uuid-ossp"])?;
+    has_extension(name).then(|| name.to_owned())
+}
+
 /// One to three tables.
 pub(crate) fn schema(rng: &mut Rng) -> Schema {
     let mut schema = Schema { enums: enums::some(rng), ..Schema::default() };
+    schema.extensions.extend(extension(rng).filter(|_| rng.u8(..8) == 0));
     for _ in 0..rng.u8(1..=3) {
         let name = name(rng, &relations(&schema));
         let table = table(rng, &schema, &name);

@@ -82,6 +82,11 @@ pub(crate) fn next_release(rng: &mut Rng, schema: &Schema) -> (DeclaredSchema, V
             result.dropped.push(name.clone());
         }
     }
+    let (kept, gone): (Vec<_>, Vec<_>) = schema.extensions.iter().cloned().partition(|_| rng.u8(..4) > 0);
+    result.extensions = kept;
+    result.dropped.extend(gone);
+    let new = schemas::extension(rng).filter(|name| rng.u8(..8) == 0 && !schema.extensions.contains(name));
+    result.extensions.extend(new);
     (result, ways)
 }
 
@@ -261,6 +266,7 @@ pub(crate) fn wanted(declared: &DeclaredSchema) -> Schema {
     let labels = |there: &DeclaredEnum| there.labels.iter().map(|variant| variant.label.clone()).collect();
     let model = |there: &DeclaredEnum| Enum { comment: there.comment.clone(), labels: labels(there) };
     Schema {
+        extensions: declared.extensions.iter().cloned().collect(),
         enums: declared.enums.iter().map(|there| (there.name.clone(), model(there))).collect(),
         tables: declared.tables.iter().map(|there| (there.name.clone(), table(there))).collect(),
         code: declared.code.clone(),

@@ -54,7 +54,8 @@ pub(super) async fn run(context: &Context, project: &Project) -> Result<(), Fail
     let all = [earlier, std::slice::from_ref(&migration)].concat();
     proof::prove(&database, &mut migrator, &all).await?;
     if !earlier.iter().any(proof::is_script) {
-        proof::is_like_fresh(&scratch, &database, &after.schema, &project.declared).await?;
+        let before = std::slice::from_ref(&before.schema);
+        proof::is_like_fresh(&scratch, &database, (before, &after.schema), &project.declared).await?;
     }
     let notes = edges::notes(&database, &before.schema, &migration).await?;
     let path = context.dir.join(format!("{name}.yaml"));

@@ -5,7 +5,7 @@ use diptych_core::model::differences::differences;
 use diptych_core::{DeclaredSchema, Snapshot};
 
 use super::{base, difference, is_what_is_read, next_name, operations};
-use crate::agreement::agree;
+use crate::agreement::{agree, evened};
 use crate::config::{Context, Failure};
 use crate::scratch::Scratch;
 use crate::{Project, folder, out, project_snapshot, proof};
@@ -29,17 +29,21 @@ pub(super) async fn run(context: &Context, project: Option<&Project>, name: &str
     let mut all = proof::begin(&database, &recorded, &before.schema, &known).await?;
     let mut migrator = database.migrator().await?;
     let then = migrator.inventory().await?;
-    if differences(&then.schema, &found.schema).is_empty() {
+    let (before_hand, by_hand) = evened(&then, &found);
+    if differences(&before_hand, &by_hand).is_empty() {
         return out::say("nothing to record: the database's tables are those of the files");
     }
-    let declared = DeclaredSchema::of(&found.schema, &then.schema);
+    let recorded_ones = before.schema.extensions.iter().filter(|name| found.extensions.contains_key(*name));
+    let extensions = recorded_ones.chain(by_hand.extensions.difference(&before_hand.extensions)).cloned().collect();
+    let declared = DeclaredSchema { extensions, ..DeclaredSchema::of(&by_hand, &before_hand) };
     let (migration, after) = difference(&migrator, &before, &declared, &next_name(&recorded, name)?).await?;
     // what is dropped or converted by hand is no attribute of a struct
     let after = Snapshot { used: before.used.clone(), ..after };
     is_what_is_read(&migration, &after)?;
     all.push(migration.clone());
     proof::prove(&database, &mut migrator, &all).await?;
-    let rest = differences(&migrator.inventory().await?.schema, &found.schema);
+    let (made, there) = evened(&migrator.inventory().await?, &found);
+    let rest = differences(&made, &there);
     if !rest.is_empty() {
         let told: Vec<String> =
             rest.iter().map(|there| there.told("what operations make of the files", "the database")).collect();
