@@ -301,6 +301,7 @@ pub(crate) fn places() -> Vec<PathBuf> {
         ("/usr", "bin"),
         ("/opt/homebrew/opt", "bin"),
         ("/usr/local/opt", "bin"),
+        ("/home/linuxbrew/.linuxbrew/opt", "bin"),
         ("/Applications/Postgres.app/Contents/Versions", "bin"),
         ("/usr/local", "bin"),
     ] {
@@ -318,21 +319,37 @@ fn major(path: &Path) -> u32 {
     text.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).max().unwrap_or(0)
 }
 
-/// The one command that installs a server, for whoever we are.
+/// What installs programs: its name, the systems whose own it is, and how it installs a server.
+const INSTALLERS: [(&str, &[&str], &str); 7] = [
+    ("apt-get", &["debian", "ubuntu"], "apt-get install postgresql"),
+    ("dnf", &["fedora", "rhel"], "dnf install postgresql-server"),
+    ("yum", &["rhel", "centos"], "yum install postgresql-server"),
+    ("zypper", &["suse"], "zypper install postgresql-server"),
+    ("pacman", &["arch"], "pacman -S postgresql"),
+    ("apk", &["alpine"], "apk add postgresql"),
+    ("brew", &[], "brew install postgresql@17"),
+];
+
+/// The one command that installs a server, for whoever we are; where nobody knows one, the page that says how.
 pub(crate) fn install_command() -> String {
-    if cfg!(target_os = "macos") {
-        return "brew install postgresql@17".to_owned();
-    }
-    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let like = |name: &str| release.lines().any(|line| line.starts_with("ID") && line.contains(name));
-    let command = match () {
-        () if like("fedora") || like("rhel") => "dnf install postgresql-server",
-        () if like("suse") => "zypper install postgresql-server",
-        () if like("arch") => "pacman -S postgresql",
-        () if like("alpine") => "apk add postgresql",
-        () => "apt-get install postgresql",
+    let folders: Vec<PathBuf> = std::env::var_os("PATH").iter().flat_map(std::env::split_paths).collect();
+    let is_there = |program: &str| folders.iter().any(|folder| folder.join(program).is_file());
+    installing(&fs::read_to_string("/etc/os-release").unwrap_or_default(), user(), is_there)
+}
+
+/// The same for a system with this description, this user, and these programs.
+fn installing(release: &str, user: Option<u32>, is_there: impl Fn(&str) -> bool) -> String {
+    let told: Vec<&str> = release.lines().filter(|line| line.starts_with("ID=") || line.starts_with("ID_LIKE=")).collect();
+    let is_own = |names: &[&str]| names.iter().any(|name| told.iter().any(|line| line.contains(name)));
+    let there: Vec<_> = INSTALLERS.iter().filter(|(program, ..)| is_there(program)).collect();
+    let Some((program, _, command)) = there.iter().find(|(_, of, _)| is_own(of)).or(there.first()) else {
+        return "see https://www.postgresql.org/download/".to_owned();
     };
-    if user() == Some(0) { command.to_owned() } else { format!("sudo {command}") }
+    match ["sudo", "doas"].into_iter().find(|asking| is_there(asking)) {
+        _ if user == Some(0) || *program == "brew" => (*command).to_owned(),
+        Some(asking) => format!("{asking} {command}"),
+        None => format!("su -c '{command}'"),
+    }
 }
 
 /// The id of the user whom we run as.
@@ -395,6 +412,26 @@ pub fn log_since(server: &Server, position: u64) -> std::io::Result<(String, u64
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_command_is_that_of_the_machine() {
+        let said = |release: &str, user: u32, programs: &[&str]| installing(release, Some(user), |name| programs.contains(&name));
+        let (debian, fedora) = ("ID=debian\n", "NAME=\"Fedora Linux\"\nID=fedora\n");
+        for (release, user, programs, wanted) in [
+            (debian, 0, &["apt-get", "sudo"][..], "apt-get install postgresql"),
+            (debian, 1000, &["apt-get", "sudo"], "sudo apt-get install postgresql"),
+            (debian, 1000, &["apt-get"], "su -c 'apt-get install postgresql'"),
+            ("ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n", 0, &["apt-get", "brew"], "apt-get install postgresql"),
+            // one that somebody has put there beside the system's own
+            (fedora, 1000, &["apt-get", "dnf", "sudo"], "sudo dnf install postgresql-server"),
+            ("ID=alpine\n", 1000, &["apk", "doas"], "doas apk add postgresql"),
+            ("", 501, &["brew", "sudo"], "brew install postgresql@17"),
+            ("ID=unheard-of\n", 1000, &["pacman", "sudo"], "sudo pacman -S postgresql"),
+            (debian, 1000, &["sudo"], "see https://www.postgresql.org/download/"),
+        ] {
+            assert_eq!(said(release, user, programs), wanted, "{release:?} {programs:?}");
+        }
+    }
 
     #[test]
     fn starts_and_leaves_nothing_behind() {

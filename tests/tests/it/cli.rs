@@ -208,18 +208,26 @@ fn without_a_server_the_demo_names_the_one_command_that_installs_it() {
     let built = Command::new(env!("CARGO")).args(["build", "-q", "-p", "shop-xtask"]).env("DIPTYCH_DRIFT", "allow").status();
     assert!(built.expect("cargo").success());
     // a place where nothing is installed, where we may make one
-    let hidden = "mount -t tmpfs tmpfs /usr/lib/postgresql && exec \"$0\" demo";
-    let output = Command::new("unshare")
-        .args(["-m", "sh", "-c", hidden])
-        .arg(binary().with_file_name("shop-xtask"))
-        .env("PATH", "/bin:/usr/bin")
-        .env_remove("DIPTYCH_PG_BIN")
-        .output();
-    match output {
-        Ok(output) if text(&output.stderr).starts_with("error: no PostgreSQL server") => {
-            refused(&output, &["hint: install them: "])
+    let empty = tempfile::tempdir().expect("a folder");
+    // with what the machine installs programs with, and without any of that
+    for (path, wanted) in [
+        ("/bin:/usr/bin".to_owned(), "hint: install them: "),
+        (
+            empty.path().display().to_string(),
+            "hint: install them: see https://www.postgresql.org/download/; or name their folder",
+        ),
+    ] {
+        let hidden = format!("mount -t tmpfs tmpfs /usr/lib/postgresql && PATH={path} exec \"$0\" demo");
+        let output = Command::new("unshare")
+            .args(["-m", "sh", "-c", &hidden])
+            .arg(binary().with_file_name("shop-xtask"))
+            .env("PATH", "/bin:/usr/bin")
+            .env_remove("DIPTYCH_PG_BIN")
+            .output();
+        match output {
+            Ok(output) if text(&output.stderr).starts_with("error: no PostgreSQL server") => refused(&output, &[wanted]),
+            _ => println!("nothing can be hidden here: a machine without a server was not tried"),
         }
-        _ => println!("nothing can be hidden here: a machine without a server was not tried"),
     }
 }
 
