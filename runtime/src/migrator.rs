@@ -159,7 +159,23 @@ impl Migrator {
     /// Where the migration role may not make roles (CREATEROLE), or a role that goes owns something.
     pub async fn roles(&mut self, application: &str, progress: &mut dyn Progress) -> Result<Vec<VersionRole>> {
         let state = self.load().await?;
-        roles::settle(&mut self.client, &self.options.base, &state, application, progress).await
+        roles::settle(&mut self.client, &self.options.base, &state, application, None, progress).await
+    }
+
+    /// The same, where the roles that are made get a password. It does not leave this process: the server gets the SCRAM-SHA-256 verifier
+    /// that it would make of it. Roles that were there keep theirs.
+    ///
+    /// # Errors
+    ///
+    /// As [`roles`](Self::roles).
+    pub async fn roles_with_password(
+        &mut self,
+        application: &str,
+        password: &[u8],
+        progress: &mut dyn Progress,
+    ) -> Result<Vec<VersionRole>> {
+        let state = self.load().await?;
+        roles::settle(&mut self.client, &self.options.base, &state, application, Some(password), progress).await
     }
 
     /// In what the tables differ from what they were when the version at rest came to rest: then first, now second. Nothing while a version

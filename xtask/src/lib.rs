@@ -297,6 +297,9 @@ enum Command {
         /// The role that has the application's rights on the tables
         #[arg(value_name = "APP_ROLE")]
         application: String,
+        /// A file whose first line is the password of the roles that are made; without it, DIPTYCH_ROLE_PASSWORD is, where it is set
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
     },
     /// Show the state of the database and whether the files fit it
     Status {
@@ -410,7 +413,9 @@ fn dispatch(global: Global, command: Command, project: Option<Project>) -> Resul
             Command::Latest { json, with_password } => commands::latest::run(&context, json, with_password).await,
             Command::Run { version, command } => return commands::run::run(&context, version.as_deref(), &command).await,
             Command::Scratch { command } => return commands::scratch::run(&context, &command).await,
-            Command::Roles { application } => commands::roles::run(&context, &application).await,
+            Command::Roles { application, password_file } => {
+                commands::roles::run(&context, &application, password_file.as_deref()).await
+            }
             Command::Status { json } => return commands::status::run(&context, json).await,
         }
         .map(|()| ExitCode::SUCCESS)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use postgres_protocol::password::scram_sha_256;
 use tokio_postgres::Client;
 
 use crate::error::{Error, Result};
@@ -11,7 +12,7 @@ use crate::state::{State, VersionState};
 use crate::text::printable;
 use diptych_core::names;
 use diptych_core::sql;
-use diptych_core::sql::{Sql, ident};
+use diptych_core::sql::{Sql, ident, literal};
 
 /// A role that puts its sessions on a version, with the rights of an application's role.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +28,10 @@ pub struct VersionRole {
 /// What became of a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RoleChange {
-    /// It was made.
+    /// It was made, without a password.
     Made,
+    /// It was made with the password that was given.
+    MadeWithPassword,
     /// It was there, and has got the version's path in this database.
     Set,
     /// It was as it should be.
@@ -42,6 +45,7 @@ impl fmt::Display for VersionRole {
         let VersionRole { name, version, change } = self;
         let what = match change {
             RoleChange::Made => "made; give it a password (`\\password` in psql), and the pooler, too",
+            RoleChange::MadeWithPassword => "made with the password; give it to the pooler, too",
             RoleChange::Set => "set",
             RoleChange::Kept => "as it was",
             RoleChange::Dropped => return write!(out, "role `{name}`: version `{version}` has gone, dropped"),
@@ -70,6 +74,7 @@ pub(crate) async fn settle(
     base: &str,
     state: &State,
     app: &str,
+    password: Option<&[u8]>,
     progress: &mut dyn Progress,
 ) -> Result<Vec<VersionRole>> {
     if client.query_opt("SELECT FROM pg_catalog.pg_roles WHERE rolname = $1", &[&app]).await?.is_none() {
@@ -109,9 +114,13 @@ pub(crate) async fn settle(
             }
             (Some(there), false) if there.is_set => RoleChange::Kept,
             (there, false) => {
-                let change = if there.is_some() { RoleChange::Set } else { RoleChange::Made };
-                make(client, base, views, &name, app, change).await?;
-                change
+                let created = there.is_none().then(|| create(&name, app, password));
+                make(client, base, views, &name, app, created).await?;
+                match (there, password) {
+                    (Some(_), _) => RoleChange::Set,
+                    (None, Some(_)) => RoleChange::MadeWithPassword,
+                    (None, None) => RoleChange::Made,
+                }
             }
         };
         if let Some(there) = look(client, base, views, &name, app).await? {
@@ -159,13 +168,19 @@ async fn look(client: &Client, base: &str, views: &str, name: &str, app: &str) -
     }))
 }
 
-/// In one transaction: no session of the role is without the path.
-async fn make(client: &mut Client, base: &str, views: &str, name: &str, app: &str, change: RoleChange) -> Result<()> {
-    let (role, app_role) = (ident(name), ident(app));
-    let mut statements = Vec::new();
-    if change == RoleChange::Made {
-        statements.push(sql!("CREATE ROLE {} LOGIN INHERIT IN ROLE {}", role, app_role));
+/// `CREATE ROLE`. A password goes to the server as the verifier that it would make of it, as with `\password`: it stands in no log.
+fn create(name: &str, app: &str, password: Option<&[u8]>) -> Sql {
+    let made = sql!("CREATE ROLE {} LOGIN INHERIT IN ROLE {}", ident(name), ident(app));
+    match password {
+        Some(password) => sql!("{} PASSWORD {}", made, literal(&scram_sha_256(password))),
+        None => made,
     }
+}
+
+/// In one transaction: no session of the role is without the path.
+async fn make(client: &mut Client, base: &str, views: &str, name: &str, app: &str, created: Option<Sql>) -> Result<()> {
+    let (role, app_role) = (ident(name), ident(app));
+    let mut statements = Vec::from_iter(created);
     let path = sql::join([views, &names::guard_schema(base), base].map(ident), ", ");
     statements.push(sql!("ALTER ROLE {} IN DATABASE {} SET search_path = {}", role, here(client).await?, path));
     let hint = format!("run this as a role with CREATEROLE, and, from PostgreSQL 16 on, with ADMIN OPTION on {app_role}");

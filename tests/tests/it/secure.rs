@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use diptych::{Migrator, Options, Quiet};
@@ -12,9 +13,10 @@ use graviola::hashing::Sha256;
 use graviola::signing::ecdsa::{P256, SigningKey};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyIdMethod, PKCS_ECDSA_P256_SHA256, SerialNumber};
 use tokio::sync::OnceCell;
-use tokio_postgres::{Client, Config};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Config, NoTls};
 
-use crate::cli::{Folder, GOOD, refused, text};
+use crate::cli::{Folder, GOOD, binary, refused, text};
 
 /// The password of the role `keeper`.
 const PASSWORD: &str = "right-7c1d4e";
@@ -422,4 +424,60 @@ async fn a_wrong_password_is_refused_and_none_is_told() {
     for text in told {
         assert!(!text.contains(WRONG) && !text.contains(PASSWORD), "a password stands in: {text}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_password_of_a_versions_role_reaches_the_server_as_a_verifier() {
+    let secure = Secure::plain(&[("password_encryption", "scram-sha-256")]);
+    let admin = secure.database("of_roles").await;
+    let admitted = "local all all trust\nhost all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
+    write_for(&secure.server.data_dir().join("pg_hba.conf"), admitted, secure.server.data_dir());
+    must(&admin, "SELECT pg_reload_conf()").await;
+    let url = format!("postgresql://postgres@127.0.0.1:{}/of_roles", secure.port);
+    let folder = Folder::new(&[("0001_good.yaml", GOOD)]);
+    let run = |arguments: &[&str], variable: Option<&str>| {
+        let mut command = Command::new(binary());
+        command.env("HOME", folder.path()).arg("--dir").arg(folder.path()).args(["--url", &url]).args(arguments);
+        command.env_remove("DIPTYCH_ROLE_PASSWORD").envs(variable.map(|value| ("DIPTYCH_ROLE_PASSWORD", value)));
+        command.output().expect("the binary runs")
+    };
+    let done = |arguments: &[&str], variable: Option<&str>| {
+        let output = run(arguments, variable);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    done(&["start"], None);
+    must(&admin, "CREATE ROLE one; CREATE ROLE two; CREATE ROLE three; GRANT USAGE ON SCHEMA public_0001_good TO one, two").await;
+    must(&admin, "GRANT SELECT ON users, public_0001_good.users TO one, two").await;
+    let file = secure.path("password");
+    std::fs::write(&file, format!("{PASSWORD}\n")).expect("a file");
+    let file = file.display().to_string();
+    let said = done(&["roles", "one", "--password-file", &file], Some("another one"));
+    assert!(said.contains("made with the password") && !said.contains(PASSWORD), "{said}");
+    assert!(done(&["roles", "two"], Some(PASSWORD)).contains("made with the password"));
+    // one that is there keeps its own
+    assert!(done(&["roles", "two"], Some("another one")).contains("as it was"));
+    assert!(done(&["roles", "three"], None).contains("give it a password"));
+    let enter = async |role: &str, password: &str| {
+        let mut config = Config::new();
+        config.host("127.0.0.1").port(secure.port).dbname("of_roles").user(format!("{role}_public_0001_good")).password(password);
+        let (client, connection) = config.connect(NoTls).await.map_err(|error| error.code().cloned())?;
+        tokio::spawn(connection);
+        Ok::<_, Option<SqlState>>(ask(&client, "SELECT count(*) FROM users").await)
+    };
+    for role in ["one", "two"] {
+        assert_eq!(enter(role, PASSWORD).await, Ok("0".to_owned()), "{role}");
+        assert_eq!(enter(role, "another one").await, Err(Some(SqlState::INVALID_PASSWORD)), "{role}");
+    }
+    assert_eq!(enter("three", PASSWORD).await, Err(Some(SqlState::INVALID_PASSWORD)));
+    let log = secure.log();
+    assert!(log.contains("PASSWORD 'SCRAM-SHA-256$") && !log.contains(PASSWORD), "the log tells a password, or no statement");
+    // what is none is refused, and nothing is made
+    std::fs::write(&file, "\nsecond line").expect("a file");
+    refused(&run(&["roles", "three", "--password-file", &file], None), &["is empty", "`\\password` in psql"]);
+    refused(&run(&["roles", "three"], Some("")), &["DIPTYCH_ROLE_PASSWORD", "is empty"]);
+    refused(
+        &run(&["roles", "three", "--password-file", "/nowhere/at all"], None),
+        &["cannot read the password", "--password-file"],
+    );
 }
