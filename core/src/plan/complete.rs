@@ -48,20 +48,7 @@ pub fn complete(chain: &Chain) -> Plan {
         }
     }
     retire_views(chain, &quiet, &mut steps);
-    for table in &tables {
-        for name in &table.removed_indexes {
-            if table.newer.is_some() && !table.is_partitioned() {
-                let place = qualified(&chain.base, name);
-                steps
-                    .push(
-                        Phase::Contract,
-                        format!("drop index `{name}`"),
-                        Action::Statement { sql: sql!("DROP INDEX CONCURRENTLY IF EXISTS {}", place) },
-                    )
-                    .lock("SHARE UPDATE EXCLUSIVE: nobody waits");
-            }
-        }
-    }
+    drop_indexes(chain, &tables, &mut steps);
     rename_indexes(chain, &tables, &mut steps);
     super::clean_former(chain, &tables, Phase::Contract, &mut steps);
     rename_tables(chain, &order, &mut steps);
@@ -78,6 +65,18 @@ pub fn complete(chain: &Chain) -> Plan {
         to: chain.newer.name.clone(),
         notes: Vec::new(),
         steps: steps.done(),
+    }
+}
+
+/// Indexes that the newer version does not have; those of partitioned tables went with the contract.
+fn drop_indexes(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
+    for table in tables.iter().filter(|table| table.newer.is_some() && !table.is_partitioned()) {
+        for name in &table.removed_indexes {
+            let sql = sql!("DROP INDEX CONCURRENTLY IF EXISTS {}", qualified(&chain.base, name));
+            steps
+                .push(Phase::Contract, format!("drop index `{name}`"), Action::Statement { sql })
+                .lock("SHARE UPDATE EXCLUSIVE: nobody waits");
+        }
     }
 }
 

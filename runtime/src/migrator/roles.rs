@@ -100,17 +100,7 @@ pub(crate) async fn settle(
                 RoleChange::Dropped
             }
             (Some(there), false) if !there.inherits => {
-                let what = format!(
-                    "there is a role `{}` that does not inherit the rights of role `{}`",
-                    printable(&name),
-                    printable(app)
-                );
-                let hint = format!(
-                    "if it is meant for version `{version}`: GRANT {} TO {}; if it is not, rename it",
-                    ident(app),
-                    ident(&name)
-                );
-                return Err(Error::refused(what).hint(hint));
+                return Err(without_rights(&name, app, version));
             }
             (Some(there), false) if there.is_set => RoleChange::Kept,
             (there, false) => {
@@ -129,6 +119,14 @@ pub(crate) async fn settle(
         roles.push(VersionRole { name, version: version.to_owned(), change });
     }
     Ok(roles)
+}
+
+/// The refusal of a role that has the name of a version's and is not one.
+fn without_rights(name: &str, app: &str, version: &str) -> Error {
+    let what = format!("there is a role `{}` that does not inherit the rights of role `{}`", printable(name), printable(app));
+    let hint =
+        format!("if it is meant for version `{version}`: GRANT {} TO {}; if it is not, rename it", ident(app), ident(name));
+    Error::refused(what).hint(hint)
 }
 
 fn warn(name: &str, app: &str, change: RoleChange, there: &There, progress: &mut dyn Progress) {
