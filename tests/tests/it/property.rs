@@ -23,7 +23,7 @@ use diptych_core::migration::ops::{DropCode, SetCode};
 use diptych_core::model::lexer;
 use diptych_core::transition::stage::Stage;
 use diptych_core::{Migration, Operation, Schema, migration::diff};
-use diptych_tests::seed;
+use diptych_tests::{has_extension, seed};
 use fastrand::Rng;
 
 use account::Way;
@@ -97,7 +97,9 @@ async fn property() {
         assert!(sum(&totals.refused) * 100 <= totals.cases * REFUSED, "too many cases are refused");
         let tried = totals.operations.values().sum::<usize>() + sum(&totals.refused_operations);
         assert!(sum(&totals.refused_operations) * 100 <= tried * REFUSED, "too many operations are refused");
-        for name in Operation::NAMES.iter().filter(|name| !NOT_GENERATED.contains(name)) {
+        // a server may be without extensions
+        let can_be = |name: &&&str| !name.ends_with("_extension") || has_extension("citext");
+        for name in Operation::NAMES.iter().filter(|name| !NOT_GENERATED.contains(name)).filter(can_be) {
             assert!(totals.operations.contains_key(name), "`{name}` was never tried");
         }
         assert!(totals.of_enums.0 > 0, "no table with an enum column ever had rows");

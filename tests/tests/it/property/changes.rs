@@ -154,7 +154,13 @@ pub(crate) fn operations(rng: &mut Rng, schema: &Schema) -> Option<Vec<Operation
     let Some(table) = rng.choice(schema.tables.keys().collect::<Vec<_>>()) else { return create_table(rng, schema) };
     let model = &schema.tables[table];
     let one = |operation: Operation| Some(vec![operation]);
-    match rng.u8(..37) {
+    if let Some(name) = schemas::extension(&mut rng.clone()).filter(|_| rng.clone().u64(..).is_multiple_of(4)) {
+        // the next draw is another one
+        rng.u8(..);
+        let is_there = schema.extensions.contains(&name);
+        return one(if is_there { DropExtension { name }.into() } else { CreateExtension { name }.into() });
+    }
+    match rng.u8(..36) {
         0 => create_table(rng, schema),
         1 => {
             // a few that are to be refused
@@ -177,11 +183,6 @@ pub(crate) fn operations(rng: &mut Rng, schema: &Schema) -> Option<Vec<Operation
         }
         24..=29 => constraints::operations(rng, schema, table),
         30..=33 => enums::operations(rng, schema),
-        36 => {
-            let name = schemas::extension(rng)?;
-            let is_there = schema.extensions.contains(&name);
-            one(if is_there { DropExtension { name }.into() } else { CreateExtension { name }.into() })
-        }
         _ => one(AlterTable { table: table.clone(), comment: Some(comment(rng)) }.into()),
     }
 }

@@ -82,10 +82,11 @@ pub(crate) fn next_release(rng: &mut Rng, schema: &Schema) -> (DeclaredSchema, V
             result.dropped.push(name.clone());
         }
     }
-    let (kept, gone): (Vec<_>, Vec<_>) = schema.extensions.iter().cloned().partition(|_| rng.u8(..4) > 0);
+    let mut copy = rng.clone();
+    let (kept, gone): (Vec<_>, Vec<_>) = schema.extensions.iter().cloned().partition(|_| copy.bool());
     result.extensions = kept;
     result.dropped.extend(gone);
-    let new = schemas::extension(rng).filter(|name| rng.u8(..8) == 0 && !schema.extensions.contains(name));
+    let new = schemas::extension(&mut copy).filter(|name| !schema.extensions.contains(name));
     result.extensions.extend(new);
     (result, ways)
 }
