@@ -272,7 +272,7 @@ impl Database {
         let sql = "SELECT format('code %s %s: %s %s %s', noted.kind, noted.name, replace(coalesce(CASE WHEN proc.prokind <> 'a' THEN pg_get_functiondef(proc.oid) END, pg_get_viewdef(class.oid), ''), quote_ident(space.nspname), 'version'), \
             (SELECT string_agg(acl::text, ' ' ORDER BY acl::text) FROM aclexplode(coalesce(proc.proacl, class.relacl)) AS acl), coalesce(obj_description(proc.oid, 'pg_proc'), obj_description(class.oid, 'pg_class'))) \
             FROM diptych.versions AS own CROSS JOIN LATERAL jsonb_to_recordset(own.code) AS noted (kind text, name text) JOIN pg_namespace AS space ON space.nspname = own.views \
-            LEFT JOIN pg_proc AS proc ON noted.kind = 'ROUTINE' AND proc.pronamespace = space.oid AND proc.proname = noted.name \
+            LEFT JOIN LATERAL (SELECT proc.* FROM diptych.objects(space.nspname::text) AS there JOIN pg_proc AS proc ON proc.oid = there.oid WHERE there.kind = noted.kind AND there.own_name = noted.name) AS proc ON noted.kind = 'ROUTINE' \
             LEFT JOIN pg_class AS class ON noted.kind <> 'ROUTINE' AND class.relnamespace = space.oid AND class.relname = noted.name WHERE own.base = $1 ORDER BY 1";
         let client = self.client().await;
         if ask(&client, "SELECT to_regclass('diptych.versions')").await == "NULL" {

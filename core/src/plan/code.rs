@@ -17,14 +17,17 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], phase: Phase, steps
     if chain.newer.schema.code.is_empty() {
         return;
     }
+    nobody_elses(chain, phase, steps);
     let twins = Twins::of(chain, tables);
+    let known = tables.iter().flat_map(|table| std::iter::once(table.name.as_str()).chain(table.final_name())).map(literal);
     let sql = sql!(
-        "SELECT pg_catalog.format('`%s`: %s', broken.name, broken.reason) FROM diptych.broken_code({}, {}, {}, {}::pg_catalog.jsonb, {}::pg_catalog.jsonb, {}::pg_catalog.jsonb) AS broken",
+        "SELECT pg_catalog.format('`%s`: %s', broken.name, broken.reason) FROM diptych.broken_code({}, {}, {}, {}::pg_catalog.jsonb, {}::pg_catalog.jsonb, ARRAY[{}]::pg_catalog.text[], {}::pg_catalog.jsonb) AS broken",
         literal(&chain.base),
         literal(&names::guard_schema(&chain.base)),
         literal(path(chain).as_str()),
         literal(&twins.types.to_string()),
         literal(&twins.columns.to_string()),
+        join(known, ", "),
         statements(&chain.newer)
     );
     let refusal = "this code cannot be created in the new version, whose tables and columns are those of the migration";
@@ -32,6 +35,20 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], phase: Phase, steps
     let before = if phase == Phase::Preflight { super::extensions::lent(chain) } else { Vec::new() };
     let action = Action::Check { before, sql, refusal: refusal.to_owned(), hint: hint.to_owned(), verdict: Verdict::Refuse };
     steps.push(phase, "the version's code works on its tables", action);
+}
+
+/// Code is run by the migration role, to be created and to fill materialized views: others put nothing where its names are looked up.
+fn nobody_elses(chain: &Chain, phase: Phase, steps: &mut Steps) {
+    let sql = sql!(
+        "SELECT stranger.what, stranger.mend FROM diptych.strangers(ARRAY[{}, 'public']::pg_catalog.text[]) AS stranger",
+        literal(&chain.base)
+    );
+    let refusal =
+        "the version's code is created with the migration role's rights, and others may put there what it finds by its names";
+    let hint = "take away what others have put there, and their right to";
+    let action =
+        Action::Check { before: Vec::new(), sql, refusal: refusal.to_owned(), hint: hint.to_owned(), verdict: Verdict::Refuse };
+    steps.push(phase, "the version's code meets nobody else's", action);
 }
 
 /// Creates the newer version's code in its schema, which has its final name; nothing where there is none.
@@ -56,7 +73,8 @@ pub(super) fn create(chain: &Chain) -> Option<Sql> {
 
 /// A version's code goes, before the views that it reads.
 pub(super) fn drop(chain: &Chain, version: &Version) -> Option<Sql> {
-    let of = [&chain.base, &version.name, &version.views].map(|text| literal(text));
+    let guard = names::guard_schema(&chain.base);
+    let of = [&chain.base, &guard, &version.name, &version.views].map(|text| literal(text));
     (!version.schema.code.is_empty()).then(|| sql!("SELECT diptych.drop_code({})", join(of, ", ")))
 }
 

@@ -67,7 +67,9 @@ pub(super) fn check_views(schema: &str, steps: &mut Steps) {
          LEFT JOIN pg_catalog.pg_proc AS proc ON depend.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND proc.oid = depend.objid \
          LEFT JOIN pg_catalog.pg_rewrite AS rule ON depend.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND rule.oid = depend.objid \
          LEFT JOIN pg_catalog.pg_class AS other ON other.oid = CASE WHEN rule.oid IS NULL AND depend.classid = 'pg_catalog.pg_class'::pg_catalog.regclass THEN depend.objid ELSE rule.ev_class END \
-         WHERE coalesce(proc.pronamespace, other.relnamespace) IS DISTINCT FROM space.oid ORDER BY 1",
+         LEFT JOIN pg_catalog.pg_trigger AS fired ON depend.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND fired.oid = depend.objid \
+         LEFT JOIN pg_catalog.pg_class AS firing ON firing.oid = fired.tgrelid \
+         WHERE coalesce(proc.pronamespace, other.relnamespace, firing.relnamespace) IS DISTINCT FROM space.oid ORDER BY 1",
         Sql::trusted(AS_A_WHOLE),
         literal(schema),
         literal(schema)

@@ -120,7 +120,7 @@ BEGIN
       SELECT DISTINCT ON (attribute.attname) attribute.attname, attribute.attnum, source.number AS source,
         CASE type_.typnamespace WHEN 'pg_catalog'::regnamespace THEN format_type(type_.oid, attribute.atttypmod) ELSE 'text' END AS type
       FROM unnest(sources) WITH ORDINALITY AS source (space, number)
-      JOIN pg_class AS class ON class.relname = name AND class.relnamespace = to_regnamespace(quote_ident(source.space)) AND class.relkind IN ('r', 'p', 'v')
+      JOIN pg_class AS class ON class.relname = name AND class.relnamespace = to_regnamespace(quote_ident(source.space)) AND class.relkind IN ('r', 'p', 'v', 'm')
       JOIN pg_attribute AS attribute ON attribute.attrelid = class.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped
       JOIN pg_type AS type_ ON type_.oid = attribute.atttypid
       ORDER BY attribute.attname, source.number DESC
@@ -258,12 +258,15 @@ CREATE OR REPLACE FUNCTION diptych.foreign_objects(base text, schema text) RETUR
   WITH space AS (SELECT to_regnamespace(quote_ident($2))::oid AS oid),
   own AS (SELECT noted.name FROM diptych.versions AS version CROSS JOIN LATERAL jsonb_array_elements_text(version.relations) AS noted (name)
     WHERE version.base = $1 AND version.views = $2),
+  code AS (SELECT noted.kind, noted.name FROM diptych.versions AS version CROSS JOIN LATERAL jsonb_to_recordset(version.code) AS noted (kind text, name text)
+    WHERE version.base = $1 AND version.views = $2),
   made AS (SELECT type_.name FROM diptych.versions AS version CROSS JOIN LATERAL jsonb_object_keys(coalesce(version.model -> 'enums', '{}')) AS type_ (name)
     WHERE version.base = $1 AND version.views = $2)
   SELECT CASE class.relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'f' THEN 'FOREIGN TABLE' WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END,
     class.oid::regclass::text
   FROM pg_class AS class JOIN space ON space.oid = class.relnamespace
   WHERE class.relkind IN ('r', 'p', 'S', 'v', 'm', 'f', 'c') AND NOT (class.relkind = 'v' AND class.relname IN (SELECT own.name FROM own))
+    AND NOT (class.relkind IN ('v', 'm') AND class.relname IN (SELECT code.name FROM code WHERE code.kind <> 'ROUTINE'))
     AND NOT EXISTS (SELECT FROM pg_depend AS depend WHERE depend.classid = 'pg_class'::regclass AND depend.objid = class.oid
       AND depend.refclassid = 'pg_class'::regclass AND depend.deptype IN ('a', 'i') AND class.relkind = 'S')
   UNION ALL
@@ -272,7 +275,8 @@ CREATE OR REPLACE FUNCTION diptych.foreign_objects(base text, schema text) RETUR
   WHERE type_.typtype IN ('e', 'd', 'r') AND NOT (type_.typtype = 'e' AND (type_.typname IN (SELECT made.name FROM made) OR starts_with(type_.typname, '_diptych_')))
   UNION ALL
   SELECT 'ROUTINE', proc.oid::regprocedure::text FROM pg_proc AS proc JOIN space ON space.oid = proc.pronamespace
-  WHERE NOT EXISTS (SELECT FROM pg_depend AS depend WHERE depend.classid = 'pg_proc'::regclass AND depend.objid = proc.oid AND depend.deptype = 'i')
+  WHERE NOT EXISTS (SELECT FROM diptych.objects($2) AS there JOIN code ON code.kind = there.kind AND code.name = there.own_name WHERE there.kind = 'ROUTINE' AND there.oid = proc.oid)
+    AND NOT EXISTS (SELECT FROM pg_depend AS depend WHERE depend.classid = 'pg_proc'::regclass AND depend.objid = proc.oid AND depend.deptype = 'i')
 $body$;
 
 -- Takes every right that anybody but the owner has on the objects here, whoever gave it (default privileges, PUBLIC's own), but for what

@@ -25,6 +25,7 @@ SELECT 'routine', proc.oid::regprocedure::text, CASE WHEN proc.prokind <> 'a' TH
     || coalesce((SELECT string_agg(format(' GRANT EXECUTE ON ROUTINE %s TO %s%s;', proc.oid::regprocedure, CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(role.rolname) END,
         CASE WHEN acl.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END), '')
       FROM aclexplode(coalesce(proc.proacl, acldefault('f', proc.proowner))) AS acl LEFT JOIN pg_roles AS role ON role.oid = acl.grantee WHERE acl.grantee <> proc.proowner), '')
+    || coalesce(format(' COMMENT ON ROUTINE %s IS %L;', proc.oid::regprocedure, nullif(obj_description(proc.oid, 'pg_proc'), '')), '')
     || format(' SELECT diptych.close_schema(%L);', space.nspname) END
 FROM pg_proc AS proc JOIN pg_namespace AS space ON space.oid = proc.pronamespace WHERE space.nspname = ANY ($2::text[])
 UNION ALL
@@ -52,5 +53,12 @@ SELECT 'view', view_.oid::regclass::text,
   || coalesce((SELECT string_agg(format(' GRANT %s ON %s TO %s%s;', acl.privilege_type, view_.oid::regclass, CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(role.rolname) END,
       CASE WHEN acl.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END), '')
     FROM aclexplode(view_.relacl) AS acl LEFT JOIN pg_roles AS role ON role.oid = acl.grantee WHERE acl.grantee <> view_.relowner), '')
+  || coalesce((SELECT string_agg(format(' GRANT %s (%I) ON %s TO %s%s;', acl.privilege_type, attribute.attname, view_.oid::regclass, CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(role.rolname) END,
+      CASE WHEN acl.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END), '')
+    FROM pg_attribute AS attribute CROSS JOIN LATERAL aclexplode(attribute.attacl) AS acl LEFT JOIN pg_roles AS role ON role.oid = acl.grantee
+    WHERE attribute.attrelid = view_.oid AND attribute.attnum > 0 AND acl.grantee <> view_.relowner), '')
+  || coalesce(format(' COMMENT ON VIEW %s IS %L;', view_.oid::regclass, obj_description(view_.oid, 'pg_class')), '')
+  || coalesce((SELECT string_agg(format(' COMMENT ON COLUMN %s.%I IS %L;', view_.oid::regclass, attribute.attname, col_description(view_.oid, attribute.attnum)), '')
+    FROM pg_attribute AS attribute WHERE attribute.attrelid = view_.oid AND attribute.attnum > 0 AND col_description(view_.oid, attribute.attnum) IS NOT NULL), '')
   || format(' SELECT diptych.close_schema(%L);', space.nspname)
 FROM pg_class AS view_ JOIN pg_namespace AS space ON space.oid = view_.relnamespace WHERE space.nspname = ANY ($2::text[]) AND view_.relkind = 'v'

@@ -105,6 +105,37 @@ async fn what_cannot_be_code_is_refused_before_anything_is_changed() {
             "drop_table: {name: users}",
             "it uses table `users`, which the version does not have",
         ),
+        (
+            "CREATE VIEW adults AS SELECT id, name FROM public_0001_before.users",
+            "",
+            "it uses `public_0001_before.users`, which is another version's",
+        ),
+        (
+            "CREATE FUNCTION told(public.users[]) RETURNS text LANGUAGE sql AS 'SELECT 1::text'; CREATE VIEW adults AS SELECT 1 AS id, '' AS name",
+            "",
+            "it names table `public.users` itself",
+        ),
+        (
+            "CREATE VIEW adults AS SELECT 1 AS id, '' AS name; CREATE FUNCTION same(bigint, bigint) RETURNS boolean LANGUAGE sql AS 'SELECT $1 = $2'; CREATE OPERATOR @@@ (LEFTARG = bigint, RIGHTARG = bigint, FUNCTION = same)",
+            "",
+            "operator @@@",
+        ),
+        ("CREATE VIEW adults AS SELECT 1 AS id, '' AS name; CREATE COLLATION plain (locale = 'C')", "", "collation plain"),
+        (
+            "CREATE VIEW adults AS SELECT 1 AS id, '' AS name; CREATE FUNCTION kept() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END'; CREATE TRIGGER kept INSTEAD OF INSERT ON users FOR EACH ROW EXECUTE FUNCTION kept()",
+            "",
+            "it creates trigger `kept` on the version's view",
+        ),
+        (
+            "CREATE VIEW adults AS SELECT 1 AS id, '' AS name; CREATE TABLE public.side (id integer)",
+            "",
+            "it creates table side outside its version",
+        ),
+        (
+            "CREATE VIEW adults AS SELECT 1 AS id, '' AS name; DROP VIEW users CASCADE; CREATE VIEW users AS SELECT 1 AS id",
+            "",
+            "it changes the version's views of tables",
+        ),
         ("CREATE VIEW adults AS SELEC", "", "syntax error"),
         ("CREATE VIEW users AS SELECT 1 AS id, '' AS name", "", "relation \"users\" already exists"),
         (
@@ -161,6 +192,101 @@ async fn bodies_that_name_each_other_and_materialized_views() {
     database.migrator().await.complete(&mut Quiet).await.unwrap();
     let newest = database.on("0003_next").await;
     assert_eq!(ask(&newest, "SELECT even(4), (SELECT total(age) FROM ages), pinned()").await, "t|120|3");
+}
+
+/// An object that code brings along for itself goes with it, and what somebody has added by hand does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn triggers_of_a_view_are_its_own_and_overloads_by_hand_are_others() {
+    let database = Database::new().await;
+    let change = "operations:
+  - set_code:
+      name: named
+      sql: |
+        CREATE VIEW named AS SELECT id, upper(name) AS name FROM users;
+        CREATE FUNCTION put() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO users (id, name) VALUES (new.id, new.name); RETURN new; END $$;
+        CREATE TRIGGER put INSTEAD OF INSERT ON named FOR EACH ROW EXECUTE FUNCTION put();
+";
+    let all = both(change);
+    database.migrate(&all[..1]).await;
+    start(&database, &all).await;
+    database.migrator().await.rollback(&mut Quiet).await.unwrap();
+    start(&database, &all).await;
+    let status = database.migrator().await.status(&all).await.unwrap();
+    assert!(status.foreign.is_empty(), "{:?}", status.foreign);
+    let new = database.on("0002_change").await;
+    must(&new, "INSERT INTO named VALUES (1, 'Ada')").await;
+    assert_eq!(ask(&new, "SELECT name FROM named").await, "ADA");
+    let admin = database.client().await;
+    must(&admin, "CREATE FUNCTION public_0001_before.loud(by_hand text) RETURNS text LANGUAGE sql AS 'SELECT by_hand'").await;
+    let status = database.migrator().await.status(&all).await.unwrap();
+    assert!(format!("{:?}", status.foreign).contains("loud(text)"), "{:?}", status.foreign);
+    database.migrator().await.complete(&mut Quiet).await.unwrap();
+    assert_eq!(ask(&admin, "SELECT public.loud('kept')").await, "kept");
+}
+
+/// Code is created with the migration role's rights: nobody else's is met.
+#[tokio::test(flavor = "multi_thread")]
+async fn others_may_put_nothing_where_code_looks_names_up() {
+    let database = Database::new().await;
+    let first = both("operations: [{drop_code: {name: loud}}]");
+    let second = both("operations: [{set_code: {name: m, sql: CREATE MATERIALIZED VIEW m AS SELECT helper(1) AS h}}]");
+    database.migrate(&first[..1]).await;
+    let admin = database.client().await;
+    let (role, evil) = stranger(&database, "evil").await;
+    must(&admin, &format!("CREATE FUNCTION public.helper(bigint) RETURNS int LANGUAGE sql AS 'SELECT 1'; GRANT CREATE ON SCHEMA public TO {role}")).await;
+    let take = format!(
+        "CREATE FUNCTION public.helper(int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'ALTER ROLE {role} SUPERUSER'; RETURN 1; END $$"
+    );
+    must(&evil, &take).await;
+    let error = database.migrator().await.start(&second, None, &mut Quiet).await.expect_err("refused");
+    assert!(error.is_refused() && error.to_string().contains("helper"), "{error}");
+    assert_eq!(ask(&admin, &format!("SELECT rolsuper FROM pg_roles WHERE rolname = '{role}'")).await, "f");
+    // code that is there already is created again in each version
+    let error = database.migrator().await.start(&first, None, &mut Quiet).await.expect_err("refused");
+    assert!(error.is_refused(), "{error}");
+}
+
+/// A session whose version is gone meets the guard, not a view of the base schema that has the code's name.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guard_stands_before_views_of_the_same_name() {
+    let database = Database::new().await;
+    let all = both(CHANGE);
+    database.migrate(&all[..1]).await;
+    let admin = database.client().await;
+    must(&admin, "INSERT INTO users VALUES (1, 'Ada', 30); CREATE VIEW public.adults AS SELECT id FROM public.users").await;
+    let old = database.on("0001_before").await;
+    let early = client(&database.config()).await;
+    must(&early, "SET search_path = public_0002_change, public_diptych_guard, public").await;
+    assert_eq!(ask(&early, "SELECT count(*) FROM adults").await, "!42P01");
+    start(&database, &all).await;
+    assert_eq!(ask(&early, "SELECT count(*) FROM adults").await, "1");
+    database.migrator().await.complete(&mut Quiet).await.unwrap();
+    assert_eq!(ask(&old, "SELECT count(*) FROM adults").await, "!42P01");
+    assert_eq!(ask(&old, "UPDATE adults SET id = 2").await, "!42P01");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_on_columns_and_of_other_arguments_go_on_too() {
+    let database = Database::new().await;
+    let change = "operations:
+  - alter_column: {table: users, column: id, type: numeric, up: id, down: id::bigint}
+  - set_code: {name: loud, sql: \"CREATE FUNCTION loud(of numeric) RETURNS text LANGUAGE sql AS $$ SELECT 'LOUD' $$\"}
+  - set_code: {name: adults, sql: \"CREATE VIEW adults AS SELECT id::bigint, name FROM users\"}
+  - set_code: {name: fresh, sql: \"CREATE FUNCTION fresh() RETURNS text LANGUAGE sql AS $$ SELECT 'new' $$\"}
+";
+    let all = both(change);
+    database.migrate(&all[..1]).await;
+    let admin = database.client().await;
+    let (role, app) = stranger(&database, "columns").await;
+    must(&admin, &format!("GRANT SELECT (name) ON public_0001_before.adults TO {role}; REVOKE EXECUTE ON FUNCTION public_0001_before.loud(bigint) FROM PUBLIC; \
+        ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT EXECUTE ON FUNCTIONS TO pg_monitor; GRANT SELECT ON users TO {role}")).await;
+    start(&database, &all).await;
+    must(&app, "SET search_path = public_0002_change, public").await;
+    assert_eq!(ask(&app, "SELECT count(name) FROM adults").await, "0");
+    assert_eq!(ask(&app, "SELECT id FROM adults").await, "!42501");
+    assert_eq!(ask(&app, "SELECT loud(1)").await, "!42501");
+    // PUBLIC has what it always has, and the default's besides
+    assert_eq!(ask(&app, "SELECT fresh()").await, "new");
 }
 
 #[tokio::test(flavor = "multi_thread")]
