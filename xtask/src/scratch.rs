@@ -41,7 +41,9 @@ impl<'a> Scratch<'a> {
             .map_err(refused)?;
         let database = Database { context: self.context, config: self.server.config(name), url: self.server.url(name) };
         let base = diptych_core::sql::ident(&self.context.base);
-        connect(&database.config).await?.batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS {base}")).await.map_err(refused)?;
+        // as it is by default from 15 on: code is created only where nobody else may put anything
+        let ready = format!("CREATE SCHEMA IF NOT EXISTS {base}; REVOKE CREATE ON SCHEMA public FROM PUBLIC");
+        connect(&database.config).await?.batch_execute(&ready).await.map_err(refused)?;
         Ok(database)
     }
 }
