@@ -54,6 +54,18 @@ pub(crate) fn items(text: &str) -> Vec<Item> {
 }
 
 impl Item {
+    /// What to put in where so that `database!` has another key.
+    pub(crate) fn with_key(&self, key: &str, value: &str) -> Option<(usize, String)> {
+        let first = self.lists.first()?.entries.first()?;
+        Some((first.range.start, format!("{key}: {value}, ")))
+    }
+
+    /// The text that a key of `database!` has.
+    pub(crate) fn text(&self, key: &str) -> Option<String> {
+        let mut entries = self.lists.iter().flat_map(|list| &list.entries);
+        text_of(entries.find(|entry| entry.is(key, None))?.tokens.get(2)?)
+    }
+
     /// The texts that a key of `database!` lists.
     pub(crate) fn texts(&self, key: &str) -> Vec<String> {
         let entries = self.lists.iter().flat_map(|list| &list.entries);
@@ -89,8 +101,7 @@ impl Item {
         }
         let types = types.join(", ");
         let Some(entry) = keys.entries.iter().find(|entry| entry.is(key, None)) else {
-            let first = keys.entries.first()?;
-            return Some((first.range.start, format!("{key}: [{types}], ")));
+            return self.with_key(key, &format!("[{types}]"));
         };
         let Some(TokenTree::Group(group)) = entry.tokens.get(2) else { return None };
         let end = group.span_close().byte_range().start;

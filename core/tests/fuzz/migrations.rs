@@ -284,6 +284,7 @@ fn what_is_said_in_vain_or_wrongly_is_refused() {
         ("rename_index: {from: users_name_idx, to: notes}", "would have the same name"),
         ("set_code: {name: adults, sql: ' '}", "has no statements"),
         ("set_code: {name: '', sql: SELECT}", "has no name"),
+        ("set_code: {name: ../adults, sql: SELECT}", "is no name of a file"),
         ("drop_code: {name: adults}", "there is no code `adults`"),
         ("drop_multicolumn_constraint: {table: users, name: users_age}", "is dropped without `down`"),
         ("drop_multicolumn_constraint: {table: users, name: users_age, down: {name: name}}", "is not on column `name`"),

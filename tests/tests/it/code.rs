@@ -329,6 +329,32 @@ async fn what_is_dropped_or_changed_by_hand_is_found_and_put_back() {
     database.migrator().await.complete(&mut Quiet).await.unwrap();
 }
 
+/// `pull` writes what the snapshot has and the package lacks, once.
+#[test]
+fn pull_writes_the_files_of_code() {
+    let package = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        std::fs::create_dir_all(package.path().join(name).parent().expect("a folder")).expect("a folder");
+        std::fs::write(package.path().join(name), text).expect("a file");
+    };
+    let schema = diptych_tests::schema(&both(CHANGE));
+    let snapshot = diptych_core::Snapshot { version: Some("0002_change".to_owned()), schema, ..Default::default() };
+    write("Cargo.toml", "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n");
+    write("src/lib.rs", "diptych::database! {\n    pub struct Shop { tables: [] }\n}\n");
+    write("migrations/snapshot.yaml", &snapshot.to_yaml());
+    let pull = || {
+        let output = Command::new(binary()).arg("pull").current_dir(package.path()).output().expect("the binary runs");
+        assert!(output.status.success(), "{}", crate::cli::text(&output.stderr));
+        crate::cli::text(&output.stdout)
+    };
+    let said = pull();
+    assert!(said.contains("adults.sql") && said.contains("greeting.sql") && said.contains("loud.sql"), "{said}");
+    let read = |name: &str| std::fs::read_to_string(package.path().join(name)).expect("a file");
+    assert_eq!(read("code/adults.sql"), snapshot.schema.code["adults"]);
+    assert!(read("src/lib.rs").contains("pub struct Shop { code: \"code\", tables: [Users] }"), "{}", read("src/lib.rs"));
+    assert!(pull().contains("nothing is missing"));
+}
+
 /// A generator knows tables alone, and queries that call code.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_generator_finds_code_beside_the_tables() {

@@ -12,6 +12,9 @@ use crate::source::{self, Item, Kind};
 use crate::structs::{self, Home, Writer};
 use crate::{folder, out};
 
+/// The folder of code, where none is named yet.
+const CODE: &str = "code";
+
 /// A source file with what is put in where.
 struct File {
     path: PathBuf,
@@ -60,7 +63,7 @@ pub(crate) fn run(context: &Context, dir: Option<&Path>, package: Option<&str>, 
 
 /// Everything, as one file.
 fn whole(snapshot: &Snapshot, home: &Home, writer: &mut Writer<'_>) -> String {
-    let Schema { extensions, enums, tables, .. } = &snapshot.schema;
+    let Schema { extensions, enums, tables, code } = &snapshot.schema;
     let mut parts = vec!["//! The schema of the database: a struct is a table.\n".to_owned()];
     parts.extend(enums.iter().map(|(name, model)| writer.enum_(name, model)));
     parts.extend(tables.iter().map(|(name, table)| writer.table(name, table)));
@@ -72,6 +75,9 @@ fn whole(snapshot: &Snapshot, home: &Home, writer: &mut Writer<'_>) -> String {
     }
     if !enums.is_empty() {
         keys.push(format!("enums: [{}]", list(enums.keys().map(|name| writer.ident(name)).collect())));
+    }
+    if !code.is_empty() {
+        keys.push(format!("code: {CODE:?}"));
     }
     keys.push(format!("tables: [{}]", list(tables.keys().map(|name| writer.ident(name)).collect())));
     let krate = &home.krate;
@@ -113,7 +119,8 @@ fn into(app: &Package, dir: &Path, snapshot: &Snapshot, writer: &mut Writer<'_>)
     let extensions = snapshot.schema.extensions.iter().filter(|name| !listed.contains(name));
     let extensions = extensions.map(|name| format!("{name:?}")).collect();
     sources.list(code, &[("extensions", extensions), ("enums", enums), ("tables", tables)]);
-    sources.write(app, writer)?;
+    let code = sources.code(app, &snapshot.schema);
+    sources.write(app, writer, &code)?;
     told.iter().try_for_each(out::say)
 }
 
@@ -160,6 +167,19 @@ impl Sources {
         database.map(|item| item.texts("extensions")).unwrap_or_default()
     }
 
+    /// The files of code that the folder lacks, which `database!` names from then on.
+    fn code(&mut self, app: &Package, schema: &Schema) -> Vec<(PathBuf, String)> {
+        let file = &mut self.files[self.home];
+        let Some(database) = file.items.iter().find(|item| item.kind == Kind::Database) else { return Vec::new() };
+        let named = database.text("code");
+        if named.is_none() && !schema.code.is_empty() {
+            file.additions.extend(database.with_key("code", &format!("{CODE:?}")));
+        }
+        let folder = app.folder().join(named.as_deref().unwrap_or(CODE));
+        let files = schema.code.iter().map(|(name, sql)| (folder.join(format!("{name}.sql")), sql.clone()));
+        files.filter(|(path, _)| !path.exists()).collect()
+    }
+
     /// Puts members in, at the end of an item's body.
     fn add(&mut self, kind: Kind, name: &str, text: &str) {
         let Some((file, at)) = self.find(kind, name).filter(|_| !text.is_empty()) else { return };
@@ -187,12 +207,19 @@ impl Sources {
     }
 
     /// All files or none, the manifest with them.
-    fn write(&self, app: &Package, writer: &Writer<'_>) -> Result<(), Failure> {
+    fn write(&self, app: &Package, writer: &Writer<'_>, code: &[(PathBuf, String)]) -> Result<(), Failure> {
         let changed: Vec<&File> = self.files.iter().filter(|file| !file.additions.is_empty()).collect();
         let manifest = manifest(app, writer)?;
         let texts = changed.iter().map(|file| (file.path.clone(), Some(file.with_additions())));
-        let texts: Vec<_> = texts.chain(manifest.iter().map(|text| (app.manifest.clone(), Some(text.clone())))).collect();
+        let texts = texts.chain(manifest.iter().map(|text| (app.manifest.clone(), Some(text.clone()))));
+        let texts: Vec<_> = texts.chain(code.iter().map(|(path, text)| (path.clone(), Some(text.clone())))).collect();
+        if let Some(folder) = code.first().and_then(|(path, _)| path.parent()) {
+            fs::create_dir_all(folder).map_err(|error| Failure::new(format!("cannot create `{}`: {error}", folder.display())))?;
+        }
         folder::change(&texts)?;
+        for (path, _) in code {
+            out::say(format!("wrote `{}`", path.display()))?;
+        }
         for file in &changed {
             out::say(format!("wrote what was missing into `{}`", file.path.display()))?;
         }
@@ -201,9 +228,9 @@ impl Sources {
             let what: Vec<&str> = writer.lacking_features.iter().copied().chain(crates).collect();
             out::say(format!("edited `{}`, for the types of fields: {}", app.manifest.display(), what.join(", ")))?;
         }
-        if changed.is_empty() {
+        if changed.is_empty() && code.is_empty() {
             out::say(
-                "nothing is missing: every extension, table, column, enum and label of the snapshot has its place in the code",
+                "nothing is missing: every extension, table, column, enum, label and file of the snapshot has its place in the code",
             )?;
         }
         Ok(())

@@ -23,6 +23,9 @@ pub struct SetCode {
 impl Operate for SetCode {
     fn apply(&self, stage: &mut Stage) -> Result<()> {
         check_name("code", &self.name, None)?;
+        if self.name.contains(['/', '\\']) {
+            return Err(Error::new(format!("code name `{}` is no name of a file", self.name)).hint("leave the slashes out of it"));
+        }
         if self.sql.trim().is_empty() {
             return Err(Error::new(format!("code `{}` has no statements", self.name)).hint(
                 "write the statement that creates it, `CREATE FUNCTION …` or `CREATE VIEW …`, or remove it with `drop_code`",
