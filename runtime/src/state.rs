@@ -414,7 +414,7 @@ pub(crate) async fn begin_start(client: &mut Client, chain: &Chain, migrations: 
             "INSERT INTO diptych.versions (base, name, parent, views, migrations, model, relations, opaque, state, checksums, tool) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'starting', $9, $10) \
              ON CONFLICT (base, name) DO UPDATE SET number = DEFAULT, parent = EXCLUDED.parent, views = EXCLUDED.views, \
-             migrations = EXCLUDED.migrations, model = EXCLUDED.model, relations = EXCLUDED.relations, opaque = EXCLUDED.opaque, \
+             migrations = EXCLUDED.migrations, model = EXCLUDED.model, relations = EXCLUDED.relations, code = '[]', opaque = EXCLUDED.opaque, \
              state = EXCLUDED.state, checksums = EXCLUDED.checksums, tool = EXCLUDED.tool, changed_at = pg_catalog.clock_timestamp()",
             &[
                 base,

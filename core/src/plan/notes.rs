@@ -43,9 +43,25 @@ pub(super) fn notes(chain: &Chain, tables: &[Physical<'_>]) -> Vec<String> {
             false => format!("enum `{}`: created", form.name),
         });
     }
+    notes.extend(of_code(chain));
     let gone = chain.stage.gone_extensions().filter(|name| chain.stage.from.extensions.contains(*name));
     notes.extend(gone.map(|name| format!("extension `{name}`: stays until complete, because the older version uses it")));
     notes
+}
+
+/// Code that is not the same in both versions.
+fn of_code(chain: &Chain) -> Vec<String> {
+    let (older, newer) = (&chain.stage.from.code, &chain.stage.to.code);
+    let made = newer.iter().filter_map(|(name, text)| match older.get(name) {
+        None => Some(format!("code `{name}`: created in the newer version's schema")),
+        Some(before) if before != text => {
+            Some(format!("code `{name}`: another one in the newer version; the older version keeps its own until complete"))
+        }
+        Some(_) => None,
+    });
+    let gone = older.keys().filter(|name| !newer.contains_key(*name));
+    let gone = gone.map(|name| format!("code `{name}`: stays until complete, because the older version uses it"));
+    made.chain(gone).collect()
 }
 
 /// The older version's column that an added one is another form of.
