@@ -807,6 +807,7 @@ async fn plan_is_what_the_server_sees() {
         "SELECT ",
         "WITH asking AS ",
         "-- What of schema `diptych`",
+        "-- the extensions of the database",
         "-- the enum types of a schema",
         "-- The tables of a schema",
         "INSERT INTO diptych.",

@@ -86,6 +86,8 @@ async fn run(case: &Case, work: &Database, fresh: &Database) -> Result<Done, Str
     let base = work.base.as_str();
     let session = client(&work.config()).await;
     clear(&session, base).await?;
+    let to = case.migration.stage(&case.from).map(|stage| stage.to).unwrap_or_default();
+    code::alone(&session, base, &[&case.from, &to]).await?;
     let mut migrator = work.migrator().await;
     let all = [anew(&case.from), case.migration.clone()];
     create(&mut migrator, &all[..1]).await.map_err(|error| format!("the schema before cannot be created: {error}"))?;
@@ -192,6 +194,7 @@ async fn create(migrator: &mut Migrator, migrations: &[Migration]) -> diptych::R
 async fn create_fresh(fresh: &Database, case: &Case, schema: &Schema) -> Result<(Vec<String>, Vec<String>), String> {
     let session = client(&fresh.config()).await;
     clear(&session, &fresh.base).await?;
+    code::alone(&session, &fresh.base, &[schema]).await?;
     let migrations = [anew(schema)];
     if !migrations[0].operations.is_empty() {
         create(&mut fresh.migrator().await, &migrations)

@@ -29,6 +29,14 @@ fn shown(schema: &Schema) -> Option<(&String, Vec<&String>)> {
     Some((name, table.columns.iter().map(|column| &column.name).collect()))
 }
 
+/// Code is refused where others may create; most cases leave it to them.
+pub(super) async fn alone(session: &Client, base: &str, schemas: &[&Schema]) -> Result<(), String> {
+    if schemas.iter().all(|schema| schema.code.is_empty()) {
+        return Ok(());
+    }
+    read(session, &format!("REVOKE CREATE ON SCHEMA {} FROM pg_monitor", ident(base))).await.map(drop)
+}
+
 /// A version's code says what its table says. Gives how many pieces there were.
 pub(super) async fn holds(session: &Client, side: &Side<'_>) -> Result<usize, String> {
     let Some((table, columns)) = shown(side.schema).filter(|_| !side.schema.code.is_empty()) else { return Ok(0) };
