@@ -31,15 +31,9 @@ impl Code {
         Code { span: named.span(), files: files(&place), folder: Some(place) }
     }
 
-    /// The folder as a constant has it.
-    pub(crate) fn folder(&self) -> TokenStream {
-        match &self.folder {
-            Some(place) => {
-                let shown = place.display().to_string();
-                quote! { ::core::option::Option::Some(#shown) }
-            }
-            None => quote! { ::core::option::Option::None },
-        }
+    /// The folder, if one is named.
+    pub(crate) fn folder(&self) -> Option<String> {
+        self.folder.as_ref().map(|place| place.display().to_string())
     }
 
     /// The texts by their names; the compiler tracks what is included.

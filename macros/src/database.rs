@@ -260,7 +260,7 @@ fn functions(Input { path, .. }: &Input) -> TokenStream {
 
 /// What the library asks of it.
 fn database(input: &Input, recorded: &Recorded, code: &Code) -> TokenStream {
-    let (code_folder, code) = (code.folder(), code.declared());
+    let (code_folder, code) = (option(code.folder().as_deref()), code.declared());
     let Input { ident, schema, extensions, enums, tables, dropped, path, .. } = input;
     let version = option(recorded.known.version.as_deref());
     let views = recorded.known.version.as_deref().map(|version| names::view_schema(&schema.value(), version));

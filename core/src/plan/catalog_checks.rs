@@ -227,13 +227,10 @@ fn creators(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
         return;
     }
     let verdict = if converted().any(sync::has_sub_select) { Verdict::Refuse } else { Verdict::Warn };
-    let schemas = join(Path::base(&chain.base).schemas().iter().map(|schema| literal(schema)), ", ");
-    let sql =
-        sql!("SELECT stranger.what, stranger.mend FROM diptych.strangers(ARRAY[{}]::pg_catalog.text[]) AS stranger", schemas);
     push(
         steps,
         "only trusted roles may create objects where conversions find their names",
-        Some(sql),
+        Some(strangers(chain)),
         match verdict {
             Verdict::Refuse => {
                 "other roles may create, or have created, functions, operators and types where a conversion finds its names; it reads other tables, and so runs with the migration role's rights"
@@ -242,10 +239,19 @@ fn creators(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
                 "other roles may create, or have created, functions, operators and types where conversions find their names, which the backfill runs with the migration role's rights"
             }
         },
-        "revoke that right, and review what they have created before you take it over or drop it",
+        STRANGERS_GO,
         verdict,
     );
 }
+
+/// The query for those who may create, or have created, where the migrations' texts find their names, with what ends it.
+pub(super) fn strangers(chain: &Chain) -> Sql {
+    let schemas = join(Path::base(&chain.base).schemas().iter().map(|schema| literal(schema)), ", ");
+    sql!("SELECT stranger.what, stranger.mend FROM diptych.strangers(ARRAY[{}]::pg_catalog.text[]) AS stranger", schemas)
+}
+
+/// The way out for who may create no more.
+pub(super) const STRANGERS_GO: &str = "revoke that right, and review what they have created before you take it over or drop it";
 
 /// Partitioned, a partition, or of an inheritance.
 const FAMILY: &str = "(class.relkind <> 'r' OR EXISTS (SELECT 1 FROM pg_catalog.pg_inherits AS family WHERE class.oid IN (family.inhrelid, family.inhparent)))";

@@ -7,7 +7,7 @@
 use crate::layout::chain::{Chain, Version};
 use crate::layout::tables::Physical;
 use crate::plan::functions::Twins;
-use crate::plan::{Action, Phase, Steps, Verdict, When};
+use crate::plan::{Action, Phase, Steps, Verdict, When, catalog_checks};
 use crate::sql::{Sql, ident, join, literal};
 use crate::statements::path::Path;
 use crate::{names, sql};
@@ -39,15 +39,10 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], phase: Phase, steps
 
 /// Code is run by the migration role, to be created and to fill materialized views: others put nothing where its names are looked up.
 fn nobody_elses(chain: &Chain, phase: Phase, steps: &mut Steps) {
-    let sql = sql!(
-        "SELECT stranger.what, stranger.mend FROM diptych.strangers(ARRAY[{}, 'public']::pg_catalog.text[]) AS stranger",
-        literal(&chain.base)
-    );
     let refusal =
         "the version's code is created with the migration role's rights, and others may put there what it finds by its names";
-    let hint = "take away what others have put there, and their right to";
-    let action =
-        Action::Check { before: Vec::new(), sql, refusal: refusal.to_owned(), hint: hint.to_owned(), verdict: Verdict::Refuse };
+    let (sql, hint) = (catalog_checks::strangers(chain), catalog_checks::STRANGERS_GO.to_owned());
+    let action = Action::Check { before: Vec::new(), sql, refusal: refusal.to_owned(), hint, verdict: Verdict::Refuse };
     steps.push(phase, "the version's code meets nobody else's", action);
 }
 
@@ -92,6 +87,5 @@ fn path(chain: &Chain) -> Sql {
 }
 
 fn statements(version: &Version) -> Sql {
-    let code = version.schema.code.iter().map(|(name, text)| (name.clone(), text.clone().into()));
-    literal(&serde_json::Value::Object(code.collect()).to_string())
+    literal(&serde_json::json!(version.schema.code).to_string())
 }

@@ -129,38 +129,19 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $body$
   FROM used WHERE (used.nspname = $1 AND used.relkind IN ('r', 'p')) OR (used.nspname = $2 AND used.relkind <> 'f') OR used.nspname IN (SELECT others.views FROM others)
 $body$;
 
--- What is wrong with a version's code, tried on empty twins of its tables before anything is changed; `known` names all that the model has so far, the
--- other tables are as they are. Nothing of it stays. Where somebody else may have put what it finds, it is not run.
+-- What is wrong with a version's code, tried on empty twins of its tables before anything is changed; `known` names all that the model has so far.
+-- Nothing of it stays. Where somebody else may have put what it finds, it is not run.
 CREATE OR REPLACE FUNCTION diptych.broken_code(base text, guard text, path text, types jsonb, tables jsonb, known text[], code jsonb) RETURNS TABLE (name text, reason text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
   twin CONSTANT text := '_diptych_tried';
-  item record;
   found jsonb;
 BEGIN
   IF EXISTS (SELECT FROM diptych.strangers(ARRAY[base, 'public'])) THEN
     RETURN;
   END IF;
   BEGIN
-    EXECUTE format('CREATE SCHEMA %I', twin);
-    FOR item IN SELECT enum.key AS name, (SELECT string_agg(quote_literal(label), ', ' ORDER BY number) FROM jsonb_array_elements_text(enum.value) WITH ORDINALITY AS list (label, number)) AS labels FROM jsonb_each(types) AS enum LOOP
-      EXECUTE format('CREATE TYPE %I.%I AS ENUM (%s)', twin, item.name, item.labels);
-    END LOOP;
-    FOR item IN
-      SELECT table_.key AS name, format('%I.%I', twin, 'diptych ' || table_.number) AS place, format('CREATE TABLE %I.%I (%s)', twin, 'diptych ' || table_.number,
-        (SELECT string_agg(format('%I %s', column_.value ->> 0, column_.value ->> 1), ', ' ORDER BY column_.number) FROM jsonb_array_elements(table_.value) WITH ORDINALITY AS column_ (value, number))) AS statement
-      FROM jsonb_each(tables) WITH ORDINALITY AS table_ (key, value, number)
-      UNION ALL
-      SELECT class.relname, class.oid::regclass::text, NULL FROM pg_class AS class
-      WHERE class.relnamespace = to_regnamespace(quote_ident(base)) AND class.relkind IN ('r', 'p') AND NOT class.relispartition AND class.relname <> ALL (known)
-    LOOP
-      IF item.statement IS NOT NULL THEN
-        PERFORM set_config('search_path', format('%I, %s', twin, path), true);
-        EXECUTE item.statement;
-        PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
-      END IF;
-      EXECUTE format('CREATE VIEW %I.%I AS SELECT * FROM %s', twin, item.name, item.place);
-    END LOOP;
+    PERFORM diptych.make_twins(base, twin, path, types, tables, known, NULL);
     found := (SELECT jsonb_agg(jsonb_build_array(broken.name, broken.reason)) FROM diptych.run_code(base, guard, twin, format('%I, %s', twin, path), code) AS broken);
     RAISE EXCEPTION USING ERRCODE = 'DPT00';
   EXCEPTION WHEN SQLSTATE 'DPT00' THEN

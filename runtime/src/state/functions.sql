@@ -365,15 +365,42 @@ CREATE OR REPLACE FUNCTION diptych.tried_functions(base text, is_fired boolean) 
     WHERE NOT trigger_.tgisinternal AND class.relnamespace = to_regnamespace(quote_ident($1)) AND fired.proconfig IS NULL AND strpos(lower(fired.prosrc), lower(own.own_name)) > 0)
 $body$;
 
+-- Empty twins of a version's tables in a schema of their own, each with a view of its name, for whoever tries something on them and undoes it all.
+-- `tables` has the version's tables (`path` is where their types are looked up), by name, each a list of columns; `known` names all that the model has
+-- so far: other tables of the base schema are as they are. With `bodies`, only those whose name one of them has.
+CREATE OR REPLACE FUNCTION diptych.make_twins(base text, twin text, path text, types jsonb, tables jsonb, known text[], bodies text[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE item record;
+BEGIN
+  EXECUTE format('CREATE SCHEMA %I', twin);
+  FOR item IN SELECT enum.key AS name, (SELECT string_agg(quote_literal(label), ', ' ORDER BY number) FROM jsonb_array_elements_text(enum.value) WITH ORDINALITY AS list (label, number)) AS labels FROM jsonb_each(types) AS enum LOOP
+    EXECUTE format('CREATE TYPE %I.%I AS ENUM (%s)', twin, item.name, item.labels);
+  END LOOP;
+  FOR item IN
+    SELECT table_.key AS name, 'diptych ' || table_.number AS place,
+      (SELECT string_agg(format('%I %s', column_.value ->> 0, column_.value ->> 1), ', ' ORDER BY column_.number) FROM jsonb_array_elements(table_.value) WITH ORDINALITY AS column_ (value, number)) AS columns
+    FROM jsonb_each(tables) WITH ORDINALITY AS table_ (key, value, number)
+    UNION ALL
+    SELECT class.relname, 'diptych oid ' || class.oid, format('LIKE %s', class.oid::regclass)
+    FROM pg_class AS class WHERE class.relnamespace = to_regnamespace(quote_ident(base)) AND class.relkind IN ('r', 'p') AND NOT class.relispartition AND class.relname <> ALL (known)
+  LOOP
+    CONTINUE WHEN bodies IS NOT NULL AND NOT EXISTS (SELECT FROM unnest(bodies) AS body (text) WHERE strpos(body.text, lower(item.name)) > 0);
+    PERFORM set_config('search_path', format('%I, %s', twin, path), true);
+    EXECUTE format('CREATE TABLE %I.%I (%s)', twin, item.place, item.columns);
+    PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
+    EXECUTE format('CREATE VIEW %1$I.%2$I AS SELECT * FROM %1$I.%3$I', twin, item.name, item.place);
+  END LOOP;
+END
+$body$;
+
 -- Functions of the base schema in SQL that work on its tables, and would not on the views of a version: name, the server's words, the statement
 -- that pins one to the tables; of those that a trigger's function names, or of the others. Tried on empty twins of the version's tables, of which nothing stays.
--- `tables` has the version's tables (`path` is where their types are looked up), by name, each a list of columns; `known` names all that the model has so far.
+-- The arguments are those of `make_twins`.
 CREATE OR REPLACE FUNCTION diptych.broken_functions(base text, path text, types jsonb, tables jsonb, known text[], is_fired boolean) RETURNS TABLE (name text, reason text, mend text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
   twin CONSTANT text := '_diptych_tried';
   proc record;
-  item record;
   prefix text;
   statement text;
   found jsonb := '[]';
@@ -383,26 +410,8 @@ BEGIN
     RETURN;
   END IF;
   BEGIN
-    EXECUTE format('CREATE SCHEMA %I', twin);
-    FOR item IN SELECT enum.key AS name, (SELECT string_agg(quote_literal(label), ', ' ORDER BY number) FROM jsonb_array_elements_text(enum.value) WITH ORDINALITY AS list (label, number)) AS labels FROM jsonb_each(types) AS enum LOOP
-      EXECUTE format('CREATE TYPE %I.%I AS ENUM (%s)', twin, item.name, item.labels);
-    END LOOP;
     -- only of tables whose name is in a body anywhere: the others are not asked for
-    FOR item IN
-      SELECT table_.key AS name, format('CREATE TABLE %I.%I (%s)', twin, 'diptych ' || table_.number,
-        (SELECT string_agg(format('%I %s', column_.value ->> 0, column_.value ->> 1), ', ' ORDER BY column_.number) FROM jsonb_array_elements(table_.value) WITH ORDINALITY AS column_ (value, number))) AS statement, table_.number
-      FROM jsonb_each(tables) WITH ORDINALITY AS table_ (key, value, number)
-      UNION ALL
-      SELECT class.relname, format('CREATE TABLE %I.%I (LIKE %s)', twin, 'diptych oid ' || class.oid, class.oid::regclass), NULL
-      FROM pg_class AS class WHERE class.relnamespace = to_regnamespace(quote_ident(base)) AND class.relkind IN ('r', 'p') AND NOT class.relispartition AND class.relname <> ALL (known)
-    LOOP
-      CONTINUE WHEN NOT EXISTS (SELECT FROM diptych.tried_functions(base, is_fired) AS own WHERE strpos(lower(own.source), lower(item.name)) > 0);
-      PERFORM set_config('search_path', format('%I, %s', twin, path), true);
-      EXECUTE item.statement;
-      PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
-      EXECUTE format('CREATE VIEW %1$I.%2$I AS SELECT * FROM %1$I.%3$I', twin, item.name,
-        CASE WHEN item.number IS NULL THEN 'diptych oid ' || to_regclass(format('%I.%I', base, item.name))::oid ELSE 'diptych ' || item.number END);
-    END LOOP;
+    PERFORM diptych.make_twins(base, twin, path, types, tables, known, ARRAY(SELECT lower(own.source) FROM diptych.tried_functions(base, is_fired) AS own));
     PERFORM set_config('check_function_bodies', 'on', true);
     FOR proc IN SELECT * FROM diptych.tried_functions(base, is_fired) LOOP
       prefix := format('CREATE OR REPLACE %s %I.%I', proc.kind, base, proc.own_name);
