@@ -255,8 +255,12 @@ pub enum PublishedState {
 }
 
 const TABLES: &str = include_str!("state/tables.sql");
-const FUNCTIONS: &str =
-    concat!(include_str!("state/code.sql"), include_str!("state/functions.sql"), include_str!("state/rehearsal.sql"));
+const FUNCTIONS: &str = concat!(
+    include_str!("state/upgrade.sql"),
+    include_str!("state/code.sql"),
+    include_str!("state/functions.sql"),
+    include_str!("state/rehearsal.sql")
+);
 
 /// Makes the state's tables, and brings its functions to this release's. Raced by many at once: one after the other, by a lock that
 /// nobody waits in.

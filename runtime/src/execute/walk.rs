@@ -61,10 +61,15 @@ pub(crate) async fn walk(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap, pr
     let lock = bound.min(Duration::from_millis(50));
     loop {
         let file = File::read(&executor.watched(executor.client.simple_query(measure(heap).as_str()), progress).await?);
-        let done = saved(executor, job, heap).await?.filter(|(filenode, _)| *filenode == file.filenode);
+        let done = saved(executor, job, heap).await?.filter(|done| done.filenode == file.filenode);
         let update = prepare(executor.client, job, heap);
         let update = executor.watched(update, progress).await?;
-        let since = since(executor, heap).await?;
+        let (block, since) = match done {
+            // what earlier runs have filled is in sync as well
+            Some(Saved { block, since: Some(since), .. }) => (block, Some(since)),
+            done => (done.map_or(0, |done| done.block), since(executor, heap).await?),
+        };
+        note(executor, &save(job, heap, &file, block, since.as_deref())).await?;
         let others = if file.blocks < SHARED_FROM { Vec::new() } else { others(executor, job, heap).await };
         let walk = Walk {
             executor,
@@ -76,7 +81,7 @@ pub(crate) async fn walk(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap, pr
             since,
             bound,
             lock,
-            block: done.map_or(0, |(_, block)| block),
+            block,
             rows: VecDeque::new(),
             pace: Pace::first(file.blocks, file.bytes, executor.limits.batch),
             activity: Activity::default(),
@@ -299,7 +304,7 @@ impl Walk<'_> {
             self.job.step.path.set_local(),
         ]);
         let begin = join(begin, "; ");
-        let save = (range.block != self.block).then(|| save(self.job, self.heap, &self.file, range.block));
+        let save = (range.block != self.block).then(|| save(self.job, self.heap, &self.file, range.block, self.since.as_deref()));
         let is_shared = range.shares.len() > 1;
         let mut count = 0;
         for stripe in 0..range.stripes {
@@ -321,13 +326,8 @@ impl Walk<'_> {
                 }
             }
         }
-        if let Some(save) = save.filter(|_| is_shared) {
-            let request = join([begin, save, Sql::trusted("COMMIT")], "; ");
-            let saved = self.executor.client.batch_execute(request.as_str()).await;
-            if let Err(error) = saved {
-                self.executor.client.batch_execute("ROLLBACK").await?;
-                return Err(fenced_off(error));
-            }
+        if let Some(save) = save.as_ref().filter(|_| is_shared) {
+            note(self.executor, save).await?;
         }
         Ok(Pass::Done(count))
     }
@@ -490,31 +490,51 @@ impl File {
     }
 }
 
-async fn saved(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap) -> Result<Option<(Oid, i64)>> {
+/// Where an earlier run has come to.
+struct Saved {
+    filenode: Oid,
+    block: i64,
+    since: Option<String>,
+}
+
+async fn saved(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap) -> Result<Option<Saved>> {
     let row = executor
         .client
         .query_opt(
-            "SELECT filenode, block FROM diptych.backfill WHERE base = $1 AND version = $2 AND step = $3",
+            "SELECT filenode, block, since FROM diptych.backfill WHERE base = $1 AND version = $2 AND step = $3",
             &[&job.plan.base, &job.plan.to, &heap.key],
         )
         .await?;
-    Ok(row.map(|row| (row.get(0), row.get(1))))
+    Ok(row.map(|row| Saved { filenode: row.get(0), block: row.get(1), since: row.get(2) }))
+}
+
+/// Commits a position by itself.
+async fn note(executor: &Executor<'_>, save: &Sql) -> Result<()> {
+    let around = [Sql::trusted("SET LOCAL synchronous_commit = off"), save.clone(), Sql::trusted("COMMIT")];
+    let request = join(executor.begin().into_iter().chain(around), "; ");
+    let noted = executor.client.batch_execute(request.as_str()).await;
+    if noted.is_err() {
+        executor.client.batch_execute("ROLLBACK").await?;
+    }
+    noted.map_err(fenced_off)
 }
 
 /// The heap is to be filled from the beginning.
 pub(crate) async fn forget(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap) -> Result<()> {
     let nothing = File { filenode: 0, blocks: 0, bytes: 0 };
-    Ok(executor.client.batch_execute(save(job, heap, &nothing, 0).as_str()).await?)
+    Ok(executor.client.batch_execute(save(job, heap, &nothing, 0, None).as_str()).await?)
 }
 
-fn save(job: &Job<'_>, heap: &Heap, file: &File, block: i64) -> Sql {
+fn save(job: &Job<'_>, heap: &Heap, file: &File, block: i64, since: Option<&str>) -> Sql {
     let key = [&job.plan.base, &job.plan.to, &heap.key].map(|text| literal(text));
     sql!(
-        "INSERT INTO diptych.backfill (base, version, step, filenode, block, total) VALUES ({}, {}, {}, {}) \
-         ON CONFLICT (base, version, step) DO UPDATE SET filenode = EXCLUDED.filenode, block = EXCLUDED.block, total = EXCLUDED.total",
+        "INSERT INTO diptych.backfill (base, version, step, filenode, block, total, since) VALUES ({}, {}, {}, {}, {}) \
+         ON CONFLICT (base, version, step) DO UPDATE \
+         SET filenode = EXCLUDED.filenode, block = EXCLUDED.block, total = EXCLUDED.total, since = EXCLUDED.since",
         join(key, ", "),
         file.filenode,
         block,
-        file.blocks
+        file.blocks,
+        since.map_or(Sql::trusted("NULL"), literal)
     )
 }

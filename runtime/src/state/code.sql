@@ -1,9 +1,6 @@
 -- The code of a version: functions, procedures, aggregates, views and materialized views in the version's schema, each with the names and
 -- rights that its release finds there. `code` has the statements by the name of each.
 
--- noted when a version is published; a state of an earlier release lacks the column
-ALTER TABLE diptych.versions ADD COLUMN IF NOT EXISTS code jsonb NOT NULL DEFAULT '[]';
-
 -- What is in a schema: what DROP calls its kind, its name (that of a routine with its types, which tell it from others of its name), and whether
 -- it may be code.
 CREATE OR REPLACE FUNCTION diptych.objects(schema text) RETURNS TABLE (class oid, oid oid, kind text, own_name text, is_code boolean)

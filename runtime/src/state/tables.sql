@@ -66,7 +66,7 @@ CREATE TABLE diptych.made (
   PRIMARY KEY (base, version, kind, name)
 );
 
--- how far a backfill got, of how many blocks, and in which file of the table
+-- how far a backfill got, of how many blocks, and in which file of the table; rows that transactions from `since` on wrote are in sync
 CREATE TABLE diptych.backfill (
   base text NOT NULL,
   version text NOT NULL,
@@ -74,6 +74,7 @@ CREATE TABLE diptych.backfill (
   filenode oid NOT NULL,
   block bigint NOT NULL,
   total bigint NOT NULL,
+  since text,
   PRIMARY KEY (base, version, step)
 );
 
