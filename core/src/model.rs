@@ -12,4 +12,5 @@ pub mod schema;
 pub mod snapshot;
 pub mod table_constraint;
 pub mod texts;
+pub mod triggers;
 pub mod types;

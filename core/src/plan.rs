@@ -30,6 +30,7 @@ pub mod rollback;
 mod scripts;
 mod server_features;
 pub mod start;
+mod triggers;
 
 pub use complete::complete;
 pub use functions::changed_names;

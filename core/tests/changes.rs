@@ -352,3 +352,16 @@ fn a_foreign_key_does_not_hang_on_a_key_whose_included_column_goes() {
         );
     }
 }
+
+#[test]
+fn triggers_of_code_are_on_the_versions_own_tables_and_once() {
+    let code = |name: &str, text: &str| format!("{{set_code: {{name: {name}, sql: {text:?}}}}}");
+    let touch = "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS ''; CREATE TRIGGER touch BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION touch()";
+    refused(&code("touch", &touch.replace("ON users", "ON people")), "trigger `touch` on table `people`");
+    refused(&code("touch", &touch.replace("touch() RETURNS", "own.touch() RETURNS")), "names a schema, `own`");
+    refused(&code("touch", &format!("{touch}; CREATE VIEW v AS SELECT 1")), "something else: `CREATE VIEW v");
+    refused(&format!("{}, {}", code("a", touch), code("b", touch)), "code `a` and code `b` both have function `touch`");
+    // a table goes with its triggers' file, or not
+    let chain = format!("{}, {{rename_table: {{from: users, to: people}}}}", code("touch", touch));
+    refused(&chain, "trigger `touch` on table `users`");
+}

@@ -259,6 +259,7 @@ const FUNCTIONS: &str = concat!(
     include_str!("state/upgrade.sql"),
     include_str!("state/code.sql"),
     include_str!("state/functions.sql"),
+    include_str!("state/triggers.sql"),
     include_str!("state/rehearsal.sql")
 );
 
@@ -418,7 +419,7 @@ pub(crate) async fn begin_start(client: &mut Client, chain: &Chain, migrations: 
             "INSERT INTO diptych.versions (base, name, parent, views, migrations, model, relations, opaque, state, checksums, tool) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'starting', $9, $10) \
              ON CONFLICT (base, name) DO UPDATE SET number = DEFAULT, parent = EXCLUDED.parent, views = EXCLUDED.views, \
-             migrations = EXCLUDED.migrations, model = EXCLUDED.model, relations = EXCLUDED.relations, code = '[]', opaque = EXCLUDED.opaque, \
+             migrations = EXCLUDED.migrations, model = EXCLUDED.model, relations = EXCLUDED.relations, code = '[]', functions = '[]', opaque = EXCLUDED.opaque, \
              state = EXCLUDED.state, checksums = EXCLUDED.checksums, tool = EXCLUDED.tool, changed_at = pg_catalog.clock_timestamp()",
             &[
                 base,

@@ -1,6 +1,6 @@
 //! Databases of a private server, on which migrations are tried.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diptych::internal::{State, introspect};
 use diptych::{Migrator, Quiet};
@@ -126,9 +126,11 @@ impl Database<'_> {
 
     /// Makes the code of the version at rest over the tables themselves, for who knows no views.
     pub(crate) async fn create_code(&self) -> Result<(), Failure> {
-        let Some(version) = self.version().await?.filter(|version| !version.schema.code.is_empty()) else { return Ok(()) };
+        let Some(version) = self.version().await?.filter(|version| version.schema.versioned_code().next().is_some()) else {
+            return Ok(());
+        };
         let base = &self.context.base;
-        let code = serde_json::json!(version.schema.code).to_string();
+        let code = serde_json::json!(version.schema.versioned_code().collect::<BTreeMap<_, _>>()).to_string();
         let sql = "SELECT made.name, made.reason FROM diptych.run_code(NULL, NULL, $1, $2, $3::pg_catalog.text::pg_catalog.jsonb) AS made";
         let path = [sql::ident(base).as_str(), "public"].join(", ");
         let broken = connect(&self.config).await?.query(sql, &[base, &path, &code]).await.map_err(refused)?;

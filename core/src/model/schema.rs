@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::{Error, Result};
 use crate::model::expression::Expression;
 use crate::model::facts::Facts;
+use crate::model::triggers::Triggers;
 use crate::{model::expression, model::types, names};
 
 /// A schema: every extension, enum, table and piece of code that a version has, by name.
@@ -331,6 +332,11 @@ pub struct OperatorClass {
 }
 
 impl Schema {
+    /// The code that a version has in its own schema, by name: what has triggers on tables is the tables'.
+    pub fn versioned_code(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.code.iter().filter(|(_, text)| Triggers::of(text).is_none())
+    }
+
     /// The same as the schema of a version of its own: no text remembers what it was called before.
     #[must_use]
     pub fn settled(mut self) -> Self {
@@ -417,6 +423,28 @@ impl Schema {
             }
             table.check_replica_identity(name)?;
             self.check_foreign_keys(name, table)?;
+        }
+        self.check_triggers()
+    }
+
+    /// Triggers of code are on tables of the model, and no two files have one, or a function, of the same name.
+    fn check_triggers(&self) -> Result<()> {
+        let mut taken: BTreeMap<(Option<String>, String), &String> = BTreeMap::new();
+        for (name, text) in &self.code {
+            let Some(file) = Triggers::of(text) else { continue };
+            let functions = file.functions.into_iter().map(|function| (None, function.name));
+            let triggers = file.triggers.into_iter().map(|trigger| (Some(trigger.table), trigger.name));
+            for (table, own) in functions.chain(triggers) {
+                if let Some(table) = table.as_ref().filter(|table| !self.tables.contains_key(*table)) {
+                    return Err(Error::new(format!("code `{name}` has trigger `{own}` on table `{table}`, which the version does not have"))
+                        .hint("name the table as the version does; a trigger on a table that is no struct's belongs to an `sql` operation"));
+                }
+                let what = if table.is_some() { "trigger" } else { "function" };
+                if let Some(other) = taken.insert((table, own.clone()), name).filter(|other| *other != name) {
+                    return Err(Error::new(format!("code `{other}` and code `{name}` both have {what} `{own}`"))
+                        .hint("keep it in one of the two files: several triggers that call one function stand in one file"));
+                }
+            }
         }
         Ok(())
     }

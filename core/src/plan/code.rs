@@ -2,7 +2,10 @@
 //!
 //! They are in the version's schema, so that each release finds its own under the same name. They are created in the transaction that
 //! publishes the version, under its final name: what they keep of their `search_path` is that of the app. What tables themselves call
-//! (defaults, checks, indexes, generated columns, triggers) is no code: it belongs to the base schema, and to `sql` operations.
+//! (defaults, checks, indexes, generated columns) is no code: it belongs to the base schema, and to `sql` operations. So do triggers, of which
+//! [`super::triggers`] has more.
+
+use std::collections::BTreeMap;
 
 use crate::layout::chain::{Chain, Version};
 use crate::layout::tables::Physical;
@@ -14,10 +17,12 @@ use crate::{names, sql};
 
 /// The newer version's code is tried on empty twins of its tables: behind the last script of a start, which may make what it uses.
 pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], phase: Phase, steps: &mut Steps) {
-    if chain.newer.schema.code.is_empty() {
+    if !chain.newer.schema.code.is_empty() {
+        nobody_elses(chain, phase, steps);
+    }
+    if of_version(&chain.newer).is_empty() {
         return;
     }
-    nobody_elses(chain, phase, steps);
     let twins = Twins::of(chain, tables);
     let known = tables.iter().flat_map(|table| std::iter::once(table.name.as_str()).chain(table.final_name())).map(literal);
     let sql = sql!(
@@ -49,7 +54,7 @@ fn nobody_elses(chain: &Chain, phase: Phase, steps: &mut Steps) {
 /// Creates the newer version's code in its schema, which has its final name; nothing where there is none.
 pub(super) fn create(chain: &Chain) -> Option<Sql> {
     let newer = &chain.newer;
-    if newer.schema.code.is_empty() {
+    if of_version(newer).is_empty() {
         return None;
     }
     let older = chain.older.as_ref().map_or_else(|| Sql::trusted("NULL"), |older| literal(&older.views));
@@ -70,7 +75,7 @@ pub(super) fn create(chain: &Chain) -> Option<Sql> {
 pub(super) fn drop(chain: &Chain, version: &Version) -> Option<Sql> {
     let guard = names::guard_schema(&chain.base);
     let of = [&chain.base, &guard, &version.name, &version.views].map(|text| literal(text));
-    (!version.schema.code.is_empty()).then(|| sql!("SELECT diptych.drop_code({})", join(of, ", ")))
+    (!of_version(version).is_empty()).then(|| sql!("SELECT diptych.drop_code({})", join(of, ", ")))
 }
 
 /// The older version's code goes at complete, the newer one's at rollback.
@@ -86,6 +91,11 @@ fn path(chain: &Chain) -> Sql {
     join(path.schemas().iter().map(|name| ident(name)), ", ")
 }
 
+/// The code that a version has for itself: triggers on tables are not of it.
+fn of_version(version: &Version) -> BTreeMap<&String, &String> {
+    version.schema.versioned_code().collect()
+}
+
 fn statements(version: &Version) -> Sql {
-    literal(&serde_json::json!(version.schema.code).to_string())
+    literal(&serde_json::json!(of_version(version)).to_string())
 }

@@ -7,7 +7,7 @@ use crate::layout::chain::Chain;
 use crate::layout::tables::{Names, Physical, layout};
 use crate::model::schema::{Constraint, ReplicaIdentity, Table};
 use crate::plan::final_form::{changes_default, drop_columns, rename_columns};
-use crate::plan::{Action, Command, Phase, Plan, Steps, When, claims, code, dependents, exclusive};
+use crate::plan::{Action, Command, Phase, Plan, Steps, When, claims, code, dependents, exclusive, triggers};
 use crate::sql::{Sql, ident, literal, qualified, user};
 use crate::statements::ddl::{self};
 use crate::statements::path::Path;
@@ -39,19 +39,24 @@ pub fn complete(chain: &Chain) -> Plan {
     }
     let mut quiet = Vec::new();
     let order = in_order_of_names(&tables);
+    let changes = triggers::Changes::of(chain);
     for (table, name) in &order {
-        let statements = contract(chain, table, name);
+        let mut statements = contract(chain, table, name);
         if statements.is_empty() {
             quiet.push(*table);
         } else {
+            statements.splice(0..0, triggers::take(chain, &changes, table));
+            statements.extend(triggers::put(chain, &changes, table, name));
             contract_table(chain, table, statements, &mut steps);
         }
     }
     retire_views(chain, &quiet, &mut steps);
+    triggers::exchange(chain, &changes, &quiet, &mut steps);
     drop_indexes(chain, &tables, &mut steps);
     rename_indexes(chain, &tables, &mut steps);
     super::clean_former(chain, &tables, Phase::Contract, &mut steps);
     rename_tables(chain, &order, &mut steps);
+    triggers::leave(chain, &changes, &mut steps);
     super::enums::contract(chain, &mut steps);
     for (number, script) in chain.stage.scripts_of(Moment::Complete).enumerate() {
         super::scripts::run_at_complete(chain, number, script, &mut steps);

@@ -3,7 +3,7 @@
 use crate::layout::chain::Chain;
 use crate::layout::tables::Physical;
 use crate::model::schema::Constraint;
-use crate::plan::{Steps, Verdict};
+use crate::plan::{Steps, Verdict, triggers};
 use crate::sql;
 use crate::sql::{Sql, join, literal, qualified};
 
@@ -143,7 +143,7 @@ fn query<'a>(
             [
                 rewritten(&views),
                 constraints_and_indexes(known),
-                Sql::trusted(POLICIES_AND_TRIGGERS),
+                policies_and_triggers(chain, table),
                 Sql::trusted(GENERATED_COLUMNS),
                 Sql::trusted(RELATIONS),
                 Sql::trusted(OTHERS),
@@ -214,6 +214,21 @@ const POLICIES_AND_TRIGGERS: &str = "SELECT depend.description FROM depend LEFT 
     AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_proc AS proc WHERE proc.oid = trigger_.tgfoid AND proc.pronamespace = pg_catalog.to_regnamespace('diptych')) AND NOT (coalesce(policy.polrelid, trigger_.tgrelid) IN (SELECT gone.attrelid FROM gone) \
     AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute AS rest WHERE rest.attrelid = coalesce(policy.polrelid, trigger_.tgrelid) AND rest.attnum > 0 \
     AND NOT rest.attisdropped AND rest.attname <> ALL (SELECT gone.attname FROM gone)))";
+
+/// But for the triggers that complete exchanges.
+fn policies_and_triggers(chain: &Chain, table: &Physical<'_>) -> Sql {
+    let changes = triggers::Changes::of(chain);
+    let exchanged = changes.exchanged(table);
+    if exchanged.is_empty() {
+        return Sql::trusted(POLICIES_AND_TRIGGERS);
+    }
+    let names = join(exchanged.iter().map(|name| literal(name)), ", ");
+    sql!(
+        "{} AND coalesce(trigger_.tgname <> ALL (ARRAY[{}]::pg_catalog.name[]), true)",
+        Sql::trusted(POLICIES_AND_TRIGGERS),
+        names
+    )
+}
 
 /// Generated columns that read a column and stay. Up to which version their rule is a default's, and from which their own, differs.
 const GENERATED_COLUMNS: &str = "SELECT 'generated column ' || other.attname FROM depend \

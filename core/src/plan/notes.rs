@@ -4,6 +4,7 @@ use crate::layout::chain::Chain;
 use crate::layout::tables::{Added, Physical};
 use crate::model::expression::Expression;
 use crate::model::schema::{Column, Constraint, Table};
+use crate::model::triggers::Triggers;
 use crate::model::types;
 use crate::transition::lineage::Link;
 
@@ -52,7 +53,12 @@ pub(super) fn notes(chain: &Chain, tables: &[Physical<'_>]) -> Vec<String> {
 /// Code that is not the same in both versions.
 fn of_code(chain: &Chain) -> Vec<String> {
     let (older, newer) = (&chain.stage.from.code, &chain.stage.to.code);
+    let is_fired = |text: &String| Triggers::of(text).is_some();
     let made = newer.iter().filter_map(|(name, text)| match older.get(name) {
+        None if is_fired(text) => Some(format!("code `{name}`: created with its table if that is new, otherwise at complete")),
+        Some(before) if before != text && is_fired(text) => {
+            Some(format!("code `{name}`: exchanged at complete, in the transaction that gives its table the final form"))
+        }
         None => Some(format!("code `{name}`: created in the newer version's schema")),
         Some(before) if before != text => {
             Some(format!("code `{name}`: another one in the newer version; the older version keeps its own until complete"))

@@ -60,6 +60,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     of_tables(chain, tables, 0, steps);
     if chain.stage.scripts_of(Moment::Start).next().is_none() {
         code::checks(chain, tables, Phase::Preflight, steps);
+        super::triggers::checks(chain, tables, Phase::Preflight, steps);
     }
     let has_views = chain.older.is_some() || !kept.is_empty();
     if has_views && chain.stage.scripts_of(Moment::Start).next().is_none() {

@@ -49,6 +49,7 @@ pub fn rollback(chain: &Chain) -> Plan {
         let gone = group.iter().filter_map(|table| retire(chain, table)).collect();
         steps.transaction(Phase::Undo, format!("drop views of `{views}`"), Vec::new(), gone).when(When::Published);
     }
+    super::triggers::undo(chain, &mut steps);
     super::clean_former(chain, &tables, Phase::Undo, &mut steps);
     super::enums::undo(chain, &mut steps);
     for (schema, when) in [(views, When::Published), (&scratch, When::Unpublished)] {

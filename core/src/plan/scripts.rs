@@ -56,7 +56,8 @@ fn scope<'a>(tables: &'a [Physical<'a>], number: usize) -> impl Iterator<Item = 
     tables.iter().filter(move |table| table.scripts_before <= number && is_other(table))
 }
 
-fn is_other(table: &Physical<'_>) -> bool {
+/// Whether a table is another thing for the newer version than it is itself.
+pub(super) fn is_other(table: &Physical<'_>) -> bool {
     let default =
         |table: &Table, name: &str| table.columns.iter().find(|there| there.name == name).and_then(|there| there.default.clone());
     let moved = table.newer_names.iter().any(|(logical, physical)| logical != physical);

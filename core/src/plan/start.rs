@@ -36,6 +36,7 @@ pub fn start(chain: &Chain) -> Plan {
             if number == scripts.len() {
                 super::functions::checks(chain, &tables, Phase::Constrain, &mut steps);
                 super::code::checks(chain, &tables, Phase::Constrain, &mut steps);
+                super::triggers::checks(chain, &tables, Phase::Constrain, &mut steps);
             }
         }
         build(chain, &tables, number, &mut steps);
@@ -47,6 +48,7 @@ pub fn start(chain: &Chain) -> Plan {
             relate(chain, &tables, table, &mut steps);
         }
     }
+    super::triggers::publish(chain, &tables, &mut steps);
     publish(chain, &tables, &mut steps);
     Plan {
         command: Command::Start,

@@ -66,29 +66,14 @@ DECLARE
   found jsonb := '[]';
 BEGIN
   FOR item IN
-    SELECT trigger_.oid, root.oid AS root, format('%I.%I', twin, root.relname) AS place, given.value AS statements, trigger_.tgtype::integer AS kind,
-      NOT are_strangers AND diptych.trusts(proc.proowner) AS is_tried,
-      (SELECT string_agg(quote_ident(attribute.attname), ', ' ORDER BY attribute.attnum) FROM pg_attribute AS attribute WHERE attribute.attrelid = root.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped) AS columns,
-      (SELECT string_agg(format('%1$I = %1$I', attribute.attname), ', ' ORDER BY attribute.attnum) FROM pg_attribute AS attribute WHERE attribute.attrelid = root.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped) AS same,
-      format('CREATE TRIGGER %I %s %s ON %I.%I %s FOR EACH %s EXECUTE FUNCTION %I.%I(%s)', trigger_.tgname,
-        CASE WHEN trigger_.tgtype & 2 > 0 THEN 'BEFORE' ELSE 'AFTER' END,
-        concat_ws(' OR ', CASE WHEN trigger_.tgtype & 4 > 0 THEN 'INSERT' END, CASE WHEN trigger_.tgtype & 8 > 0 THEN 'DELETE' END,
-          CASE WHEN trigger_.tgtype & 16 > 0 THEN 'UPDATE' END, CASE WHEN trigger_.tgtype & 32 > 0 THEN 'TRUNCATE' END),
-        twin, root.relname,
-        CASE WHEN trigger_.tgoldtable IS NOT NULL OR trigger_.tgnewtable IS NOT NULL THEN
-          concat_ws(' ', 'REFERENCING', 'OLD TABLE AS ' || quote_ident(trigger_.tgoldtable), 'NEW TABLE AS ' || quote_ident(trigger_.tgnewtable)) END,
-        CASE WHEN trigger_.tgtype & 1 > 0 THEN 'ROW' ELSE 'STATEMENT' END, home.nspname, proc.proname,
-        -- arguments are kept one after the other, each with a zero byte behind it
-        (SELECT string_agg(quote_literal(convert_from(decode(replace(argument.hex, ' ', ''), 'hex'), getdatabaseencoding())), ', ' ORDER BY argument.number)
-          FROM string_to_table(regexp_replace(encode(trigger_.tgargs, 'hex'), '(..)', '\1 ', 'g'), '00 ') WITH ORDINALITY AS argument (hex, number) WHERE argument.number <= trigger_.tgnargs)
-      ) AS definition
-    FROM jsonb_each(changes) AS given (key, value)
-    JOIN pg_class AS root ON root.relname = given.key AND root.relnamespace = to_regnamespace(quote_ident(base))
-    CROSS JOIN LATERAL (SELECT root.oid UNION SELECT tree.relid FROM pg_partition_tree(root.oid) AS tree) AS table_ (oid)
-    JOIN pg_trigger AS trigger_ ON trigger_.tgrelid = table_.oid
-    JOIN pg_proc AS proc ON proc.oid = trigger_.tgfoid JOIN pg_namespace AS home ON home.oid = proc.pronamespace
-    WHERE NOT trigger_.tgisinternal AND trigger_.tgparentid = 0 AND trigger_.tgenabled <> 'D' AND home.nspname <> 'diptych'
-      AND (suspect IS NULL OR proc.prosrc ~* suspect)
+    SELECT own.oid, own.root, format('%I.%I', twin, given.key) AS place, given.value AS statements, own.kind, NOT are_strangers AND own.is_tried AS is_tried, columns.names AS columns, columns.same,
+      diptych.trigger_on(own.oid, format('%I.%I', twin, given.key)) AS definition
+    FROM jsonb_each(changes) AS given (key, value) CROSS JOIN LATERAL diptych.own_triggers(base, ARRAY[given.key]) AS own
+    CROSS JOIN LATERAL (
+      SELECT string_agg(quote_ident(attribute.attname), ', ' ORDER BY attribute.attnum), string_agg(format('%1$I = %1$I', attribute.attname), ', ' ORDER BY attribute.attnum)
+      FROM pg_attribute AS attribute WHERE attribute.attrelid = own.root AND attribute.attnum > 0 AND NOT attribute.attisdropped
+    ) AS columns (names, same)
+    WHERE suspect IS NULL OR own.body ~* suspect
   LOOP
     reasons := ARRAY[NULL, NULL];
     -- as it is, then changed

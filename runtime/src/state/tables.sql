@@ -17,6 +17,8 @@ CREATE TABLE diptych.versions (
   relations jsonb NOT NULL,
   -- functions, views and the like that the version has for itself
   code jsonb NOT NULL DEFAULT '[]',
+  -- functions of new tables' triggers that its start has made
+  functions jsonb NOT NULL DEFAULT '[]',
   -- whether the migrations run statements of the user's own, of which the model knows nothing
   opaque boolean NOT NULL,
   state text NOT NULL CHECK (state IN ('starting', 'started', 'completing', 'live', 'retired', 'rolling_back', 'rolled_back')),

@@ -1,4 +1,5 @@
 -- What the tables of an earlier release's state lack.
 ALTER TABLE diptych.versions ADD COLUMN IF NOT EXISTS code jsonb NOT NULL DEFAULT '[]';
+ALTER TABLE diptych.versions ADD COLUMN IF NOT EXISTS functions jsonb NOT NULL DEFAULT '[]';
 ALTER TABLE diptych.backfill ADD COLUMN IF NOT EXISTS since text;
 

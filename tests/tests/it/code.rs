@@ -406,3 +406,119 @@ async fn statements_at_complete_find_the_code_gone_and_leave_it_there() {
     let may = format!("SELECT has_schema_privilege('{role}', 'public_0002_change', 'CREATE')");
     assert_eq!(ask(&new, &may).await, "f");
 }
+
+/// A table with a trigger that writes down what happened to it, and its function, as an application has them before it knows of versions.
+const STAMPED: &str = "operations:
+  - create_table:
+      name: users
+      columns: [{name: id, type: bigint, pk: true}, {name: name, type: text}, {name: old_name, type: text, nullable: true}]
+  - create_table:
+      name: log
+      columns: [{name: id, type: bigint, pk: true, generated: {identity: {user_specified_values: BY DEFAULT}}}, {name: what, type: text}]
+  - sql:
+      up: |
+        CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.old_name := OLD.name; INSERT INTO log (what) VALUES (NEW.name); RETURN NEW; END $$;
+        CREATE TRIGGER stamp BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION stamp()
+      down: DROP TRIGGER stamp ON users; DROP FUNCTION stamp()
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trigger_that_would_fail_after_complete_is_refused_with_the_way_out() {
+    let database = Database::new().await;
+    let rename = "  - rename_column: {table: users, from: name, to: full_name}\n";
+    let all = |change: &str| [migration("0001_before", STAMPED), migration("0002_change", &format!("operations:\n{change}"))];
+    database.migrate(&all(rename)[..1]).await;
+    must(&database.on("0001_before").await, "INSERT INTO users VALUES (1, 'Ada')").await;
+    let refusal = |change: &str| {
+        let (database, all) = (database.clone(), all(change));
+        async move { database.migrator().await.start(&all, None, &mut Quiet).await.expect_err("refused").to_string() }
+    };
+    let said = refusal(rename).await;
+    assert!(
+        said.contains("stamp on users, after complete: record \"old\" has no field \"name\"") && said.contains("file of code"),
+        "{said}"
+    );
+    // another table that it writes is called otherwise for the new release
+    let said =
+        refusal("  - rename_table: {from: log, to: journal}\n  - rename_column: {table: users, from: old_name, to: former}\n")
+            .await;
+    assert!(said.contains("in sessions of the new version, until complete") && said.contains("log"), "{said}");
+    // and its text to come is looked at as well
+    let wrong = "  - set_code: {name: stamp, sql: \"CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.nobody := 1; RETURN NEW; END $$; CREATE TRIGGER stamp BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION stamp()\"}\n";
+    let said = refusal(&format!("{rename}{wrong}")).await;
+    assert!(said.contains("stamp on users, after complete: record \"new\" has no field \"nobody\""), "{said}");
+    assert_eq!(ask(&database.client().await, "SELECT count(*) FROM diptych.versions").await, "1", "nothing is begun");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trigger_and_its_function_are_exchanged_with_their_table() {
+    let database = Database::new().await;
+    let text = "CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.old_name := upper(OLD.full_name); INSERT INTO log (what) VALUES (NEW.full_name); RETURN NEW; END $$;
+        CREATE TRIGGER stamp BEFORE UPDATE OF full_name ON users FOR EACH ROW EXECUTE FUNCTION stamp();
+        COMMENT ON TRIGGER stamp ON users IS 'of the file'";
+    let change = format!(
+        "operations:
+  - rename_column: {{table: users, from: name, to: full_name}}
+  - create_table: {{name: notes, columns: [{{name: id, type: bigint, pk: true}}, {{name: at, type: timestamptz, nullable: true}}]}}
+  - set_code: {{name: stamp, sql: {text:?}}}
+  - set_code: {{name: notes, sql: \"CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.at := '2026-01-01'; RETURN NEW; END $$; CREATE TRIGGER noted BEFORE INSERT ON notes FOR EACH ROW EXECUTE FUNCTION noted()\"}}
+"
+    );
+    // a trigger that names a column which goes, and is disabled
+    let more = "  - alter_column: {table: users, column: old_name, type: varchar(80), up: old_name, down: old_name}
+  - set_code: {name: watch, sql: \"CREATE TRIGGER watch AFTER UPDATE OF old_name ON users FOR EACH ROW WHEN (NEW.old_name IS NULL) EXECUTE FUNCTION stamp()\"}
+";
+    let all = [
+        migration("0001_before", STAMPED),
+        migration("0002_change", &format!("{change}{more}")),
+        migration(
+            "0003_gone",
+            "operations: [{drop_code: {name: stamp}}, {drop_code: {name: watch}}, {rename_table: {from: notes, to: remarks}}, {set_code: {name: notes, sql: \"CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.at := '2027-01-01'; RETURN NEW; END $$; CREATE TRIGGER noted BEFORE INSERT ON remarks FOR EACH ROW EXECUTE FUNCTION noted()\"}}]",
+        ),
+    ];
+    database.migrate(&all[..1]).await;
+    let old = database.on("0001_before").await;
+    must(&old, "INSERT INTO users VALUES (1, 'Ada')").await;
+    must(&database.client().await, "CREATE TRIGGER watch AFTER UPDATE OF old_name ON users FOR EACH ROW EXECUTE FUNCTION stamp(); ALTER TABLE users DISABLE TRIGGER watch").await;
+    let before = database.catalog().await;
+    start(&database, &all[..2]).await;
+    database.migrator().await.rollback(&mut Quiet).await.unwrap();
+    assert_eq!(before, database.catalog().await);
+    start(&database, &all[..2]).await;
+    let new = database.on("0002_change").await;
+    let last = "SELECT old_name FROM users; SELECT what FROM log ORDER BY id DESC LIMIT 1";
+    must(&old, "UPDATE users SET name = 'Bea'").await;
+    assert_eq!(ask(&old, last).await, "Ada;Bea");
+    must(&new, "UPDATE users SET full_name = 'Cem'").await;
+    assert_eq!(ask(&new, last).await, "Bea;Cem");
+    assert_eq!(
+        ask(&new, "INSERT INTO notes VALUES (1) RETURNING at::date").await,
+        "2026-01-01",
+        "a new table has its trigger at once"
+    );
+    drop(old);
+    database.migrator().await.complete(&mut Quiet).await.unwrap();
+    must(&new, "UPDATE users SET full_name = 'Dan'").await;
+    assert_eq!(ask(&new, last).await, "CEM;Dan");
+    must(&new, "UPDATE users SET id = 2").await;
+    assert_eq!(ask(&new, last).await, "CEM;Dan", "not of this column");
+    assert_eq!(ask(&new, "SELECT tgenabled, tgqual IS NULL FROM pg_trigger WHERE tgname = 'watch'").await, "D|f");
+    must(&database.client().await, "ALTER TABLE users ENABLE TRIGGER watch; ALTER TABLE users DISABLE TRIGGER watch").await;
+    assert_eq!(ask(&new, "SELECT obj_description(oid) FROM pg_trigger WHERE tgname = 'stamp'").await, "of the file");
+
+    start(&database, &all).await;
+    must(&new, "UPDATE users SET full_name = 'Eve'").await;
+    assert_eq!(ask(&new, last).await, "DAN;Eve");
+    let newest = database.on("0003_gone").await;
+    assert_eq!(ask(&newest, "INSERT INTO remarks VALUES (2) RETURNING at::date").await, "2026-01-01");
+    drop(new);
+    database.migrator().await.complete(&mut Quiet).await.unwrap();
+    must(&newest, "UPDATE users SET full_name = 'Fay'").await;
+    assert_eq!(ask(&newest, last).await, "DAN;Eve");
+    assert_eq!(ask(&newest, "INSERT INTO remarks VALUES (3) RETURNING at::date").await, "2027-01-01");
+    assert_eq!(ask(&newest, "SELECT count(*) FROM pg_proc WHERE proname = 'stamp'").await, "0");
+    // a fresh database comes to the same
+    let fresh = Database::new().await;
+    fresh.migrate(&all).await;
+    assert_eq!(database.catalog().await, fresh.catalog().await);
+}

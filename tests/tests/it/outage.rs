@@ -67,7 +67,7 @@ async fn every_command(server: &mut Server, case: &Case, random: &mut fastrand::
     }
     killed(server, &database, Command::Complete, &all, times[1], random, points, case.name).await;
     undisturbed(&database, Command::Complete, &all).await;
-    let after = known(database.catalog().await);
+    let after = known(database.catalog().await, &fresh);
     assert_eq!(fresh, after, "{}: completed\n{}", case.name, difference(&fresh, &after));
 }
 

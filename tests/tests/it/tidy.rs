@@ -117,8 +117,12 @@ fn the_page_of_clients_shows_what_the_examples_have() {
 }
 
 /// Where SQL text may be looked into, and why. Everywhere else what a text reads is a fact that PostgreSQL tells (`facts`).
-const LOOKS_INTO_SQL: [(&str, &str); 14] = [
+const LOOKS_INTO_SQL: [(&str, &str); 15] = [
     ("core/src/model/lexer.rs", "the lexer itself"),
+    (
+        "core/src/model/triggers.rs",
+        "a file of code is taken apart into its statements; which are triggers is told by their first words",
+    ),
     ("core/src/model/book.rs", "what is assumed where there is no server, and a text with new names before the server parses it"),
     ("core/src/model/expression.rs", "whether two texts differ in spaces alone"),
     ("core/src/model/texts.rs", "a literal reads nothing: the server need not be asked"),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::operate::Operate;
 use crate::error::{Error, Result};
 use crate::model::rules::check_name;
+use crate::model::triggers::Triggers;
 use crate::transition::stage::Stage;
 
 /// The operation (not in pgroll's dialect).
@@ -30,6 +31,9 @@ impl Operate for SetCode {
             return Err(Error::new(format!("code `{}` has no statements", self.name)).hint(
                 "write the statement that creates it, `CREATE FUNCTION …` or `CREATE VIEW …`, or remove it with `drop_code`",
             ));
+        }
+        if let Some(triggers) = Triggers::of(&self.sql) {
+            triggers.check(&self.name)?;
         }
         stage.to.code.insert(self.name.clone(), self.sql.clone());
         Ok(())

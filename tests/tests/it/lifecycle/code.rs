@@ -13,6 +13,15 @@ const CODED: &str = concat!(
 );
 const WORK: &str = "SELECT registered('w{n}', 'Work Er'); UPDATE users SET name = called('w{n}') || 'x' WHERE email = 'w{n}'; SELECT count(*) FROM adults; SELECT called('u7')";
 
+/// The same table with a trigger that writes a log, from a file of code.
+const LOGGED: &str = concat!(
+    users!(),
+    "  - create_table: {name: log, columns: [{name: id, type: bigint, pk: true, generated: {identity: {user_specified_values: BY DEFAULT}}}, {name: what, type: text, nullable: true}]}
+  - set_code: {name: logged, sql: \"CREATE FUNCTION logged() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO log (what) VALUES (lower(NEW.name)); RETURN NULL; END $$; CREATE TRIGGER logged AFTER INSERT OR UPDATE OF name ON users FOR EACH ROW EXECUTE FUNCTION logged()\"}
+"
+);
+const LOGGING: &str = "INSERT INTO users (email, name) VALUES ('w{n}', 'Work Er'); UPDATE users SET name = 'x{n}' WHERE email = 'w{n}'; SELECT count(*) FROM log";
+
 /// What clients of either version read of its code, under load.
 const BOTH: &[(Side, &str)] = &[
     (Old, "SELECT count(name) FROM adults"),
@@ -77,6 +86,51 @@ pub(super) fn cases() -> Vec<Case> {
                 (New, "SELECT mailed(id) FROM users WHERE email = 'u7'", "u7"),
             ],
             completed: &[("SELECT called('u7')", "!42883"), ("SELECT count(*) > 0 FROM adults", "t")],
+        },
+        Case {
+            name: "set_code with a trigger where its table changes under it",
+            expectation: BEYOND,
+            before: LOGGED,
+            seed: SEED,
+            change: "operations:
+  - rename_table: {from: users, to: people}
+  - rename_column: {table: people, from: name, to: label}
+  - alter_column: {table: people, column: age, type: bigint, up: age, down: age::integer}
+  - set_code: {name: logged, sql: \"CREATE FUNCTION logged() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO log (what) VALUES (upper(NEW.label)); RETURN NULL; END $$; CREATE TRIGGER logged AFTER INSERT OR UPDATE OF label ON people FOR EACH ROW EXECUTE FUNCTION logged(); COMMENT ON TRIGGER logged ON people IS 'aloud'\"}
+",
+            account: Account { table: ("users", "people"), renamed: &[("name", "label")], up: &[("age", "age")], down: &[("age", "age")], notes: false, ..SAME },
+            work: LOGGING,
+            started: &[
+                (Old, "UPDATE users SET name = 'Old' WHERE email = 'u7'", ""),
+                (New, "SELECT count(*) > 0 FROM log WHERE what = 'old'", "t"),
+                (New, "UPDATE people SET label = 'New' WHERE email = 'u7'", ""),
+                (Old, "SELECT count(*) > 0 FROM log WHERE what = 'new'", "t"),
+            ],
+            completed: &[("UPDATE people SET label = 'Last' WHERE email = 'u7'", ""), ("SELECT count(*) FROM log WHERE what = 'LAST'", "1")],
+        },
+        Case {
+            name: "drop_code of a trigger beside one of a new table",
+            expectation: BEYOND,
+            before: LOGGED,
+            seed: SEED,
+            change: "operations:
+  - drop_code: {name: logged}
+  - add_column: {table: users, column: {name: note, type: text, nullable: true}}
+  - create_table: {name: stamps, columns: [{name: id, type: bigint, pk: true}, {name: what, type: text, nullable: true}]}
+  - set_code: {name: stamped, sql: \"CREATE FUNCTION stamped() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.what := 'stamped'; RETURN NEW; END $$; CREATE TRIGGER stamped BEFORE INSERT ON stamps FOR EACH ROW EXECUTE FUNCTION stamped()\"}
+",
+            account: Account { up: &[("note", "NULL")], notes: false, ..SAME },
+            work: LOGGING,
+            started: &[
+                (Old, "UPDATE users SET name = 'Old' WHERE email = 'u7'", ""),
+                (New, "SELECT count(*) > 0 FROM log WHERE what = 'old'", "t"),
+                (New, "INSERT INTO stamps VALUES (1) RETURNING what", "stamped"),
+            ],
+            completed: &[
+                ("UPDATE users SET name = 'Last' WHERE email = 'u7'; SELECT count(*) FROM log WHERE what = 'last'", "0"),
+                ("SELECT count(*) FROM pg_proc WHERE proname = 'logged'", "0"),
+                ("INSERT INTO stamps VALUES (2) RETURNING what", "stamped"),
+            ],
         },
     ]
 }
