@@ -133,6 +133,20 @@ impl Physical<'_> {
         self.is_kept() && self.added.iter().any(|added| added.derived || added.numbered)
     }
 
+    /// Whether it is another thing for the newer version than the table itself: its name, a column or a default is another one.
+    pub fn is_other(&self) -> bool {
+        let default = |table: &Table, name: &str| {
+            table.columns.iter().find(|there| there.name == name).and_then(|there| there.default.clone())
+        };
+        let moved = self.newer_names.iter().any(|(logical, physical)| logical != physical);
+        let defaults = self.older.zip(self.newer).is_some_and(|(older, newer)| {
+            newer.columns.iter().any(|column| {
+                !self.is_added(self.newer_name(&column.name)) && default(older, self.newer_name(&column.name)) != column.default
+            })
+        });
+        self.final_name() != Some(self.name.as_str()) || moved || defaults || !self.removed.is_empty()
+    }
+
     /// Whether nothing of the table is another thing for the newer version.
     pub fn is_same(&self) -> bool {
         self.older.is_some() && self.older == self.newer && self.final_name() == Some(self.name.as_str())

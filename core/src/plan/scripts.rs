@@ -11,7 +11,6 @@ use std::collections::BTreeSet;
 use crate::hazard::Hazard;
 use crate::layout::chain::Chain;
 use crate::layout::tables::Physical;
-use crate::model::schema::Table;
 use crate::plan::{Action, Phase, Reaches, Script as Run, Steps, When, code, dependents, exclusive, final_form};
 use crate::sql::{Sql, ident, join, literal, qualified, verbatim};
 use crate::statements::path::Path;
@@ -53,20 +52,7 @@ pub(super) fn run_at_complete(chain: &Chain, number: usize, script: &Script, ste
 
 /// The tables that are another thing for the newer version, and are all that they become by the time of a script.
 fn scope<'a>(tables: &'a [Physical<'a>], number: usize) -> impl Iterator<Item = &'a Physical<'a>> {
-    tables.iter().filter(move |table| table.scripts_before <= number && is_other(table))
-}
-
-/// Whether a table is another thing for the newer version than it is itself.
-pub(super) fn is_other(table: &Physical<'_>) -> bool {
-    let default =
-        |table: &Table, name: &str| table.columns.iter().find(|there| there.name == name).and_then(|there| there.default.clone());
-    let moved = table.newer_names.iter().any(|(logical, physical)| logical != physical);
-    let defaults = table.older.zip(table.newer).is_some_and(|(older, newer)| {
-        newer.columns.iter().any(|column| {
-            !table.is_added(table.newer_name(&column.name)) && default(older, table.newer_name(&column.name)) != column.default
-        })
-    });
-    table.final_name() != Some(table.name.as_str()) || moved || defaults || !table.removed.is_empty()
+    tables.iter().filter(move |table| table.scripts_before <= number && table.is_other())
 }
 
 fn in_scope(chain: &Chain, tables: &[Physical<'_>], number: usize, text: &str) -> Run {

@@ -7,7 +7,7 @@ use crate::layout::chain::{Chain, Version};
 use crate::layout::tables::Physical;
 use crate::model::triggers::{Function, Trigger, Triggers};
 use crate::plan::functions::Twins;
-use crate::plan::{Action, Phase, Steps, Verdict, exclusive, scripts};
+use crate::plan::{Action, Phase, Steps, Verdict, exclusive};
 use crate::sql::{Sql, ident, join, literal, qualified, verbatim};
 use crate::statements::path::Path;
 use crate::{names, sql};
@@ -188,9 +188,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], phase: Phase, steps
         .iter()
         .filter(|table| table.newer.is_some())
         .filter(|table| {
-            table.is_kept() && scripts::is_other(table)
-                || !changes.made(table).is_empty()
-                || !changes.functions_of(table).is_empty()
+            table.is_kept() && table.is_other() || !changes.made(table).is_empty() || !changes.functions_of(table).is_empty()
         })
         .collect();
     if concerned.is_empty() {
@@ -213,7 +211,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], phase: Phase, steps
 
 /// A function that is exchanged with one table would meet the form of another one.
 fn shared(changes: &Changes, concerned: &[&Physical<'_>], phase: Phase, steps: &mut Steps) {
-    let contracted = || concerned.iter().filter(|table| table.is_kept() && scripts::is_other(table));
+    let contracted = || concerned.iter().filter(|table| table.is_kept() && table.is_other());
     let several = changes
         .functions()
         .filter(|function| contracted().filter(|table| changes.functions_of(table).contains(function)).count() > 1);

@@ -94,7 +94,11 @@ BEGIN
       SELECT lower(proc.prosrc) FROM pg_proc AS proc WHERE proc.pronamespace = to_regnamespace(quote_ident(base)) AND NOT EXISTS (SELECT FROM pg_depend AS depend WHERE depend.classid = 'pg_proc'::regclass AND depend.objid = proc.oid AND depend.deptype = 'e')
       UNION ALL SELECT lower(change.value ->> 'name') FROM jsonb_array_elements(changes) AS change UNION ALL SELECT lower(given.value) FROM jsonb_each_text(functions) AS given));
     FOR shape IN 1..3 LOOP
-      FOR item IN SELECT given.key, given.value FROM jsonb_each_text(functions) AS given WHERE shape = 3 LOOP
+      -- what is not there comes with a new table, the rest at complete
+      FOR item IN
+        SELECT given.key, given.value FROM jsonb_each_text(functions) AS given
+        WHERE shape = 3 OR (shape = 2 AND NOT EXISTS (SELECT FROM pg_proc AS proc WHERE proc.proname = given.key AND proc.pronamespace = to_regnamespace(quote_ident(base)) AND proc.pronargs = 0))
+      LOOP
         BEGIN
           PERFORM set_config('search_path', format('%I, %s', base, path), true), set_config('check_function_bodies', 'off', true);
           EXECUTE item.value;
@@ -115,7 +119,8 @@ BEGIN
         SELECT NULL, made.key, change.value ->> 'name', 28, twin_.place, diptych.first_row(to_regclass(quote_ident(base) || '.' || quote_ident(change.value ->> 'table')), twin_.place, change.value -> 'same'),
           concat(made.value ->> 0, twin_.place, made.value ->> 1)
         FROM jsonb_array_elements(changes) AS change CROSS JOIN LATERAL jsonb_each(change.value -> 'made') AS made
-        CROSS JOIN LATERAL diptych.twin_of(twin, tables, change.value ->> 'name') AS twin_ (place) WHERE shape = 3
+        CROSS JOIN LATERAL diptych.twin_of(twin, tables, change.value ->> 'name') AS twin_ (place)
+        WHERE shape = 3 OR (shape = 2 AND change.value ->> 'table' IS NULL)
       LOOP
         failed := diptych.fire(item.prepare, item.place, item.definition, item.kind, CASE shape WHEN 1 THEN older ELSE format('%I, %s', twin, path) END);
         IF failed IS NULL AND shape = 1 THEN

@@ -1,9 +1,9 @@
-//! Code of random versions: it shows and counts what a table of its version has.
+//! Code of random versions: it shows and counts what a table of its version has, and a trigger reads the columns of the row itself.
 
 use std::collections::BTreeMap;
 
-use diptych_core::Schema;
 use diptych_core::sql::{ident, literal};
+use diptych_core::{Schema, names};
 use fastrand::Rng;
 use tokio_postgres::Client;
 
@@ -20,8 +20,17 @@ pub(super) fn of(seed: u64, schema: &Schema) -> BTreeMap<String, String> {
     let view = format!("CREATE VIEW \"code shown\" AS SELECT {} FROM {}", columns.join(", "), ident(table));
     let count =
         "CREATE FUNCTION \"code counted\"(OUT counted bigint) LANGUAGE sql STABLE AS 'SELECT count(*) FROM \"code shown\"'";
+    let row: Vec<String> = columns.iter().map(|column| format!("NEW.{column}")).collect();
+    // one function for whichever table it is, or each its own
+    let own = if rng.bool() { String::new() } else { format!(" {:x}", names::hash(table)) };
+    let looked = format!(
+        "CREATE FUNCTION \"code looked{own}\"() RETURNS trigger LANGUAGE plpgsql AS $looked$ BEGIN PERFORM {}; RETURN NULL; END $looked$; \
+         CREATE TRIGGER \"code looked\" AFTER INSERT OR UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION \"code looked{own}\"()",
+        row.join(", "),
+        ident(table)
+    );
     // its name comes before that of what it calls
-    BTreeMap::from([("counted".to_owned(), count.to_owned()), ("shown".to_owned(), view)])
+    BTreeMap::from([("counted".to_owned(), count.to_owned()), ("looked".to_owned(), looked), ("shown".to_owned(), view)])
 }
 
 fn shown(schema: &Schema) -> Option<(&String, Vec<&String>)> {
