@@ -203,6 +203,19 @@ impl Migrator {
         if command == Command::Start { self.plan_start(&state, migrations, to).await } else { Ok(None) }
     }
 
+    /// The plans of `start`, `complete` and `rollback` for the version that is on its way, or that a start would begin now; `None` if there is
+    /// nothing to start. Changes nothing.
+    pub async fn plans(&self, migrations: &[Migration], to: Option<&str>) -> Result<Option<[Plan; 3]>> {
+        let state = self.load().await?;
+        self.agreed(&state, Command::Start, migrations.into())?;
+        let Some(pending) = state.pending() else { return self.plans_of_start(&state, migrations, to).await };
+        let mut plans = Vec::new();
+        for command in [Command::Start, Command::Complete, Command::Rollback] {
+            plans.extend(state::read_plan(&self.client, &self.options.base, pending, command).await?);
+        }
+        Ok(plans.try_into().ok())
+    }
+
     /// Makes something of what the server says of the texts of the user's own (see [`diptych_core::model::book`]): `make` is called again as long
     /// as it leaves open questions in its book. Changes nothing.
     pub async fn settle<T>(&self, make: impl Fn(&mut Book) -> diptych_core::Result<T>) -> Result<T> {

@@ -25,6 +25,7 @@ pub mod server;
 mod source;
 mod statements;
 mod structs;
+mod summary;
 mod used;
 
 use std::ffi::OsString;
@@ -155,6 +156,20 @@ struct Comparing {
     json: bool,
 }
 
+/// How `plan` is printed.
+#[derive(Args, Debug)]
+struct Shown {
+    /// One screen of the start and its complete: what changes, who waits, what is lost, the way back
+    #[arg(long)]
+    summary: bool,
+    /// The same as Markdown, for a comment on a pull request, with the statements folded away
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
 /// What `rehearse` tries.
 #[derive(Args, Debug)]
 struct Rehearsing {
@@ -269,9 +284,8 @@ enum Command {
         /// Stop at this version
         #[arg(long)]
         to: Option<String>,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        shown: Shown,
         #[command(flatten)]
         lacking: Lacking,
     },
@@ -400,8 +414,8 @@ fn dispatch(global: Global, command: Command, project: Option<Project>) -> Resul
                 let edits = if fix { Edits::Fix } else { Edits::None };
                 commands::check::run(&context, project.as_ref(), edits).await
             }
-            Command::Plan { command, to, json, lacking } => {
-                commands::plan::run(&context, &command, to.as_deref(), json, lacking).await
+            Command::Plan { command, to, shown, lacking } => {
+                commands::plan::run(&context, &command, to.as_deref(), &shown, lacking).await
             }
             Command::Start { to, allow_published_state, lacking } => {
                 let published_state = if allow_published_state { PublishedState::Allow } else { PublishedState::Refuse };

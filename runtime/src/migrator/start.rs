@@ -7,7 +7,7 @@ use crate::execute::progress::Progress;
 use crate::state::{self, Plans, State, VersionState};
 use diptych_core::Migration;
 use diptych_core::layout::chain::Chain;
-use diptych_core::plan::{Command, Plan, start};
+use diptych_core::plan::{Command, Plan};
 
 /// What a start does next.
 enum Turn {
@@ -121,9 +121,19 @@ impl Migrator {
     }
 
     pub(super) async fn plan_start(&self, state: &State, migrations: &[Migration], to: Option<&str>) -> Result<Option<Plan>> {
+        Ok(self.plans_of_start(state, migrations, to).await?.map(|[start, ..]| start))
+    }
+
+    pub(super) async fn plans_of_start(
+        &self,
+        state: &State,
+        migrations: &[Migration],
+        to: Option<&str>,
+    ) -> Result<Option<[Plan; 3]>> {
         let wanted = up_to(state, self.unstarted(state, migrations)?, to)?;
         let wanted = if state.live().is_none() { &wanted[..wanted.len().min(1)] } else { &wanted[..] };
-        Ok(self.extend(state, wanted).await?.map(|chain| start(&chain)))
+        let plans = self.extend(state, wanted).await?.map(|chain| Plans::of(&chain));
+        Ok(plans.map(|plans| [plans.start, plans.complete, plans.rollback]))
     }
 }
 

@@ -143,7 +143,23 @@ async fn the_way_of_a_pipeline() {
     assert_eq!(plan["to"], "0002_mail");
     let printed = done(&["plan"]);
     assert!(printed.contains("ADD COLUMN") && printed.contains("ACCESS EXCLUSIVE"), "{printed}");
+    let screen = done(&["plan", "--summary"]);
+    for part in [
+        "Migration `0002_mail` after `0001_users`",
+        "column `users.mail`",
+        "ACCESS EXCLUSIVE",
+        "reads and writes as before",
+        "no data is deleted",
+    ] {
+        assert!(screen.contains(part) && !screen.contains("ADD COLUMN"), "{part}: {screen}");
+    }
+    assert!(screen.lines().count() <= 40, "{screen}");
+    let comment = done(&["plan", "--markdown"]);
+    assert!(comment.starts_with("### Migration `0002_mail`") && comment.matches("<details>").count() == 2, "{comment}");
+    let summary: serde_json::Value = serde_json::from_str(&done(&["plan", "--summary", "--json"])).expect("JSON");
+    assert_eq!((summary["to"].as_str(), summary["changes"][0].is_string()), (Some("0002_mail"), true), "{summary}");
     assert!(done(&["start"]).contains("started `0002_mail`"));
+    assert!(done(&["plan", "--summary"]).contains("`0002_mail`"), "a version on its way is told as well");
     let status: serde_json::Value = serde_json::from_str(&done(&["status", "--json"])).expect("JSON");
     assert_eq!((status["live"].as_str(), status["pending"]["state"].as_str()), (Some("0001_users"), Some("started")));
     assert!(done(&["start"]).contains("nothing to do"));
@@ -152,6 +168,7 @@ async fn the_way_of_a_pipeline() {
     assert!(done(&["start"]).contains("started"));
     assert!(done(&["complete"]).contains("completed"));
     assert!(done(&["complete"]).contains("nothing to do"));
+    assert!(done(&["plan", "--markdown"]).contains("nothing to do"));
     assert_eq!(folder.run(Some(&url), &["fly"]).status.code(), Some(2));
     // a table that somebody removed by hand
     let gone = Folder::new(&[

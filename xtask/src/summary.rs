@@ -1,0 +1,149 @@
+//! What a migration comes to on one screen, or in a comment on a pull request: what changes, who waits, what is lost, and the way back.
+
+use std::collections::BTreeMap;
+
+use diptych_core::hazard::Hazard;
+use diptych_core::plan::{Action, Phase, Plan, Step};
+use serde::Serialize;
+
+/// What is told of a start and of its complete.
+#[derive(Serialize)]
+pub(crate) struct Summary {
+    base: String,
+    from: Option<String>,
+    to: String,
+    /// How each change is made, and why.
+    changes: Vec<String>,
+    start: Half,
+    complete: Half,
+    /// What the running release can no longer do, once it is started.
+    older: Vec<String>,
+}
+
+/// One of the two commands.
+#[derive(Serialize)]
+struct Half {
+    steps: usize,
+    /// The tables whose rows are filled.
+    fills: Vec<String>,
+    /// The locks that an application can meet, each with the steps that take it.
+    locks: BTreeMap<String, Vec<String>>,
+    /// What it cannot promise, each with the steps.
+    hazards: BTreeMap<Hazard, Vec<String>>,
+}
+
+impl Half {
+    fn of(plan: &Plan) -> Self {
+        let (mut fills, mut locks, mut hazards) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        for step in plan.steps.iter().filter(|step| step.phase != Phase::Preflight) {
+            if let Action::Backfill { table, .. } = &step.action {
+                fills.push(table.clone());
+            }
+            if let Some(lock) = step.lock.as_ref().filter(|lock| !lock.contains("nobody waits")) {
+                locks.entry(lock.clone()).or_insert_with(Vec::new).push(step.title.clone());
+            }
+            for hazard in step.hazards.iter().filter(|hazard| **hazard != Hazard::OldWritesMayFail) {
+                hazards.entry(*hazard).or_insert_with(Vec::new).push(step.title.clone());
+            }
+        }
+        Half { steps: plan.journalled().count(), fills, locks, hazards }
+    }
+}
+
+impl Summary {
+    pub(crate) fn of(start: &Plan, complete: &Plan) -> Self {
+        let narrows = |step: &&Step| step.hazards.contains(&Hazard::OldWritesMayFail);
+        let older = start.steps.iter().filter(narrows);
+        Summary {
+            base: start.base.clone(),
+            from: start.from.clone(),
+            to: start.to.clone(),
+            changes: start.notes.clone(),
+            older: older.map(|step| format!("{}: {}", step.title, Hazard::OldWritesMayFail.meaning())).collect(),
+            start: Half::of(start),
+            complete: Half::of(complete),
+        }
+    }
+
+    /// As text, or as Markdown.
+    pub(crate) fn told(&self, form: &Form) -> String {
+        let Summary { base, from, to, changes, older, .. } = self;
+        let from = from.as_ref().map_or_else(String::new, |from| format!(" after `{from}`"));
+        let mut page = Page { form, text: String::new() };
+        page.title(&format!("Migration `{to}`{from}, schema `{base}`"));
+        page.part("What changes", changes);
+        for (name, half) in [("start", &self.start), ("complete", &self.complete)] {
+            let locks = half.locks.iter().map(|(lock, steps)| told(lock, steps));
+            let fills = half.fills.iter().map(|table| format!("the rows of `{table}` are filled, in short transactions"));
+            page.part(&format!("What `{name}` does, in {} steps", half.steps), &fills.chain(locks).collect::<Vec<_>>());
+        }
+        let mut known: BTreeMap<Hazard, Vec<String>> = self.start.hazards.clone();
+        for (hazard, steps) in &self.complete.hazards {
+            known.entry(*hazard).or_default().extend(steps.clone());
+        }
+        let loses = known.remove(&Hazard::DataGoes);
+        page.part("What to know", &known.iter().map(|(hazard, steps)| told(hazard.meaning(), steps)).collect::<Vec<_>>());
+        let nothing = ["nothing: it reads and writes as before until `complete`".to_owned()];
+        page.part("What the running release can no longer do", if older.is_empty() { &nothing } else { older });
+        let back = match loses {
+            Some(steps) => told("`rollback` until `complete`, which deletes the older version's data", &steps),
+            None => "`rollback` until `complete`, and a new migration after it: no data is deleted".to_owned(),
+        };
+        page.part("The way back", &[back]);
+        page.text
+    }
+}
+
+/// How a summary is written.
+#[derive(PartialEq, Eq)]
+pub(crate) enum Form {
+    Text,
+    Markdown,
+}
+
+struct Page<'a> {
+    form: &'a Form,
+    text: String,
+}
+
+impl Page<'_> {
+    fn title(&mut self, title: &str) {
+        self.text.push_str(&if *self.form == Form::Markdown { format!("### {title}\n") } else { format!("{title}\n") });
+    }
+
+    /// A heading with its points; nothing where there are none.
+    fn part(&mut self, heading: &str, points: &[String]) {
+        if points.is_empty() {
+            return;
+        }
+        let (heading, point) = match self.form {
+            Form::Text => (heading.to_owned(), "  "),
+            Form::Markdown => (format!("**{heading}**\n"), "- "),
+        };
+        self.text.push_str(&format!("\n{heading}\n"));
+        for text in points {
+            self.text.push_str(&format!("{point}{text}\n"));
+        }
+    }
+}
+
+/// A sentence with the steps that it is about, the first of them.
+fn told(sentence: &str, steps: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let mut different: Vec<&str> = steps.iter().map(String::as_str).collect();
+    different.dedup();
+    let more = different.len().saturating_sub(SHOWN);
+    let shown = different.into_iter().take(SHOWN).collect::<Vec<_>>().join("; ");
+    let more = if more > 0 { format!("; {more} more") } else { String::new() };
+    format!("{sentence} ({shown}{more})")
+}
+
+/// The statements of a plan, folded away, for Markdown.
+pub(crate) fn folded(plan: &Plan, text: &str) -> String {
+    format!(
+        "\n<details><summary>The {} steps of <code>{}</code></summary>\n\n````sql\n{}````\n\n</details>\n",
+        plan.steps.len(),
+        plan.command,
+        text.replace("````", "```` ")
+    )
+}
