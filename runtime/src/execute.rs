@@ -8,4 +8,5 @@ mod partitions;
 pub(crate) mod progress;
 mod script;
 mod steps;
+mod throttle;
 mod walk;

@@ -35,11 +35,11 @@ pub use diptych_core::{Expression, Migration, Operation, plan};
 pub use diptych_macros::{Schema, SchemaEnum, SqlType, database};
 pub use error::{Error, Result};
 #[cfg(feature = "migrator")]
-pub use execute::progress::{Progress, Quiet};
+pub use execute::progress::{Progress, Quiet, Wait};
 pub use lease::{Lease, LeaseGuard};
 #[cfg(feature = "migrator")]
 pub use migrator::{
-    Guard, Migrator, Options, Outcome, PublishedState,
+    Begin, Guard, Migrator, Options, Outcome, PublishedState,
     roles::{RoleChange, VersionRole},
     status::{PendingVersion, Run, Status},
 };
@@ -47,6 +47,8 @@ pub use migrator::{
 pub use session::observer::Blocker;
 #[cfg(feature = "migrator")]
 pub use state::folder::{Files, Missing, Problem};
+#[cfg(feature = "migrator")]
+pub use state::pauses::Pause;
 pub use target::{Target, tls};
 pub use tokio_postgres;
 #[cfg(feature = "tls")]

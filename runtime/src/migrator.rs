@@ -2,6 +2,7 @@
 
 mod baseline;
 pub(crate) mod drift;
+mod pause;
 pub(crate) mod roles;
 mod start;
 pub(crate) mod status;
@@ -20,6 +21,7 @@ use crate::session::observer::Observer;
 use crate::session::{self, Server};
 use crate::state::folder::{self, Files, Missing};
 use crate::state::made;
+use crate::state::pauses;
 use crate::state::{self, Holders, Recorded, State};
 pub use crate::state::{PublishedState, VersionState};
 use crate::target::Target;
@@ -45,12 +47,23 @@ pub struct Options {
     /// How many sessions fill a large table while no other statement runs on the server (2). At any other time it is one, as far as the
     /// role may see what others do (`pg_read_all_stats`).
     pub workers: usize,
+    /// Whether a start fills rows as soon as it can (it does).
+    pub begin: Begin,
     /// What `complete` and `rollback` do while processes use the version that they drop (refuse at once).
     pub guard: Guard,
     /// What a command does if the recorded migrations lack one that the database has applied (refuse).
     pub missing: Missing,
     /// What the first command does if a publication of all tables would publish the state (refuse).
     pub published_state: PublishedState,
+}
+
+/// How a start begins to fill rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// As soon as the tables are ready.
+    AtOnce,
+    /// Paused: once the tables are ready, it waits for [`Migrator::resume`].
+    Paused,
 }
 
 /// What to do while processes hold a lease on the version that goes.
@@ -70,6 +83,7 @@ impl Default for Options {
             timeout: Duration::from_secs(600),
             batch: Duration::from_millis(25),
             workers: 2,
+            begin: Begin::AtOnce,
             guard: Guard::Wait(Duration::ZERO),
             missing: Missing::Refuse,
             published_state: PublishedState::Refuse,
@@ -272,8 +286,10 @@ impl Migrator {
         match pending.state {
             VersionState::Started | VersionState::Completing => {}
             VersionState::Starting => {
-                return Err(Error::refused(format!("the start of version `{name}` is not finished"))
-                    .hint("run `start` again, which goes on where it stopped, or `rollback`"));
+                let refusal = Error::refused(format!("the start of version `{name}` is not finished"))
+                    .hint("run `start` again, which goes on where it stopped, or `rollback`");
+                let is_paused = pauses::find(&self.client, &self.options.base).await?.is_some();
+                return Err(if is_paused { refusal.hint_first("run `resume`, for it is paused") } else { refusal });
             }
             _ => {
                 return Err(
@@ -488,20 +504,32 @@ impl Migrator {
     /// build wait for each other.
     async fn take_run(&self, command: Command, progress: &mut dyn Progress) -> Result<i64> {
         self.client.batch_execute(&patience(self.options.timeout)).await?;
-        let key = state::lock_key(&self.options.base);
-        let since = Instant::now();
-        while !state::try_lock(&self.client, key).await? {
-            if since.elapsed() >= self.options.timeout {
-                let what = format!("another run holds schema `{}`", self.options.base);
-                return Err(state::held_by_others(&self.client, key, &what).await?);
-            }
-            tokio::time::sleep(jittered(Duration::from_millis(100))).await;
+        let way = state::way_key(&self.options.base);
+        let asks = command == Command::Rollback && state::try_lock(&self.client, way).await?;
+        let free = self.wait_for_run().await;
+        if asks {
+            state::unlock(&self.client, way).await?;
         }
+        free?;
         let token = state::take_token(&self.client, &self.options.base, command).await?;
         if let Err(lack) = self.observer.open().await {
             progress.warning(&lack);
         }
         Ok(token)
+    }
+
+    async fn wait_for_run(&self) -> Result<()> {
+        let base = &self.options.base;
+        let (key, since) = (state::lock_key(base), Instant::now());
+        while !state::try_lock(&self.client, key).await? {
+            if since.elapsed() >= self.options.timeout {
+                let held = state::held_by_others(&self.client, key, &format!("another run holds schema `{base}`")).await?;
+                let is_paused = pauses::find(&self.client, base).await?.is_some();
+                return Err(if is_paused { held.hint_first("run `resume`, for that start is paused") } else { held });
+            }
+            tokio::time::sleep(jittered(Duration::from_millis(100))).await;
+        }
+        Ok(())
     }
 
     async fn release(&self) {

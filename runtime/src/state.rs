@@ -3,6 +3,7 @@
 pub(crate) mod folder;
 pub(crate) mod leases;
 pub(crate) mod made;
+pub(crate) mod pauses;
 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -335,6 +336,11 @@ pub(crate) fn lock_key(base: &str) -> i64 {
     i64::from_ne_bytes(names::hash(&format!("diptych run {base}")).to_ne_bytes())
 }
 
+/// The key of the lock by which a rollback that waits for the run asks a paused start to give way: gone with the one who asks.
+pub(crate) fn way_key(base: &str) -> i64 {
+    lock_key(&format!("{base} way"))
+}
+
 /// A lock that is polled, never waited in: a blocked waiter and CREATE INDEX CONCURRENTLY deadlock.
 pub(crate) async fn try_lock(client: &Client, key: i64) -> Result<bool> {
     Ok(client.query_one("SELECT pg_catalog.pg_try_advisory_lock($1)", &[&key]).await?.get(0))
@@ -400,7 +406,7 @@ pub(crate) async fn begin_start(client: &mut Client, chain: &Chain, migrations: 
         migrations.iter().map(|migration| Kept { name: migration.name.clone(), text: migration.to_yaml() }).collect();
     let (base, name) = (&chain.base, &chain.newer.name);
     let transaction = client.transaction().await?;
-    for table in ["plans", "journal", "backfill", "made"] {
+    for table in ["plans", "journal", "backfill", "pauses", "made"] {
         let sql = format!("DELETE FROM diptych.{table} WHERE base = $1 AND version = $2");
         transaction.execute(&sql, &[base, name]).await?;
     }
@@ -617,6 +623,8 @@ async fn set_state(client: &impl GenericClient, base: &str, name: &str, state: V
             &[&base, &name, &state.word()],
         )
         .await?;
+    // after the row, for which whoever pauses waits: nobody pauses what is no longer a start
+    pauses::lift(client, base).await?;
     Ok(())
 }
 

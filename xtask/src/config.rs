@@ -4,10 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use diptych::{Migrator, Missing, Options, PublishedState};
+use diptych::{Migrator, Missing, Options};
 
 use crate::folder::{self, Survey};
-use crate::{Global, Lacking, Leaving, Project};
+use crate::{Global, Lacking, Leaving, Project, Starting};
 
 /// A failure as it is printed: a message and, where there is one, a `hint:` line.
 #[derive(Debug)]
@@ -92,8 +92,9 @@ impl Context {
     }
 
     /// The same for a start.
-    pub(crate) async fn migrator_starting(&self, published_state: PublishedState, lacking: Lacking) -> Result<Migrator, Failure> {
-        self.connect(Options { published_state, missing: lacking.missing(), ..self.options() }).await
+    pub(crate) async fn migrator_starting(&self, starting: &Starting) -> Result<Migrator, Failure> {
+        let (begin, published_state, missing) = (starting.begin(), starting.published_state(), starting.lacking.missing());
+        self.connect(Options { begin, published_state, missing, ..self.options() }).await
     }
 
     /// The same for a command that removes a version: held against the folder, unless its files may be missing.

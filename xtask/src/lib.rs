@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use diptych::{Database, Guard, Missing, PublishedState};
+use diptych::{Begin, Database, Guard, Missing, PublishedState};
 use diptych_core::{DeclaredSchema, Snapshot};
 
 use commands::check::Edits;
@@ -192,6 +192,32 @@ struct Importing {
     dry_run: bool,
 }
 
+/// How a version is started.
+#[derive(Args, Debug)]
+struct Starting {
+    /// Stop at this version
+    #[arg(long)]
+    to: Option<String>,
+    /// Begin paused: make the tables ready, and fill no row until `resume`
+    #[arg(long)]
+    pause: bool,
+    /// Continue although a publication of all tables includes schema `diptych`: its subscribers have these tables
+    #[arg(long)]
+    allow_published_state: bool,
+    #[command(flatten)]
+    lacking: Lacking,
+}
+
+impl Starting {
+    fn begin(&self) -> Begin {
+        if self.pause { Begin::Paused } else { Begin::AtOnce }
+    }
+
+    fn published_state(&self) -> PublishedState {
+        if self.allow_published_state { PublishedState::Allow } else { PublishedState::Refuse }
+    }
+}
+
 /// What to do while processes use the version that is dropped.
 #[derive(Args, Clone, Copy, Debug)]
 struct Leaving {
@@ -290,16 +316,13 @@ enum Command {
         lacking: Lacking,
     },
     /// Expand: add the new version beside the old one
-    Start {
-        /// Stop at this version
-        #[arg(long)]
-        to: Option<String>,
-        /// Continue although a publication of all tables includes schema `diptych`: its subscribers have these tables
-        #[arg(long)]
-        allow_published_state: bool,
-        #[command(flatten)]
-        lacking: Lacking,
-    },
+    Start(Starting),
+    /// Let the start that is under way wait, until `resume`: within a second it locks no row and reads none
+    ///
+    /// It stays paused if its process ends and `start` is run again. A `rollback` ends its process.
+    Pause,
+    /// Let a paused start go on
+    Resume,
     /// Contract: remove what only the old version needed
     Complete(Leaving),
     /// Undo a start
@@ -417,10 +440,9 @@ fn dispatch(global: Global, command: Command, project: Option<Project>) -> Resul
             Command::Plan { command, to, shown, lacking } => {
                 commands::plan::run(&context, &command, to.as_deref(), &shown, lacking).await
             }
-            Command::Start { to, allow_published_state, lacking } => {
-                let published_state = if allow_published_state { PublishedState::Allow } else { PublishedState::Refuse };
-                commands::start::run(&context, to.as_deref(), published_state, lacking).await
-            }
+            Command::Start(starting) => commands::start::run(&context, &starting).await,
+            Command::Pause => commands::pause::run(&context).await,
+            Command::Resume => commands::resume::run(&context).await,
             Command::Complete(leaving) => commands::complete::run(&context, leaving).await,
             Command::Rollback(leaving) => commands::rollback::run(&context, leaving).await,
             Command::Repair => commands::repair::run(&context).await,

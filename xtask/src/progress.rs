@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use diptych::internal::{PROCESSES, few};
-use diptych::{Blocker, Lease, Progress};
+use diptych::{Blocker, Lease, Progress, Wait};
 use diptych_core::plan::Step;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -15,6 +15,8 @@ pub(crate) struct Teller {
     bar: Option<ProgressBar>,
     told: Instant,
     began: Instant,
+    /// When it was last told what a start waits for, since when it has not gone on.
+    held: Option<Instant>,
 }
 
 impl Teller {
@@ -24,7 +26,7 @@ impl Teller {
                 .unwrap_or_else(|_| ProgressStyle::default_bar());
             ProgressBar::new(0).with_style(style)
         });
-        Teller { bar, told: Instant::now(), began: Instant::now() }
+        Teller { bar, told: Instant::now(), began: Instant::now(), held: None }
     }
 
     fn tell(&self, line: String) {
@@ -45,7 +47,7 @@ impl Teller {
 
 impl Progress for Teller {
     fn step(&mut self, number: usize, total: usize, step: &Step) {
-        self.began = Instant::now();
+        (self.began, self.held) = (Instant::now(), None);
         match &self.bar {
             Some(bar) => {
                 bar.set_length(total as u64);
@@ -57,6 +59,7 @@ impl Progress for Teller {
     }
 
     fn backfill(&mut self, table: &str, done: u64, total: u64, rows: u64) {
+        self.held = None;
         if self.is_due() {
             let rate = rows as f64 / self.began.elapsed().as_secs_f64().max(0.001);
             self.tell(format!("backfill of `{table}`: {} %, {rows} rows, {rate:.0} rows/s", done * 100 / total.max(1)));
@@ -66,6 +69,14 @@ impl Progress for Teller {
     fn waiting(&mut self, blockers: &[Blocker]) {
         let list: Vec<String> = blockers.iter().map(ToString::to_string).collect();
         self.tell(format!("waiting for a lock held by {}", few(&list, PROCESSES, ", ")));
+    }
+
+    fn held(&mut self, wait: &Wait) {
+        // a line of its own says it once a minute
+        if self.bar.is_some() || self.held.is_none_or(|told| told.elapsed() >= Duration::from_secs(60)) {
+            self.held = Some(Instant::now());
+            self.tell(wait.to_string());
+        }
     }
 
     fn warning(&mut self, warning: &diptych::Error) {

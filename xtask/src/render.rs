@@ -64,6 +64,9 @@ pub(crate) fn status(status: &Status) -> String {
     } else if let (Some(step), Some(pending)) = (step, &status.pending) {
         lines.push(format!("stopped  at {step}; no process is running it{}", way_on(pending)));
     }
+    if let Some(pause) = status.pending.as_ref().and_then(|pending| pending.paused.as_ref()) {
+        lines.push(format!("paused   {pause}; `resume` lets it go on"));
+    }
     let waiting = if status.unstarted.is_empty() { "nothing".to_owned() } else { status.unstarted.join(", ") };
     lines.push(format!("waiting  {waiting}"));
     if !status.trimmed.is_empty() {

@@ -5,6 +5,7 @@ use tokio_postgres::Row;
 use crate::error::{Error, Kind, Result};
 use crate::execute::executor::Executor;
 use crate::execute::progress::Progress;
+use crate::execute::throttle::Throttle;
 use crate::execute::walk::{self, Heap, Job};
 use diptych_core::statements::path::Path;
 use diptych_core::{Sql, sql, statements::partitions};
@@ -24,10 +25,11 @@ pub(crate) async fn run(executor: &Executor<'_>, job: &Job<'_>, progress: &mut d
 async fn fill(executor: &Executor<'_>, job: &Job<'_>, progress: &mut dyn Progress) -> Result<()> {
     let whole = sql::qualified(job.schema, job.table);
     let verify = if job.partitioned { partitions::statement_for(job.verify, &whole, None) } else { job.verify.clone() };
+    let mut throttle = Throttle::default();
     for _ in 0..5 {
         let heaps = heaps(executor, job, whole.clone()).await?;
         for heap in &heaps {
-            if let Err(error) = walk::walk(executor, job, heap, progress).await {
+            if let Err(error) = walk::walk(executor, job, heap, &mut throttle, progress).await {
                 // a partition that has gone meanwhile has no rows of this table any more
                 let is_there = self::heaps(executor, job, whole.clone()).await?.iter().any(|there| there.key == heap.key);
                 if is_there || !job.partitioned {
@@ -35,6 +37,7 @@ async fn fill(executor: &Executor<'_>, job: &Job<'_>, progress: &mut dyn Progres
                 }
             }
         }
+        throttle.wait(executor, progress).await?;
         progress.statement(verify.as_str());
         let missed = scan(executor, job, &verify, progress).await?;
         if missed.is_none() {

@@ -3,7 +3,25 @@
 use crate::error::Error;
 use crate::lease::Lease;
 use crate::session::observer::Blocker;
+use crate::state::pauses::Pause;
 use diptych_core::plan::Step;
+use std::fmt;
+
+/// What a start waits for between its transactions: it locks no row meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Wait {
+    /// Somebody has paused it.
+    Paused(Pause),
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Wait::Paused(pause) => write!(out, "paused {pause}; `resume` lets it go on"),
+        }
+    }
+}
 
 /// Told what goes on; every method may be left as it is.
 pub trait Progress: Send {
@@ -13,6 +31,8 @@ pub trait Progress: Send {
     fn backfill(&mut self, _table: &str, _done: u64, _total: u64, _rows: u64) {}
     /// A lock has to be waited for, because of these sessions.
     fn waiting(&mut self, _blockers: &[Blocker]) {}
+    /// A start waits between its transactions; told again and again until it goes on.
+    fn held(&mut self, _wait: &Wait) {}
     /// Something that is no reason to refuse, but that somebody should know before it happens.
     fn warning(&mut self, _warning: &Error) {}
     /// `complete` or `rollback` waits for these processes to leave the version that goes.

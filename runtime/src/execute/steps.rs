@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::execute::executor::{Executor, is_passing, jittered, locks_within, timeouts, work_within};
 use crate::execute::index::Build;
 use crate::execute::progress::Progress;
+use crate::execute::throttle::Throttle;
 use crate::execute::walk::Job;
 use crate::execute::{backfill, partitions};
 use crate::text::{few, printable};
@@ -26,6 +27,9 @@ impl Executor<'_> {
         for (at, step) in plan.journalled().enumerate() {
             if done.contains(&step.id) {
                 continue;
+            }
+            if plan.command == Command::Start && step.phase > Phase::Expand {
+                Throttle::default().wait(self, progress).await?;
             }
             progress.step(at + 1, total, step);
             let ran = self.run_step(plan, step, progress).await;

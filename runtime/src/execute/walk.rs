@@ -12,6 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::execute::executor::{Executor, fenced_off, is_passing, jittered, timeouts};
 use crate::execute::pace::{Pace, Unit};
 use crate::execute::progress::Progress;
+use crate::execute::throttle::Throttle;
 use crate::text::few;
 use diptych_core::plan::{Plan, Step};
 use diptych_core::sql::{join, literal};
@@ -55,7 +56,13 @@ pub(crate) struct Heap {
 }
 
 /// Fills a heap, from where an earlier run has come to.
-pub(crate) async fn walk(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap, progress: &mut dyn Progress) -> Result<()> {
+pub(crate) async fn walk(
+    executor: &Executor<'_>,
+    job: &Job<'_>,
+    heap: &Heap,
+    throttle: &mut Throttle,
+    progress: &mut dyn Progress,
+) -> Result<()> {
     // in a deadlock the backfill has given up long before the server looks for a victim (docs/traps.md F4)
     let bound = Duration::from_millis((executor.server.deadlock_timeout / 3).clamp(10, 250));
     let lock = bound.min(Duration::from_millis(50));
@@ -88,7 +95,7 @@ pub(crate) async fn walk(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap, pr
             left: Left { since_vacuum: 0, ever: 0, bytes: file.bytes },
             file,
         };
-        if let Pass::Done(_) = walk.go(progress).await? {
+        if let Pass::Done(_) = walk.go(throttle, progress).await? {
             return Ok(());
         }
     }
@@ -191,7 +198,7 @@ struct Range {
 }
 
 impl Walk<'_> {
-    async fn go(mut self, progress: &mut dyn Progress) -> Result<Pass> {
+    async fn go(mut self, throttle: &mut Throttle, progress: &mut dyn Progress) -> Result<Pass> {
         let mut count = 0;
         let mut vacuumed = self.block;
         // since when one place is tried again and again
@@ -199,6 +206,9 @@ impl Walk<'_> {
         progress.statement(self.heap.update.as_str());
         while self.block < self.file.blocks {
             let executor = self.executor;
+            if throttle.wait(executor, progress).await? {
+                stuck = None;
+            }
             let range = match executor.watched(self.range(), progress).await {
                 Err(error) if is_passing(&error) => return Err(executor.gave_up(&self.job.step.title).await),
                 range => range?,

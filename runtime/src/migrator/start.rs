@@ -1,13 +1,13 @@
 //! The start of what is recorded: one version beside the live one, or, while none is live, one after the other.
 
-use super::{Migrator, Outcome, drift};
+use super::{Begin, Migrator, Outcome, drift};
 use crate::catalog::functions;
 use crate::error::{Error, Result};
 use crate::execute::progress::Progress;
-use crate::state::{self, Plans, State, VersionState};
+use crate::state::{self, Plans, State, VersionState, pauses};
 use diptych_core::Migration;
 use diptych_core::layout::chain::Chain;
-use diptych_core::plan::{Command, Plan};
+use diptych_core::plan::{Command, Phase, Plan};
 
 /// What a start does next.
 enum Turn {
@@ -100,6 +100,12 @@ impl Migrator {
         let Some(pending) = state.pending() else { return Ok(()) };
         let base = self.options.base.clone();
         let plan = self.stored(pending, Command::Start).await?;
+        if self.options.begin == Begin::Paused {
+            let done = state::journal(&self.client, &base, pending, Command::Start).await?;
+            if plan.journalled().any(|step| step.phase == Phase::Backfill && !done.contains(&step.id)) {
+                pauses::enter(&self.client, &base).await?;
+            }
+        }
         self.run(&plan, token, progress).await?;
         state::end_start(&mut self.client, &base, pending, state.parent(pending)).await
     }

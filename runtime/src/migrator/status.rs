@@ -11,6 +11,7 @@ use crate::migrator::drift;
 use crate::state::folder::{self, Files, Missing, Problem};
 use crate::state::leases;
 use crate::state::made;
+use crate::state::pauses::{self, Pause};
 use crate::state::{self, Recorded, State, VersionState};
 use crate::text::printable;
 use diptych_core::model::differences::Difference;
@@ -63,6 +64,8 @@ pub struct PendingVersion {
     pub step: Option<String>,
     /// The percentage of that step that is done, if it is a backfill.
     pub percent: Option<u8>,
+    /// Who has paused the start, if anybody has.
+    pub paused: Option<Pause>,
     /// The commands that can be run next with the recorded migrations as they are.
     pub next: Vec<Command>,
 }
@@ -171,8 +174,15 @@ async fn pending(client: &Client, base: &str, recorded: &Recorded) -> Result<Pen
         steps: steps.len(),
         step: current.map(|step| step.title.clone()),
         percent,
+        paused: paused(client, base).await?,
         next,
     })
+}
+
+async fn paused(client: &Client, base: &str) -> Result<Option<Pause>> {
+    // a state that an earlier release has written knows of no pause
+    let there: bool = client.query_one("SELECT pg_catalog.to_regclass('diptych.pauses') IS NOT NULL", &[]).await?.get(0);
+    if there { pauses::find(client, base).await } else { Ok(None) }
 }
 
 /// How far a backfill is: blocks done of those that there were when each table's turn came.

@@ -91,6 +91,16 @@ CREATE TABLE diptych.runs (
   since timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
+-- a start that waits until somebody resumes it: who paused it, and from where
+CREATE TABLE diptych.pauses (
+  base text NOT NULL,
+  version text NOT NULL,
+  role text NOT NULL,
+  host text NOT NULL,
+  since timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (base, version)
+);
+
 -- which process uses which version; a row counts until it expires
 CREATE TABLE diptych.leases (
   id text PRIMARY KEY,

@@ -24,6 +24,7 @@ mod lifecycle;
 mod load;
 mod outage;
 mod outages;
+mod pauses;
 mod peers;
 mod pgroll;
 mod pieces;
