@@ -3,6 +3,7 @@
 pub(crate) mod backfill;
 pub(crate) mod executor;
 mod index;
+pub(crate) mod lag;
 mod pace;
 mod partitions;
 pub(crate) mod progress;

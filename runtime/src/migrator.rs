@@ -7,6 +7,7 @@ pub(crate) mod roles;
 mod start;
 pub(crate) mod status;
 
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 use tokio_postgres::Client;
 
@@ -47,6 +48,11 @@ pub struct Options {
     /// How many sessions fill a large table while no other statement runs on the server (2). At any other time it is one, as far as the
     /// role may see what others do (`pg_read_all_stats`).
     pub workers: usize,
+    /// How many rows a second a backfill fills at most, all of its sessions together (no bound).
+    pub max_rate: Option<NonZeroU32>,
+    /// A backfill waits while a standby or a replication slot has been behind for longer (it does not wait). Standbys are seen by a role with
+    /// `pg_read_all_stats`, slots by every role.
+    pub max_lag: Option<Duration>,
     /// Whether a start fills rows as soon as it can (it does).
     pub begin: Begin,
     /// What `complete` and `rollback` do while processes use the version that they drop (refuse at once).
@@ -83,6 +89,8 @@ impl Default for Options {
             timeout: Duration::from_secs(600),
             batch: Duration::from_millis(25),
             workers: 2,
+            max_rate: None,
+            max_lag: None,
             begin: Begin::AtOnce,
             guard: Guard::Wait(Duration::ZERO),
             missing: Missing::Refuse,
@@ -452,6 +460,8 @@ impl Migrator {
                 timeout: self.options.timeout,
                 batch: self.options.batch,
                 workers: self.options.workers,
+                max_rate: self.options.max_rate,
+                max_lag: self.options.max_lag,
             },
             token,
         }

@@ -93,8 +93,15 @@ impl Context {
 
     /// The same for a start.
     pub(crate) async fn migrator_starting(&self, starting: &Starting) -> Result<Migrator, Failure> {
-        let (begin, published_state, missing) = (starting.begin(), starting.published_state(), starting.lacking.missing());
-        self.connect(Options { begin, published_state, missing, ..self.options() }).await
+        let options = Options {
+            max_rate: starting.max_rate,
+            max_lag: starting.max_lag,
+            begin: starting.begin(),
+            published_state: starting.published_state(),
+            missing: starting.lacking.missing(),
+            ..self.options()
+        };
+        self.connect(options).await
     }
 
     /// The same for a command that removes a version: held against the folder, unless its files may be missing.

@@ -29,8 +29,10 @@ mod summary;
 mod used;
 
 use std::ffi::OsString;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use diptych::{Begin, Database, Guard, Missing, PublishedState};
@@ -81,13 +83,13 @@ struct Global {
     schema: Option<String>,
     /// How long one transaction of this tool may make an application wait
     #[arg(long, global = true, default_value = "500ms", value_parser = config::duration)]
-    lock_timeout: std::time::Duration,
+    lock_timeout: Duration,
     /// How long a step is retried; after that the command gives up, and the step has changed nothing
     #[arg(long, global = true, default_value = "10m", value_parser = config::duration)]
-    timeout: std::time::Duration,
+    timeout: Duration,
     /// How long one transaction of a backfill holds its row locks, approximately
     #[arg(long, global = true, default_value = "25ms", value_parser = config::duration)]
-    batch: std::time::Duration,
+    batch: Duration,
     /// How many sessions fill a large table while no application's statement runs
     #[arg(long, global = true, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=32))]
     workers: u8,
@@ -198,6 +200,12 @@ struct Starting {
     /// Stop at this version
     #[arg(long)]
     to: Option<String>,
+    /// How many rows a second a backfill fills at most, all of its sessions together
+    #[arg(long, value_name = "ROWS")]
+    max_rate: Option<NonZeroU32>,
+    /// Let a backfill wait while a standby or a replication slot has been behind for longer, such as 10s
+    #[arg(long, value_name = "DURATION", value_parser = config::duration)]
+    max_lag: Option<Duration>,
     /// Begin paused: make the tables ready, and fill no row until `resume`
     #[arg(long)]
     pause: bool,
@@ -223,7 +231,7 @@ impl Starting {
 struct Leaving {
     /// Wait this long for processes that use the version that is dropped, such as 5m
     #[arg(long, value_parser = config::duration, value_name = "DURATION", conflicts_with = "force")]
-    wait: Option<std::time::Duration>,
+    wait: Option<Duration>,
     /// Drop the version even if processes use it: their statements will fail
     #[arg(long)]
     force: bool,

@@ -25,7 +25,7 @@ pub(crate) async fn run(executor: &Executor<'_>, job: &Job<'_>, progress: &mut d
 async fn fill(executor: &Executor<'_>, job: &Job<'_>, progress: &mut dyn Progress) -> Result<()> {
     let whole = sql::qualified(job.schema, job.table);
     let verify = if job.partitioned { partitions::statement_for(job.verify, &whole, None) } else { job.verify.clone() };
-    let mut throttle = Throttle::default();
+    let mut throttle = Throttle::new(&executor.limits);
     for _ in 0..5 {
         let heaps = heaps(executor, job, whole.clone()).await?;
         for heap in &heaps {

@@ -1,5 +1,6 @@
 //! A run's session: how its statements are sent, under which budget, and who holds them up.
 
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
@@ -25,6 +26,10 @@ pub(crate) struct Limits {
     pub batch: Duration,
     /// How many sessions may fill a table.
     pub workers: usize,
+    /// How many rows they may fill in a second.
+    pub max_rate: Option<NonZeroU32>,
+    /// How far standbys and slots may be behind while they do.
+    pub max_lag: Option<Duration>,
 }
 
 /// A run under way: its session, its token, its limits.

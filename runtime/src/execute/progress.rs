@@ -1,11 +1,14 @@
 //! What a run tells while it goes on.
 
 use crate::error::Error;
+use crate::execute::lag::Follower;
 use crate::lease::Lease;
 use crate::session::observer::Blocker;
 use crate::state::pauses::Pause;
+use crate::text::{PROCESSES, few};
 use diptych_core::plan::Step;
 use std::fmt;
+use std::time::Duration;
 
 /// What a start waits for between its transactions: it locks no row meanwhile.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,12 +16,23 @@ use std::fmt;
 pub enum Wait {
     /// Somebody has paused it.
     Paused(Pause),
+    /// Standbys or replication slots are behind.
+    Lag {
+        /// Which.
+        behind: Vec<Follower>,
+        /// How long they may be.
+        most: Duration,
+    },
 }
 
 impl fmt::Display for Wait {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Wait::Paused(pause) => write!(out, "paused {pause}; `resume` lets it go on"),
+            Wait::Lag { behind, most } => {
+                let list: Vec<String> = behind.iter().map(ToString::to_string).collect();
+                write!(out, "waits for {}: for longer than --max-lag {most:?}", few(&list, PROCESSES, "; "))
+            }
         }
     }
 }

@@ -1,43 +1,144 @@
-//! What a start waits for between its transactions, with no row locked and no snapshot held: that somebody resumes it.
+//! What a start waits for between its transactions, with no row locked and no snapshot held: that somebody resumes it, that whoever follows
+//! the server's log catches up, that its rows are due.
 
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind, Result};
-use crate::execute::executor::Executor;
+use crate::execute::executor::{Executor, Limits};
+use crate::execute::lag::Lag;
+use crate::execute::pace::Unit;
 use crate::execute::progress::{Progress, Wait};
 use crate::state::{self, pauses};
 
 /// How often it is looked whether there is something to wait for.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How many passes a second a rate is spread over.
+const PASSES: u32 = 10;
+/// The most rows that a block can have: what is assumed of a table of which nothing has been seen.
+const DENSEST: f64 = 291.0;
 
 /// Between two transactions.
 #[derive(Default)]
 pub(crate) struct Throttle {
     looked: Option<Instant>,
+    lag: Option<Lag>,
+    rate: Option<Rate>,
 }
 
 impl Throttle {
-    /// Waits for as long as there is a reason to. Says whether there was one.
+    /// For a backfill.
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let rate = |most| Rate { most, due: Instant::now(), density: None };
+        Throttle { looked: None, lag: limits.max_lag.map(Lag::new), rate: limits.max_rate.map(rate) }
+    }
+
+    /// Waits for as long as there is a reason to. Says whether it was for others.
     pub(crate) async fn wait(&mut self, executor: &Executor<'_>, progress: &mut dyn Progress) -> Result<bool> {
-        if self.looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
-            return Ok(false);
-        }
         let mut waited = false;
-        while let Some(wait) = reason(executor).await? {
-            waited = true;
-            progress.held(&wait);
-            tokio::time::sleep(LOOK_EVERY).await;
+        loop {
+            let is_due = self.looked.is_none_or(|looked| looked.elapsed() >= LOOK_EVERY);
+            let reason = if is_due { self.reason(executor).await? } else { None };
+            let rest = self.rate.as_ref().map_or(Duration::ZERO, |rate| rate.due.saturating_duration_since(Instant::now()));
+            match reason {
+                Some(wait) => {
+                    waited = true;
+                    progress.held(&wait);
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
+                None => {
+                    if is_due {
+                        self.looked = Some(Instant::now());
+                    }
+                    if rest.is_zero() {
+                        return Ok(waited);
+                    }
+                    tokio::time::sleep(rest.min(LOOK_EVERY)).await;
+                }
+            }
         }
-        self.looked = Some(Instant::now());
-        Ok(waited)
+    }
+
+    async fn reason(&mut self, executor: &Executor<'_>) -> Result<Option<Wait>> {
+        if let Some(pause) = pauses::find(executor.client, executor.base).await? {
+            if let Some(asks) = state::lock_holders(executor.client, state::way_key(executor.base)).await?.first() {
+                return Err(Error::new(
+                    Kind::Failed,
+                    format!("the start is paused {pause}, and gives way to the rollback of {asks}"),
+                )
+                .hint("run `start` again when the rollback is done, if the change is still wanted"));
+            }
+            return Ok(Some(Wait::Paused(pause)));
+        }
+        let Some(lag) = &mut self.lag else { return Ok(None) };
+        let behind = lag.look(executor.client).await?;
+        Ok((!behind.is_empty()).then_some(Wait::Lag { behind, most: lag.most }))
+    }
+
+    /// As much of a unit as a pass of so many sessions may do.
+    pub(crate) fn bounded(&self, unit: Unit, sessions: usize) -> Unit {
+        self.rate.as_ref().map_or(unit, |rate| rate.bounded(unit, sessions))
+    }
+
+    /// After a pass: when it began, its rows, its blocks.
+    pub(crate) fn done(&mut self, began: Instant, rows: u64, blocks: i64) {
+        if let Some(rate) = &mut self.rate {
+            rate.done(began, rows, blocks);
+        }
     }
 }
 
-async fn reason(executor: &Executor<'_>) -> Result<Option<Wait>> {
-    let Some(pause) = pauses::find(executor.client, executor.base).await? else { return Ok(None) };
-    if let Some(asks) = state::lock_holders(executor.client, state::way_key(executor.base)).await?.first() {
-        return Err(Error::new(Kind::Failed, format!("the start is paused {pause}, and gives way to the rollback of {asks}"))
-            .hint("run `start` again when the rollback is done, if the change is still wanted"));
+/// So many rows a second, whichever session fills them.
+struct Rate {
+    most: NonZeroU32,
+    /// When the next pass may begin.
+    due: Instant,
+    /// The most rows to a block that a pass has met.
+    density: Option<f64>,
+}
+
+impl Rate {
+    fn bounded(&self, unit: Unit, sessions: usize) -> Unit {
+        let rows = (self.most.get() / PASSES).max(1);
+        let blocks = (f64::from(rows) / self.density.unwrap_or(DENSEST) / sessions.max(1) as f64) as i64;
+        let rows = usize::try_from(rows).unwrap_or(usize::MAX);
+        match unit {
+            Unit::Blocks(_) if blocks == 0 => Unit::Rows(rows),
+            Unit::Blocks(most) => Unit::Blocks(most.min(blocks)),
+            Unit::Rows(most) => Unit::Rows(most.min(rows)),
+            Unit::LongRow => Unit::LongRow,
+        }
     }
-    Ok(Some(Wait::Paused(pause)))
+
+    fn done(&mut self, began: Instant, rows: u64, blocks: i64) {
+        self.due = began + Duration::from_secs_f64(rows as f64 / f64::from(self.most.get()));
+        if rows > 0 && blocks > 0 {
+            self.density = Some(self.density.unwrap_or_default().max(rows as f64 / blocks as f64));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Rate;
+    use crate::execute::pace::Unit;
+    use std::num::NonZeroU32;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn a_pass_is_a_tenth_of_a_second_of_what_is_known_of_the_table() {
+        let began = Instant::now();
+        let mut rate = Rate { most: NonZeroU32::new(10_000).unwrap(), due: began, density: None };
+        assert_eq!(rate.bounded(Unit::Blocks(64), 1), Unit::Blocks(3));
+        rate.done(began, 150, 3);
+        assert_eq!(rate.due - began, Duration::from_millis(15));
+        assert_eq!(rate.bounded(Unit::Blocks(64), 1), Unit::Blocks(20));
+        assert_eq!(rate.bounded(Unit::Blocks(64), 2), Unit::Blocks(10));
+        assert_eq!(rate.bounded(Unit::Blocks(4), 2), Unit::Blocks(4));
+        // rows that were in sync say nothing of those to come
+        rate.done(began, 0, 20);
+        assert_eq!(rate.bounded(Unit::Blocks(64), 1), Unit::Blocks(20));
+        let slow = Rate { most: NonZeroU32::MIN, due: began, density: None };
+        assert_eq!((slow.bounded(Unit::Blocks(1), 2), slow.bounded(Unit::LongRow, 2)), (Unit::Rows(1), Unit::LongRow));
+    }
 }

@@ -209,6 +209,7 @@ impl Walk<'_> {
             if throttle.wait(executor, progress).await? {
                 stuck = None;
             }
+            self.pace.unit = throttle.bounded(self.pace.unit, 1 + self.others.len());
             let range = match executor.watched(self.range(), progress).await {
                 Err(error) if is_passing(&error) => return Err(executor.gave_up(&self.job.step.title).await),
                 range => range?,
@@ -217,6 +218,7 @@ impl Walk<'_> {
             match self.pass(&range, stuck.is_some()).await {
                 Ok(Pass::Done(rows)) => {
                     count += rows;
+                    throttle.done(began, rows, range.block - self.block);
                     self.block = range.block;
                     self.rows.drain(..range.rows);
                     stuck = None;

@@ -3,6 +3,7 @@
 use super::{Begin, Migrator, Outcome, drift};
 use crate::catalog::functions;
 use crate::error::{Error, Result};
+use crate::execute::lag;
 use crate::execute::progress::Progress;
 use crate::state::{self, Plans, State, VersionState, pauses};
 use diptych_core::Migration;
@@ -100,14 +101,25 @@ impl Migrator {
         let Some(pending) = state.pending() else { return Ok(()) };
         let base = self.options.base.clone();
         let plan = self.stored(pending, Command::Start).await?;
-        if self.options.begin == Begin::Paused {
-            let done = state::journal(&self.client, &base, pending, Command::Start).await?;
-            if plan.journalled().any(|step| step.phase == Phase::Backfill && !done.contains(&step.id)) {
-                pauses::enter(&self.client, &base).await?;
-            }
+        let done = state::journal(&self.client, &base, pending, Command::Start).await?;
+        if plan.journalled().any(|step| step.phase == Phase::Backfill && !done.contains(&step.id)) {
+            self.before_backfill(progress).await?;
         }
         self.run(&plan, token, progress).await?;
         state::end_start(&mut self.client, &base, pending, state.parent(pending)).await
+    }
+
+    /// What the options ask for before rows are filled.
+    async fn before_backfill(&self, progress: &mut dyn Progress) -> Result<()> {
+        if self.options.begin == Begin::Paused {
+            pauses::enter(&self.client, &self.options.base).await?;
+        }
+        if self.options.max_lag.is_some()
+            && let Some(warning) = lag::unseen(&self.client).await?
+        {
+            progress.warning(&warning);
+        }
+        Ok(())
     }
 
     /// Why there was nothing to start.

@@ -44,6 +44,7 @@ mod secure;
 mod serial;
 mod state;
 mod status;
+mod throttle;
 mod tidy;
 mod traps;
 mod types;

@@ -9,6 +9,7 @@ use diptych::{Begin, Migrator, Options, Outcome, Quiet};
 use diptych_core::Migration;
 use diptych_tests::{Database, Work, ask, migration, must, seed, server};
 use serde_json::Value;
+use tokio_postgres::config::Host;
 
 use crate::cli::{Folder, binary, refused, text};
 
@@ -18,31 +19,38 @@ const WIDER: &str =
     "operations: [{alter_column: {table: items, column: price, type: bigint, up: price::bigint * 100, down: price / 100}}]";
 const ROWS: u32 = 200_000;
 
-fn both() -> [Migration; 2] {
+pub(crate) fn both() -> [Migration; 2] {
     [migration("0001_items", BEFORE), migration("0002_wider", WIDER)]
 }
 
 /// A table with rows, the folder that widens its price, and the binary between them.
-struct Case {
-    database: Database,
+pub(crate) struct Case {
+    pub(crate) database: Database,
     folder: Folder,
 }
 
 impl Case {
     async fn new() -> Self {
-        let database = Database::new().await;
+        Case::of(Database::new().await, ROWS).await
+    }
+
+    /// In a database of which nothing is used yet.
+    pub(crate) async fn of(database: Database, rows: u32) -> Self {
         database.migrate(&both()[..1]).await;
-        let insert = format!("INSERT INTO items SELECT n, n % 1000 FROM generate_series(1, {ROWS}) AS n");
+        let insert = format!("INSERT INTO items SELECT n, n % 1000 FROM generate_series(1, {rows}) AS n");
         must(&database.on("0001_items").await, &insert).await;
         Case { database, folder: Folder::new(&[("0001_items.yaml", BEFORE), ("0002_wider.yaml", WIDER)]) }
     }
 
     fn url(&self) -> String {
-        server().url(&self.database.name)
+        let server = &self.database.server;
+        let [Host::Unix(folder)] = server.get_hosts() else { panic!("a socket") };
+        let (user, folder) = (server.get_user().expect("a role"), folder.display());
+        format!("postgresql://{user}@/{}?host={folder}", self.database.name)
     }
 
     /// A command that goes: what it says.
-    fn done(&self, arguments: &[&str]) -> String {
+    pub(crate) fn done(&self, arguments: &[&str]) -> String {
         let output = self.folder.run(Some(&self.url()), arguments);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}{}", text(&output.stdout), text(&output.stderr));
         text(&output.stdout) + &text(&output.stderr)
@@ -52,13 +60,13 @@ impl Case {
         refused(&self.folder.run(Some(&self.url()), arguments), parts);
     }
 
-    fn status(&self) -> (String, Value) {
+    pub(crate) fn status(&self) -> (String, Value) {
         let json = self.done(&["status", "--json"]);
         (self.done(&["status"]), serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {json}")))
     }
 
     /// A command in a process of its own.
-    fn spawn(&self, arguments: &[&str]) -> Run {
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Run {
         let mut command = Command::new(binary());
         command.arg("--dir").arg(self.folder.path()).args(["--url", &self.url()]).args(arguments);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it runs");
@@ -75,26 +83,26 @@ impl Case {
         run
     }
 
-    async fn position(&self) -> String {
+    pub(crate) async fn position(&self) -> String {
         ask(&self.database.client().await, "SELECT block, total FROM diptych.backfill").await
     }
 
-    async fn is_right(&self) {
+    pub(crate) async fn is_right(&self) {
         let new = self.database.on("0002_wider").await;
-        let wrong = format!("SELECT count(*) = {ROWS}, count(*) FILTER (WHERE price <> id % 1000 * 100) FROM items");
-        assert_eq!(ask(&new, &wrong).await, "t|0");
+        let wrong = "SELECT count(*) > 0, count(*) = max(id), count(*) FILTER (WHERE price <> id % 1000 * 100) FROM items";
+        assert_eq!(ask(&new, wrong).await, "t|t|0");
     }
 }
 
 /// A process of the tool, with what it says.
-struct Run {
+pub(crate) struct Run {
     child: Child,
     lines: Receiver<String>,
 }
 
 impl Run {
     /// Waits for a line that has this in it.
-    fn says(&self, part: &str) -> String {
+    pub(crate) fn says(&self, part: &str) -> String {
         let mut said = Vec::new();
         while let Ok(line) = self.lines.recv_timeout(Duration::from_secs(60)) {
             if line.contains(part) {
@@ -105,12 +113,12 @@ impl Run {
         panic!("it never says `{part}`: {said:#?}")
     }
 
-    fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().expect("killed");
         self.child.wait().expect("it ends");
     }
 
-    fn code(mut self) -> Option<i32> {
+    pub(crate) fn code(mut self) -> Option<i32> {
         self.child.wait().expect("it ends").code()
     }
 }
@@ -129,7 +137,7 @@ const HELD: &str = "SELECT count(*) FROM pg_stat_activity AS activity WHERE datn
      WHERE held.pid = activity.pid AND held.locktype NOT IN ('advisory', 'virtualxid')))";
 
 /// Nothing is held: no look of many finds a transaction of the tool but its own short questions, and every row can be had at once.
-async fn holds_nothing(database: &Database) {
+pub(crate) async fn holds_nothing(database: &Database) {
     let admin = database.client().await;
     let mut free = 0;
     for _ in 0..50 {

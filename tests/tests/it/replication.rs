@@ -1,7 +1,7 @@
 //! Replication is part of production: publications and native subscribers, physical standbys that are read and promoted, `pg_upgrade`.
 
 mod lists;
-mod standby;
+pub(crate) mod standby;
 mod upgrade;
 
 use std::path::PathBuf;
@@ -120,7 +120,7 @@ async fn position(admin: &Client) -> String {
 }
 
 /// A server that publishes or subscribes.
-fn logical() -> Server {
+pub(crate) fn logical() -> Server {
     let settings = [
         ("wal_level", "logical"),
         ("max_replication_slots", "40"),

@@ -19,7 +19,7 @@ use super::{SHOP, SHOP_CHANGE, Told, both, eventually, folders, major_of, positi
 release!(Two, "0002_change");
 
 /// A copy of a server that follows it; none where `pg_basebackup` cannot be had.
-fn standby(primary: &Server, settings: &[(&str, &str)]) -> Option<Server> {
+pub(crate) fn standby(primary: &Server, settings: &[(&str, &str)]) -> Option<Server> {
     let own = major_of(primary.bin_dir());
     let is_fit = |folder: &PathBuf| folder.join("pg_basebackup").is_file() && major_of(folder) >= own;
     let program = folders().into_iter().find(is_fit)?.join("pg_basebackup");
@@ -34,12 +34,12 @@ fn standby(primary: &Server, settings: &[(&str, &str)]) -> Option<Server> {
     Some(Server::start(&options).expect("a standby"))
 }
 
-fn primary() -> Server {
+pub(crate) fn primary() -> Server {
     Server::start(&Options { bin_dir: Some(server().bin_dir().to_owned()), ..Options::default() }).expect("a private server")
 }
 
 /// The same database on a standby, as soon as that has all that the primary has done.
-async fn follow(database: &Database, standby: &Server) -> Database {
+pub(crate) async fn follow(database: &Database, standby: &Server) -> Database {
     let now = position(&database.client().await).await;
     let there = client(&standby.config("postgres")).await;
     eventually(&there, &format!("SELECT pg_last_wal_replay_lsn() >= '{now}'"), "the standby follows").await;
