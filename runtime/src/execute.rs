@@ -4,6 +4,7 @@ pub(crate) mod backfill;
 pub(crate) mod executor;
 mod index;
 pub(crate) mod lag;
+pub(crate) mod meter;
 mod pace;
 mod partitions;
 pub(crate) mod progress;

@@ -37,7 +37,7 @@ pub use error::{Error, Result};
 #[cfg(feature = "migrator")]
 pub use execute::lag::Follower;
 #[cfg(feature = "migrator")]
-pub use execute::progress::{Progress, Quiet, Wait};
+pub use execute::progress::{Filled, Progress, Quiet, Wait};
 pub use lease::{Lease, LeaseGuard};
 #[cfg(feature = "migrator")]
 pub use migrator::{

@@ -358,7 +358,7 @@ pub(crate) async fn take_token(client: &Client, base: &str, command: Command) ->
         .query_one(
             "INSERT INTO diptych.runs AS run (base, token, command, pid, host, process) VALUES ($1, 1, $2, pg_catalog.pg_backend_pid(), $3, $4) \
              ON CONFLICT (base) DO UPDATE SET token = run.token + 1, command = EXCLUDED.command, pid = EXCLUDED.pid, \
-             host = EXCLUDED.host, process = EXCLUDED.process, since = EXCLUDED.since RETURNING token",
+             host = EXCLUDED.host, process = EXCLUDED.process, since = EXCLUDED.since, waits = NULL RETURNING token",
             &[&base, &command.to_string(), &host(), &i64::from(std::process::id())],
         )
         .await?;

@@ -4,17 +4,19 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use diptych::internal::{PROCESSES, few};
-use diptych::{Blocker, Lease, Progress, Wait};
+use diptych::{Blocker, Filled, Lease, Progress, Wait};
 use diptych_core::plan::Step;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::out;
+use crate::render::span;
 
 /// Progress on standard error.
 pub(crate) struct Teller {
     bar: Option<ProgressBar>,
     told: Instant,
-    began: Instant,
+    /// How far the backfill of the step is.
+    so_far: String,
     /// When it was last told what a start waits for, since when it has not gone on.
     held: Option<Instant>,
 }
@@ -26,7 +28,7 @@ impl Teller {
                 .unwrap_or_else(|_| ProgressStyle::default_bar());
             ProgressBar::new(0).with_style(style)
         });
-        Teller { bar, told: Instant::now(), began: Instant::now(), held: None }
+        Teller { bar, told: Instant::now(), so_far: String::new(), held: None }
     }
 
     fn tell(&self, line: String) {
@@ -47,7 +49,7 @@ impl Teller {
 
 impl Progress for Teller {
     fn step(&mut self, number: usize, total: usize, step: &Step) {
-        (self.began, self.held) = (Instant::now(), None);
+        (self.so_far, self.held) = (String::new(), None);
         match &self.bar {
             Some(bar) => {
                 bar.set_length(total as u64);
@@ -58,12 +60,15 @@ impl Progress for Teller {
         }
     }
 
-    fn backfill(&mut self, table: &str, done: u64, total: u64, rows: u64) {
-        self.held = None;
+    fn backfill(&mut self, table: &str, filled: &Filled) {
+        let Filled { blocks, of, rows, rows_per_second, seconds_left, wait, .. } = filled;
+        let so_far = format!("backfill of `{table}`: {} %, {rows} rows", blocks * 100 / of.max(&1));
         if self.is_due() {
-            let rate = rows as f64 / self.began.elapsed().as_secs_f64().max(0.001);
-            self.tell(format!("backfill of `{table}`: {} %, {rows} rows, {rate:.0} rows/s", done * 100 / total.max(1)));
+            let left = seconds_left.map_or_else(String::new, |seconds| format!(", {} left", span(seconds)));
+            let wait = wait.as_ref().map_or_else(String::new, |wait| format!("; {wait}"));
+            self.tell(format!("{so_far}, {rows_per_second} rows/s{left}{wait}"));
         }
+        (self.so_far, self.held) = (so_far, None);
     }
 
     fn waiting(&mut self, blockers: &[Blocker]) {
@@ -75,7 +80,8 @@ impl Progress for Teller {
         // a line of its own says it once a minute
         if self.bar.is_some() || self.held.is_none_or(|told| told.elapsed() >= Duration::from_secs(60)) {
             self.held = Some(Instant::now());
-            self.tell(wait.to_string());
+            let colon = if self.so_far.is_empty() { "" } else { "; " };
+            self.tell(format!("{}{colon}{wait}", self.so_far));
         }
     }
 

@@ -60,7 +60,8 @@ pub(crate) fn status(status: &Status) -> String {
     lines.extend(status.published.iter().map(|on| format!("path     {}: {}", on.version, on.search_path)));
     let step = status.pending.as_ref().and_then(step);
     if let Some(run) = &status.run {
-        lines.push(format!("running  {run}: {}", step.as_deref().unwrap_or("preflight")));
+        let waits = run.waits_for.as_ref().map_or_else(String::new, |waits| format!("; {waits}"));
+        lines.push(format!("running  {run}: {}{waits}", step.as_deref().unwrap_or("preflight")));
     } else if let (Some(step), Some(pending)) = (step, &status.pending) {
         lines.push(format!("stopped  at {step}; no process is running it{}", way_on(pending)));
     }
@@ -102,7 +103,13 @@ pub(crate) fn status(status: &Status) -> String {
 /// The step that is being done or comes next, with how much of it is done.
 fn step(pending: &PendingVersion) -> Option<String> {
     let step = pending.step.as_ref()?;
-    Some(pending.percent.map_or_else(|| step.clone(), |percent| format!("{step} ({percent} %)")))
+    let Some(percent) = pending.percent else { return Some(step.clone()) };
+    let rows = pending.rows.map(|rows| format!("{rows} rows"));
+    let speed = pending.rows_per_second.map(|rows| format!("{rows} rows/s"));
+    let left = pending.seconds_left.map(|seconds| format!("{} left", span(seconds)));
+    let more: Vec<String> = [rows, speed, left].into_iter().flatten().collect();
+    let colon = if more.is_empty() { "" } else { ": " };
+    Some(format!("{step} ({percent} %){colon}{}", more.join(", ")))
 }
 
 /// What to run; again, where that was stopped.
@@ -115,4 +122,25 @@ fn way_on(pending: &PendingVersion) -> String {
     let words = |command: &Command| if *command == stopped { format!("`{command}` again") } else { format!("`{command}`") };
     let ways: Vec<String> = pending.next.iter().map(words).collect();
     if ways.is_empty() { String::new() } else { format!(": run {}", ways.join(", or ")) }
+}
+
+/// Seconds for people: the two largest units at most.
+pub(crate) fn span(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds.div_ceil(60)),
+        7_200..172_800 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+        _ => format!("{} days {} h", seconds / 86_400, seconds % 86_400 / 3_600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::span;
+
+    #[test]
+    fn a_span_is_told_in_units_that_fit() {
+        let told = [0, 119, 121, 7_199, 7_260, 180_000].map(span);
+        assert_eq!(told, ["0 s", "119 s", "3 min", "120 min", "2 h 1 min", "2 days 2 h"]);
+    }
 }

@@ -161,6 +161,17 @@ impl Executor<'_> {
         named("open transactions:", &observer::open_transactions(self.client).await)
     }
 
+    /// Writes down how far the run is, which a crash may undo.
+    pub(crate) async fn note(&self, save: &Sql) -> Result<()> {
+        let around = [Sql::trusted("SET LOCAL synchronous_commit = off"), save.clone(), Sql::trusted("COMMIT")];
+        let request = join(self.begin().into_iter().chain(around), "; ");
+        let noted = self.client.batch_execute(request.as_str()).await;
+        if noted.is_err() {
+            self.client.batch_execute("ROLLBACK").await?;
+        }
+        noted.map_err(fenced_off)
+    }
+
     pub(crate) async fn journal(&self, plan: &Plan, step: &Step) -> Result<()> {
         Ok(self.client.batch_execute(self.journal_row(plan, step).as_str()).await?)
     }

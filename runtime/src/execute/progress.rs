@@ -8,6 +8,7 @@ use crate::state::pauses::Pause;
 use crate::text::{PROCESSES, few};
 use diptych_core::plan::Step;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// What a start waits for between its transactions: it locks no row meanwhile.
@@ -23,6 +24,26 @@ pub enum Wait {
         /// How long they may be.
         most: Duration,
     },
+    /// It fills as many rows a second as it may.
+    Rate(NonZeroU32),
+}
+
+/// How far the backfill of a table, or of one of its partitions, is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Filled {
+    /// Blocks that are done.
+    pub blocks: u64,
+    /// Of how many.
+    pub of: u64,
+    /// Rows that were filled, by earlier runs too; not those that were in sync, since the application has written them.
+    pub rows: u64,
+    /// How many of them in a second, over the last moments.
+    pub rows_per_second: u64,
+    /// How long the rest takes at this speed, where that can be told.
+    pub seconds_left: Option<u64>,
+    /// Why it is no faster, where it is held back.
+    pub wait: Option<Wait>,
 }
 
 impl fmt::Display for Wait {
@@ -33,6 +54,7 @@ impl fmt::Display for Wait {
                 let list: Vec<String> = behind.iter().map(ToString::to_string).collect();
                 write!(out, "waits for {}: for longer than --max-lag {most:?}", few(&list, PROCESSES, "; "))
             }
+            Wait::Rate(rows) => write!(out, "held back by --max-rate {rows}"),
         }
     }
 }
@@ -41,8 +63,8 @@ impl fmt::Display for Wait {
 pub trait Progress: Send {
     /// A step begins: its number from 1, of how many.
     fn step(&mut self, _number: usize, _total: usize, _step: &Step) {}
-    /// A backfill moved on: blocks done, of how many, rows so far.
-    fn backfill(&mut self, _table: &str, _done: u64, _total: u64, _rows: u64) {}
+    /// A backfill moved on.
+    fn backfill(&mut self, _table: &str, _filled: &Filled) {}
     /// A lock has to be waited for, because of these sessions.
     fn waiting(&mut self, _blockers: &[Blocker]) {}
     /// A start waits between its transactions; told again and again until it goes on.

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Oid;
-use tokio_postgres::{Client, SimpleQueryMessage, Statement};
+use tokio_postgres::{Client, Row, SimpleQueryMessage, Statement};
 
 use crate::error::{Error, Kind, Result};
 use crate::execute::executor::{Executor, fenced_off, is_passing, jittered, timeouts};
+use crate::execute::meter::Speed;
 use crate::execute::pace::{Pace, Unit};
-use crate::execute::progress::Progress;
+use crate::execute::progress::{Filled, Progress};
 use crate::execute::throttle::Throttle;
 use crate::text::few;
 use diptych_core::plan::{Plan, Step};
@@ -71,12 +72,12 @@ pub(crate) async fn walk(
         let done = saved(executor, job, heap).await?.filter(|done| done.filenode == file.filenode);
         let update = prepare(executor.client, job, heap);
         let update = executor.watched(update, progress).await?;
-        let (block, since) = match done {
+        let (block, rows) = done.as_ref().map_or((0, 0), |done| (done.block, done.rows));
+        let since = match done {
             // what earlier runs have filled is in sync as well
-            Some(Saved { block, since: Some(since), .. }) => (block, Some(since)),
-            done => (done.map_or(0, |done| done.block), since(executor, heap).await?),
+            Some(Saved { since: Some(since), .. }) => Some(since),
+            _ => since(executor, heap).await?,
         };
-        note(executor, &save(job, heap, &file, block, since.as_deref())).await?;
         let others = if file.blocks < SHARED_FROM { Vec::new() } else { others(executor, job, heap).await };
         let walk = Walk {
             executor,
@@ -89,12 +90,15 @@ pub(crate) async fn walk(
             bound,
             lock,
             block,
+            filled: rows,
+            speed: Speed::default(),
             rows: VecDeque::new(),
             pace: Pace::first(file.blocks, file.bytes, executor.limits.batch),
             activity: Activity::default(),
             left: Left { since_vacuum: 0, ever: 0, bytes: file.bytes },
             file,
         };
+        executor.note(&walk.save(block, rows)).await?;
         if let Pass::Done(_) = walk.go(throttle, progress).await? {
             return Ok(());
         }
@@ -173,6 +177,9 @@ struct Walk<'a> {
     file: File,
     /// The first block that is not done.
     block: i64,
+    /// How many rows were filled, by earlier runs too, and how fast.
+    filled: u64,
+    speed: Speed,
     /// The rows of it that are still to do, where it is done row by row: those that have come since are in sync.
     rows: VecDeque<u16>,
     pace: Pace,
@@ -199,7 +206,6 @@ struct Range {
 
 impl Walk<'_> {
     async fn go(mut self, throttle: &mut Throttle, progress: &mut dyn Progress) -> Result<Pass> {
-        let mut count = 0;
         let mut vacuumed = self.block;
         // since when one place is tried again and again
         let mut stuck: Option<Instant> = None;
@@ -217,13 +223,12 @@ impl Walk<'_> {
             let began = Instant::now();
             match self.pass(&range, stuck.is_some()).await {
                 Ok(Pass::Done(rows)) => {
-                    count += rows;
-                    throttle.done(began, rows, range.block - self.block);
-                    self.block = range.block;
+                    self.speed = throttle.done(began, rows, range.block - self.block);
+                    (self.block, self.filled) = (range.block, self.filled + rows);
                     self.rows.drain(..range.rows);
                     stuck = None;
                     self.pace.done(began.elapsed() / range.stripes.unsigned_abs(), self.bound);
-                    progress.backfill(&self.heap.title, self.block.unsigned_abs(), self.file.blocks.unsigned_abs(), count);
+                    progress.backfill(&self.heap.title, &self.progress(throttle));
                 }
                 Ok(Pass::Rewritten) => return Ok(Pass::Rewritten),
                 Err(error) if is_passing(&error) => {
@@ -244,7 +249,13 @@ impl Walk<'_> {
                 client.batch_execute(&self.executor.patience()).await?;
             }
         }
-        Ok(Pass::Done(count))
+        Ok(Pass::Done(self.filled))
+    }
+
+    fn progress(&self, throttle: &Throttle) -> Filled {
+        let [blocks, of] = [self.block, self.file.blocks].map(i64::unsigned_abs);
+        let (rows_per_second, seconds_left) = (self.speed.rows.round() as u64, self.speed.seconds_for(of - blocks));
+        Filled { blocks, of, rows: self.filled, rows_per_second, seconds_left, wait: throttle.held_back() }
     }
 
     /// What the next pass does.
@@ -316,16 +327,16 @@ impl Walk<'_> {
             self.job.step.path.set_local(),
         ]);
         let begin = join(begin, "; ");
-        let save = (range.block != self.block).then(|| save(self.job, self.heap, &self.file, range.block, self.since.as_deref()));
+        let moved = (range.block != self.block).then_some(range.block);
         let is_shared = range.shares.len() > 1;
         let mut count = 0;
         for stripe in 0..range.stripes {
-            let save = save.as_ref().filter(|_| !is_shared && stripe + 1 == range.stripes);
+            let position = moved.filter(|_| !is_shared && stripe + 1 == range.stripes).map(|block| (block, self.filled + count));
             let own = (self.executor.client, &self.update);
             let sessions = std::iter::once(own).chain(self.others.iter().map(|(client, update)| (client, update)));
             let shares = sessions.zip(&range.shares).map(|(session, share)| {
                 let part = (share, stripe, range.stripes);
-                self.stripe(session, &begin, part, save, is_stuck)
+                self.stripe(session, &begin, part, position, is_stuck)
             });
             for outcome in join_all(shares).await {
                 let (rows, now) = outcome?;
@@ -338,8 +349,8 @@ impl Walk<'_> {
                 }
             }
         }
-        if let Some(save) = save.as_ref().filter(|_| is_shared) {
-            note(self.executor, save).await?;
+        if let Some(block) = moved.filter(|_| is_shared) {
+            self.executor.note(&self.save(block, self.filled + count)).await?;
         }
         Ok(Pass::Done(count))
     }
@@ -350,7 +361,7 @@ impl Walk<'_> {
         (client, update): (&Client, &Statement),
         begin: &Sql,
         ((first, end), stripe, stripes): (&(String, String), i32, i32),
-        save: Option<&Sql>,
+        position: Option<(i64, u64)>,
         is_stuck: bool,
     ) -> Result<(u64, File)> {
         let outcome = async {
@@ -359,7 +370,8 @@ impl Walk<'_> {
             let updated = if is_stuck { self.executor.observed(update).await } else { update.await };
             let rows = updated.map_err(|error| Error::during(&self.job.step.title, error))?;
             // rows are locked until here: what is left is one request
-            let rest = [measure(self.heap)].into_iter().chain(save.cloned()).chain([Sql::trusted("COMMIT")]);
+            let save = position.map(|(block, before)| self.save(block, before + rows));
+            let rest = [measure(self.heap)].into_iter().chain(save).chain([Sql::trusted("COMMIT")]);
             let now = client.simple_query(join(rest, "; ").as_str()).await?;
             Ok((rows, File::read(&now)))
         };
@@ -368,6 +380,11 @@ impl Walk<'_> {
             client.batch_execute("ROLLBACK").await?;
         }
         outcome
+    }
+
+    /// The position, with how many rows are filled there.
+    fn save(&self, block: i64, rows: u64) -> Sql {
+        save(self.job, self.heap, &self.file, &Position { block, rows, speed: self.speed, since: self.since.as_deref() })
     }
 
     /// Whether one of the sessions that share the work has ended: the others do its part.
@@ -506,6 +523,7 @@ impl File {
 struct Saved {
     filenode: Oid,
     block: i64,
+    rows: u64,
     since: Option<String>,
 }
 
@@ -513,40 +531,50 @@ async fn saved(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap) -> Result<Op
     let row = executor
         .client
         .query_opt(
-            "SELECT filenode, block, since FROM diptych.backfill WHERE base = $1 AND version = $2 AND step = $3",
+            "SELECT filenode, block, since, rows FROM diptych.backfill WHERE base = $1 AND version = $2 AND step = $3",
             &[&job.plan.base, &job.plan.to, &heap.key],
         )
         .await?;
-    Ok(row.map(|row| Saved { filenode: row.get(0), block: row.get(1), since: row.get(2) }))
-}
-
-/// Commits a position by itself.
-async fn note(executor: &Executor<'_>, save: &Sql) -> Result<()> {
-    let around = [Sql::trusted("SET LOCAL synchronous_commit = off"), save.clone(), Sql::trusted("COMMIT")];
-    let request = join(executor.begin().into_iter().chain(around), "; ");
-    let noted = executor.client.batch_execute(request.as_str()).await;
-    if noted.is_err() {
-        executor.client.batch_execute("ROLLBACK").await?;
-    }
-    noted.map_err(fenced_off)
+    let saved = |row: Row| Saved {
+        filenode: row.get(0),
+        block: row.get(1),
+        since: row.get(2),
+        rows: row.get::<_, i64>(3).unsigned_abs(),
+    };
+    Ok(row.map(saved))
 }
 
 /// The heap is to be filled from the beginning.
 pub(crate) async fn forget(executor: &Executor<'_>, job: &Job<'_>, heap: &Heap) -> Result<()> {
     let nothing = File { filenode: 0, blocks: 0, bytes: 0 };
-    Ok(executor.client.batch_execute(save(job, heap, &nothing, 0, None).as_str()).await?)
+    Ok(executor.client.batch_execute(save(job, heap, &nothing, &Position::default()).as_str()).await?)
 }
 
-fn save(job: &Job<'_>, heap: &Heap, file: &File, block: i64, since: Option<&str>) -> Sql {
+/// How far a heap is filled, and how fast.
+#[derive(Default)]
+struct Position<'a> {
+    block: i64,
+    rows: u64,
+    speed: Speed,
+    since: Option<&'a str>,
+}
+
+fn save(job: &Job<'_>, heap: &Heap, file: &File, position: &Position<'_>) -> Sql {
     let key = [&job.plan.base, &job.plan.to, &heap.key].map(|text| literal(text));
+    let Position { block, rows, speed, since } = position;
+    let [rows_per_second, blocks_per_second] = [speed.rows, speed.blocks].map(|speed| literal(&speed.to_string()));
     sql!(
-        "INSERT INTO diptych.backfill (base, version, step, filenode, block, total, since) VALUES ({}, {}, {}, {}, {}) \
-         ON CONFLICT (base, version, step) DO UPDATE \
-         SET filenode = EXCLUDED.filenode, block = EXCLUDED.block, total = EXCLUDED.total, since = EXCLUDED.since",
+        "INSERT INTO diptych.backfill (base, version, step, filenode, block, total, since, rows, rows_per_second, blocks_per_second) \
+         VALUES ({}, {}, {}, {}, {}, {}, {}, {}) ON CONFLICT (base, version, step) DO UPDATE \
+         SET filenode = EXCLUDED.filenode, block = EXCLUDED.block, total = EXCLUDED.total, since = EXCLUDED.since, rows = EXCLUDED.rows, \
+         rows_per_second = EXCLUDED.rows_per_second, blocks_per_second = EXCLUDED.blocks_per_second",
         join(key, ", "),
         file.filenode,
-        block,
+        *block,
         file.blocks,
-        since.map_or(Sql::trusted("NULL"), literal)
+        since.map_or(Sql::trusted("NULL"), literal),
+        *rows,
+        rows_per_second,
+        blocks_per_second
     )
 }

@@ -6,6 +6,7 @@ use tokio_postgres::Client;
 use crate::connect::Published;
 use crate::database::search_path;
 use crate::error::Result;
+use crate::execute::meter::Speed;
 use crate::lease::Lease;
 use crate::migrator::drift;
 use crate::state::folder::{self, Files, Missing, Problem};
@@ -64,6 +65,12 @@ pub struct PendingVersion {
     pub step: Option<String>,
     /// The percentage of that step that is done, if it is a backfill.
     pub percent: Option<u8>,
+    /// How many rows it has filled; not those that were in sync, since the application has written them.
+    pub rows: Option<u64>,
+    /// How many rows a second, while it goes on.
+    pub rows_per_second: Option<u64>,
+    /// How many seconds it takes at this speed, while it goes on and that can be told.
+    pub seconds_left: Option<u64>,
     /// Who has paused the start, if anybody has.
     pub paused: Option<Pause>,
     /// The commands that can be run next with the recorded migrations as they are.
@@ -83,11 +90,13 @@ pub struct Run {
     pub pid: i32,
     /// Seconds since it began.
     pub since: i64,
+    /// What its backfill waits for, or is held back by: standbys or slots that are behind, a bound of rows a second.
+    pub waits_for: Option<String>,
 }
 
 impl std::fmt::Display for Run {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Run { command, host, process, pid, since } = self;
+        let Run { command, host, process, pid, since, .. } = self;
         let [command, host] = [command, host].map(|text| printable(text));
         write!(out, "{command} on {host}, process {process}, pid {pid} on the server, for {since} s")
     }
@@ -102,6 +111,10 @@ pub(crate) async fn read(client: &Client, base: &str, state: &State, files: File
     };
     if let Some(pending) = &mut pending {
         pending.next.retain(|command| comparison.refusal(*command, Missing::Refuse).is_none());
+    }
+    let run = run(client, base).await?;
+    if let Some(pending) = pending.as_mut().filter(|pending| run.is_none() || pending.paused.is_some()) {
+        (pending.rows_per_second, pending.seconds_left) = (None, None);
     }
     let damage = match state.pending().filter(|recorded| recorded.state == VersionState::Started) {
         Some(recorded) => made::damage(client, base, &recorded.version, state.parent(recorded)).await?,
@@ -118,7 +131,7 @@ pub(crate) async fn read(client: &Client, base: &str, state: &State, files: File
         live: state.live().map(|recorded| recorded.version.name.clone()),
         pending,
         published: published(base, state),
-        run: run(client, base).await?,
+        run,
         unstarted: comparison.unstarted.iter().map(|migration| migration.name.clone()).collect(),
         trimmed: comparison.trimmed.iter().map(|name| (*name).to_owned()).collect(),
         problems,
@@ -163,9 +176,9 @@ async fn pending(client: &Client, base: &str, recorded: &Recorded) -> Result<Pen
     }
     let steps: Vec<&Step> = plan.iter().flat_map(|plan| plan.journalled()).collect();
     let current = steps.iter().find(|step| !done.contains(&step.id));
-    let percent = match current {
-        Some(step) => percent(client, base, recorded, step).await?,
-        None => None,
+    let filling = match current {
+        Some(step) => filling(client, base, recorded, step).await?,
+        None => Filling::default(),
     };
     Ok(PendingVersion {
         version: recorded.version.name.clone(),
@@ -173,7 +186,10 @@ async fn pending(client: &Client, base: &str, recorded: &Recorded) -> Result<Pen
         steps_done: steps.iter().filter(|step| done.contains(&step.id)).count(),
         steps: steps.len(),
         step: current.map(|step| step.title.clone()),
-        percent,
+        percent: filling.percent,
+        rows: filling.rows,
+        rows_per_second: filling.rows_per_second,
+        seconds_left: filling.seconds_left,
         paused: paused(client, base).await?,
         next,
     })
@@ -185,20 +201,33 @@ async fn paused(client: &Client, base: &str) -> Result<Option<Pause>> {
     if there { pauses::find(client, base).await } else { Ok(None) }
 }
 
-/// How far a backfill is: blocks done of those that there were when each table's turn came.
-async fn percent(client: &Client, base: &str, recorded: &Recorded, step: &Step) -> Result<Option<u8>> {
-    let Action::Backfill { schema, table, partitioned, .. } = &step.action else { return Ok(None) };
+/// How far a backfill is.
+#[derive(Default)]
+struct Filling {
+    percent: Option<u8>,
+    rows: Option<u64>,
+    rows_per_second: Option<u64>,
+    seconds_left: Option<u64>,
+}
+
+/// How far a backfill is, in blocks done of those that there were when each table's turn came.
+async fn filling(client: &Client, base: &str, recorded: &Recorded, step: &Step) -> Result<Filling> {
+    let Action::Backfill { schema, table, partitioned, .. } = &step.action else { return Ok(Filling::default()) };
     let heaps = if *partitioned {
         "SELECT tree.relid::pg_catalog.oid, pg_catalog.format('%s %s', $3::pg_catalog.text, tree.relid::pg_catalog.oid) \
          FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass($4)) AS tree WHERE tree.isleaf AND tree.level > 0"
     } else {
         "SELECT pg_catalog.to_regclass($4)::pg_catalog.oid, $3::pg_catalog.text"
     };
+    // a state that an earlier release has written lacks columns
+    let more = |column| format!("(pg_catalog.to_jsonb(saved) ->> '{column}')::pg_catalog.float8");
+    let [rows, row_speed, block_speed] = ["rows", "rows_per_second", "blocks_per_second"].map(more);
     let row = client
         .query_one(
             &format!(
                 "WITH heap (oid, key) AS ({heaps}) SELECT coalesce(sum(saved.block), 0)::pg_catalog.int8, \
-                 coalesce(sum(coalesce(saved.total, pg_catalog.pg_relation_size(heap.oid) / pg_catalog.current_setting('block_size')::pg_catalog.int8)), 0)::pg_catalog.int8 \
+                 coalesce(sum(coalesce(saved.total, pg_catalog.pg_relation_size(heap.oid) / pg_catalog.current_setting('block_size')::pg_catalog.int8)), 0)::pg_catalog.int8, \
+                 sum({rows}), max({row_speed}) FILTER (WHERE saved.block < saved.total), max({block_speed}) FILTER (WHERE saved.block < saved.total) \
                  FROM heap LEFT JOIN diptych.backfill AS saved ON saved.base = $1 AND saved.version = $2 AND saved.step = heap.key \
                  AND saved.filenode = pg_catalog.pg_relation_filenode(heap.oid)"
             ),
@@ -206,7 +235,14 @@ async fn percent(client: &Client, base: &str, recorded: &Recorded, step: &Step) 
         )
         .await?;
     let (done, total): (i64, i64) = (row.get(0), row.get(1));
-    Ok((total > 0).then(|| u8::try_from((done.saturating_mul(100) / total).clamp(0, 100)).unwrap_or(100)))
+    let [rows, rows_per_second, blocks] = [2, 3, 4].map(|at| row.get::<_, Option<f64>>(at));
+    let speed = Speed { rows: rows_per_second.unwrap_or_default(), blocks: blocks.unwrap_or_default() };
+    Ok(Filling {
+        percent: (total > 0).then(|| u8::try_from((done.saturating_mul(100) / total).clamp(0, 100)).unwrap_or(100)),
+        rows: rows.map(|rows| rows as u64),
+        rows_per_second: (speed.rows > 0.0).then(|| speed.rows.round() as u64),
+        seconds_left: speed.seconds_for((total - done).max(0).unsigned_abs()),
+    })
 }
 
 /// The run that holds the base schema now.
@@ -218,8 +254,15 @@ async fn run(client: &Client, base: &str) -> Result<Option<Run>> {
     if !there {
         return Ok(None);
     }
-    let sql = "SELECT command, host, process, pid, extract(epoch FROM pg_catalog.clock_timestamp() - since)::pg_catalog.int8 \
-         FROM diptych.runs WHERE base = $1 AND pid = $2";
+    let sql = "SELECT command, host, process, pid, extract(epoch FROM pg_catalog.clock_timestamp() - since)::pg_catalog.int8, \
+         pg_catalog.to_jsonb(runs) ->> 'waits' FROM diptych.runs WHERE base = $1 AND pid = $2";
     let row = client.query_opt(sql, &[&base, &pid]).await?;
-    Ok(row.map(|row| Run { command: row.get(0), host: row.get(1), process: row.get(2), pid: row.get(3), since: row.get(4) }))
+    Ok(row.map(|row| Run {
+        command: row.get(0),
+        host: row.get(1),
+        process: row.get(2),
+        pid: row.get(3),
+        since: row.get(4),
+        waits_for: row.get(5),
+    }))
 }

@@ -68,7 +68,8 @@ CREATE TABLE diptych.made (
   PRIMARY KEY (base, version, kind, name)
 );
 
--- how far a backfill got, of how many blocks, and in which file of the table; rows that transactions from `since` on wrote are in sync
+-- how far a backfill got, of how many blocks, and in which file of the table; rows that transactions from `since` on wrote are in sync;
+-- how many rows it has filled, and how fast it is
 CREATE TABLE diptych.backfill (
   base text NOT NULL,
   version text NOT NULL,
@@ -77,10 +78,13 @@ CREATE TABLE diptych.backfill (
   block bigint NOT NULL,
   total bigint NOT NULL,
   since text,
+  rows bigint NOT NULL DEFAULT 0,
+  rows_per_second double precision NOT NULL DEFAULT 0,
+  blocks_per_second double precision NOT NULL DEFAULT 0,
   PRIMARY KEY (base, version, step)
 );
 
--- who runs a command, and where; the token fences off a run that lost its session
+-- who runs a command, and where, and what it waits for; the token fences off a run that lost its session
 CREATE TABLE diptych.runs (
   base text PRIMARY KEY,
   token bigint NOT NULL DEFAULT 0,
@@ -88,7 +92,8 @@ CREATE TABLE diptych.runs (
   pid integer NOT NULL DEFAULT 0,
   host text NOT NULL DEFAULT '',
   process bigint NOT NULL DEFAULT 0,
-  since timestamptz NOT NULL DEFAULT clock_timestamp()
+  since timestamptz NOT NULL DEFAULT clock_timestamp(),
+  waits text
 );
 
 -- a start that waits until somebody resumes it: who paused it, and from where

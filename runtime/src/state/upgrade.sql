@@ -1,7 +1,9 @@
 -- What the tables of an earlier release's state lack.
 ALTER TABLE diptych.versions ADD COLUMN IF NOT EXISTS code jsonb NOT NULL DEFAULT '[]';
 ALTER TABLE diptych.versions ADD COLUMN IF NOT EXISTS functions jsonb NOT NULL DEFAULT '[]';
-ALTER TABLE diptych.backfill ADD COLUMN IF NOT EXISTS since text;
+ALTER TABLE diptych.backfill ADD COLUMN IF NOT EXISTS since text, ADD COLUMN IF NOT EXISTS rows bigint NOT NULL DEFAULT 0,
+  ADD COLUMN IF NOT EXISTS rows_per_second double precision NOT NULL DEFAULT 0, ADD COLUMN IF NOT EXISTS blocks_per_second double precision NOT NULL DEFAULT 0;
+ALTER TABLE diptych.runs ADD COLUMN IF NOT EXISTS waits text;
 
 CREATE TABLE IF NOT EXISTS diptych.pauses (
   base text NOT NULL,

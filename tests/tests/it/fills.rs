@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use diptych::{Error, Migrator, Options, Outcome, Progress, Quiet};
+use diptych::{Error, Filled, Migrator, Options, Outcome, Progress, Quiet};
 use diptych_core::Migration;
 use diptych_core::hazard::Hazard;
 use diptych_core::layout::chain::Chain;
@@ -64,7 +64,7 @@ impl<F: FnMut() + Send> Progress for AtBackfill<F> {
             act();
         }
     }
-    fn backfill(&mut self, _: &str, _: u64, _: u64, _: u64) {
+    fn backfill(&mut self, _: &str, _: &Filled) {
         self.passes += 1;
     }
 }
@@ -339,7 +339,7 @@ impl Progress for Pace {
             self.times = Some((Instant::now(), Instant::now()));
         }
     }
-    fn backfill(&mut self, _: &str, _: u64, _: u64, _: u64) {
+    fn backfill(&mut self, _: &str, _: &Filled) {
         self.passes += 1;
         if let Some((_, last)) = &mut self.times {
             *last = Instant::now();

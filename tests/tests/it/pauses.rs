@@ -155,6 +155,7 @@ async fn a_paused_backfill_holds_nothing_and_goes_on_where_it_was() {
     assert!(case.done(&["pause"]).contains("paused `0002_wider`"));
     let since = Instant::now();
     let said = run.says("paused by");
+    assert!(said.starts_with("backfill of `items`: ") && said.contains(" %, "), "{said}");
     println!("pauses: a backfill stood {} ms after it was paused", since.elapsed().as_millis());
     assert!(said.contains("by role `postgres` on ") && said.contains(" s; `resume` lets it go on"), "{said}");
     let there = case.position().await;
@@ -169,6 +170,8 @@ async fn a_paused_backfill_holds_nothing_and_goes_on_where_it_was() {
     let pause = &json["pending"]["paused"];
     assert!(pause["role"] == "postgres" && pause["host"] == json["run"]["host"] && pause["since"].is_u64(), "{json}");
     assert_eq!(json["run"]["process"].as_u64(), Some(run.child.id().into()));
+    assert!(json["pending"]["rows"].as_u64().is_some_and(|rows| rows > 0 && rows < ROWS.into()), "{json}");
+    assert!(json["pending"]["rows_per_second"].is_null() && json["run"]["waits_for"].is_null(), "{json}");
     // killed and run again, it is still paused, where it was
     run.kill();
     eventually(&case.database, "SELECT NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))").await;

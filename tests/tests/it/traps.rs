@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use diptych::{Progress, Quiet};
+use diptych::{Filled, Progress, Quiet};
 use diptych_core::hazard::Hazard;
 use diptych_core::plan::Step;
 use diptych_tests::{Database, Work, ask, client, migration, must, schema};
@@ -85,8 +85,8 @@ async fn f2_a_long_update_across_the_switch_to_live() {
 struct OnBackfill<F: FnMut() + Send>(Option<F>);
 
 impl<F: FnMut() + Send> Progress for OnBackfill<F> {
-    fn backfill(&mut self, _: &str, done: u64, total: u64, _: u64) {
-        if done * 3 > total
+    fn backfill(&mut self, _: &str, filled: &Filled) {
+        if filled.blocks * 3 > filled.of
             && let Some(mut act) = self.0.take()
         {
             act();

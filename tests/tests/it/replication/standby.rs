@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use diptych::{Outcome, Progress, Quiet};
+use diptych::{Filled, Outcome, Progress, Quiet};
 use diptych_core::Migration;
 use diptych_core::plan::{Command, Step};
 use diptych_tests::{Database, Work, ask, client, difference, must, release, schema, server};
@@ -198,8 +198,8 @@ impl Progress for End {
         }
     }
 
-    fn backfill(&mut self, _: &str, done: u64, total: u64, _: u64) {
-        if matches!(self, End::Backfill) && done > 0 && done < total {
+    fn backfill(&mut self, _: &str, filled: &Filled) {
+        if matches!(self, End::Backfill) && filled.blocks > 0 && filled.blocks < filled.of {
             std::panic::resume_unwind(Box::new("killed"));
         }
     }
