@@ -22,6 +22,7 @@ mod extend;
 mod extensions;
 mod final_form;
 mod functions;
+mod growth;
 mod notes;
 mod preflight;
 mod rehearsal;
@@ -34,6 +35,7 @@ mod triggers;
 
 pub use complete::complete;
 pub use functions::changed_names;
+pub use growth::{Growth, NewColumn, growth};
 pub use rollback::rollback;
 pub use start::start;
 

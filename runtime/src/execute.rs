@@ -1,6 +1,7 @@
 //! How a plan is carried out.
 
 pub(crate) mod backfill;
+pub(crate) mod estimate;
 pub(crate) mod executor;
 mod index;
 pub(crate) mod lag;

@@ -35,6 +35,8 @@ pub use diptych_core::{Expression, Migration, Operation, plan};
 pub use diptych_macros::{Schema, SchemaEnum, SqlType, database};
 pub use error::{Error, Result};
 #[cfg(feature = "migrator")]
+pub use execute::estimate::Estimate;
+#[cfg(feature = "migrator")]
 pub use execute::lag::Follower;
 #[cfg(feature = "migrator")]
 pub use execute::progress::{Filled, Progress, Quiet, Wait};

@@ -53,6 +53,9 @@ pub struct Options {
     /// A backfill waits while a standby or a replication slot has been behind for longer (it does not wait). Standbys are seen by a role with
     /// `pg_read_all_stats`, slots by every role.
     pub max_lag: Option<Duration>,
+    /// How many bytes are free where tables, indexes and the log lie: a start that may need more is refused (not known, and not asked: the
+    /// server tells nobody).
+    pub free_space: Option<u64>,
     /// Whether a start fills rows as soon as it can (it does).
     pub begin: Begin,
     /// What `complete` and `rollback` do while processes use the version that they drop (refuse at once).
@@ -91,6 +94,7 @@ impl Default for Options {
             workers: 2,
             max_rate: None,
             max_lag: None,
+            free_space: None,
             begin: Begin::AtOnce,
             guard: Guard::Wait(Duration::ZERO),
             missing: Missing::Refuse,

@@ -96,6 +96,7 @@ impl Context {
         let options = Options {
             max_rate: starting.max_rate,
             max_lag: starting.max_lag,
+            free_space: starting.free_space,
             begin: starting.begin(),
             published_state: starting.published_state(),
             missing: starting.lacking.missing(),
@@ -157,15 +158,32 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Reads `500MB`, `200GB`, `2TB`, as PostgreSQL does, or bytes.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..digits].parse().map_err(|_| format!("`{text}` is not a size; write 500MB, 200GB or 2TB"))?;
+    let unit: u64 = match &text[digits..] {
+        "" | "B" => 1,
+        "kB" => 1 << 10,
+        "MB" => 1 << 20,
+        "GB" => 1 << 30,
+        "TB" => 1 << 40,
+        _ => return Err(format!("`{text}` has no unit of PostgreSQL's; write 500MB, 200GB or 2TB")),
+    };
+    Ok(number.saturating_mul(unit))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::duration;
+    use super::{duration, size};
     use std::time::Duration;
 
     #[test]
-    fn reads_durations_and_refuses_the_rest() {
+    fn reads_durations_and_sizes_and_refuses_the_rest() {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(duration("10m"), Ok(Duration::from_secs(600)));
+        assert_eq!([size("7"), size("3kB"), size("2TB")], [Ok(7), Ok(3 << 10), Ok(2 << 40)]);
+        assert!(size("").is_err() && size("GB").is_err() && size("1.5GB").is_err() && size("1gb").is_err());
         assert!(duration("10").is_err() && duration("fast").is_err() && duration("").is_err());
     }
 }

@@ -206,6 +206,9 @@ struct Starting {
     /// Let a backfill wait while a standby or a replication slot has been behind for longer, such as 10s
     #[arg(long, value_name = "DURATION", value_parser = config::duration)]
     max_lag: Option<Duration>,
+    /// How much is free where tables, indexes and WAL lie, such as 200GB: refused, before anything is changed, if it may not do
+    #[arg(long, value_name = "SIZE", value_parser = config::size)]
+    free_space: Option<u64>,
     /// Begin paused: make the tables ready, and fill no row until `resume`
     #[arg(long)]
     pause: bool,

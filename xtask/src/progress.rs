@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use diptych::internal::{PROCESSES, few};
-use diptych::{Blocker, Filled, Lease, Progress, Wait};
+use diptych::{Blocker, Estimate, Filled, Lease, Progress, Wait};
 use diptych_core::plan::Step;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -38,6 +38,14 @@ impl Teller {
         }
     }
 
+    /// A line that stays, above the bar.
+    fn stay(&self, line: String) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| out::tell(line)),
+            None => out::tell(line),
+        }
+    }
+
     fn is_due(&mut self) -> bool {
         let due = self.bar.is_some() || self.told.elapsed() >= Duration::from_secs(1);
         if due {
@@ -58,6 +66,10 @@ impl Progress for Teller {
             }
             None => out::tell(format!("[{number}/{total}] {}: {}", step.phase, step.title)),
         }
+    }
+
+    fn estimate(&mut self, estimate: &Estimate) {
+        self.stay(format!("needs {estimate}"));
     }
 
     fn backfill(&mut self, table: &str, filled: &Filled) {
@@ -86,11 +98,7 @@ impl Progress for Teller {
     }
 
     fn warning(&mut self, warning: &diptych::Error) {
-        let print = || out::tell(format!("warning: {warning}"));
-        match &self.bar {
-            Some(bar) => bar.suspend(print),
-            None => print(),
-        }
+        self.stay(format!("warning: {warning}"));
     }
 
     fn in_use(&mut self, leases: &[Lease]) {

@@ -2,13 +2,16 @@
 
 use diptych::internal::PROCESSES;
 use diptych::migrator::VersionState;
-use diptych::{Outcome, PendingVersion, Problem, Status};
+use diptych::{Estimate, Outcome, PendingVersion, Problem, Status};
 use diptych_core::plan::{Action, Command, Plan, Verdict};
 
 /// A plan: how each change is made and why, then every step with its phase, locks, hazards and SQL.
-pub(crate) fn plan(plan: &Plan) -> String {
+pub(crate) fn plan(plan: &Plan, estimate: Option<Estimate>) -> String {
     let from = plan.from.as_deref().map_or_else(String::new, |from| format!(" (from `{from}`)"));
     let mut text = format!("-- {} of `{}`{from}, schema `{}`: {} steps\n", plan.command, plan.to, plan.base, plan.steps.len());
+    if let Some(estimate) = estimate {
+        text.push_str(&format!("-- needs {estimate}\n"));
+    }
     for note in &plan.notes {
         text.push_str(&format!("-- {note}\n"));
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use diptych::Estimate;
 use diptych_core::hazard::Hazard;
 use diptych_core::plan::{Action, Phase, Plan, Step};
 use serde::Serialize;
@@ -18,6 +19,8 @@ pub(crate) struct Summary {
     complete: Half,
     /// What the running release can no longer do, once it is started.
     older: Vec<String>,
+    /// What the start may need on the disk.
+    estimate: Option<Estimate>,
 }
 
 /// One of the two commands.
@@ -51,7 +54,7 @@ impl Half {
 }
 
 impl Summary {
-    pub(crate) fn of(start: &Plan, complete: &Plan) -> Self {
+    pub(crate) fn of(start: &Plan, complete: &Plan, estimate: Option<Estimate>) -> Self {
         let narrows = |step: &&Step| step.hazards.contains(&Hazard::OldWritesMayFail);
         let older = start.steps.iter().filter(narrows);
         Summary {
@@ -62,6 +65,7 @@ impl Summary {
             older: older.map(|step| format!("{}: {}", step.title, Hazard::OldWritesMayFail.meaning())).collect(),
             start: Half::of(start),
             complete: Half::of(complete),
+            estimate,
         }
     }
 
@@ -75,7 +79,9 @@ impl Summary {
         for (name, half) in [("start", &self.start), ("complete", &self.complete)] {
             let locks = half.locks.iter().map(|(lock, steps)| told(lock, steps));
             let fills = half.fills.iter().map(|table| format!("the rows of `{table}` are filled, in short transactions"));
-            page.part(&format!("What `{name}` does, in {} steps", half.steps), &fills.chain(locks).collect::<Vec<_>>());
+            let needs = self.estimate.filter(|estimate| name == "start" && estimate.is_large());
+            let needs = needs.map(|estimate| format!("it may need {estimate}"));
+            page.part(&format!("What `{name}` does, in {} steps", half.steps), &fills.chain(locks).chain(needs).collect::<Vec<_>>());
         }
         let mut known: BTreeMap<Hazard, Vec<String>> = self.start.hazards.clone();
         for (hazard, steps) in &self.complete.hazards {

@@ -1,6 +1,7 @@
 //! What a run tells while it goes on.
 
 use crate::error::Error;
+use crate::execute::estimate::Estimate;
 use crate::execute::lag::Follower;
 use crate::lease::Lease;
 use crate::session::observer::Blocker;
@@ -67,6 +68,8 @@ pub trait Progress: Send {
     fn backfill(&mut self, _table: &str, _filled: &Filled) {}
     /// A lock has to be waited for, because of these sessions.
     fn waiting(&mut self, _blockers: &[Blocker]) {}
+    /// What a start may need on the disk, before it changes anything; not told where that is nothing to speak of.
+    fn estimate(&mut self, _estimate: &Estimate) {}
     /// A start waits between its transactions; told again and again until it goes on.
     fn held(&mut self, _wait: &Wait) {}
     /// Something that is no reason to refuse, but that somebody should know before it happens.

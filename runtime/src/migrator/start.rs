@@ -3,12 +3,13 @@
 use super::{Begin, Migrator, Outcome, drift};
 use crate::catalog::functions;
 use crate::error::{Error, Result};
+use crate::execute::estimate::{Estimate, estimate};
 use crate::execute::lag;
 use crate::execute::progress::Progress;
 use crate::state::{self, Plans, State, VersionState, pauses};
 use diptych_core::Migration;
 use diptych_core::layout::chain::Chain;
-use diptych_core::plan::{Command, Phase, Plan};
+use diptych_core::plan::{Command, Phase, Plan, growth, start};
 
 /// What a start does next.
 enum Turn {
@@ -75,6 +76,11 @@ impl Migrator {
         self.schema_exists().await?;
         let plans = Plans::of(&chain);
         self.look_before(state, &chain, &plans.start, progress).await?;
+        let estimate = estimate(&self.client, &self.options.base, &growth(&chain, &plans.start)).await?;
+        estimate.within(self.options.free_space, &chain.newer.name)?;
+        if estimate.is_large() {
+            progress.estimate(&estimate);
+        }
         state::begin_start(&mut self.client, &chain, next, &plans).await?;
         let state = self.read().await?;
         self.resume_start(&state, token, progress).await.map_err(|error| drift::with_way_in(&chain, error))?;
@@ -138,8 +144,18 @@ impl Migrator {
         })
     }
 
+    /// What a start of these migrations may need on the disk; nothing where there is nothing to start. Changes nothing.
+    pub async fn estimate(&self, migrations: &[Migration], to: Option<&str>) -> Result<Option<Estimate>> {
+        let state = self.load().await?;
+        if state.pending().is_some() {
+            return Ok(None);
+        }
+        let Some(chain) = self.chain_to_start(&state, migrations, to).await? else { return Ok(None) };
+        estimate(&self.client, &self.options.base, &growth(&chain, &start(&chain))).await.map(Some)
+    }
+
     pub(super) async fn plan_start(&self, state: &State, migrations: &[Migration], to: Option<&str>) -> Result<Option<Plan>> {
-        Ok(self.plans_of_start(state, migrations, to).await?.map(|[start, ..]| start))
+        Ok(self.chain_to_start(state, migrations, to).await?.map(|chain| start(&chain)))
     }
 
     pub(super) async fn plans_of_start(
@@ -148,10 +164,14 @@ impl Migrator {
         migrations: &[Migration],
         to: Option<&str>,
     ) -> Result<Option<[Plan; 3]>> {
+        let plans = self.chain_to_start(state, migrations, to).await?.map(|chain| Plans::of(&chain));
+        Ok(plans.map(|plans| [plans.start, plans.complete, plans.rollback]))
+    }
+
+    async fn chain_to_start(&self, state: &State, migrations: &[Migration], to: Option<&str>) -> Result<Option<Chain>> {
         let wanted = up_to(state, self.unstarted(state, migrations)?, to)?;
         let wanted = if state.live().is_none() { &wanted[..wanted.len().min(1)] } else { &wanted[..] };
-        let plans = self.extend(state, wanted).await?.map(|chain| Plans::of(&chain));
-        Ok(plans.map(|plans| [plans.start, plans.complete, plans.rollback]))
+        self.extend(state, wanted).await
     }
 }
 

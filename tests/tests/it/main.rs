@@ -16,6 +16,7 @@ mod enums;
 mod extensions;
 mod facts;
 mod fills;
+mod grows;
 mod guide;
 mod holes;
 mod init;

@@ -1,7 +1,7 @@
 //! A paused start: it stops between two transactions, holds nothing, stays paused whoever runs it, and goes on where it was.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -49,15 +49,19 @@ impl Case {
         format!("postgresql://{user}@/{}?host={folder}", self.database.name)
     }
 
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.folder.run(Some(&self.url()), arguments)
+    }
+
     /// A command that goes: what it says.
     pub(crate) fn done(&self, arguments: &[&str]) -> String {
-        let output = self.folder.run(Some(&self.url()), arguments);
+        let output = self.run(arguments);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}{}", text(&output.stdout), text(&output.stderr));
         text(&output.stdout) + &text(&output.stderr)
     }
 
-    fn refused(&self, arguments: &[&str], parts: &[&str]) {
-        refused(&self.folder.run(Some(&self.url()), arguments), parts);
+    pub(crate) fn refused(&self, arguments: &[&str], parts: &[&str]) {
+        refused(&self.run(arguments), parts);
     }
 
     pub(crate) fn status(&self) -> (String, Value) {

@@ -1,10 +1,20 @@
-//! `plan`: what a command would run.
+//! `plan`: what a command would run, and what a start may need.
 
-use diptych_core::plan::Command;
+use diptych::{Estimate, Migration, Migrator};
+use diptych_core::plan::{Command, Plan};
+use serde::Serialize;
 
 use crate::config::{Context, Failure};
 use crate::summary::{Form, Summary, folded};
 use crate::{Lacking, Shown, folder, out, render};
+
+/// A plan as JSON.
+#[derive(Serialize)]
+struct Printed<'a> {
+    #[serde(flatten)]
+    plan: &'a Plan,
+    estimate: Option<Estimate>,
+}
 
 pub(crate) async fn run(
     context: &Context,
@@ -21,27 +31,32 @@ pub(crate) async fn run(
     let migrations = folder::migrations(&context.dir)?;
     let migrator = context.migrator_lacking(lacking).await?;
     if shown.summary || shown.markdown {
-        let Some([start, complete, _]) = migrator.plans(&migrations, to).await? else {
-            return if shown.json { out::say("null") } else { out::say("nothing to do") };
-        };
-        let summary = Summary::of(&start, &complete);
-        if shown.json {
-            return out::json(&summary);
-        }
-        let form = if shown.markdown { Form::Markdown } else { Form::Text };
-        out::print(summary.told(&form))?;
-        for plan in [&start, &complete].into_iter().filter(|_| shown.markdown) {
-            out::print(folded(plan, &render::plan(plan)))?;
-        }
-        return Ok(());
+        return summary(&migrator, &migrations, to, shown).await;
     }
-    match migrator.plan(command, &migrations, to).await? {
-        Some(plan) if shown.json => {
-            out::say(serde_json::to_string_pretty(&plan).map_err(|error| Failure::new(error.to_string()))?)?;
-        }
-        Some(plan) => out::print(render::plan(&plan))?,
-        None if shown.json => out::say("null")?,
-        None => out::say("nothing to do")?,
+    let Some(plan) = migrator.plan(command, &migrations, to).await? else { return nothing(shown) };
+    let estimate = if command == Command::Start { migrator.estimate(&migrations, to).await? } else { None };
+    if shown.json {
+        let printed = serde_json::to_string_pretty(&Printed { plan: &plan, estimate });
+        return out::say(printed.map_err(|error| Failure::new(error.to_string()))?);
+    }
+    out::print(render::plan(&plan, estimate.filter(Estimate::is_large)))
+}
+
+async fn summary(migrator: &Migrator, migrations: &[Migration], to: Option<&str>, shown: &Shown) -> Result<(), Failure> {
+    let Some([start, complete, _]) = migrator.plans(migrations, to).await? else { return nothing(shown) };
+    let estimate = migrator.estimate(migrations, to).await?;
+    let summary = Summary::of(&start, &complete, estimate);
+    if shown.json {
+        return out::json(&summary);
+    }
+    let form = if shown.markdown { Form::Markdown } else { Form::Text };
+    out::print(summary.told(&form))?;
+    for plan in [&start, &complete].into_iter().filter(|_| shown.markdown) {
+        out::print(folded(plan, &render::plan(plan, None)))?;
     }
     Ok(())
+}
+
+fn nothing(shown: &Shown) -> Result<(), Failure> {
+    out::say(if shown.json { "null" } else { "nothing to do" })
 }
