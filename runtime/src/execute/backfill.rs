@@ -37,7 +37,7 @@ async fn fill(executor: &Executor<'_>, job: &Job<'_>, progress: &mut dyn Progres
                 }
             }
         }
-        throttle.wait(executor, progress).await?;
+        throttle.end(executor, progress).await?;
         progress.statement(verify.as_str());
         let missed = scan(executor, job, &verify, progress).await?;
         if missed.is_none() {

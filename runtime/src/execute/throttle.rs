@@ -61,6 +61,12 @@ impl Throttle {
         }
     }
 
+    /// When everything is filled: what comes after it is not held back.
+    pub(crate) async fn end(&mut self, executor: &Executor<'_>, progress: &mut dyn Progress) -> Result<()> {
+        self.wait(executor, progress).await?;
+        self.note(executor, None).await
+    }
+
     /// Says in the state what it waits for, for whoever looks from elsewhere; again from time to time, for that changes.
     async fn note(&mut self, executor: &Executor<'_>, wait: Option<&Wait>) -> Result<()> {
         // a pause is there already

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use diptych::{Begin, Migrator, Options, Outcome, Quiet};
 use diptych_core::Migration;
 use diptych_tests::{Database, Work, ask, migration, must, seed, server};
+use diptych_xtask::server::{self as private, Server};
 use serde_json::Value;
 use tokio_postgres::config::Host;
 
@@ -257,6 +258,31 @@ async fn a_paused_start_gives_way_to_a_rollback() {
     // the pause has gone with what was paused
     case.done(&["start"]);
     case.is_right().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pause_outlasts_the_server() {
+    let mut private = Server::start(&private::Options::default()).expect("a private server");
+    let case = Case::of(Database::at(&private.config("postgres"), "public").await, ROWS).await;
+    let run = case.filling().await;
+    case.done(&["pause"]);
+    run.says("paused by");
+    let there = case.position().await;
+    private.crash().expect("it starts again");
+    assert_eq!(run.code(), Some(1));
+    let run = case.spawn(&["start"]);
+    run.says("paused by");
+    // what a crash undoes of a backfill is its rows with the position
+    let now = case.position().await;
+    assert!(block(&now) <= block(&there), "{there}, then {now}");
+    case.done(&["resume"]);
+    assert_eq!(run.code(), Some(0));
+    case.is_right().await;
+}
+
+/// The first block that is not done, of a position.
+fn block(position: &str) -> i64 {
+    position.split('|').next().and_then(|block| block.parse().ok()).expect("a block")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -49,6 +49,7 @@ async fn rows_a_second_are_bounded_for_all_sessions_together() {
         let pass = f64::from(rate / 10).max(1.0) + 1.0;
         assert!(clock.beyond <= pass, "{} rows more than {rate} rows/s allow", clock.beyond);
         case.is_right().await;
+        assert_eq!(ask(&case.database.client().await, "SELECT count(waits) FROM diptych.runs").await, "0");
     }
 }
 
