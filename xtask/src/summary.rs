@@ -81,7 +81,10 @@ impl Summary {
             let fills = half.fills.iter().map(|table| format!("the rows of `{table}` are filled, in short transactions"));
             let needs = self.estimate.filter(|estimate| name == "start" && estimate.is_large());
             let needs = needs.map(|estimate| format!("it may need {estimate}"));
-            page.part(&format!("What `{name}` does, in {} steps", half.steps), &fills.chain(locks).chain(needs).collect::<Vec<_>>());
+            page.part(
+                &format!("What `{name}` does, in {} steps", half.steps),
+                &fills.chain(locks).chain(needs).collect::<Vec<_>>(),
+            );
         }
         let mut known: BTreeMap<Hazard, Vec<String>> = self.start.hazards.clone();
         for (hazard, steps) in &self.complete.hazards {
