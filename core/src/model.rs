@@ -14,3 +14,5 @@ pub mod table_constraint;
 pub mod texts;
 pub mod triggers;
 pub mod types;
+#[cfg(feature = "planner")]
+pub mod value;

@@ -28,6 +28,7 @@ mod preflight;
 mod rehearsal;
 mod replication;
 pub mod rollback;
+mod rows;
 mod scripts;
 mod server_features;
 pub mod start;

@@ -261,6 +261,7 @@ const FUNCTIONS: &str = concat!(
     include_str!("state/code.sql"),
     include_str!("state/functions.sql"),
     include_str!("state/triggers.sql"),
+    include_str!("state/rows.sql"),
     include_str!("state/rehearsal.sql")
 );
 
@@ -406,7 +407,7 @@ pub(crate) async fn begin_start(client: &mut Client, chain: &Chain, migrations: 
         migrations.iter().map(|migration| Kept { name: migration.name.clone(), text: migration.to_yaml() }).collect();
     let (base, name) = (&chain.base, &chain.newer.name);
     let transaction = client.transaction().await?;
-    for table in ["plans", "journal", "backfill", "pauses", "made"] {
+    for table in ["plans", "journal", "backfill", "pauses", "made", "inserted"] {
         let sql = format!("DELETE FROM diptych.{table} WHERE base = $1 AND version = $2");
         transaction.execute(&sql, &[base, name]).await?;
     }
@@ -435,7 +436,7 @@ pub(crate) async fn begin_start(client: &mut Client, chain: &Chain, migrations: 
                 &Json(&kept),
                 &Json(&chain.newer.schema),
                 &Json(&chain.newer.relations),
-                &!chain.stage.scripts.is_empty(),
+                &chain.stage.is_opaque(),
                 &Json(&checksums),
                 &env!("CARGO_PKG_VERSION"),
             ],
@@ -588,6 +589,7 @@ pub(crate) async fn end_complete(client: &mut Client, base: &str, pending: &Reco
     let found = introspect::schema(&transaction, base).await?;
     transaction.batch_execute(Path::own().set_local().as_str()).await?;
     made::forget(&transaction, base, &pending.version.name).await?;
+    forget_rows(&transaction, base, &pending.version.name).await?;
     made::enter_rest(&transaction, base, &pending.version.name, &found).await?;
     if pending.opaque {
         let adopted = adopt(&pending.version.schema, found);
@@ -610,10 +612,17 @@ pub(crate) async fn end_complete(client: &mut Client, base: &str, pending: &Reco
 /// Marks the end of a rollback.
 pub(crate) async fn end_rollback(client: &Client, base: &str, pending: &Recorded) -> Result<()> {
     made::forget(client, base, &pending.version.name).await?;
+    forget_rows(client, base, &pending.version.name).await?;
     // a lease on what is gone is none on what comes under its name; one that is being renewed is refused at its next turn
     let leases = "DELETE FROM diptych.leases WHERE id IN (SELECT id FROM diptych.leases WHERE base = $1 AND version = $2 FOR UPDATE SKIP LOCKED)";
     client.execute(leases, &[&base, &pending.version.name]).await?;
     set_state(client, base, &pending.version.name, VersionState::RolledBack).await
+}
+
+/// The rows that a start has inserted are as good as any others.
+async fn forget_rows(client: &impl GenericClient, base: &str, version: &str) -> Result<()> {
+    client.execute("DELETE FROM diptych.inserted WHERE base = $1 AND version = $2", &[&base, &version]).await?;
+    Ok(())
 }
 
 async fn set_state(client: &impl GenericClient, base: &str, name: &str, state: VersionState) -> Result<()> {

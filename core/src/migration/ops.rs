@@ -26,6 +26,7 @@ pub mod drop_extension;
 pub mod drop_index;
 pub mod drop_multicolumn_constraint;
 pub mod drop_table;
+pub mod insert;
 mod operate;
 pub mod raw_sql;
 pub mod rename_column;
@@ -34,6 +35,7 @@ pub mod rename_index;
 pub mod rename_table;
 pub mod set_code;
 pub mod set_replica_identity;
+pub mod update;
 
 pub use operate::Operate;
 
@@ -122,6 +124,8 @@ operations! {
     drop_code::DropCode = "drop_code",
     create_extension::CreateExtension = "create_extension",
     drop_extension::DropExtension = "drop_extension",
+    insert::Insert = "insert",
+    update::Update = "update",
     raw_sql::RawSql = "sql",
 }
 

@@ -153,6 +153,31 @@ fn triggers_in_the_backfill(chain: &Chain, tables: &[Physical<'_>], steps: &mut 
     );
 }
 
+/// Tables whose rows a migration writes as an application does: its triggers fire, and row security holds. `event` has the bits of
+/// [`pg_trigger.tgtype`](https://www.postgresql.org/docs/current/catalog-pg-trigger.html).
+pub(super) fn written(chain: &Chain, names: &[Sql], event: &'static str, steps: &mut Steps) {
+    push(
+        steps,
+        "row security hides no written row from the migration",
+        found(chain, names, "pg_catalog.row_security_active(class.oid)"),
+        "row security holds for the migration role on these tables, whose rows the migration writes",
+        "run as the owner of the tables and without FORCE ROW LEVEL SECURITY, or as a role with BYPASSRLS",
+        Verdict::Refuse,
+    );
+    let fires = sql!(
+        "(trigger_.tgtype & {}) <> 0 AND trigger_.tgenabled <> 'R' AND NOT diptych.trusts(proc.proowner)",
+        Sql::trusted(event)
+    );
+    push(
+        steps,
+        "no trigger of another role would run for rows that the migration writes",
+        (!names.is_empty()).then(|| triggers(chain, names, &fires)),
+        "the functions of these triggers belong to other roles, and would run with the migration role's rights for the rows that the migration writes",
+        "review the functions and take them over (ALTER FUNCTION … OWNER TO …), or drop the triggers",
+        Verdict::Refuse,
+    );
+}
+
 fn triggers_in_order(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     let synced = names(tables, |table| table.needs_sync());
     push(

@@ -9,7 +9,8 @@ use crate::migration::file::Migration;
 use crate::model::book::Book;
 use crate::model::lexer;
 use crate::model::schema::Schema;
-use crate::transition::stage::{Moment, Stage};
+use crate::plan::rows;
+use crate::transition::stage::{Moment, Script, Stage, Work};
 
 impl Chain {
     /// The chain that the given migrations, in order, extend the older version to.
@@ -54,29 +55,40 @@ impl Chain {
 }
 
 /// Of a table with operations on both sides of a script there is no one form at that point: one that names it is refused, before anything
-/// is changed. A word too many refuses too much, and says what to do.
+/// is changed.
 fn refuse_halves(chain: &Chain) -> Result<()> {
     let tables = layout(chain);
     for (number, script) in chain.stage.scripts_of(Moment::Start).enumerate() {
-        let is_half = |table: &&Physical<'_>| {
-            table.lineage.first_change.is_some_and(|first| first <= number) && table.scripts_before > number
+        let Some(name) = half(&tables, number, script) else { continue };
+        let (what, hint) = match &script.work {
+            Work::Sql { .. } => (
+                format!("`sql` operation {} names table", number + 1),
+                format!("move the operations on `{name}` that stand below the `sql` into the next migration, or above the `sql`"),
+            ),
+            Work::Insert(_) => (
+                "`insert` has rows for table".to_owned(),
+                format!(
+                    "move the `insert` below the operations on `{name}` and on the tables that it references; if those are in a later migration, run `start --to` with this one, then `complete`, then `start` again"
+                ),
+            ),
         };
-        let halves: Vec<&Physical<'_>> = tables.iter().filter(is_half).collect();
-        if halves.is_empty() {
-            continue;
-        }
-        let words: BTreeSet<String> = lexer::words(&script.up).collect();
-        let is_named = |table: &&Physical<'_>| table.lineage.layers.iter().any(|layer| words.contains(&layer.table));
-        if let Some(table) = halves.into_iter().find(is_named) {
-            let name = table.final_name().unwrap_or(&table.name);
-            return Err(Error::new(format!(
-                "`sql` operation {} names table `{name}`, which operations above and below it change",
-                number + 1
-            ))
-            .hint(format!(
-                "move the operations on `{name}` that stand below the `sql` into the next migration, or above the `sql`"
-            )));
-        }
+        return Err(Error::new(format!("{what} `{name}`, which operations above and below it change")).hint(hint));
     }
     Ok(())
+}
+
+/// The table of a script that it finds in no one form. Of statements of the user's own a word too many refuses too much, and says what to do.
+fn half(tables: &[Physical<'_>], number: usize, script: &Script) -> Option<String> {
+    let up = match &script.work {
+        Work::Insert(insert) => {
+            return rows::target(tables, number, &insert.table).is_none().then(|| insert.table.clone());
+        }
+        Work::Sql { up, .. } => up,
+    };
+    let words: BTreeSet<String> = lexer::words(up).collect();
+    let is_half =
+        |table: &&Physical<'_>| table.lineage.first_change.is_some_and(|first| first <= number) && table.scripts_before > number;
+    let is_named = |table: &&Physical<'_>| table.lineage.layers.iter().any(|layer| words.contains(&layer.table));
+    let table = tables.iter().find(|table| is_half(table) && is_named(table))?;
+    Some(table.final_name().unwrap_or(&table.name).to_owned())
 }

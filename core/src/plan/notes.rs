@@ -44,6 +44,7 @@ pub(super) fn notes(chain: &Chain, tables: &[Physical<'_>]) -> Vec<String> {
             false => format!("enum `{}`: created", form.name),
         });
     }
+    notes.extend(super::rows::notes(chain, tables));
     notes.extend(of_code(chain));
     let gone = chain.stage.gone_extensions().filter(|name| chain.stage.from.extensions.contains(*name));
     notes.extend(gone.map(|name| format!("extension `{name}`: stays until complete, because the older version uses it")));
@@ -97,7 +98,9 @@ fn of_column(chain: &Chain, table: &Physical<'_>, older: &Table, column: &Column
             }
             None => format!("{place}: added, with NULL in existing rows"),
         };
-        return [note].into_iter().chain(stays).collect();
+        let passes = before.filter(|_| passes_as_it_is(table, column));
+        let passes = passes.map(|_| format!("{place}: what the newer version writes to it, the older one reads as it is"));
+        return [note].into_iter().chain(stays).chain(passes).collect();
     }
     let Some(before) = older.columns.iter().find(|there| there.name == physical) else { return Vec::new() };
     let place = format!("column `{}.{physical}`", table.name);
@@ -125,6 +128,14 @@ fn of_column(chain: &Chain, table: &Physical<'_>, older: &Table, column: &Column
         ));
     }
     notes
+}
+
+/// Whether a column of other values in the newer version has none of its own for the older one.
+fn passes_as_it_is(table: &Physical<'_>, column: &Column) -> bool {
+    let is_itself = |link: Option<&Link>| matches!(link, Some(Link::Derived(text)) if types::is_column(text, &column.name));
+    let is_converted = |link: Option<&Link>| matches!(link, Some(Link::Derived(_))) && !is_itself(link);
+    let layers = &table.lineage.layers;
+    layers.iter().any(|layer| is_converted(layer.up.get(&column.name)) && is_itself(layer.down.get(&column.name)))
 }
 
 /// The default of an added column that is the older version's, where `up` is more than that column.

@@ -58,12 +58,14 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     catalog_checks::checks(chain, tables, steps);
     replication::checks(chain, tables, steps);
     of_tables(chain, tables, 0, steps);
-    if chain.stage.scripts_of(Moment::Start).next().is_none() {
+    super::rows::checks(chain, tables, steps);
+    let is_opaque = chain.stage.is_opaque_before(Moment::Start, usize::MAX);
+    if !is_opaque {
         code::checks(chain, tables, Phase::Preflight, steps);
         super::triggers::checks(chain, tables, Phase::Preflight, steps);
     }
     let has_views = chain.older.is_some() || !kept.is_empty();
-    if has_views && chain.stage.scripts_of(Moment::Start).next().is_none() {
+    if has_views && !is_opaque {
         functions::checks(chain, tables, Phase::Preflight, steps);
     }
 }

@@ -31,7 +31,7 @@ pub fn rollback(chain: &Chain) -> Plan {
         steps.transaction(Phase::Undo, "drop views of tables that the model does not have", Vec::new(), gone);
     }
     // what a script has added can be taken away again when no view shows it
-    let is_bare = scripts.iter().any(|script| script.down.is_some());
+    let is_bare = scripts.iter().any(|script| script.down().is_some());
     for group in chain.newer.relations.chunks(views::GROUP).filter(|_| is_bare) {
         let gone = group.iter().map(|name| views::drop_view(views, name)).collect();
         steps.transaction(Phase::Undo, format!("drop views of `{views}`"), Vec::new(), gone).when(When::Published);
@@ -40,7 +40,7 @@ pub fn rollback(chain: &Chain) -> Plan {
     for number in (0..=scripts.len()).rev() {
         quiet.extend(undo_tables(chain, &tables, number, if is_bare { Views::Gone } else { Views::There }, &mut steps));
         if let Some(before) = number.checked_sub(1)
-            && let Some(down) = &scripts[before].down
+            && let Some(down) = scripts[before].down()
         {
             super::scripts::undo(chain, &tables, before, down, &mut steps);
         }
@@ -52,6 +52,7 @@ pub fn rollback(chain: &Chain) -> Plan {
     super::triggers::undo(chain, &mut steps);
     super::clean_former(chain, &tables, Phase::Undo, &mut steps);
     super::enums::undo(chain, &mut steps);
+    super::rows::undo(chain, &tables, &mut steps);
     for (schema, when) in [(views, When::Published), (&scratch, When::Unpublished)] {
         let mut statements = enums::drop_made(chain, schema);
         statements.extend(views::leave_schema(chain, &chain.newer.name, schema));

@@ -14,15 +14,16 @@ use crate::layout::tables::Physical;
 use crate::plan::{Action, Phase, Reaches, Script as Run, Steps, When, code, dependents, exclusive, final_form};
 use crate::sql::{Sql, ident, join, literal, qualified, verbatim};
 use crate::statements::path::Path;
-use crate::transition::stage::Script;
+use crate::transition::stage::{Script, Work};
 use crate::{model::types, names, sql, statements::views};
 
 /// Where temporary objects are.
-const TEMPORARY: &str = "pg_temp";
+pub(super) const TEMPORARY: &str = "pg_temp";
 
 /// One script of a start, with what has to hold behind it.
 pub(super) fn run(chain: &Chain, tables: &[Physical<'_>], number: usize, script: &Script, steps: &mut Steps) {
-    let mut run = in_scope(chain, tables, number, &script.up);
+    let Work::Sql { up, .. } = &script.work else { return };
+    let mut run = in_scope(chain, tables, number, up);
     run.after = demands(chain, tables, number, script);
     let title = format!("run sql {}", number + 1);
     steps.push(Phase::Constrain, title, Action::Script(Box::new(run))).reaches(Reaches::Script(number)).hazard(Hazard::OpaqueSql);
@@ -36,13 +37,14 @@ pub(super) fn undo(chain: &Chain, tables: &[Physical<'_>], number: usize, down: 
 
 /// One script of a complete: every table has its final form. What the version's own views hold is set free if it must be.
 pub(super) fn run_at_complete(chain: &Chain, number: usize, script: &Script, steps: &mut Steps) {
+    let Work::Sql { up, .. } = &script.work else { return };
     // the version's code reads its views
     let again = views::refresh(chain).into_iter().chain(code::create(chain));
     let again = std::iter::once(views::open(chain)).chain(again).chain([views::close(chain)]);
     let run = Run {
         scope: code::drop(chain, &chain.newer).into_iter().collect(),
         path: Path::base(&chain.base).set_local(),
-        text: verbatim(&script.up),
+        text: verbatim(up),
         aside: code::drop(chain, &chain.newer).into_iter().chain([views::withdraw(chain)]).collect(),
         after: again.collect(),
         ..Run::default()
@@ -55,7 +57,7 @@ fn scope<'a>(tables: &'a [Physical<'a>], number: usize) -> impl Iterator<Item = 
     tables.iter().filter(move |table| table.scripts_before <= number && table.is_other())
 }
 
-fn in_scope(chain: &Chain, tables: &[Physical<'_>], number: usize, text: &str) -> Run {
+pub(super) fn in_scope(chain: &Chain, tables: &[Physical<'_>], number: usize, text: &str) -> Run {
     let others: Vec<&Physical<'_>> = scope(tables, number).collect();
     let (scratch, version) = (chain.newer.scratch(), &chain.newer.views);
     let places = [&scratch, version].into_iter().filter(|_| chain.makes_types());
@@ -237,7 +239,7 @@ fn demands(chain: &Chain, tables: &[Physical<'_>], number: usize, script: &Scrip
         "the statements create an object that depends on something that `complete` drops",
         "name the columns of the new version, also in place of `*`; or create the object at complete (`onComplete: true`)",
     ));
-    if script.down.is_none() {
+    if script.down().is_none() {
         let on_new: Vec<Sql> = built().filter_map(|table| dependents::of_what_came(chain, tables, table)).collect();
         demands.extend(demand(
             on_new,

@@ -32,8 +32,9 @@ pub fn start(chain: &Chain) -> Plan {
     for number in 0..=scripts.len() {
         if let Some(before) = number.checked_sub(1) {
             super::scripts::run(chain, &tables, before, scripts[before], &mut steps);
+            super::rows::run(chain, &tables, before, scripts[before], &mut steps);
             preflight::checks_after_script(chain, &tables, number, &mut steps);
-            if number == scripts.len() {
+            if number == scripts.len() && chain.stage.is_opaque_before(Moment::Start, number) {
                 super::functions::checks(chain, &tables, Phase::Constrain, &mut steps);
                 super::code::checks(chain, &tables, Phase::Constrain, &mut steps);
                 super::triggers::checks(chain, &tables, Phase::Constrain, &mut steps);

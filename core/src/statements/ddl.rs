@@ -241,6 +241,12 @@ pub fn try_table(before: Vec<Sql>, logical: &str, table: &Table) -> Sql {
     attempt(before.into_iter().chain(tried))
 }
 
+/// A block that tries whether an empty table takes rows, but for its foreign keys, after these statements, and leaves nothing.
+pub fn try_rows(before: Vec<Sql>, logical: &str, table: &Table, insert: impl FnOnce(&Sql) -> Sql) -> Sql {
+    let tried = create_table(OWN_SCHEMA, TWIN, logical, table, |name| crate::names::generated("twin", &[name]));
+    attempt(before.into_iter().chain(tried).chain([insert(&qualified(OWN_SCHEMA, TWIN))]))
+}
+
 /// A block that tries whether columns take their defaults, after these statements, and leaves nothing.
 pub fn try_defaults(before: Vec<Sql>, columns: &[&Column]) -> Sql {
     let columns = columns.iter().map(|column| {

@@ -74,7 +74,7 @@ pub fn create_view(chain: &Chain, schema: &str, table: &Physical<'_>, newer: &Ta
     let view = qualified(schema, &table.lineage.newest().table);
     let invoker = Sql::trusted(invoker(chain));
     let place = qualified(&chain.base, &table.name);
-    let is_opaque = !chain.stage.scripts.is_empty();
+    let is_opaque = chain.stage.is_opaque();
     let mut statements = vec![if is_opaque {
         create_from_catalog(&view, &invoker, &place, table, newer)
     } else {
@@ -196,7 +196,7 @@ fn view_default(column: &Column, physical: &Option<Expression>) -> Option<Sql> {
 /// application has created in the schema of the older version.
 pub fn create_unknown(chain: &Chain, tables: &[Physical<'_>]) -> Vec<Sql> {
     let mut places: Vec<&String> = chain.older.iter().map(|older| &older.views).collect();
-    if !chain.stage.scripts.is_empty() {
+    if chain.stage.is_opaque() {
         places.push(&chain.base);
     }
     if places.is_empty() {

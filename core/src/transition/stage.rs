@@ -18,10 +18,13 @@ mod enum_form;
 mod extensions;
 mod learn;
 mod relations;
+mod script;
 mod targets;
+pub use convert::Conversion;
 pub use enum_form::EnumForm;
 pub(crate) use learn::put;
 use relations::Relations;
+pub use script::{Conflict, Insert, Moment, Script, Work};
 
 /// What lies between an older and a newer version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,33 +39,13 @@ pub struct Stage {
     pub enums: Vec<EnumForm>,
     /// Every extension that any point of it has.
     extensions: BTreeSet<String>,
-    /// Raw SQL that the migrations bring along.
+    /// What the migrations run at their places.
     pub scripts: Vec<Script>,
     /// What is known of the texts of the user's own, and what is yet to be asked.
     pub book: Book,
     /// Tables with texts of which nothing is known.
     unlearned: BTreeSet<String>,
     relations: Relations,
-}
-
-/// Raw SQL of an `sql` operation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Script {
-    /// Run at start, or at complete where `on_complete`.
-    pub up: String,
-    /// Run at rollback.
-    pub down: Option<String>,
-    /// When `up` runs.
-    pub moment: Moment,
-}
-
-/// When a script runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moment {
-    /// At start, before the new version is published.
-    Start,
-    /// At complete.
-    Complete,
 }
 
 impl Stage {
@@ -398,54 +381,6 @@ impl Stage {
         Ok(alike && ruled && itself(up) && itself(down))
     }
 
-    /// A column in another form, kept in a shadow: `up` converts to it, `down` back.
-    pub fn convert_column(&mut self, table: &str, column: Column, up: Expression, down: Expression) -> Result<()> {
-        let name = column.name.clone();
-        let model = &self.to.table(table)?.clone();
-        model.column(table, &name)?;
-        refuse_partition_key(table, model, "convert", &name)?;
-        // a key of a partitioned table is put together from those of its partitions, which takes place at complete
-        if let (true, Some((other, key))) = (model.partition_by.is_some(), self.inbound_on(table, &name)) {
-            return Err(Error::new(format!(
-                "cannot convert `{table}.{name}`: the table is partitioned, and foreign key `{key}` of table `{other}` points at the column"
-            ))
-            .hint(format!("drop foreign key `{key}` in an earlier migration, and create it again in a later one")));
-        }
-        if self.numbered(table)?.contains(&name) {
-            return Err(Error::new(format!(
-                "identity column `{table}.{name}` is added by this migration, and cannot be converted in the same one"
-            ))
-            .hint("give it its final form when it is added (add_column)"));
-        }
-        let mut after = model.clone();
-        *after.column_mut(table, &name)? = column.clone();
-        let (up, down) = (self.know(table, model, up), self.know(table, &after, down));
-        refuse_generated(table, model, "up", &name, Some(&up))?;
-        refuse_generated(table, model, "down", &name, Some(&down))?;
-        self.supply_what_is_read(table, &up)?;
-        let converted = self.scope_column(&column);
-        self.lineage_mut(table)?.push_layer(|layer| {
-            for there in layer.columns.iter_mut().filter(|there| there.name == name) {
-                there.clone_from(&converted);
-            }
-            layer.up.insert(name.clone(), Link::Derived(up));
-            layer.down.insert(name.clone(), Link::Derived(down));
-        });
-        let target = self.table_mut(table)?;
-        *target.column_mut(table, &name)? = column;
-        // what is built anew is proven
-        let built = target.constraints.iter().filter(|(_, there)| there.columns(model).contains(&name));
-        let built: Vec<String> = built.map(|(name, _)| name.clone()).collect();
-        target.not_valid.retain(|name| !built.contains(name));
-        for (other, key) in self.inbound(table) {
-            let is_aimed_here = |there: &Constraint| matches!(there, Constraint::ForeignKey { references, .. } if references.columns.contains(&name));
-            if self.to.tables[&other].constraints.get(&key).is_some_and(is_aimed_here) {
-                self.to.table_mut(&other)?.not_valid.remove(&key);
-            }
-        }
-        Ok(())
-    }
-
     fn is_enum(&self, sql_type: &str) -> bool {
         self.to.enums.contains_key(&types::element(sql_type))
     }
@@ -533,16 +468,6 @@ impl Stage {
             }
         }
         None
-    }
-
-    /// Raw SQL.
-    pub fn script(&mut self, script: Script) {
-        self.scripts.push(script);
-    }
-
-    /// The scripts of a moment, in order.
-    pub fn scripts_of(&self, moment: Moment) -> impl Iterator<Item = &Script> {
-        self.scripts.iter().filter(move |script| script.moment == moment)
     }
 
     fn inbound(&self, table: &str) -> Vec<(String, String)> {

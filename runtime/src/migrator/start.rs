@@ -67,7 +67,7 @@ impl Migrator {
         // without a live version there is nobody to keep alive: one after the other
         let next = if state.live().is_none() { &waiting[..waiting.len().min(1)] } else { waiting };
         let Some(chain) = self.extend(state, next).await? else { return Ok(None) };
-        if next.len() > 1 && !chain.stage.scripts.is_empty() {
+        if next.len() > 1 && chain.stage.is_opaque() {
             return Err(Error::refused(
                 "several migrations are waiting, and one of them has an `sql` operation, which can only run when the migration before it is completed",
             )

@@ -47,6 +47,7 @@ mod indexes;
 mod partitions;
 mod promises;
 mod refusals;
+mod rows;
 mod serial;
 mod several;
 mod sql;
@@ -190,6 +191,7 @@ fn all_cases() -> Vec<Case> {
     cases.extend(enums::cases());
     cases.extend(extensions::cases());
     cases.extend(sql::cases());
+    cases.extend(rows::cases());
     cases.extend(code::cases());
     cases.extend(promises::cases());
     cases.extend(several::cases());

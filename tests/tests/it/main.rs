@@ -39,6 +39,7 @@ mod replication;
 mod rights;
 mod roles;
 mod rooms;
+mod rows;
 mod run;
 mod scripts;
 mod secure;

@@ -17,7 +17,7 @@ use crate::model::texts::Place;
 use crate::model::types;
 use crate::sql;
 use crate::sql::{Sql, ident, literal};
-use crate::transition::stage::Stage;
+use crate::transition::stage::{Conversion, Stage};
 use crate::yaml::present;
 
 /// The operation (not in pgroll's dialect).
@@ -89,7 +89,7 @@ impl Operate for AlterEnum {
         for (table, column, up, down) in converted {
             let name = column.name.clone();
             let over = |text: Sql| Expression::over(&name, text.as_str());
-            stage.convert_column(table, column, over(up), over(down))?;
+            stage.convert_columns(table, vec![Conversion { column, up: over(up), down: over(down) }])?;
         }
         for (table, places) in &followed {
             places.iter().try_for_each(|place| labels.refuse_what_goes(stage, table, place))?;

@@ -13,6 +13,47 @@ const LONG: &str = "a_name_of_sixty_four_bytes_is_one_byte_more_than_postgresql_
 
 /// `{long}` stands for a name that the server would cut off; `…` at the end for more of the same.
 const REFUSALS: &[Refusal] = &[
+    // rows
+    (
+        "insert: {table: nobody, rows: [{id: 1}]}",
+        "operation 1 (`insert`): there is no table `nobody`",
+        "the tables are `notes`, `users`",
+    ),
+    (
+        "insert: {table: users, rows: []}",
+        "operation 1 (`insert`): no values are given for table `users`",
+        "add `rows`, a list of maps: {column: value}",
+    ),
+    (
+        "insert: {table: users, rows: [{nothing: 1}]}",
+        "operation 1 (`insert`): table `users` has no column `nothing`",
+        "its columns are `id`, `email`, `name`, `age`",
+    ),
+    (
+        "insert: {table: users, rows: [{email: a}, {email: 1.10}]}",
+        "operation 1 (`insert`): row 2: `users.email` has type text and takes no value without quotes",
+        "write the text in quotes",
+    ),
+    (
+        "insert: {table: users, rows: [{email: a, age: [1]}]}",
+        "operation 1 (`insert`): row 1: `users.age` has type integer and takes no list",
+        "write the value as a text that PostgreSQL reads, or as an expression: {sql: …}",
+    ),
+    (
+        "update: {table: users, set: {}}",
+        "operation 1 (`update`): no values are given for table `users`",
+        "add `set`: {column: expression}",
+    ),
+    (
+        "update: {table: users, set: {age: ' age '}}",
+        "operation 1 (`update`): `set` gives column `users.age` no other value",
+        "write an expression over the columns of the table, or remove the column from `set`",
+    ),
+    (
+        "update: {table: users, set: {age: age + 1}, down: {name: name}}",
+        "operation 1 (`update`): `down` of table `users` is for column `name`, which is not set",
+        "add `name` to `set`, or remove its `down`",
+    ),
     // a foreign key to nothing
     (
         "create_table: {name: t, columns: [{name: id, type: int, references: {name: f, table: nobody, column: id}}]}",

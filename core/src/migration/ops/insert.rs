@@ -1,0 +1,93 @@
+//! `insert`: new rows, in their place among the operations, as an application of the newer version writes them.
+//!
+//! They are there before the operations below it, and for both versions: triggers, foreign keys and sync see the rows of an
+//! application. A hundred rows are one transaction, which holds no other lock than theirs. `rollback` takes back those that are as they
+//! were inserted and that no row references, and tells of the others.
+
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::operate::Operate;
+use crate::error::{Error, Result};
+use crate::model::schema::Table;
+use crate::model::value::Value;
+use crate::sql::Sql;
+use crate::transition::stage::{self, Conflict, Moment, Script, Stage, Work};
+
+/// The operation (not in pgroll's dialect).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Insert {
+    /// The table's name.
+    pub table: String,
+    /// The rows: values by column. What a row leaves out has the column's default.
+    pub rows: Vec<BTreeMap<String, Value>>,
+    /// What becomes of a row whose key is there already; it is refused where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_conflict: Option<OnConflict>,
+}
+
+/// What becomes of a row whose key is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnConflict {
+    /// Nothing: the row that is there stays as it is.
+    Nothing,
+}
+
+impl Operate for Insert {
+    fn apply(&self, stage: &mut Stage) -> Result<()> {
+        let model = stage.to.table(&self.table)?.clone();
+        self.can_be_taken_back(stage, &model)?;
+        let given: BTreeSet<&String> = self.rows.iter().flat_map(BTreeMap::keys).collect();
+        for name in &given {
+            if model.column(&self.table, name)?.generated.is_some() {
+                return Err(Error::new(format!("`{}.{name}` is a generated column, whose value is computed", self.table))
+                    .hint(format!("remove `{name}` from the rows")));
+            }
+        }
+        if given.is_empty() {
+            return Err(Error::new(format!("no values are given for table `{}`", self.table))
+                .hint("add `rows`, a list of maps: {column: value}"));
+        }
+        let columns: Vec<String> =
+            model.columns.iter().map(|column| column.name.clone()).filter(|name| given.contains(name)).collect();
+        let rows = self.rows.iter().enumerate().map(|(at, row)| self.values(&model, &columns, at, row));
+        let rows = rows.collect::<Result<_>>()?;
+        let highest = self.highest(&model);
+        let conflict = self.on_conflict.map_or(Conflict::Refuse, |OnConflict::Nothing| Conflict::Skip);
+        let insert = stage::Insert { table: self.table.clone(), model, columns, rows, highest, conflict };
+        stage.script(Script { work: Work::Insert(Box::new(insert)), moment: Moment::Start });
+        Ok(())
+    }
+}
+
+impl Insert {
+    /// Fails where the rows could not be found again: each is known by its key, in either version.
+    fn can_be_taken_back(&self, stage: &Stage, model: &Table) -> Result<()> {
+        let lineage = stage.lineage(&self.table)?;
+        let older = stage.from.tables.get(&lineage.oldest().table).filter(|_| lineage.in_from);
+        let has_key = |table: &Table| !table.primary_key().is_empty();
+        if older.is_none_or(|older| has_key(older) && has_key(model)) {
+            return Ok(());
+        }
+        Err(Error::new(format!("table `{}` has no primary key, by which `rollback` could find the rows again", self.table))
+            .hint("give the table a primary key in an earlier migration, or insert the rows with an `sql` operation"))
+    }
+
+    fn values(&self, model: &Table, columns: &[String], at: usize, row: &BTreeMap<String, Value>) -> Result<Vec<Sql>> {
+        let value = |name: &String| {
+            let place = format!("row {}: `{}.{name}`", at + 1, self.table);
+            let default = || Ok(Sql::trusted("DEFAULT"));
+            row.get(name).map_or_else(default, |value| value.for_column(model.column(&self.table, name)?, &place))
+        };
+        columns.iter().map(value).collect()
+    }
+
+    /// The columns that count by themselves, each with the highest number that the rows give it.
+    fn highest(&self, model: &Table) -> Vec<(String, i64)> {
+        let counts = model.columns.iter().filter(|column| column.identity.is_some() || column.draws_numbers());
+        let numbers = |name: &String| self.rows.iter().filter_map(|row| row.get(name)?.integer()).max();
+        counts.filter_map(|column| Some((column.name.clone(), numbers(&column.name)?))).collect()
+    }
+}

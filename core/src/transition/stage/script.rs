@@ -1,0 +1,99 @@
+//! What migrations run at a place among their operations, beside what they change in the model.
+
+use crate::model::schema::Table;
+use crate::sql::Sql;
+use crate::transition::stage::Stage;
+
+/// One such piece of work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// What it does.
+    pub work: Work,
+    /// When it runs.
+    pub moment: Moment,
+}
+
+/// What a script does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Statements of the user's own.
+    Sql {
+        /// The statements.
+        up: String,
+        /// Run at rollback.
+        down: Option<String>,
+    },
+    /// New rows.
+    Insert(Box<Insert>),
+}
+
+/// New rows of a table, in the form that the table has at this place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Insert {
+    /// The table's name at this place.
+    pub table: String,
+    /// The table at this place.
+    pub model: Table,
+    /// The columns that a row gives a value to, in the table's order.
+    pub columns: Vec<String>,
+    /// The values, in the order of the columns; `DEFAULT` where a row gives none.
+    pub rows: Vec<Vec<Sql>>,
+    /// The columns that count by themselves, each with the highest number that the rows give it.
+    pub highest: Vec<(String, i64)>,
+    /// What becomes of a row whose key is there already.
+    pub conflict: Conflict,
+}
+
+/// What becomes of a new row whose key is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conflict {
+    /// It is refused.
+    Refuse,
+    /// It is left out.
+    Skip,
+}
+
+/// When a script runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// At start, before the new version is published.
+    Start,
+    /// At complete.
+    Complete,
+}
+
+impl Script {
+    /// The user's own statements that undo it.
+    pub fn down(&self) -> Option<&str> {
+        match &self.work {
+            Work::Sql { down, .. } => down.as_deref(),
+            Work::Insert(_) => None,
+        }
+    }
+
+    fn is_opaque(&self) -> bool {
+        matches!(self.work, Work::Sql { .. })
+    }
+}
+
+impl Stage {
+    /// Adds a script at this place.
+    pub fn script(&mut self, script: Script) {
+        self.scripts.push(script);
+    }
+
+    /// The scripts of a moment, in order.
+    pub fn scripts_of(&self, moment: Moment) -> impl Iterator<Item = &Script> {
+        self.scripts.iter().filter(move |script| script.moment == moment)
+    }
+
+    /// Whether the migrations run statements that may do anything.
+    pub fn is_opaque(&self) -> bool {
+        self.scripts.iter().any(Script::is_opaque)
+    }
+
+    /// The same of a moment, before so many of its scripts.
+    pub fn is_opaque_before(&self, moment: Moment, number: usize) -> bool {
+        self.scripts_of(moment).take(number).any(Script::is_opaque)
+    }
+}

@@ -1,0 +1,179 @@
+//! Rows that migrations write, update and delete: exactly once, and exactly back.
+
+use diptych::{Error, Migrator, Progress, Quiet};
+use diptych_core::Migration;
+use diptych_tests::{Database, ask, migration, must};
+
+const BEFORE: &str = "operations:
+  - create_table:
+      name: plans
+      columns:
+        - {name: id, type: int, pk: true}
+        - {name: name, type: text, unique: true}
+        - {name: price, type: 'numeric(10,2)', check: {name: plans_price, constraint: price >= 0}, default: '1'}
+        - {name: since, type: timestamptz, default: now()}
+        - {name: parent, type: int, nullable: true, references: {name: plans_parent, table: plans, column: id}}
+  - create_table:
+      name: seats
+      columns:
+        - {name: id, type: int, pk: true}
+        - {name: plan, type: int, references: {name: seats_plan, table: plans, column: id, on_delete: CASCADE}}
+";
+
+/// What was told.
+#[derive(Default)]
+struct Told(Vec<String>);
+
+impl Progress for Told {
+    fn warning(&mut self, warning: &Error) {
+        self.0.push(warning.to_string());
+    }
+}
+
+/// A database with the tables, a migrator, and the migrations.
+async fn before(change: &str) -> (Database, Migrator, [Migration; 2]) {
+    let database = Database::new().await;
+    let all = [migration("0001_before", BEFORE), migration("0002_change", change)];
+    database.migrate(&all[..1]).await;
+    let migrator = database.migrator().await;
+    (database, migrator, all)
+}
+
+/// Rows from one number to another.
+fn plans(numbers: std::ops::RangeInclusive<i32>) -> String {
+    numbers.map(|n| format!("        - {{id: {n}, name: p{n}}}\n")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_inserted_is_taken_back_unless_somebody_needs_it() {
+    let change = format!(
+        "operations:
+  - insert:
+      table: plans
+      on_conflict: nothing
+      rows:
+        - {{id: 1, name: other}}
+        - {{id: 2, name: changed, price: '2.50'}}
+        - {{id: 3, name: with a seat}}
+        - {{id: 4, name: of a stranger}}
+        - {{id: 5, name: deleted}}
+        - {{id: 6, name: parent}}
+        - {{id: 7, name: child, parent: 6}}
+{}",
+        plans(10..=260)
+    );
+    let (database, mut migrator, all) = before(&change).await;
+    let (old, admin) = (database.on("0001_before").await, database.client().await);
+    must(&old, "INSERT INTO plans (id, name) VALUES (1, 'own')").await;
+    must(&admin, "CREATE TABLE strange (plan int REFERENCES public.plans ON DELETE SET NULL)").await;
+    let rows = must(&old, "SELECT plans FROM plans ORDER BY id").await;
+
+    migrator.start(&all, None, &mut Quiet).await.unwrap();
+    assert_eq!(ask(&old, "SELECT count(*), min(since) = max(since) FROM plans WHERE id > 1").await, "257|f");
+    migrator.rollback(&mut Quiet).await.unwrap();
+    assert_eq!(must(&old, "SELECT plans FROM plans ORDER BY id").await, rows, "every row as it was");
+
+    migrator.start(&all, None, &mut Quiet).await.unwrap();
+    let new = database.on("0002_change").await;
+    must(&new, "UPDATE plans SET price = 3 WHERE id = 2").await;
+    must(&old, "INSERT INTO seats VALUES (1, 3)").await;
+    must(&admin, "INSERT INTO strange VALUES (4)").await;
+    must(&old, "DELETE FROM plans WHERE id = 5").await;
+    // read, and written as it is
+    must(&new, "UPDATE plans SET name = name WHERE id = 10").await;
+    let mut told = Told::default();
+    migrator.rollback(&mut told).await.unwrap();
+    assert_eq!(
+        told.0,
+        [
+            "rows that were inserted into table `plans` stay: id = 2: it was changed; id = 3: other rows reference it; id = 4: other rows reference it\n\
+          hint: look at these rows, and delete those that nobody needs"
+        ]
+    );
+    assert_eq!(ask(&old, "SELECT id, price FROM plans ORDER BY id").await, "1|1.00;2|3.00;3|1.00;4|1.00");
+    assert_eq!(ask(&old, "SELECT id, plan FROM seats").await, "1|3");
+    assert_eq!(ask(&admin, "SELECT count(*) FROM diptych.inserted").await, "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_table_does_not_take_is_refused_before_anything_is_changed() {
+    for (rows, message, hint) in [
+        ("[{id: 1, name: a}]", "rows that `insert` gives table `plans` are there already: id = 1", "on_conflict: nothing"),
+        ("[{id: 9, name: own}]", "rows that `insert` gives table `plans` are there already: name = own", "on_conflict: nothing"),
+        (
+            "[{id: 8, name: a}, {id: 8, name: b}]",
+            "table `plans` does not take the rows that `insert` gives it: duplicate key",
+            "correct the values",
+        ),
+        ("[{id: 8, name: a, price: -1}]", "violates check constraint", "correct the values"),
+        ("[{id: 8, name: a, price: cheap}]", "invalid input syntax for type numeric: \"cheap\"", "correct the values"),
+        ("[{id: 8}]", "null value in column \"name\"", "correct the values"),
+        ("[{id: 8, name: {sql: no_such()}}]", "function no_such() does not exist", "No function matches"),
+    ] {
+        let (database, mut migrator, all) = before(&format!("operations: [{{insert: {{table: plans, rows: {rows}}}}}]")).await;
+        let old = database.on("0001_before").await;
+        must(&old, "INSERT INTO plans (id, name) VALUES (1, 'own')").await;
+        let catalog = database.catalog().await;
+        let error = migrator.start(&all, None, &mut Quiet).await.unwrap_err().to_string();
+        assert!(
+            error.contains(message) && error.split("hint: ").nth(1).is_some_and(|there| there.contains(hint)),
+            "{rows}: {error}"
+        );
+        assert_eq!(database.catalog().await, catalog, "{rows}: nothing is changed");
+        assert_eq!(ask(&old, "SELECT count(*) FROM plans").await, "1");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn migrations_that_are_started_together_find_each_others_rows() {
+    let (database, mut migrator, [first, _]) = before("operations: []").await;
+    let old = database.on("0001_before").await;
+    must(&old, "INSERT INTO plans (id, name) VALUES (1, 'own')").await;
+    let all = [
+        first,
+        migration(
+            "0002_kinds",
+            "operations: [{create_table: {name: kinds, columns: [{name: id, type: int, pk: true}]}}, {insert: {table: kinds, rows: [{id: 1}, {id: 2}]}}]",
+        ),
+        migration(
+            "0003_kind",
+            "operations: [{add_column: {table: plans, column: {name: kind, type: int, references: {name: plans_kind, table: kinds, column: id}}, up: (SELECT max(id) FROM kinds)}}]",
+        ),
+        migration(
+            "0004_more",
+            "operations: [{insert: {table: plans, rows: [{id: 2, name: second, kind: 1}]}}, {update: {table: plans, set: {name: upper(name)}}}]",
+        ),
+        migration("0005_rename", "operations: [{rename_column: {table: kinds, from: id, to: number}}]"),
+    ];
+    // of `plans` there is no one form at the place of the insert
+    let error = migrator.start(&all, Some("0004_more"), &mut Quiet).await.unwrap_err().to_string();
+    assert!(error.contains("`insert` has rows for table `plans`, which operations above and below it change"), "{error}");
+    let error = migrator.start(&all, None, &mut Quiet).await.unwrap_err().to_string();
+    assert!(error.contains("then `complete`, then `start` again"), "{error}");
+    migrator.start(&all, Some("0003_kind"), &mut Quiet).await.unwrap();
+    let new = database.on("0003_kind").await;
+    assert_eq!(ask(&new, "SELECT id, kind FROM plans").await, "1|2");
+    migrator.complete(&mut Quiet).await.unwrap();
+    migrator.start(&all, None, &mut Quiet).await.unwrap();
+    let newest = database.on("0005_rename").await;
+    assert_eq!(ask(&newest, "SELECT id, name, kind FROM plans ORDER BY id").await, "1|OWN|2;2|SECOND|1");
+    assert_eq!(ask(&new, "SELECT id, name FROM plans ORDER BY id").await, "1|own;2|second");
+    migrator.rollback(&mut Quiet).await.unwrap();
+    assert_eq!(ask(&new, "SELECT id, name FROM plans ORDER BY id").await, "1|own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_gets_no_number_that_an_inserted_row_has() {
+    let database = Database::new().await;
+    let text = "operations:
+  - create_table: {name: one, columns: [{name: id, type: bigserial, pk: true}, {name: n, type: int, nullable: true}]}
+  - create_table: {name: two, columns: [{name: id, type: int, pk: true, generated: {identity: {user_specified_values: ALWAYS}}}, {name: n, type: int, nullable: true}]}
+  - insert: {table: one, rows: [{id: 3}, {id: 5}]}
+  - insert: {table: two, rows: [{id: 40, n: 1}, {n: 2}]}
+";
+    database.migrate(&[migration("0001_before", text)]).await;
+    let app = database.on("0001_before").await;
+    assert_eq!(ask(&app, "INSERT INTO one (n) VALUES (1) RETURNING id").await, "6");
+    assert_eq!(ask(&app, "SELECT id FROM two ORDER BY n").await, "40;41");
+    assert_eq!(ask(&app, "INSERT INTO two (n) VALUES (1) RETURNING id").await, "42");
+}
