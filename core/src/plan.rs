@@ -289,6 +289,22 @@ pub enum Action {
         /// Run behind the front, once per fifth of the table, so that its room is used again.
         vacuum: Sql,
     },
+    /// `DELETE` over ranges of the heap, as an application deletes: its triggers fire, and foreign keys hold.
+    Delete {
+        /// The schema.
+        schema: String,
+        /// The table.
+        table: String,
+        /// As with `Backfill`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        partitioned: bool,
+        /// The deletion; `$1` and `$2` are as with `Backfill`.
+        delete: Sql,
+        /// The scan for rows that were missed.
+        verify: Sql,
+        /// As with `Backfill`.
+        vacuum: Sql,
+    },
 }
 
 /// By what an index is told from another one of its name.
@@ -413,6 +429,7 @@ impl Action {
             Action::Transaction { locks, statements } => locks.iter().map(|lock| &lock.sql).chain(statements).collect(),
             Action::Script(script) => script.statements(),
             Action::Backfill { update, verify, vacuum, .. } => vec![update, vacuum, verify],
+            Action::Delete { delete, verify, vacuum, .. } => vec![delete, vacuum, verify],
         }
     }
 

@@ -8,6 +8,7 @@ pub mod numbers;
 pub mod partitions;
 pub mod path;
 pub(crate) mod properties;
+pub(crate) mod ranges;
 pub(crate) mod rights;
 pub mod sync;
 pub mod views;

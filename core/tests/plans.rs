@@ -105,6 +105,7 @@ const CHANGES: &[(&str, &str)] = &[
     ("drop_extension", "{drop_extension: {name: hstore}}"),
     ("insert", "{insert: {table: teams, rows: [{id: 1}, {id: {sql: 1 + 1}}]}}"),
     ("update", "{update: {table: users, set: {age: age + 1}, where: age < 18}}"),
+    ("delete", "{delete: {table: users, where: age < 18}}"),
     ("sql", "{sql: {up: CREATE FUNCTION one() RETURNS integer RETURN 1, down: DROP FUNCTION one()}}"),
     ("sql_on_complete", "{sql: {up: ANALYZE users, onComplete: true}}"),
 ];

@@ -34,6 +34,7 @@ pub(crate) fn plan(plan: &Plan, estimate: Option<Estimate>) -> String {
             ),
             Action::Script(_) => text.push_str("-- in one transaction, with its journal row\n"),
             Action::Backfill { .. } => text.push_str("-- over ranges of the heap; then the scan that must find nothing\n"),
+            Action::Delete { .. } => text.push_str("-- over ranges of the heap, until the scan finds nothing\n"),
             _ => {}
         }
         for statement in step.action.statements() {

@@ -18,6 +18,7 @@ pub mod create_enum;
 pub mod create_extension;
 pub mod create_index;
 pub mod create_table;
+pub mod delete;
 pub mod drop_code;
 pub mod drop_column;
 pub mod drop_constraint;
@@ -126,6 +127,7 @@ operations! {
     drop_extension::DropExtension = "drop_extension",
     insert::Insert = "insert",
     update::Update = "update",
+    delete::Delete = "delete",
     raw_sql::RawSql = "sql",
 }
 

@@ -71,7 +71,8 @@ impl Value {
         }
     }
 
-    fn expression(&self) -> Option<&str> {
+    /// The expression that it is.
+    pub fn expression(&self) -> Option<&str> {
         match self {
             Value::Map(map) if map.len() == 1 => match map.get("sql") {
                 Some(Value::Text(text)) => Some(text),

@@ -7,7 +7,7 @@ use crate::plan::{Action, Phase, Steps, notes};
 use crate::sql;
 use crate::sql::{Sql, ident, join, operation, qualified};
 use crate::statements::sync::{self, Direction};
-use crate::statements::{enums, numbers, partitions};
+use crate::statements::{enums, numbers, partitions, ranges};
 
 /// The alias of a row's converted values.
 const RESULT: &str = "diptych result";
@@ -24,7 +24,7 @@ pub(super) fn backfill(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
             partitioned: table.is_partitioned(),
             update: fill.update(),
             verify: fill.verify(),
-            vacuum: sql!("VACUUM (INDEX_CLEANUP off, TRUNCATE off) {}", fill.place),
+            vacuum: ranges::vacuum(&fill.place),
         },
     );
     step.path(sync::path(chain, Direction::Up))
@@ -69,16 +69,14 @@ impl<'a> Fill<'a> {
             sql!("{} = {}", ident(&added.physical), value)
         });
         let place_of = sql!("{}.ctid", self.row);
-        let bound = |parameter: &str| sql!("{}::pg_catalog.text::pg_catalog.tid", Sql::trusted(parameter));
         let stripe = |parameter: &str| sql!("{}::pg_catalog.int4", Sql::trusted(parameter));
         let hash = operation(&sql!("pg_catalog.hashtid({})", place_of), "&", &Sql::trusted("2147483647"));
         sql!(
-            "UPDATE {} AS {} SET {} WHERE {} AND {} AND {} AND ({}) IS NOT TRUE",
+            "UPDATE {} AS {} SET {} WHERE {} AND {} AND ({}) IS NOT TRUE",
             self.place,
             self.row,
             join(converted.into_iter().chain(numbered), ", "),
-            operation(&place_of, ">=", &bound("$1")),
-            operation(&place_of, "<", &bound("$2")),
+            ranges::within(&self.row),
             operation(&operation(&hash, "%", &stripe("$4")), "=", &stripe("$3")),
             self.is_new()
         )

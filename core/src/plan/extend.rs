@@ -58,6 +58,7 @@ impl Chain {
 /// is changed.
 fn refuse_halves(chain: &Chain) -> Result<()> {
     let tables = layout(chain);
+    rows::refuse_what_moves(chain, &tables)?;
     for (number, script) in chain.stage.scripts_of(Moment::Start).enumerate() {
         let Some(name) = half(&tables, number, script) else { continue };
         let (what, hint) = match &script.work {
@@ -65,7 +66,7 @@ fn refuse_halves(chain: &Chain) -> Result<()> {
                 format!("`sql` operation {} names table", number + 1),
                 format!("move the operations on `{name}` that stand below the `sql` into the next migration, or above the `sql`"),
             ),
-            Work::Insert(_) => (
+            Work::Insert(_) | Work::Delete(_) => (
                 "`insert` has rows for table".to_owned(),
                 format!(
                     "move the `insert` below the operations on `{name}` and on the tables that it references; if those are in a later migration, run `start --to` with this one, then `complete`, then `start` again"
@@ -83,6 +84,7 @@ fn half(tables: &[Physical<'_>], number: usize, script: &Script) -> Option<Strin
         Work::Insert(insert) => {
             return rows::target(tables, number, &insert.table).is_none().then(|| insert.table.clone());
         }
+        Work::Delete(_) => return None,
         Work::Sql { up, .. } => up,
     };
     let words: BTreeSet<String> = lexer::words(up).collect();

@@ -24,7 +24,7 @@ pub use convert::Conversion;
 pub use enum_form::EnumForm;
 pub(crate) use learn::put;
 use relations::Relations;
-pub use script::{Conflict, Insert, Moment, Script, Work};
+pub use script::{Conflict, Delete, Insert, Moment, Script, Work};
 
 /// What lies between an older and a newer version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -131,6 +131,7 @@ operations:
     "operations:
   - insert: {table: users, rows: [{email: a, age: 7}, {email: {sql: upper('b')}, name: null}], on_conflict: nothing}
   - update: {table: users, set: {age: age + 1, name: lower(name)}, where: age > 0, down: {age: age - 1}}
+  - delete: {table: notes, where: \"body = '' -- empty\"}
   - create_table: {name: kinds, columns: [{name: id, type: bigint, pk: true, generated: {identity: {}}}, {name: tags, type: 'text[]'}, {name: how, type: jsonb}, {name: price, type: numeric, default: '1'}]}
   - insert: {table: kinds, rows: [{id: 1, tags: [a, null, 'no'], how: {a: [1, 2.5, true], 'on': null}, price: 12.5}, {tags: [], how: x}]}
 ",

@@ -10,7 +10,7 @@ use crate::execute::executor::{Executor, is_passing, jittered, locks_within, tim
 use crate::execute::index::Build;
 use crate::execute::progress::Progress;
 use crate::execute::throttle::Throttle;
-use crate::execute::walk::Job;
+use crate::execute::walk::{Job, Work};
 use crate::execute::{backfill, partitions};
 use crate::text::{few, printable};
 use diptych_core::Sql;
@@ -105,7 +105,13 @@ impl Executor<'_> {
                 partitions::create_index(self, step, &index, progress).await?;
             }
             Action::Backfill { schema, table, partitioned, update, verify, vacuum } => {
-                let job = Job { plan, step, schema, table, partitioned: *partitioned, update, verify, vacuum };
+                let (work, partitioned) = (Work::Fill, *partitioned);
+                let job = Job { work, plan, step, schema, table, partitioned, update, verify, vacuum };
+                backfill::run(self, &job, progress).await?;
+            }
+            Action::Delete { schema, table, partitioned, delete: update, verify, vacuum } => {
+                let (work, partitioned) = (Work::Delete, *partitioned);
+                let job = Job { work, plan, step, schema, table, partitioned, update, verify, vacuum };
                 backfill::run(self, &job, progress).await?;
             }
         }

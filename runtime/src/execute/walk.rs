@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::Oid;
+use tokio_postgres::types::{Oid, ToSql};
 use tokio_postgres::{Client, Row, SimpleQueryMessage, Statement};
 
 use crate::error::{Error, Kind, Result};
@@ -32,8 +32,9 @@ const VACUUM_FROM: i64 = 1000;
 /// Bytes that tries which were given up may leave before VACUUM makes them room for the next, and before the walk ends.
 const LEFT_BEHIND: i64 = 64 << 20;
 
-/// What to fill.
+/// What to do with the rows of a table.
 pub(crate) struct Job<'a> {
+    pub work: Work,
     pub plan: &'a Plan,
     pub step: &'a Step,
     pub schema: &'a str,
@@ -42,6 +43,25 @@ pub(crate) struct Job<'a> {
     pub update: &'a Sql,
     pub verify: &'a Sql,
     pub vacuum: &'a Sql,
+}
+
+/// What a walk is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// Values for the columns of the newer version, of which applications see nothing yet.
+    Fill,
+    /// Rows go, as an application deletes them.
+    Delete,
+}
+
+impl Work {
+    /// What could not be done to a row.
+    fn done(self) -> &'static str {
+        match self {
+            Work::Fill => "filled",
+            Work::Delete => "deleted",
+        }
+    }
 }
 
 /// What has rows of its own: the table, or one of its partitions.
@@ -56,7 +76,7 @@ pub(crate) struct Heap {
     pub vacuum: Sql,
 }
 
-/// Fills a heap, from where an earlier run has come to.
+/// Goes through a heap, from where an earlier run has come to.
 pub(crate) async fn walk(
     executor: &Executor<'_>,
     job: &Job<'_>,
@@ -78,7 +98,8 @@ pub(crate) async fn walk(
             Some(Saved { since: Some(since), .. }) => Some(since),
             _ => since(executor, heap).await?,
         };
-        let others = if file.blocks < SHARED_FROM { Vec::new() } else { others(executor, job, heap).await };
+        let is_shared = job.work == Work::Fill && file.blocks >= SHARED_FROM;
+        let others = if is_shared { others(executor, job, heap).await } else { Vec::new() };
         let walk = Walk {
             executor,
             job,
@@ -272,7 +293,8 @@ impl Walk<'_> {
             }
             let is_alone = self.alone_until.is_some_and(|until| Instant::now() < until);
             let sessions = if is_alone { 1 } else { 1 + self.others.len() };
-            let stripes = if self.activity.is_old { 1 } else { STRIPES };
+            // a row that goes leaves no new version to make room for
+            let stripes = if self.activity.is_old || self.job.work == Work::Delete { 1 } else { STRIPES };
             let end = (self.block + blocks * i64::try_from(sessions).unwrap_or(1)).min(self.file.blocks);
             return Ok(whole(self.block, blocks, sessions, end, stripes));
         }
@@ -366,7 +388,10 @@ impl Walk<'_> {
     ) -> Result<(u64, File)> {
         let outcome = async {
             client.batch_execute(begin.as_str()).await.map_err(fenced_off)?;
-            let update = async { client.execute(update, &[first, end, &stripe, &stripes, &self.since]).await };
+            let parameters: [&(dyn ToSql + Sync); 5] = [first, end, &stripe, &stripes, &self.since];
+            // those that the statement takes
+            let parameters = &parameters[..update.params().len().min(parameters.len())];
+            let update = async { client.execute(update, parameters).await };
             let updated = if is_stuck { self.executor.observed(update).await } else { update.await };
             let rows = updated.map_err(|error| Error::during(&self.job.step.title, error))?;
             // rows are locked until here: what is left is one request
@@ -414,7 +439,7 @@ impl Walk<'_> {
         let grown = self.left.told();
         if self.left.ever > LEFT_BEHIND.max(self.file.bytes / 2) {
             let long = self.executor.open_transactions().await;
-            return Err(Error::new(Kind::Timeout, format!("{title}: {} cannot be filled{grown}{long}", range.title)).hint(
+            return Err(Error::new(Kind::Timeout, format!("{title}: {} cannot be {}{grown}{long}", range.title, self.job.work.done())).hint(
                 "end transactions that have been open for long, so that VACUUM can free the space of the failed attempts, and run the same command again; it goes on where it stopped",
             ));
         }
@@ -423,9 +448,14 @@ impl Walk<'_> {
                 return Ok(());
             }
             let seconds = limits.timeout.as_secs();
-            return Err(Error::new(Kind::Timeout, format!("{title}: {} takes longer than {seconds} s{grown}", range.title)).hint(
-                "give a longer --timeout and run the same command again, which goes on where it stopped; or run `rollback` and make the expression in `up` cheaper",
-            ));
+            let again = "give a longer --timeout and run the same command again, which goes on where it stopped";
+            let hint = match self.job.work {
+                Work::Fill => format!("{again}; or run `rollback` and make the expression in `up` cheaper"),
+                Work::Delete => again.to_owned(),
+            };
+            return Err(
+                Error::new(Kind::Timeout, format!("{title}: {} takes longer than {seconds} s{grown}", range.title)).hint(hint)
+            );
         }
         self.pace.blocked();
         let observer = self.executor.observer;

@@ -6,6 +6,7 @@ use tokio_postgres::Client;
 use crate::connect::Published;
 use crate::database::search_path;
 use crate::error::Result;
+use crate::execute::backfill;
 use crate::execute::meter::Speed;
 use crate::lease::Lease;
 use crate::migrator::drift;
@@ -212,7 +213,10 @@ struct Filling {
 
 /// How far a backfill is, in blocks done of those that there were when each table's turn came.
 async fn filling(client: &Client, base: &str, recorded: &Recorded, step: &Step) -> Result<Filling> {
-    let Action::Backfill { schema, table, partitioned, .. } = &step.action else { return Ok(Filling::default()) };
+    let (Action::Backfill { schema, table, partitioned, .. } | Action::Delete { schema, table, partitioned, .. }) = &step.action
+    else {
+        return Ok(Filling::default());
+    };
     let heaps = if *partitioned {
         "SELECT tree.relid::pg_catalog.oid, pg_catalog.format('%s %s', $3::pg_catalog.text, tree.relid::pg_catalog.oid) \
          FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass($4)) AS tree WHERE tree.isleaf AND tree.level > 0"
@@ -231,7 +235,7 @@ async fn filling(client: &Client, base: &str, recorded: &Recorded, step: &Step) 
                  FROM heap LEFT JOIN diptych.backfill AS saved ON saved.base = $1 AND saved.version = $2 AND saved.step = heap.key \
                  AND saved.filenode = pg_catalog.pg_relation_filenode(heap.oid)"
             ),
-            &[&base, &recorded.version.name, &step.id, &sql::qualified(schema, table).as_str()],
+            &[&base, &recorded.version.name, &backfill::position(step), &sql::qualified(schema, table).as_str()],
         )
         .await?;
     let (done, total): (i64, i64) = (row.get(0), row.get(1));

@@ -177,3 +177,104 @@ async fn an_application_gets_no_number_that_an_inserted_row_has() {
     assert_eq!(ask(&app, "SELECT id FROM two ORDER BY n").await, "40;41");
     assert_eq!(ask(&app, "INSERT INTO two (n) VALUES (1) RETURNING id").await, "42");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleted_rows_go_at_complete_as_an_application_deletes_them() {
+    let change = "operations:
+  - rename_column: {table: plans, from: name, to: title}
+  - delete: {table: plans, where: \"plans.id > 10 AND title IN (SELECT title FROM plans)\"}
+";
+    let (database, mut migrator, all) = before(change).await;
+    let (old, admin) = (database.on("0001_before").await, database.client().await);
+    must(&old, "INSERT INTO plans (id, name) SELECT n, 'p' || n FROM generate_series(1, 3000) AS n").await;
+    must(&old, "INSERT INTO seats SELECT n, n FROM generate_series(1, 20) AS n").await;
+    must(&admin, "CREATE TABLE gone (id int); CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.gone VALUES (OLD.id); RETURN OLD; END'").await;
+    must(&admin, "CREATE TRIGGER note AFTER DELETE ON plans FOR EACH ROW EXECUTE FUNCTION note()").await;
+    migrator.start(&all, None, &mut Quiet).await.unwrap();
+    let new = database.on("0002_change").await;
+    assert_eq!(ask(&new, "SELECT count(*) FROM plans").await, "3000");
+    migrator.complete(&mut Quiet).await.unwrap();
+    assert_eq!(ask(&new, "SELECT count(*), max(id) FROM plans").await, "10|10");
+    // the trigger fired for each, and the foreign key took the seats along
+    assert_eq!(ask(&admin, "SELECT count(*), count(DISTINCT id) FROM gone").await, "2990|2990");
+    assert_eq!(ask(&new, "SELECT count(*), max(plan) FROM seats").await, "10|10");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_others_need_are_not_deleted() {
+    let keep = "operations: [{delete: {table: plans, where: price > 5}}, {create_table: {name: uses, columns: [{name: id, type: int, pk: true}, {name: plan, type: int, references: {name: uses_plan, table: plans, column: id}}]}}]";
+    let (database, mut migrator, all) = before(keep).await;
+    let old = database.on("0001_before").await;
+    must(&old, "INSERT INTO plans (id, name, price) SELECT n, 'p' || n, n FROM generate_series(1, 10) AS n").await;
+    migrator.start(&all, None, &mut Quiet).await.unwrap();
+    let new = database.on("0002_change").await;
+    must(&new, "INSERT INTO uses VALUES (1, 7)").await;
+    let error = migrator.complete(&mut Quiet).await.unwrap_err().to_string();
+    assert!(error.contains("rows that are to be deleted from table `plans` are referenced: id = 7"), "{error}");
+    assert_eq!(ask(&old, "SELECT count(*) FROM plans").await, "10", "nothing is changed");
+    must(&new, "DELETE FROM uses").await;
+    migrator.complete(&mut Quiet).await.unwrap();
+    assert_eq!(ask(&new, "SELECT max(id) FROM plans").await, "5");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_that_cannot_be_is_refused_before_anything_is_changed() {
+    for (operations, message, hint) in [
+        ("delete: {table: plans, where: no_such > 1}", "column \"no_such\" does not exist", ""),
+        ("delete: {table: plans, where: name}", "argument of AND must be type boolean, not type text", "correct the condition"),
+        ("delete: {table: plans, where: ' '}", "`where` of table `plans` is empty", "where: 'true'"),
+        (
+            "delete: {table: plans, where: 'true'}; rename_column: {table: plans, from: name, to: title}",
+            "`delete` has rows of table `plans`, which an operation below it changes",
+            "move the `delete` below",
+        ),
+    ] {
+        let list: String = operations.split("; ").map(|operation| format!("  - {operation}\n")).collect();
+        let (database, mut migrator, all) = before(&format!("operations:\n{list}")).await;
+        let catalog = database.catalog().await;
+        let error = migrator.start(&all, None, &mut Quiet).await.unwrap_err().to_string();
+        assert!(error.contains(message) && error.contains(hint), "{operations}: {error}");
+        assert_eq!(database.catalog().await, catalog, "{operations}: nothing is changed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_partitions_come_and_go_like_others() {
+    let database = Database::new().await;
+    let table = "operations: [{create_table: {name: events, partition_by: RANGE (day), columns: [{name: day, type: int, pk: true}, {name: id, type: int, pk: true}, {name: kind, type: text}]}}]";
+    let change = "operations:
+  - alter_column: {table: events, column: kind, type: int, up: length(kind), down: \"repeat('x', kind)\"}
+  - insert: {table: events, rows: [{day: 1, id: 1000, kind: 3}, {day: 2, id: 1000, kind: 4}]}
+  - update: {table: events, set: {kind: kind * 10}, where: day = 2, down: {kind: kind / 10}}
+  - delete: {table: events, where: kind = 20 OR events.id < 5}
+";
+    let both = [migration("0001_before", table), migration("0002_change", change)];
+    database.migrate(&both[..1]).await;
+    let (admin, old) = (database.client().await, database.on("0001_before").await);
+    must(&admin, "CREATE TABLE one PARTITION OF events FOR VALUES FROM (1) TO (2); CREATE TABLE two PARTITION OF events FOR VALUES FROM (2) TO (3)").await;
+    must(&old, "INSERT INTO events SELECT 1 + n % 2, n, 'xx' FROM generate_series(1, 900) AS n").await;
+    let mut migrator = database.migrator().await;
+    // the table has no one form between the operations
+    let error = migrator.start(&both, None, &mut Quiet).await.unwrap_err().to_string();
+    assert!(error.contains("`insert` has rows for table `events`"), "{error}");
+    let (head, tail) = change.split_once("  - insert").expect("an insert");
+    let (insert, rest) = tail.split_once("  - update").expect("an update");
+    let (update, delete) = rest.split_once("  - delete").expect("a delete");
+    let change = format!("{head}  - update{update}  - insert{insert}  - delete{delete}");
+    let both = [both[0].clone(), migration("0002_change", &change)];
+    migrator.start(&both, None, &mut Quiet).await.unwrap();
+    assert_eq!(ask(&old, "SELECT day, kind FROM events WHERE id = 1000 ORDER BY day").await, "1|;2|");
+    migrator.rollback(&mut Quiet).await.unwrap();
+    assert_eq!(ask(&old, "SELECT count(*), min(kind), max(kind), max(id) FROM events").await, "900|xx|xx|900");
+    migrator.start(&both, None, &mut Quiet).await.unwrap();
+    let new = database.on("0002_change").await;
+    assert_eq!(
+        ask(&new, "SELECT day, kind, count(*) FROM events GROUP BY day, kind ORDER BY day, kind").await,
+        "1|2|450;1|3|1;2|4|1;2|20|450"
+    );
+    migrator.complete(&mut Quiet).await.unwrap();
+    assert_eq!(
+        ask(&new, "SELECT day, kind, count(*) FROM events GROUP BY day, kind ORDER BY day, kind").await,
+        "1|2|448;1|3|1;2|4|1"
+    );
+}

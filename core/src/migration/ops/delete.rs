@@ -30,7 +30,7 @@ impl Operate for Delete {
         let condition = stage.know(&self.table, &model, self.condition.as_str().into());
         let layers = stage.lineage(&self.table)?.layers.len();
         let delete = stage::Delete { table: self.table.clone(), model, condition, layers };
-        stage.script(Script { work: Work::Delete(delete), moment: Moment::Complete });
+        stage.script(Script { work: Work::Delete(Box::new(delete)), moment: Moment::Complete });
         Ok(())
     }
 }

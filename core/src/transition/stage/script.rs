@@ -1,5 +1,6 @@
 //! What migrations run at a place among their operations, beside what they change in the model.
 
+use crate::model::expression::Expression;
 use crate::model::schema::Table;
 use crate::sql::Sql;
 use crate::transition::stage::Stage;
@@ -25,6 +26,8 @@ pub enum Work {
     },
     /// New rows.
     Insert(Box<Insert>),
+    /// Rows that go.
+    Delete(Box<Delete>),
 }
 
 /// New rows of a table, in the form that the table has at this place.
@@ -42,6 +45,21 @@ pub struct Insert {
     pub highest: Vec<(String, i64)>,
     /// What becomes of a row whose key is there already.
     pub conflict: Conflict,
+    /// Whether a value comes out of other tables, which may have to be made first.
+    pub reads_tables: bool,
+}
+
+/// Rows of a table that go, in the form that the table has from this place on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delete {
+    /// The table's name.
+    pub table: String,
+    /// The table at this place.
+    pub model: Table,
+    /// Which rows.
+    pub condition: Expression,
+    /// How many layers the table's lineage has at this place.
+    pub layers: usize,
 }
 
 /// What becomes of a new row whose key is there already.
@@ -67,7 +85,7 @@ impl Script {
     pub fn down(&self) -> Option<&str> {
         match &self.work {
             Work::Sql { down, .. } => down.as_deref(),
-            Work::Insert(_) => None,
+            Work::Insert(_) | Work::Delete(_) => None,
         }
     }
 

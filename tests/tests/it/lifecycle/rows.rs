@@ -28,17 +28,18 @@ pub(super) fn cases() -> Vec<Case> {
             change: "operations:
   - create_table: {name: plans, columns: [{name: id, type: int, pk: true}, {name: name, type: text}, {name: since, type: timestamptz}]}
   - insert: {table: plans, rows: [{id: 1, name: Free, since: {sql: now()}}, {id: 2, name: \"it's -- \\\\ all\", since: '2020-01-01 00:00+00'}]}
+  - insert: {table: plans, rows: [{id: {sql: (SELECT max(id) + 1 FROM plans)}, name: third, since: {sql: now()}}]}
   - add_column: {table: users, column: {name: plan, type: int, references: {name: users_plan_fkey, table: plans, column: id}}, up: \"(SELECT id FROM plans WHERE name = 'Free')\"}
 ",
             account: Account { up: &[("plan", "1")], values: &[(New, "plan", "2")], notes: false, ..SAME },
             work: WORK,
             started: &[
-                (New, "SELECT id, name, since > '2020-01-01 00:00+00' FROM plans ORDER BY id", "1|Free|t;2|it's -- \\ all|f"),
+                (New, "SELECT id, name, since > '2020-01-01 00:00+00' FROM plans ORDER BY id", "1|Free|t;2|it's -- \\ all|f;3|third|t"),
                 (New, "SELECT count(*) FROM users WHERE email LIKE 'u%' AND plan = 1", "500"),
                 (Old, "INSERT INTO users (email, name) VALUES ('old', 'Ada')", ""),
                 (New, "SELECT plan FROM users WHERE email = 'old'", "1"),
             ],
-            completed: &[("SELECT count(*) FROM users WHERE email LIKE 'u%' AND plan = 1", "500"), ("SELECT count(*) FROM plans", "2")],
+            completed: &[("SELECT count(*) FROM users WHERE email LIKE 'u%' AND plan = 1", "500"), ("SELECT count(*) FROM plans", "3")],
         },
         Case {
             name: "insert into a table of both versions",
@@ -105,6 +106,31 @@ pub(super) fn cases() -> Vec<Case> {
             completed: &[
                 ("SELECT age, name FROM users WHERE email IN ('u7', 'u8') ORDER BY email", "7|First7 Last7;9|FIRST8 LAST8 8"),
                 ("SELECT count(*) FROM users WHERE email LIKE 'u%' AND age % 2 = 0", "0"),
+            ],
+        },
+        Case {
+            name: "delete at complete",
+            expectation: BEYOND,
+            before: PLANS,
+            seed: "INSERT INTO users (email, name, age) SELECT 'u' || n, 'First' || n || ' Last' || n, n % 90 FROM generate_series(1, 500) AS n; INSERT INTO users (id, email, name, age) SELECT -n, 'm' || n, 'Minus', 7 FROM generate_series(1, 6) AS n; INSERT INTO plans (name, price) SELECT 'p' || n, n FROM generate_series(1, 3000) AS n",
+            change: "operations:
+  - rename_table: {from: plans, to: offers}
+  - alter_column: {table: offers, column: price, type: bigint, up: price * 100, down: price / 100}
+  - rename_column: {table: offers, from: name, to: title}
+  - alter_column: {table: users, column: age, type: text, up: age::text, down: age::int}
+  - delete: {table: offers, where: \"offers.price > 50000 AND title LIKE 'p%' -- dear\"}
+  - delete: {table: users, where: \"id < 0 AND age = '7'\"}
+",
+            account: Account { up: &[("age", "age::text")], down: &[("age", "age::int")], values: &[(New, "age", "{n}")], notes: false, ..SAME },
+            work: WORK,
+            started: &[
+                (New, "SELECT count(*) FROM offers", "3001"),
+                (Old, "SELECT count(*) FROM plans", "3001"),
+                (Old, "SELECT count(*) FROM users WHERE id < 0", "6"),
+            ],
+            completed: &[
+                ("SELECT count(*), max(price) FROM offers", "501|50000"),
+                ("SELECT count(*) FROM users WHERE id < 0", "0"),
             ],
         },
     ]

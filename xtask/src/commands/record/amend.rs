@@ -1,7 +1,7 @@
 //! `record --amend`: the newest migration is replaced by one that leads from the version before it to the structs.
 
 use diptych_core::model::snapshot::Used;
-use diptych_core::{DeclaredSchema, Migration, Snapshot, sql};
+use diptych_core::{DeclaredSchema, Migration, Operation, Snapshot, sql};
 
 use super::{base, difference, is_what_is_read, operations, proven};
 use crate::agreement::agree;
@@ -9,6 +9,9 @@ use crate::applied::refuse_applied;
 use crate::config::{Context, Failure};
 use crate::scratch::Scratch;
 use crate::{Project, edges, folder, out, project_snapshot, proof, used};
+
+/// Operations that no struct carries.
+const OWN: [&str; 4] = ["delete", "insert", "sql", "update"];
 
 pub(super) async fn run(context: &Context, project: &Project) -> Result<(), Failure> {
     let snapshot = project_snapshot(context)?;
@@ -20,8 +23,8 @@ pub(super) async fn run(context: &Context, project: &Project) -> Result<(), Fail
             "record the structs as the first one: cargo xtask migrate record NAME",
         ));
     };
-    if proof::is_script(last) {
-        return Err(lost(&last.name, "its `sql` operation"));
+    if let Some(own) = last.operations.iter().map(Operation::name).find(|name| OWN.contains(name)) {
+        return Err(lost(&last.name, &format!("its `{own}` operation")));
     }
     refuse_applied(context, &recorded, &[last]).await?;
     let scratch = Scratch::start(context)?;
