@@ -16,6 +16,7 @@ mod claims;
 mod code;
 pub mod complete;
 mod data_checks;
+mod deletions;
 mod dependents;
 mod enums;
 mod extend;

@@ -275,6 +275,17 @@ pub(super) fn strangers(chain: &Chain) -> Sql {
     sql!("SELECT stranger.what, stranger.mend FROM diptych.strangers(ARRAY[{}]::pg_catalog.text[]) AS stranger", schemas)
 }
 
+/// What the migration role evaluates finds nothing of others.
+pub(super) fn meets_nobody_elses(chain: &Chain, what: &str, steps: &mut Steps) {
+    steps.check(
+        format!("only trusted roles may create objects where {what} find their names"),
+        strangers(chain),
+        format!("other roles may create, or have created, functions, operators and types where {what} find their names, which are evaluated with the migration role's rights"),
+        STRANGERS_GO,
+        Verdict::Warn,
+    );
+}
+
 /// The way out for who may create no more.
 pub(super) const STRANGERS_GO: &str = "revoke that right, and review what they have created before you take it over or drop it";
 

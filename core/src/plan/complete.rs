@@ -26,7 +26,7 @@ pub fn complete(chain: &Chain) -> Plan {
     super::enums::checks_of_complete(chain, &tables, &mut steps);
     super::extensions::checks_of_complete(chain, &tables, &mut steps);
     super::replication::checks_of_complete(chain, &tables, &mut steps);
-    super::rows::checks_of_complete(chain, &tables, &mut steps);
+    super::deletions::checks_of_complete(chain, &tables, &mut steps);
     for table in tables.iter().filter(|table| table.is_partitioned() && table.is_kept()) {
         index_new_partitions(chain, table, &mut steps);
     }
@@ -61,7 +61,7 @@ pub fn complete(chain: &Chain) -> Plan {
     super::enums::contract(chain, &mut steps);
     for (number, script) in chain.stage.scripts_of(Moment::Complete).enumerate() {
         super::scripts::run_at_complete(chain, number, script, &mut steps);
-        super::rows::run_at_complete(chain, script, &mut steps);
+        super::deletions::run_at_complete(chain, script, &mut steps);
     }
     leave(chain, &mut steps);
     super::extensions::contract(chain, &mut steps);

@@ -9,7 +9,7 @@ use crate::migration::file::Migration;
 use crate::model::book::Book;
 use crate::model::lexer;
 use crate::model::schema::Schema;
-use crate::plan::rows;
+use crate::plan::{deletions, rows};
 use crate::transition::stage::{Moment, Script, Stage, Work};
 
 impl Chain {
@@ -58,7 +58,7 @@ impl Chain {
 /// is changed.
 fn refuse_halves(chain: &Chain) -> Result<()> {
     let tables = layout(chain);
-    rows::refuse_what_moves(chain, &tables)?;
+    deletions::refuse_what_moves(chain, &tables)?;
     for (number, script) in chain.stage.scripts_of(Moment::Start).enumerate() {
         let Some(name) = half(&tables, number, script) else { continue };
         let (what, hint) = match &script.work {

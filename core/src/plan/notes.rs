@@ -45,6 +45,7 @@ pub(super) fn notes(chain: &Chain, tables: &[Physical<'_>]) -> Vec<String> {
         });
     }
     notes.extend(super::rows::notes(chain, tables));
+    notes.extend(super::deletions::notes(chain));
     notes.extend(of_code(chain));
     let gone = chain.stage.gone_extensions().filter(|name| chain.stage.from.extensions.contains(*name));
     notes.extend(gone.map(|name| format!("extension `{name}`: stays until complete, because the older version uses it")));

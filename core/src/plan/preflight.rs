@@ -59,6 +59,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     replication::checks(chain, tables, steps);
     of_tables(chain, tables, 0, steps);
     super::rows::checks(chain, tables, steps);
+    super::deletions::checks(chain, tables, steps);
     let is_opaque = chain.stage.is_opaque_before(Moment::Start, usize::MAX);
     if !is_opaque {
         code::checks(chain, tables, Phase::Preflight, steps);

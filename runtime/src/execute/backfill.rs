@@ -60,8 +60,14 @@ async fn fill(executor: &Executor<'_>, job: &Job<'_>, progress: &mut dyn Progres
     if job.work == Work::Delete {
         // each row that was there has been met in one of the rounds, unless it was moved in all of them
         progress.warning(
-            &Error::new(Kind::Failed, format!("{}: applications go on writing such rows, and some of them stay", job.step.title))
-                .hint("delete them when nobody writes them any more"),
+            &Error::new(
+                Kind::Failed,
+                format!(
+                    "{}: some of them stay, because applications go on writing such rows or a trigger keeps them",
+                    job.step.title
+                ),
+            )
+            .hint("delete them when nobody writes them any more"),
         );
         return Ok(());
     }

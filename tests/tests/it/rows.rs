@@ -278,3 +278,40 @@ async fn rows_of_partitions_come_and_go_like_others() {
         "1|2|448;1|3|1;2|4|1"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_code_of_others_runs_for_the_rows_of_a_migration() {
+    for (change, event) in
+        [("insert: {table: plans, rows: [{id: 1, name: a}]}", "INSERT"), ("delete: {table: plans, where: 'true'}", "DELETE")]
+    {
+        let (database, mut migrator, all) = before(&format!("operations: [{{{change}}}]")).await;
+        let admin = database.client().await;
+        must(&admin, "CREATE FUNCTION evil() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; ALTER FUNCTION evil() OWNER TO pg_monitor").await;
+        must(&admin, &format!("CREATE TRIGGER evil BEFORE {event} ON plans FOR EACH ROW EXECUTE FUNCTION evil()")).await;
+        let error = migrator.start(&all, None, &mut Quiet).await.unwrap_err().to_string();
+        assert!(
+            error.contains("the functions of these triggers belong to other roles") && error.contains("evil on plans"),
+            "{error}"
+        );
+        must(
+            &admin,
+            "DROP TRIGGER evil ON plans; ALTER TABLE plans ENABLE ROW LEVEL SECURITY; ALTER TABLE plans FORCE ROW LEVEL SECURITY",
+        )
+        .await;
+        migrator.start(&all, None, &mut Quiet).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn complete_ends_where_rows_cannot_be_deleted_and_says_so() {
+    let (database, mut migrator, all) = before("operations: [{delete: {table: plans, where: id > 5}}]").await;
+    let (old, admin) = (database.on("0001_before").await, database.client().await);
+    must(&old, "INSERT INTO plans (id, name) SELECT n, 'p' || n FROM generate_series(1, 10) AS n").await;
+    must(&admin, "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF OLD.id = 7 THEN RETURN NULL; END IF; RETURN OLD; END'").await;
+    must(&admin, "CREATE TRIGGER keep BEFORE DELETE ON plans FOR EACH ROW EXECUTE FUNCTION keep()").await;
+    migrator.start(&all, None, &mut Quiet).await.unwrap();
+    let mut told = Told::default();
+    migrator.complete(&mut told).await.unwrap();
+    assert!(told.0.iter().any(|text| text.contains("delete rows of `plans`: some of them stay")), "{:?}", told.0);
+    assert_eq!(ask(&database.on("0002_change").await, "SELECT max(id), count(*) FROM plans").await, "7|6");
+}

@@ -57,9 +57,8 @@ impl Operate for Insert {
         let highest = self.highest(&model);
         let conflict = self.on_conflict.map_or(Conflict::Refuse, |OnConflict::Nothing| Conflict::Skip);
         let expressions = self.rows.iter().flat_map(BTreeMap::values).filter_map(Value::expression);
-        let known: Vec<_> = expressions.map(|text| stage.know(&self.table, &model, text.into())).collect();
-        let reads_tables = known.iter().any(|text| !text.facts([]).relations.is_empty());
-        let insert = stage::Insert { table: self.table.clone(), model, columns, rows, highest, conflict, reads_tables };
+        let expressions = expressions.map(|text| stage.know(&self.table, &model, text.into())).collect();
+        let insert = stage::Insert { table: self.table.clone(), model, columns, rows, highest, conflict, expressions };
         stage.script(Script { work: Work::Insert(Box::new(insert)), moment: Moment::Start });
         Ok(())
     }

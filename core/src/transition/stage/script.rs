@@ -45,8 +45,8 @@ pub struct Insert {
     pub highest: Vec<(String, i64)>,
     /// What becomes of a row whose key is there already.
     pub conflict: Conflict,
-    /// Whether a value comes out of other tables, which may have to be made first.
-    pub reads_tables: bool,
+    /// Those of the values that are expressions.
+    pub expressions: Vec<Expression>,
 }
 
 /// Rows of a table that go, in the form that the table has from this place on.
@@ -78,6 +78,13 @@ pub enum Moment {
     Start,
     /// At complete.
     Complete,
+}
+
+impl Insert {
+    /// Whether a value comes out of other tables, which may have to be made first.
+    pub fn reads_tables(&self) -> bool {
+        self.expressions.iter().any(|text| !text.facts([]).relations.is_empty())
+    }
 }
 
 impl Script {
