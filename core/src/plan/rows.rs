@@ -111,6 +111,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
         if insert.conflict == Conflict::Refuse {
             keys_are_free(chain, &target, insert, steps);
         }
+        references_are_there(chain, tables, number, insert, steps);
     }
 }
 
@@ -131,49 +132,98 @@ fn takes_rows(chain: &Chain, insert: &Insert, steps: &mut Steps) {
 
 /// No row of the table has the key of a new one.
 fn keys_are_free(chain: &Chain, target: &Target<'_>, insert: &Insert, steps: &mut Steps) {
-    let Some(older) = target.table.older else { return };
     for columns in keys(&insert.model) {
-        // as the table has them now; a key over a column of another form is proven when its index is built
-        let physical = |name: &String| match target.form {
-            Form::Older => Some(name.clone()),
-            Form::Newer => target.table.lineage.same_below(name),
-        };
-        let there: Option<Vec<&Column>> = columns.iter().map(|name| older.column("", &physical(name)?).ok()).collect();
-        let given: Option<Vec<usize>> =
-            columns.iter().map(|name| insert.columns.iter().position(|there| there == name)).collect();
-        let (Some(there), Some(given)) = (there, given) else { continue };
-        let is_given = |row: &&Vec<Sql>| given.iter().all(|at| row[*at].as_str() != "DEFAULT");
-        let typed = |row: &Vec<Sql>| {
-            let values =
-                given.iter().zip(&there).map(|(at, column)| sql!("CAST({} AS {})", row[*at], type_name(&column.sql_type)));
-            sql!("({})", join(values, ", "))
-        };
-        let values: Vec<Sql> = insert.rows.iter().filter(is_given).map(typed).collect();
-        if values.is_empty() {
-            continue;
-        }
-        let own = |column: &&Column| sql!("\"diptych row\".{}", ident(&column.name));
-        let number = |at: usize| ident(&format!("diptych {}", at + 1));
-        let alike = there.iter().enumerate().map(|(at, column)| sql!("{} = {}", own(column), number(at)));
-        let shown = there
-            .iter()
-            .map(|column| concatenation([literal(&format!("{} = ", column.name)), sql!("{}::pg_catalog.text", own(column))]));
-        let shown: Vec<Sql> = shown.collect();
+        let Some(compared) = Compared::of(target, &columns, insert, &columns) else { continue };
         let step = steps.check(
             format!("no row of `{}` has the key of a row that is inserted", insert.table),
-            sql!(
-                "SELECT pg_catalog.concat_ws(', ', {}) FROM {} AS \"diptych row\" JOIN (VALUES {}) AS given ({}) ON {} LIMIT 3",
-                join(shown, ", "),
-                target.home(chain),
-                join(values, ", "),
-                join((0..there.len()).map(number), ", "),
-                join(alike, " AND ")
-            ),
+            sql!("SELECT {} FROM {} LIMIT 3", compared.shown(), compared.joined(chain, target, "JOIN")),
             format!("rows that `insert` gives table `{}` are there already", insert.table),
             "remove them from the migration, or add `on_conflict: nothing` to the operation, which leaves the rows that are there as they are",
             Verdict::Refuse,
         );
         step.path(Path::base(&chain.base));
+    }
+}
+
+/// What the new rows reference is there, unless the migration inserts it.
+fn references_are_there(chain: &Chain, tables: &[Physical<'_>], number: usize, insert: &Insert, steps: &mut Steps) {
+    for constraint in insert.model.constraints.values() {
+        let Constraint::ForeignKey { columns, references, .. } = constraint else { continue };
+        let is_inserted = insertions(chain).any(|(_, other)| other.table == references.table);
+        let Some(parent) = target(tables, number, &references.table).filter(|_| !is_inserted) else { continue };
+        let Some(compared) = Compared::of(&parent, &references.columns, insert, columns) else { continue };
+        let missing = compared.columns.iter().map(|column| sql!("\"diptych row\".{} IS NULL", ident(&column.name)));
+        let given = (0..columns.len()).map(|at| sql!("{} IS NOT NULL", Compared::value(at)));
+        let step = steps.check(
+            format!("the rows that are inserted into `{}` reference rows that are there", insert.table),
+            sql!(
+                "SELECT {} FROM {} WHERE {} LIMIT 3",
+                compared.shown(),
+                compared.joined(chain, &parent, "RIGHT JOIN"),
+                join(missing.take(1).chain(given), " AND ")
+            ),
+            format!(
+                "rows that `insert` gives table `{}` reference rows of `{}` that are not there",
+                insert.table, references.table
+            ),
+            "correct the values, or insert the rows that they reference, above this operation",
+            Verdict::Refuse,
+        );
+        step.path(Path::base(&chain.base));
+    }
+}
+
+/// Values of the new rows beside columns of a table as it is now.
+struct Compared<'a> {
+    columns: Vec<&'a Column>,
+    labels: &'a [String],
+    values: Vec<Sql>,
+}
+
+impl<'a> Compared<'a> {
+    /// None where a column is another one by now, or no row has a value for each of them.
+    fn of(target: &Target<'a>, columns: &[String], insert: &Insert, given: &'a [String]) -> Option<Self> {
+        let older = target.table.older?;
+        let physical = |name: &String| match target.form {
+            Form::Older => Some(name.clone()),
+            Form::Newer => target.table.lineage.same_below(name),
+        };
+        let columns: Option<Vec<&Column>> = columns.iter().map(|name| older.column("", &physical(name)?).ok()).collect();
+        let (columns, labels) = (columns?, given);
+        let places: Option<Vec<usize>> = given.iter().map(|name| insert.columns.iter().position(|there| there == name)).collect();
+        let places = places?;
+        let is_given = |row: &&Vec<Sql>| places.iter().all(|at| row[*at].as_str() != "DEFAULT");
+        let typed = |row: &Vec<Sql>| {
+            let values = places.iter().zip(&columns);
+            let values = values.map(|(at, column)| sql!("CAST({} AS {})", row[*at], type_name(&column.sql_type)));
+            sql!("({})", join(values, ", "))
+        };
+        let values: Vec<Sql> = insert.rows.iter().filter(is_given).map(typed).collect();
+        (!values.is_empty()).then_some(Compared { columns, labels, values })
+    }
+
+    fn value(at: usize) -> Sql {
+        ident(&format!("diptych {}", at + 1))
+    }
+
+    fn shown(&self) -> Sql {
+        let shown = self.labels.iter().enumerate();
+        let shown = shown
+            .map(|(at, label)| concatenation([literal(&format!("{label} = ")), sql!("{}::pg_catalog.text", Self::value(at))]));
+        sql!("pg_catalog.concat_ws(', ', {})", join(shown, ", "))
+    }
+
+    fn joined(&self, chain: &Chain, target: &Target<'_>, how: &'static str) -> Sql {
+        let alike = self.columns.iter().enumerate();
+        let alike = alike.map(|(at, column)| sql!("\"diptych row\".{} = {}", ident(&column.name), Self::value(at)));
+        sql!(
+            "{} AS \"diptych row\" {} (VALUES {}) AS given ({}) ON {}",
+            target.home(chain),
+            Sql::trusted(how),
+            join(self.values.iter().cloned(), ", "),
+            join((0..self.columns.len()).map(Self::value), ", "),
+            join(alike, " AND ")
+        )
     }
 }
 

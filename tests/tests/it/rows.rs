@@ -315,3 +315,21 @@ async fn complete_ends_where_rows_cannot_be_deleted_and_says_so() {
     assert!(told.0.iter().any(|text| text.contains("delete rows of `plans`: some of them stay")), "{:?}", told.0);
     assert_eq!(ask(&database.on("0002_change").await, "SELECT max(id), count(*) FROM plans").await, "7|6");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_inserted_row_references_is_there_or_inserted_as_well() {
+    let seats = "{insert: {table: seats, rows: [{id: 1, plan: 1}, {id: 2, plan: 77}]}}";
+    let (database, mut migrator, [first, change]) = before(&format!("operations: [{seats}]")).await;
+    let old = database.on("0001_before").await;
+    must(&old, "INSERT INTO plans (id, name) VALUES (1, 'own')").await;
+    let catalog = database.catalog().await;
+    let error = migrator.start(&[first.clone(), change], None, &mut Quiet).await.unwrap_err().to_string();
+    let wanted = "rows that `insert` gives table `seats` reference rows of `plans` that are not there: plan = 77";
+    assert!(error.contains(wanted), "{error}");
+    assert_eq!(database.catalog().await, catalog, "nothing is changed");
+    let both = format!("operations: [{{insert: {{table: plans, rows: [{{id: 77, name: b, parent: 1}}]}}}}, {seats}]");
+    migrator.start(&[first, migration("0002_change", &both)], None, &mut Quiet).await.unwrap();
+    assert_eq!(ask(&old, "SELECT id, plan FROM seats ORDER BY id").await, "1|1;2|77");
+    migrator.rollback(&mut Quiet).await.unwrap();
+    assert_eq!(ask(&old, "SELECT (SELECT count(*) FROM seats), (SELECT string_agg(name, ',') FROM plans)").await, "0|own");
+}
