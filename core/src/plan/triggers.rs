@@ -107,8 +107,11 @@ fn with_functions(chain: &Chain, functions: Vec<&Function>, statements: Vec<Sql>
         return Vec::new();
     }
     let unlooked = Sql::trusted("SET LOCAL check_function_bodies = off");
+    let names = join(functions.iter().map(|function| literal(&function.name)), ", ");
+    let trusted = sql!("SELECT diptych.trust_functions({}, ARRAY[{}]::pg_catalog.text[])", literal(&chain.base), names);
+    let trusted = (!functions.is_empty()).then_some(trusted);
     let functions = functions.into_iter().map(|function| verbatim(&function.text));
-    let all = [Path::base(&chain.base).set_local(), unlooked].into_iter().chain(functions).chain(statements);
+    let all = trusted.into_iter().chain([Path::base(&chain.base).set_local(), unlooked]).chain(functions).chain(statements);
     all.chain([Path::own().set_local()]).collect()
 }
 
@@ -207,6 +210,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], phase: Phase, steps
         verdict: Verdict::Refuse,
     };
     steps.push(phase, "the application's triggers work on their tables, until complete and after it", action);
+    mentions(chain, &changes, &concerned, phase, steps);
 }
 
 /// A function that is exchanged with one table would meet the form of another one.
@@ -230,32 +234,72 @@ fn shared(changes: &Changes, concerned: &[&Physical<'_>], phase: Phase, steps: &
 }
 
 fn query(chain: &Chain, tables: &[Physical<'_>], changes: &Changes, concerned: &[&Physical<'_>]) -> Sql {
-    let path = Path::base(&chain.base).behind(&names::guard_schema(&chain.base));
+    let guard = names::guard_schema(&chain.base);
+    let path = Path::base(&chain.base).behind(&guard);
     let older = chain.older.as_ref().map_or_else(|| path.clone(), |older| path.clone().behind(&older.views));
     let list = |path: &Path| literal(join(path.schemas().iter().map(|name| ident(name)), ", ").as_str());
-    let twins = Twins::of(chain, tables);
-    let known = tables.iter().flat_map(|table| std::iter::once(table.name.as_str()).chain(table.final_name())).map(literal);
+    let Twins { types, columns } = Twins::of(chain, tables);
+    let known: Vec<&str> =
+        tables.iter().flat_map(|table| std::iter::once(table.name.as_str()).chain(table.final_name())).collect();
+    let code: BTreeMap<&String, &String> = chain.newer.schema.versioned_code().collect();
+    let twins = serde_json::json!({"types": types, "tables": columns, "known": known, "code": code, "guard": guard});
     let tried = concerned.iter().map(|table| {
         let newer = table.newer.into_iter().flat_map(|newer| &newer.columns);
-        let same =
-            newer.map(|column| (table.newer_name(&column.name), &column.name)).filter(|(physical, _)| !table.is_added(physical));
-        let same: Vec<_> = same.filter(|_| table.older.is_some()).collect();
+        let same = newer
+            .map(|column| (table.newer_name(&column.name), &column.name))
+            .filter(|(physical, _)| table.older.is_some() && !table.is_added(physical));
+        let same: Vec<_> = same.collect();
+        let older = table.older.into_iter().flat_map(|older| &older.columns).map(|column| &column.name);
+        let known: Vec<&String> = older.chain(table.added.iter().map(|added| &added.physical)).collect();
         // the place is filled in where the twin is
-        let made = changes.made(table).into_iter().map(|trigger| (trigger.name.clone(), [&trigger.around.0, &trigger.around.1]));
-        let made: BTreeMap<String, [&String; 2]> = made.collect();
+        let made = changes.made(table).into_iter().map(|trigger| (&trigger.name, [&trigger.around.0, &trigger.around.1]));
+        let made: BTreeMap<&String, [&String; 2]> = made.collect();
         let (gone, name) = (changes.gone(table), table.final_name());
-        serde_json::json!({"table": table.older.map(|_| &table.name), "name": name, "same": same, "gone": gone, "made": made})
+        let table = table.older.map(|_| &table.name);
+        serde_json::json!({"table": table, "name": name, "same": same, "known": known, "gone": gone, "made": made})
     });
     let functions: BTreeMap<&String, &String> = changes.functions().map(|function| (&function.name, &function.text)).collect();
     sql!(
-        "SELECT pg_catalog.format('%s, %s: %s', broken.name, CASE WHEN broken.is_final THEN 'after complete' ELSE 'in sessions of the new version, until complete' END, broken.reason) FROM diptych.broken_later({}, {}, {}, {}::pg_catalog.jsonb, {}::pg_catalog.jsonb, ARRAY[{}]::pg_catalog.text[], {}::pg_catalog.jsonb, {}::pg_catalog.jsonb) AS broken",
+        "SELECT pg_catalog.format('%s, %s: %s', broken.name, CASE WHEN broken.is_final THEN 'after complete' ELSE 'in sessions of the new version, until complete' END, broken.reason) FROM diptych.broken_later({}, {}, {}, {}::pg_catalog.jsonb, {}::pg_catalog.jsonb, {}::pg_catalog.jsonb) AS broken",
         literal(&chain.base),
         list(&older),
         list(&path),
-        literal(&twins.types.to_string()),
-        literal(&twins.columns.to_string()),
-        join(known, ", "),
+        literal(&twins.to_string()),
         literal(&serde_json::Value::Array(tried.collect()).to_string()),
         literal(&serde_json::json!(functions).to_string())
     )
+}
+
+/// Triggers that are exchanged by nobody and read a column of a row that has another name from complete on, or none: where it is not met when they are tried.
+fn mentions(chain: &Chain, changes: &Changes, concerned: &[&Physical<'_>], phase: Phase, steps: &mut Steps) {
+    let lost = concerned.iter().flat_map(|table| {
+        let stays = |name: &String| {
+            table
+                .newer
+                .is_some_and(|newer| newer.columns.iter().any(|column| column.name == *name && table.newer_name(name) == name))
+        };
+        let older = table.older.into_iter().flat_map(|older| &older.columns).map(|column| &column.name);
+        let exchanged = changes.newer_triggers(table).into_iter().map(|trigger| literal(&trigger.name));
+        let exchanged = join(exchanged.chain(changes.gone(table).into_iter().map(literal)), ", ");
+        let lost = older.filter(|name| !stays(name));
+        lost.map(|name| sql!("({}, {}, ARRAY[{}]::pg_catalog.text[])", literal(&table.name), literal(name), exchanged))
+            .collect::<Vec<_>>()
+    });
+    let lost: Vec<Sql> = lost.collect();
+    if lost.is_empty() {
+        return;
+    }
+    let action = Action::Check {
+        before: Vec::new(),
+        sql: sql!(
+            "SELECT DISTINCT pg_catalog.format('%s on %s (%s)', own.name, lost.table_, lost.column_) FROM (VALUES {}) AS lost (table_, column_, exchanged) \
+             CROSS JOIN LATERAL diptych.own_triggers({}, ARRAY[lost.table_]) AS own WHERE own.name OPERATOR(pg_catalog.<>) ALL (lost.exchanged) AND diptych.reads(own.body, lost.column_)",
+            join(lost, ", "),
+            literal(&chain.base)
+        ),
+        refusal: "these triggers seem to read columns of their row that have another name from complete on, or none".to_owned(),
+        hint: "put each with its function, as it is to be, into one file of code (`code` in `database!`, or `set_code` in this migration)".to_owned(),
+        verdict: Verdict::Warn,
+    };
+    steps.push(phase, "no trigger reads what its row loses", action);
 }

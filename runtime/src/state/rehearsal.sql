@@ -57,7 +57,7 @@ CREATE OR REPLACE FUNCTION diptych.broken_triggers(base text, prepare text[], pa
 RETURNS TABLE (name text, reason text) LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
   twin CONSTANT text := '_diptych_tried';
-  are_strangers CONSTANT boolean := EXISTS (SELECT FROM diptych.strangers(ARRAY[base, 'public']));
+  are_strangers CONSTANT boolean := diptych.meets_strangers(base);
   item record;
   statement text;
   texts text;

@@ -522,3 +522,114 @@ async fn a_trigger_and_its_function_are_exchanged_with_their_table() {
     fresh.migrate(&all).await;
     assert_eq!(database.catalog().await, fresh.catalog().await);
 }
+
+/// A file with a trigger on `users`, by its function's body.
+fn stamping(body: &str) -> String {
+    let text = format!(
+        "CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} RETURN NEW; END $$; CREATE TRIGGER stamp BEFORE INSERT OR UPDATE ON users FOR EACH ROW EXECUTE FUNCTION stamp()"
+    );
+    format!("  - set_code: {{name: stamp, sql: {text:?}}}\n")
+}
+
+/// Two tables alike, and one of which the model knows nothing.
+async fn two_tables() -> (Database, Migration) {
+    let columns = "columns: [{name: id, type: bigint, pk: true}, {name: name, type: text, nullable: true}, {name: slug, type: text, nullable: true}]";
+    let before =
+        format!("operations:\n  - create_table: {{name: users, {columns}}}\n  - create_table: {{name: orders, {columns}}}\n");
+    let (database, before) = (Database::new().await, migration("0001_before", &before));
+    database.migrate(std::slice::from_ref(&before)).await;
+    (database, before)
+}
+
+const FULL_NAME: &str = "operations:\n  - rename_column: {table: users, from: name, to: full_name}\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_is_exchanged_fits_all_triggers_that_call_it() {
+    let (database, before) = two_tables().await;
+    let client = database.client().await;
+    must(
+        &client,
+        "CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.slug := lower(NEW.name); RETURN NEW; END $$; \
+         CREATE TRIGGER stamp BEFORE INSERT OR UPDATE ON users FOR EACH ROW EXECUTE FUNCTION stamp(); \
+         CREATE TRIGGER other BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION stamp(); COMMENT ON TRIGGER stamp ON users IS 'by hand'",
+    )
+    .await;
+    let all = |body: &str| [before.clone(), migration("0002_change", &format!("{FULL_NAME}{}", stamping(body)))];
+    let said = database.migrator().await.start(&all("NEW.slug := lower(NEW.full_name);"), None, &mut Quiet).await;
+    let said = said.expect_err("refused").to_string();
+    assert!(said.contains("other on orders, after complete: record \"new\" has no field \"full_name\""), "{said}");
+    // by the table's own name, as it is when it fires
+    let each = "IF TG_TABLE_NAME = 'users' THEN NEW.slug := upper(NEW.full_name); ELSE NEW.slug := lower(NEW.name); END IF;";
+    start(&database, &all(each)).await;
+    database.migrator().await.complete(&mut Quiet).await.unwrap();
+    let new = database.on("0002_change").await;
+    assert_eq!(ask(&new, "INSERT INTO users (id, full_name) VALUES (1, 'Ab') RETURNING slug").await, "AB");
+    assert_eq!(ask(&new, "INSERT INTO orders (id, name) VALUES (1, 'Ab') RETURNING slug").await, "ab");
+    assert_eq!(ask(&client, "SELECT obj_description(oid) FROM pg_trigger WHERE tgname = 'stamp'").await, "by hand");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_trigger_would_find_then_is_no_reason_to_refuse() {
+    let (database, before) = two_tables().await;
+    let norm = "  - set_code: {name: norm, sql: \"CREATE FUNCTION norm(t text) RETURNS text LANGUAGE sql AS 'SELECT lower(t)'\"}\n  - set_code: {name: many, sql: CREATE VIEW many AS SELECT full_name FROM users}\n";
+    // a function and a view of the version, the table itself by its schema, and a column that a script adds
+    let body = "NEW.slug := norm(NEW.full_name) || (SELECT count(full_name) FROM public.users) || (SELECT count(*) FROM many); NEW.q := 1;";
+    let script = "  - sql: {up: ALTER TABLE users ADD COLUMN q int, down: ALTER TABLE users DROP COLUMN q}\n";
+    let all = [before, migration("0002_change", &format!("{FULL_NAME}{script}{norm}{}", stamping(body)))];
+    start(&database, &all).await;
+    database.migrator().await.complete(&mut Quiet).await.unwrap();
+    let new = database.on("0002_change").await;
+    assert_eq!(ask(&new, "INSERT INTO users (id, full_name) VALUES (1, 'Ab') RETURNING slug, q").await, "ab00|1");
+    // and the next migration, which has nothing to do with it
+    let more = migration(
+        "0003_more",
+        "operations: [{rename_column: {table: users, from: slug, to: short}}, {set_code: {name: stamp, sql: \"CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.short := norm(NEW.full_name); RETURN NEW; END $$; CREATE TRIGGER stamp BEFORE INSERT OR UPDATE ON users FOR EACH ROW EXECUTE FUNCTION stamp()\"}}]",
+    );
+    let all = [all[0].clone(), all[1].clone(), more];
+    start(&database, &all).await;
+    assert_eq!(
+        ask(&database.on("0003_more").await, "INSERT INTO users (id, full_name) VALUES (2, 'Cd') RETURNING short").await,
+        "cd11"
+    );
+    database.migrator().await.complete(&mut Quiet).await.unwrap();
+    assert_eq!(
+        ask(&database.on("0003_more").await, "INSERT INTO users (id, full_name) VALUES (3, 'Ef') RETURNING short").await,
+        "ef"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trigger_that_cannot_be_tried_is_named_and_nobody_elses_code_runs() {
+    let (database, before) = two_tables().await;
+    let client = database.client().await;
+    let (role, own) = stranger(&database, "evil").await;
+    must(&client, &format!("CREATE SCHEMA theirs AUTHORIZATION {role}; GRANT USAGE ON SCHEMA theirs TO PUBLIC; CREATE TABLE ran (who text); GRANT INSERT ON ran TO PUBLIC")).await;
+    must(
+        &own,
+        "CREATE TABLE theirs.t (a int); CREATE FUNCTION theirs.f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.ran VALUES (current_user); PERFORM nextval('theirs.s'); RETURN NEW; END $$; \
+         CREATE SEQUENCE theirs.s; CREATE TRIGGER e BEFORE INSERT ON theirs.t FOR EACH ROW EXECUTE FUNCTION theirs.f(); GRANT INSERT ON theirs.t TO PUBLIC",
+    )
+    .await;
+    must(
+        &client,
+        "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO theirs.t VALUES (1); NEW.slug := NEW.name; RETURN NEW; END $$; \
+         CREATE TRIGGER touch BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION touch()",
+    )
+    .await;
+    let all = [before, migration("0002_change", FULL_NAME)];
+    let mut told = diptych_tests::Told::default();
+    database.migrator().await.start(&all, None, &mut told).await.unwrap();
+    assert_eq!(ask(&own, "SELECT is_called FROM theirs.s").await, "f", "it ran in the trial");
+    assert!(told.of("seem to read columns").contains("touch on users (name)"), "{:?}", told.warnings);
+    database.migrator().await.rollback(&mut Quiet).await.unwrap();
+    // a function of the same name that somebody made between start and complete
+    let all = [all[0].clone(), migration("0002_change", &format!("{FULL_NAME}{}", stamping("NEW.slug := NEW.full_name;")))];
+    must(&client, "DROP TRIGGER touch ON users; DROP FUNCTION touch()").await;
+    start(&database, &all).await;
+    must(&client, &format!("GRANT CREATE ON SCHEMA public TO {role}")).await;
+    must(&own, "CREATE FUNCTION public.stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$").await;
+    let refused = database.migrator().await.complete(&mut Quiet).await.expect_err("refused").to_string();
+    assert!(refused.contains("stamp() belongs to role") && refused.contains("OWNER TO"), "{refused}");
+    must(&client, "ALTER FUNCTION public.stamp() OWNER TO CURRENT_USER").await;
+    database.migrator().await.complete(&mut Quiet).await.unwrap();
+}
