@@ -26,6 +26,8 @@ pub fn complete(chain: &Chain) -> Plan {
     super::enums::checks_of_complete(chain, &tables, &mut steps);
     super::extensions::checks_of_complete(chain, &tables, &mut steps);
     super::replication::checks_of_complete(chain, &tables, &mut steps);
+    let changes = triggers::Changes::of(chain);
+    triggers::checks_of_complete(chain, &changes, &tables, &mut steps);
     super::deletions::checks_of_complete(chain, &tables, &mut steps);
     for table in tables.iter().filter(|table| table.is_partitioned() && table.is_kept()) {
         index_new_partitions(chain, table, &mut steps);
@@ -40,7 +42,6 @@ pub fn complete(chain: &Chain) -> Plan {
     }
     let mut quiet = Vec::new();
     let order = in_order_of_names(&tables);
-    let changes = triggers::Changes::of(chain);
     for (table, name) in &order {
         let mut statements = contract(chain, table, name);
         if statements.is_empty() {

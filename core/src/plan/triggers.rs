@@ -115,6 +115,34 @@ fn with_functions(chain: &Chain, functions: Vec<&Function>, statements: Vec<Sql>
     all.chain([Path::own().set_local()]).collect()
 }
 
+/// What somebody has dropped since the start, complete would not put back.
+pub(super) fn checks_of_complete(chain: &Chain, changes: &Changes, tables: &[Physical<'_>], steps: &mut Steps) {
+    let there = tables.iter().flat_map(|table| {
+        let made: Vec<&Trigger> = if table.older.is_some() { changes.made(table) } else { Vec::new() };
+        let kept = changes.newer_triggers(table).into_iter().filter(move |trigger| !made.contains(trigger));
+        let place = qualified(&chain.base, &table.name);
+        kept.map(move |trigger| {
+            sql!("({}, {}, {})", literal(place.as_str()), literal(&trigger.name), literal(trigger.on(&place).as_str()))
+        })
+    });
+    let there: Vec<Sql> = there.collect();
+    if there.is_empty() {
+        return;
+    }
+    steps.check(
+        "the triggers of the version's code are there",
+        sql!(
+            "SELECT pg_catalog.format('%s on %s', wanted.name, wanted.place), wanted.definition FROM (VALUES {}) AS wanted (place, name, definition) \
+             WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_trigger AS own WHERE own.tgrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(wanted.place)::pg_catalog.oid \
+             AND own.tgname OPERATOR(pg_catalog.=) wanted.name::pg_catalog.name AND NOT own.tgisinternal)",
+            join(there, ", ")
+        ),
+        "somebody has dropped these triggers, which the version's code has",
+        "create them again, or run `rollback`",
+        Verdict::Refuse,
+    );
+}
+
 /// Tables that are the same for both versions: they are locked only where a trigger comes or goes.
 pub(super) fn exchange(chain: &Chain, changes: &Changes, tables: &[&Physical<'_>], steps: &mut Steps) {
     for table in tables.iter().filter(|table| table.older.is_some()) {

@@ -596,6 +596,15 @@ async fn what_a_trigger_would_find_then_is_no_reason_to_refuse() {
         ask(&database.on("0003_more").await, "INSERT INTO users (id, full_name) VALUES (3, 'Ef') RETURNING short").await,
         "ef"
     );
+    // dropped by hand: named at complete, with the statement
+    let dropped =
+        migration("0004_dropped", "operations: [{add_column: {table: users, column: {name: more, type: text, nullable: true}}}]");
+    start(&database, &[all[0].clone(), all[1].clone(), all[2].clone(), dropped]).await;
+    must(&database.client().await, "DROP TRIGGER stamp ON users").await;
+    let refused = database.migrator().await.complete(&mut Quiet).await.expect_err("refused").to_string();
+    let (_, mend) = refused.split_once("or run `rollback`: ").unwrap_or_else(|| panic!("{refused}"));
+    must(&database.client().await, &format!("SET search_path = public; {mend}")).await;
+    database.migrator().await.complete(&mut Quiet).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
