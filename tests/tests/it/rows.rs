@@ -2,7 +2,7 @@
 
 use diptych::{Error, Migrator, Progress, Quiet};
 use diptych_core::Migration;
-use diptych_tests::{Database, ask, migration, must};
+use diptych_tests::{Database, ask, major, migration, must};
 
 const BEFORE: &str = "operations:
   - create_table:
@@ -293,11 +293,11 @@ async fn no_code_of_others_runs_for_the_rows_of_a_migration() {
             error.contains("the functions of these triggers belong to other roles") && error.contains("evil on plans"),
             "{error}"
         );
-        must(
-            &admin,
-            "DROP TRIGGER evil ON plans; ALTER TABLE plans ENABLE ROW LEVEL SECURITY; ALTER TABLE plans FORCE ROW LEVEL SECURITY",
-        )
-        .await;
+        must(&admin, "DROP TRIGGER evil ON plans").await;
+        // row security goes through views from 15 on; a superuser is above it
+        if major() >= 15 {
+            must(&admin, "ALTER TABLE plans ENABLE ROW LEVEL SECURITY; ALTER TABLE plans FORCE ROW LEVEL SECURITY").await;
+        }
         migrator.start(&all, None, &mut Quiet).await.unwrap();
     }
 }
