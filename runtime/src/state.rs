@@ -256,7 +256,9 @@ pub enum PublishedState {
 }
 
 const TABLES: &str = include_str!("state/tables.sql");
+const LATER: &str = include_str!("state/later.sql");
 const FUNCTIONS: &str = concat!(
+    include_str!("state/later.sql"),
     include_str!("state/upgrade.sql"),
     include_str!("state/code.sql"),
     include_str!("state/functions.sql"),
@@ -300,7 +302,7 @@ async fn refuse_published(client: &Client) -> Result<()> {
     if names.is_empty() {
         return Ok(());
     }
-    let lines = TABLES.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("--"));
+    let lines = TABLES.lines().chain(LATER.lines()).map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("--"));
     let tables = lines.collect::<Vec<_>>().join(" ");
     Err(Error::refused(format!(
         "all tables are published (publication {}), also those of schema `diptych` in which Diptych keeps its state, and a native subscriber stops at the first row of a table that it lacks",

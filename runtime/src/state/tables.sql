@@ -84,18 +84,6 @@ CREATE TABLE diptych.backfill (
   PRIMARY KEY (base, version, step)
 );
 
--- the rows that a start has inserted into tables of the older version, as that one sees them, and why a rollback has left them
-CREATE TABLE diptych.inserted (
-  base text NOT NULL,
-  version text NOT NULL,
-  operation integer NOT NULL,
-  number bigint NOT NULL,
-  key jsonb NOT NULL,
-  row jsonb,
-  stays text,
-  PRIMARY KEY (base, version, operation, number)
-);
-
 -- who runs a command, and where, and what it waits for; the token fences off a run that lost its session
 CREATE TABLE diptych.runs (
   base text PRIMARY KEY,
@@ -106,16 +94,6 @@ CREATE TABLE diptych.runs (
   process bigint NOT NULL DEFAULT 0,
   since timestamptz NOT NULL DEFAULT clock_timestamp(),
   waits text
-);
-
--- a start that waits until somebody resumes it: who paused it, and from where
-CREATE TABLE diptych.pauses (
-  base text NOT NULL,
-  version text NOT NULL,
-  role text NOT NULL,
-  host text NOT NULL,
-  since timestamptz NOT NULL DEFAULT clock_timestamp(),
-  PRIMARY KEY (base, version)
 );
 
 -- which process uses which version; a row counts until it expires
