@@ -122,7 +122,9 @@ pub(super) fn checks_of_complete(chain: &Chain, changes: &Changes, tables: &[Phy
         let kept = changes.newer_triggers(table).into_iter().filter(move |trigger| !made.contains(trigger));
         let place = qualified(&chain.base, &table.name);
         kept.map(move |trigger| {
-            sql!("({}, {}, {})", literal(place.as_str()), literal(&trigger.name), literal(trigger.on(&place).as_str()))
+            // the function has no schema in it
+            let again = sql!("{}; {}", Path::base(&chain.base).set(), trigger.on(&place));
+            sql!("({}, {}, {})", literal(place.as_str()), literal(&trigger.name), literal(again.as_str()))
         })
     });
     let there: Vec<Sql> = there.collect();
