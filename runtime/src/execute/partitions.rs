@@ -69,33 +69,43 @@ pub(crate) async fn create_index(
     progress: &mut dyn Progress,
 ) -> Result<()> {
     let whole = sql::qualified(index.schema, index.table);
-    for _ in 0..5 {
+    for _ in 0..8 {
         let nodes = tree(executor, &whole).await?;
-        if let Err(error) = build(executor, step, index, &nodes, progress).await {
-            // a partition that has gone meanwhile needs none
-            let now = tree(executor, &whole).await?;
-            if nodes.iter().all(|node| now.iter().any(|there| there.oid == node.oid && there.place == node.place)) {
-                return Err(error);
+        let built = build(executor, step, index, &nodes, progress).await;
+        let (Some(name), Ok(_)) = (index.name, &built) else {
+            if built.is_ok() || is_still_so(&nodes, &tree(executor, &whole).await?) {
+                return built.map(drop);
             }
             continue;
-        }
-        let Some(name) = index.name else { return Ok(()) };
+        };
+        let place = sql::qualified(index.schema, name);
         let valid = "SELECT indisvalid FROM pg_catalog.pg_index WHERE indexrelid = $1::pg_catalog.text::pg_catalog.regclass";
-        if executor.client.query_one(valid, &[&sql::qualified(index.schema, name).as_str()]).await?.get(0) {
+        if executor.client.query_one(valid, &[&place.as_str()]).await?.get(0) {
             return Ok(());
+        }
+        // PostgreSQL looks whether an index is whole when a part of it is attached, and never when a partition goes: without a
+        // part to attach it stays invalid for good
+        if matches!(built, Ok(0)) && is_still_so(&nodes, &tree(executor, &whole).await?) {
+            executor.briefly(step, &sql!("DROP INDEX IF EXISTS {place}"), progress).await?;
         }
     }
     Err(Error::new(Kind::Failed, format!("{}: partitions come and go faster than they can be indexed", step.title))
         .hint("run the same command again"))
 }
 
+/// Whether no partition has gone; one that has needs no index.
+fn is_still_so(before: &[Node], now: &[Node]) -> bool {
+    before.iter().all(|node| now.iter().any(|there| there.oid == node.oid && there.place == node.place))
+}
+
+/// Returns how many parts of the index it attached.
 async fn build(
     executor: &Executor<'_>,
     step: &Step,
     index: &Index<'_>,
     tree: &[Node],
     progress: &mut dyn Progress,
-) -> Result<()> {
+) -> Result<usize> {
     // from the top, so that a partition that comes meanwhile is born with it
     for node in tree.iter().filter(|node| !node.is_leaf || node.level == 0) {
         let Some(own) = own_name(index, node) else { break };
@@ -111,19 +121,23 @@ async fn build(
         executor.build_index(step, is_valid, &sql, &drop, progress).await?;
     }
     if index.name.is_none() {
-        return Ok(());
+        return Ok(0);
     }
-    // from the bottom, so that what is attached is whole
-    for node in tree.iter().rev().filter(|node| node.level > 0) {
+    // from the bottom, so that what is attached is whole; the newest partition last, since the oldest are those that go
+    let mut nodes: Vec<&Node> = tree.iter().filter(|node| node.level > 0).collect();
+    nodes.sort_by_key(|node| (-node.level, node.oid));
+    let mut attached = 0;
+    for node in nodes {
         let above = tree.iter().find(|above| Some(above.oid) == node.parent);
         let (Some(above), Some(own)) = (above, own_name(index, node)) else { continue };
         let Some(own) = find(executor, index, node, &own).await?.filter(|own| !own.is_attached) else { continue };
         let Some(name) = own_name(index, above) else { continue };
         if let Some(above) = find(executor, index, above, &name).await? {
             executor.briefly(step, &sql!("ALTER INDEX {} ATTACH PARTITION {}", above.place, own.place), progress).await?;
+            attached += 1;
         }
     }
-    Ok(())
+    Ok(attached)
 }
 
 /// The name that a node's index has until complete; none of the table itself where only its partitions have one.

@@ -135,6 +135,42 @@ async fn b39_partitions_may_go_while_they_are_filled_and_indexed() {
     }
 }
 
+/// The last partition whose index is not attached yet goes: from then on no ATTACH tells PostgreSQL that the index is whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn b39_the_partition_that_is_to_be_attached_last_goes() {
+    for number in [1, 4] {
+        let (database, mut all) = begun().await;
+        all[1].operations.retain(|operation| operation.name() == "create_index");
+        let admin = database.client().await;
+        let run = {
+            let (database, all) = (database.clone(), all.clone());
+            tokio::spawn(async move { database.migrator().await.start(&all, None, &mut Quiet).await.map(drop) })
+        };
+        let built = format!("SELECT count(*) FROM pg_index WHERE indrelid = 'piece_{number}'::regclass AND indisvalid");
+        while !run.is_finished() && ask(&admin, &built).await != "1" {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        // who reads it keeps its index from being attached
+        must(&admin, "BEGIN").await;
+        assert_eq!(ask(&admin, &format!("SELECT count(*) FROM piece_{number} WHERE amount = 3")).await, "1");
+        let observer = database.client().await;
+        let attached = "SELECT count(*) FROM pg_inherits JOIN pg_index ON indexrelid = inhrelid WHERE indrelid::regclass::text LIKE 'piece%'";
+        for _ in 0..300 {
+            if run.is_finished() || ask(&observer, attached).await == "3" {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        println!("b39: {} attached when the partition went", ask(&observer, attached).await);
+        must(&admin, &format!("DROP TABLE piece_{number}")).await;
+        must(&admin, "COMMIT").await;
+        run.await.expect("the run").unwrap_or_else(|error| panic!("piece_{number}: {error}"));
+        let valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'events_amount_idx'::regclass";
+        assert_eq!(ask(&admin, valid).await, "t");
+        database.migrator().await.complete(&mut Quiet).await.unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn b39_partitions_may_go_in_the_middle_of_their_own_backfill() {
     for statement in ["DROP TABLE piece_{n}", "ALTER TABLE events DETACH PARTITION piece_{n}"] {
