@@ -47,7 +47,8 @@ struct Claim {
 
 /// Before a start: the names that these tables need, now and at complete.
 pub(super) fn checks_of_start(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
-    let mut claims: Vec<Claim> = tables.iter().flat_map(|table| claims(chain, table)).collect();
+    let known = relations(chain);
+    let mut claims: Vec<Claim> = tables.iter().flat_map(|table| claims(chain, table, &known)).collect();
     claims.extend(of_enums(chain));
     check(
         chain,
@@ -66,7 +67,8 @@ pub(super) fn checks_of_start(chain: &Chain, tables: &[&Physical<'_>], steps: &m
 
 /// Before a complete: the names that it gives.
 pub(super) fn checks_of_complete(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
-    let of_tables = tables.iter().flat_map(|table| claims(chain, table));
+    let known = relations(chain);
+    let of_tables = tables.iter().flat_map(|table| claims(chain, table, &known));
     let mut claims: Vec<Claim> = of_tables.filter(|claim| claim.given == Given::AtComplete).collect();
     claims.extend(of_enums(chain));
     check(
@@ -86,9 +88,9 @@ fn check(chain: &Chain, claims: &[Claim], title: &str, refusal: String, hint: &s
 }
 
 /// What a table's new form needs names for.
-fn claims(chain: &Chain, table: &Physical<'_>) -> Vec<Claim> {
+fn claims(chain: &Chain, table: &Physical<'_>, known: &BTreeSet<String>) -> Vec<Claim> {
     let Some((newer, final_name)) = table.newer.zip(table.final_name()) else { return Vec::new() };
-    let mut list = List { claims: Vec::new(), older: table.older, known: relations(chain) };
+    let mut list = List { claims: Vec::new(), older: table.older, known };
     let of_table = format!("table `{final_name}`");
     match table.older {
         None => of_new_table(table, newer, final_name, &mut list),
@@ -197,7 +199,7 @@ fn relations(chain: &Chain) -> BTreeSet<String> {
 struct List<'a> {
     claims: Vec<Claim>,
     older: Option<&'a Table>,
-    known: BTreeSet<String>,
+    known: &'a BTreeSet<String>,
 }
 
 impl List<'_> {
