@@ -122,7 +122,11 @@ impl State {
     pub(crate) async fn read(client: &Client, base: &str) -> Result<Self> {
         let rows = client
             .query(
-                "SELECT name, parent, views, migrations::text, model::text, state, relations::text, opaque, checksums::text \
+                // nobody asks for the model of a version that has gone, but for the one that a version on its way comes from
+                "SELECT name, parent, views, migrations::text, CASE WHEN state IN ('retired', 'rolled_back') AND name <> ALL (ARRAY( \
+                   SELECT coming.parent FROM diptych.versions AS coming WHERE coming.base = $1 AND coming.parent IS NOT NULL \
+                     AND coming.state IN ('starting', 'started', 'completing', 'rolling_back'))) \
+                   THEN NULL ELSE model::text END, state, relations::text, opaque, checksums::text \
                  FROM diptych.versions WHERE base = $1 ORDER BY number",
                 &[&base],
             )
@@ -131,7 +135,7 @@ impl State {
             let (name, word): (String, String) = (row.get(0), row.get(5));
             let kept: Vec<Kept> = json(row.get(3))?;
             let migrations = kept.iter().map(|kept| Ok(Migration::parse(&kept.name, &kept.text)?)).collect::<Result<Vec<_>>>()?;
-            let schema: Schema = json(row.get(4))?;
+            let schema: Schema = row.get::<_, Option<&str>>(4).map_or_else(|| Ok(Schema::default()), json)?;
             let state = VersionState::ALL.into_iter().find(|state| state.word() == word);
             Ok(Recorded {
                 version: Version { name, views: row.get(2), schema, relations: json(row.get(6))? },

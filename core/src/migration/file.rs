@@ -50,6 +50,12 @@ impl Migration {
         format!("{:016x}", names::hash(&self.to_yaml()))
     }
 
+    /// Whether another migration does the same, whatever its name.
+    pub fn does_the_same(&self, other: &Self) -> bool {
+        (self.version_schema == other.version_schema && self.operations == other.operations)
+            || self.checksum() == other.checksum()
+    }
+
     /// Adds the operations to a stage.
     pub fn apply(&self, stage: &mut Stage) -> Result<()> {
         for (number, operation) in self.operations.iter().enumerate() {

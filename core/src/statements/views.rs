@@ -58,12 +58,8 @@ END
 pub fn create_views(chain: &Chain, tables: &[&Physical<'_>]) -> Vec<Sql> {
     let scratch = chain.newer.scratch();
     let texts = Path::newer(chain, &scratch);
-    let mut statements = Vec::new();
-    for table in tables {
-        if let Some(newer) = table.newer {
-            statements.extend(texts.around(create_view(chain, &scratch, table, newer)));
-        }
-    }
+    let views = tables.iter().filter_map(|table| Some(create_view(chain, &scratch, table, table.newer?)));
+    let mut statements = texts.around(views.flatten());
     statements.push(carry_rights(chain, &scratch, tables));
     statements.push(guard::put(chain, tables));
     statements
@@ -462,13 +458,15 @@ END
     sql!("DO {}", sql::dollar_quoted(&text))
 }
 
-/// What default privileges have granted on the views.
+/// What default privileges have granted on the views. Each is looked up by itself (`OFFSET 0`), here and below: the statistics know nothing
+/// of the schema yet, and the planner would compare each view with each pair.
 fn revoke_rights(schema: &str, pairs: &Sql) -> Sql {
     sql!(
         "FOR grant_ IN
     SELECT DISTINCT view_.relname AS name, CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(role.rolname) END AS role
-    FROM (VALUES {}) AS pair (view_, table_, names) JOIN pg_catalog.pg_class AS view_ ON view_.relname = pair.view_ AND view_.relnamespace = {}::pg_catalog.regnamespace
-    CROSS JOIN LATERAL pg_catalog.aclexplode(view_.relacl) AS acl LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = acl.grantee
+    FROM (VALUES {}) AS pair (view_, table_, names) CROSS JOIN LATERAL (
+      SELECT class.* FROM pg_catalog.pg_class AS class WHERE class.relname = pair.view_ AND class.relnamespace = {}::pg_catalog.regnamespace OFFSET 0
+    ) AS view_ CROSS JOIN LATERAL pg_catalog.aclexplode(view_.relacl) AS acl LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = acl.grantee
     WHERE acl.grantee <> view_.relowner
   LOOP
     EXECUTE pg_catalog.format('REVOKE ALL ON %I.%I FROM %s', {}, grant_.name, grant_.role);
@@ -485,17 +483,19 @@ fn grant_rights(chain: &Chain, schema: &str, pairs: &Sql) -> Sql {
         "FOR grant_ IN
     WITH pair (view_, table_, names) AS (VALUES {}),
     base AS (
-      SELECT pair.view_, pair.names::pg_catalog.jsonb AS names, class.oid, class.relacl
-      FROM pair JOIN pg_catalog.pg_class AS class ON class.relname = pair.table_ AND class.relnamespace = {}::pg_catalog.regnamespace
+      SELECT pair.view_, pair.names, class.oid, class.relacl FROM pair CROSS JOIN LATERAL (
+        SELECT class.* FROM pg_catalog.pg_class AS class WHERE class.relname = pair.table_ AND class.relnamespace = {}::pg_catalog.regnamespace OFFSET 0
+      ) AS class
     ),
     wanted AS (
       SELECT view_, acl.grantee, acl.privilege_type, acl.is_grantable, NULL::pg_catalog.text AS column_
       FROM base, pg_catalog.aclexplode(base.relacl) AS acl
       UNION ALL
       SELECT view_, acl.grantee, acl.privilege_type, acl.is_grantable,
-        coalesce(base.names ->> attribute.attname::pg_catalog.text, attribute.attname::pg_catalog.text)
-      FROM base JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = base.oid AND NOT attribute.attisdropped,
-        pg_catalog.aclexplode(attribute.attacl) AS acl
+        coalesce(base.names::pg_catalog.jsonb ->> attribute.attname::pg_catalog.text, attribute.attname::pg_catalog.text)
+      FROM base CROSS JOIN LATERAL (
+        SELECT own.* FROM pg_catalog.pg_attribute AS own WHERE own.attrelid = base.oid AND NOT own.attisdropped AND own.attacl IS NOT NULL OFFSET 0
+      ) AS attribute, pg_catalog.aclexplode(attribute.attacl) AS acl
     )
     SELECT wanted.*, CASE WHEN wanted.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(role.rolname) END AS role_
     FROM wanted LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = wanted.grantee
@@ -519,9 +519,9 @@ fn grant_rights(chain: &Chain, schema: &str, pairs: &Sql) -> Sql {
 fn give_owners(chain: &Chain, schema: &str, pairs: &Sql) -> Sql {
     sql!(
         "FOR grant_ IN
-    SELECT pair.view_, role.rolname AS owner FROM (VALUES {}) AS pair (view_, table_, names)
-    JOIN pg_catalog.pg_class AS class ON class.relname = pair.table_ AND class.relnamespace = {}::pg_catalog.regnamespace
-    JOIN pg_catalog.pg_roles AS role ON role.oid = class.relowner
+    SELECT pair.view_, role.rolname AS owner FROM (VALUES {}) AS pair (view_, table_, names) CROSS JOIN LATERAL (
+      SELECT class.* FROM pg_catalog.pg_class AS class WHERE class.relname = pair.table_ AND class.relnamespace = {}::pg_catalog.regnamespace OFFSET 0
+    ) AS class JOIN pg_catalog.pg_roles AS role ON role.oid = class.relowner
     WHERE role.rolname <> current_user AND pg_catalog.pg_has_role(role.oid, 'MEMBER') AND pg_catalog.has_schema_privilege(role.oid, {}, 'CREATE')
   LOOP
     EXECUTE pg_catalog.format('ALTER VIEW %I.%I OWNER TO %I', {}, grant_.view_, grant_.owner);

@@ -172,7 +172,7 @@ impl<'a> Comparison<'a> {
     fn find_changed(&mut self, applied: &[(&'a Migration, &'a Recorded)], files: Files<'_>) {
         for (there, version) in applied {
             let mut readable = files.readable.into_iter().flatten();
-            if readable.any(|file| file.name == there.name && file.checksum() != there.checksum()) {
+            if readable.any(|file| file.name == there.name && !file.does_the_same(there)) {
                 self.findings.push(Finding::Changed(&there.name, version));
             } else if files.unreadable.contains(&there.name) {
                 self.findings.push(Finding::Unreadable(&there.name, version));

@@ -44,9 +44,9 @@ SELECT 'constraint', format('%I of %s', con.conname, con.conrelid::regclass), pg
 FROM pg_constraint AS con WHERE con.conrelid IN (SELECT oid FROM table_) AND starts_with(con.conname, '_diptych_') AND con.conparentid = 0 AND con.contype <> 'n'
 UNION ALL
 SELECT 'view', view_.oid::regclass::text,
-  concat_ws(' ', pg_get_viewdef(view_.oid), view_.reloptions::text, (SELECT string_agg(format('%I %s', attribute.attname, pg_get_expr(def.adbin, def.adrelid)), ', ' ORDER BY attribute.attnum)
+  concat_ws(' ', text_.query, view_.reloptions::text, (SELECT string_agg(format('%I %s', attribute.attname, pg_get_expr(def.adbin, def.adrelid)), ', ' ORDER BY attribute.attnum)
     FROM pg_attrdef AS def JOIN pg_attribute AS attribute ON attribute.attrelid = def.adrelid AND attribute.attnum = def.adnum WHERE def.adrelid = view_.oid)),
-  format('GRANT CREATE ON SCHEMA %I TO %I; CREATE OR REPLACE VIEW %s%s AS %s', space.nspname, current_user, view_.oid::regclass, ' WITH (' || array_to_string(view_.reloptions, ', ') || ')', pg_get_viewdef(view_.oid))
+  format('GRANT CREATE ON SCHEMA %I TO %I; CREATE OR REPLACE VIEW %s%s AS %s', space.nspname, current_user, view_.oid::regclass, ' WITH (' || array_to_string(view_.reloptions, ', ') || ')', text_.query)
   || format(' ALTER VIEW %s OWNER TO %I;', view_.oid::regclass, (SELECT role.rolname FROM pg_roles AS role WHERE role.oid = view_.relowner))
   || (SELECT string_agg(format(' ALTER VIEW %s ALTER COLUMN %I %s;', view_.oid::regclass, attribute.attname, coalesce('SET DEFAULT ' || pg_get_expr(def.adbin, def.adrelid), 'DROP DEFAULT')), '' ORDER BY attribute.attnum)
     FROM pg_attribute AS attribute LEFT JOIN pg_attrdef AS def ON def.adrelid = attribute.attrelid AND def.adnum = attribute.attnum WHERE attribute.attrelid = view_.oid AND attribute.attnum > 0)
@@ -61,4 +61,5 @@ SELECT 'view', view_.oid::regclass::text,
   || coalesce((SELECT string_agg(format(' COMMENT ON COLUMN %s.%I IS %L;', view_.oid::regclass, attribute.attname, col_description(view_.oid, attribute.attnum)), '')
     FROM pg_attribute AS attribute WHERE attribute.attrelid = view_.oid AND attribute.attnum > 0 AND col_description(view_.oid, attribute.attnum) IS NOT NULL), '')
   || format(' SELECT diptych.close_schema(%L);', space.nspname)
-FROM pg_class AS view_ JOIN pg_namespace AS space ON space.oid = view_.relnamespace WHERE space.nspname = ANY ($2::text[]) AND view_.relkind = 'v'
+FROM pg_class AS view_ JOIN pg_namespace AS space ON space.oid = view_.relnamespace
+CROSS JOIN LATERAL (SELECT pg_get_viewdef(view_.oid) AS query OFFSET 0) AS text_ WHERE space.nspname = ANY ($2::text[]) AND view_.relkind = 'v'
