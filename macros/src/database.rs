@@ -241,6 +241,12 @@ fn functions(Input { path, .. }: &Input) -> TokenStream {
             #path::connect::lease::<Self>(url).await
         }
 
+        /// Until that version is published: for an app that is deployed before `migrate start`, or beside it. An error after `timeout`, and at
+        /// once where the version is retired.
+        pub async fn wait_published(url: &::core::primitive::str, timeout: ::core::time::Duration) -> #path::Result<()> {
+            #path::connect::wait_published::<Self>(url, timeout).await
+        }
+
         /// The configuration behind it, for pools.
         pub fn config(url: &::core::primitive::str) -> #path::Result<#path::tokio_postgres::Config> {
             #path::connect::config::<Self>(url)

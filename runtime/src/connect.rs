@@ -1,6 +1,7 @@
 //! Puts an app on the version that it was built for.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use postgres_protocol::escape::{escape_identifier, escape_literal};
 use tokio_postgres::types::Type;
@@ -65,6 +66,42 @@ pub async fn lease<D: Database>(url: &str) -> Result<Option<LeaseGuard>> {
     let Some(version) = D::VERSION else { return Ok(None) };
     let target = target::<D>(url)?;
     hold(&target, D::BASE, version, D::SCHEMA.unwrap_or_default()).await.map(Some)
+}
+
+/// Until the version that the binary was built for is published: for an app that is deployed before `migrate start`, or beside it. Nothing
+/// is held when it returns.
+///
+/// A server that cannot be reached yet, and a role that is not there yet, are waited for as well.
+///
+/// # Errors
+///
+/// After `timeout`, with what was in the way at last; at once where waiting is in vain, such as for a version that is retired.
+pub async fn wait_published<D: Database>(url: &str, timeout: Duration) -> Result<()> {
+    let until = tokio::time::Instant::now() + timeout;
+    let mut pause = Duration::from_millis(100);
+    loop {
+        let Err(error) = is_published::<D>(url).await else { return Ok(()) };
+        let now = tokio::time::Instant::now();
+        if !(error.is_connection() || error.is_not_published()) || error.is_retired() {
+            return Err(error);
+        }
+        if now >= until {
+            return Err(error.within(format!("after {timeout:?} of waiting")));
+        }
+        tokio::time::sleep(pause.min(until - now)).await;
+        pause = (pause * 2).min(Duration::from_secs(2));
+    }
+}
+
+async fn is_published<D: Database>(url: &str) -> Result<()> {
+    let Some((version, views)) = D::VERSION.zip(D::SCHEMA) else { return Ok(()) };
+    let target = target::<D>(url)?;
+    let client = open(&target).await?;
+    let Err(error) = check(&client, version, views).await else { return Ok(()) };
+    match lease::ask(&client, &target, D::BASE, version).await {
+        Answer::Retired => Err(no_lease(Answer::Retired, version, views)),
+        _ => Err(error),
+    }
 }
 
 /// A lease for a process that is not built with Diptych, whose sessions are put on the version by [`url_on`]: keep it for as long as that process
@@ -166,7 +203,7 @@ fn no_lease(answer: Answer, version: &str, views: &str) -> Error {
     match answer {
         Answer::Held | Answer::Unpublished | Answer::Denied => unpublished(version, views),
         Answer::Retired => {
-            Error::new(Kind::NotPublished, format!("version `{version}` is retired in this database, or is about to be"))
+            Error::new(Kind::Retired, format!("version `{version}` is retired in this database, or is about to be"))
                 .hint("deploy the release that was built for the newer version")
         }
         Answer::Failed(why) => Error::refused(format!(

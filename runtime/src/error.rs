@@ -22,6 +22,7 @@ pub(crate) enum Kind {
     Refused,
     Connection,
     NotPublished,
+    Retired,
     InUse,
     Timeout,
     Failed,
@@ -39,6 +40,13 @@ impl Error {
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same error, with what was being done before it.
+    #[must_use]
+    pub(crate) fn within(mut self, what: impl fmt::Display) -> Self {
+        self.message = format!("{what}: {}", self.message);
         self
     }
 
@@ -71,7 +79,12 @@ impl Error {
 
     /// The version that the binary was built for is not published.
     pub fn is_not_published(&self) -> bool {
-        self.kind == Kind::NotPublished
+        matches!(self.kind, Kind::NotPublished | Kind::Retired)
+    }
+
+    /// It is not published any more, or is about to go: a newer release has taken over.
+    pub fn is_retired(&self) -> bool {
+        self.kind == Kind::Retired
     }
 
     /// Somebody is on the version that would go; nothing was changed.

@@ -255,6 +255,11 @@ fn held(answer: Answer) -> Result<(), Answer> {
     if answer == Answer::Held { Ok(()) } else { Err(answer) }
 }
 
+/// What the answer to a request would be.
+pub(crate) async fn ask(client: &Client, target: &Target, base: &str, version: &str) -> Answer {
+    Sign::new(target, base, version).ask(client, "ROLLBACK").await
+}
+
 /// A lease for a process whose sessions come from a pool: held for as long as the pool lives.
 pub(crate) async fn take(client: &Client, target: &Target, base: &str, version: &str) -> Result<LeaseGuard, Answer> {
     let sign = Sign::new(target, base, version);

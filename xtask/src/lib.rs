@@ -371,6 +371,9 @@ enum Command {
         /// The version that the command was made for [default: the last migration of the folder, or without a folder the latest published version]
         #[arg(long, value_name = "VERSION")]
         version: Option<String>,
+        /// Wait this long until the version is published, such as 5m: for what is deployed before `start`, or beside it
+        #[arg(long, value_parser = config::duration, value_name = "DURATION")]
+        wait: Option<Duration>,
         /// The command and its arguments
         #[arg(last = true, required = true)]
         command: Vec<OsString>,
@@ -458,7 +461,9 @@ fn dispatch(global: Global, command: Command, project: Option<Project>) -> Resul
             Command::Rollback(leaving) => commands::rollback::run(&context, leaving).await,
             Command::Repair => commands::repair::run(&context).await,
             Command::Latest { json, with_password } => commands::latest::run(&context, json, with_password).await,
-            Command::Run { version, command } => return commands::run::run(&context, version.as_deref(), &command).await,
+            Command::Run { version, wait, command } => {
+                return commands::run::run(&context, version.as_deref(), wait.unwrap_or_default(), &command).await;
+            }
             Command::Scratch { command } => return commands::scratch::run(&context, &command).await,
             Command::Roles { application, password_file } => {
                 commands::roles::run(&context, &application, password_file.as_deref()).await

@@ -36,7 +36,8 @@ BEGIN
   SELECT there.views, there.state, EXISTS (SELECT FROM diptych.versions AS newer
       WHERE newer.base = there.base AND newer.parent = there.name AND newer.state = 'completing') AS goes
     INTO own FROM diptych.versions AS there WHERE there.base = $2 AND there.name = $3;
-  IF own.state IS NULL OR to_regnamespace(quote_ident(own.views)) IS NULL THEN
+  -- one that was retired does not come back, one that was rolled back may
+  IF own.state IS NULL OR (own.state <> 'retired' AND to_regnamespace(quote_ident(own.views)) IS NULL) THEN
     RETURN 'unpublished';
   ELSIF own.goes OR own.state NOT IN ('starting', 'started', 'completing', 'live') THEN
     DELETE FROM diptych.leases AS held WHERE held.id = $1 AND held.role = session_user;

@@ -152,3 +152,42 @@ async fn an_application_role_needs_no_right_on_the_state() {
     drop(app);
     nobody_on(&database).await;
 }
+
+/// An app that is deployed before `start` waits, one that comes too late for its version does not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_app_waits_until_its_version_is_published() {
+    let wait =
+        |url: String, seconds| async move { diptych::connect::wait_published::<Two>(&url, Duration::from_secs(seconds)).await };
+    let database = Database::new().await;
+    let since = Instant::now();
+    let error = wait(url(&database), 1).await.unwrap_err();
+    assert!(error.is_not_published() && !error.is_retired() && since.elapsed() >= Duration::from_secs(1), "{error}");
+    assert!(error.message().starts_with("after 1s of waiting: version `0002_change` is not published"), "{error}");
+    database.migrate(&both()[..1]).await;
+    let waits = tokio::spawn(wait(url(&database), 60));
+    // the older release is no reason to go on
+    let older = diptych::connect::connect::<One>(&url(&database)).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert!(!waits.is_finished(), "its version is not there yet");
+    database.migrator().await.start(&both(), None, &mut Quiet).await.unwrap();
+    waits.await.expect("the app").unwrap();
+    drop(diptych::connect::connect::<Two>(&url(&database)).await.unwrap());
+    drop(older);
+    nobody_on(&database).await;
+    database.migrator().await.complete(&mut Quiet).await.unwrap();
+    wait(url(&database), 0).await.unwrap();
+    let since = Instant::now();
+    let error = diptych::connect::wait_published::<One>(&url(&database), Duration::from_secs(600)).await.unwrap_err();
+    assert!(error.is_retired() && error.to_string().contains("deploy the release"), "{error}");
+    assert!(since.elapsed() < Duration::from_secs(300), "waited for what never comes");
+}
+
+/// A server that is not there yet is waited for; what no time mends is told at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_app_waits_for_the_server_and_not_for_a_mistake() {
+    let nobody = "postgresql://postgres@127.0.0.1:1/shop";
+    let error = diptych::connect::wait_published::<One>(nobody, Duration::from_millis(300)).await.unwrap_err();
+    assert!(error.is_connection() && error.message().starts_with("after 300ms of waiting: "), "{error}");
+    let error = diptych::connect::wait_published::<One>("postgresql://[", Duration::from_secs(600)).await.unwrap_err();
+    assert!(!error.message().contains("waiting"), "{error}");
+}

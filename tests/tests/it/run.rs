@@ -237,3 +237,21 @@ async fn a_generator_finds_tables_on_a_private_server_of_which_nothing_stays() {
         assert_eq!(text(&output.stdout), "shop|0\n", "{}", text(&output.stderr));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_waits_for_its_version() {
+    let database = Database::new().await;
+    let url = server().url(&database.name);
+    let folder = Folder::new(&[("0001_users.yaml", GOOD)]);
+    let output = folder.run(Some(&url), &["run", "--wait", "1s", "--", "true"]);
+    refused(&output, &["version `0001_users` is not published", "run `start` first, or wait for it with --wait 5m"]);
+    let waits = {
+        let (url, folder) = (url.clone(), Folder::new(&[("0001_users.yaml", GOOD)]));
+        std::thread::spawn(move || folder.run(Some(&url), &["run", "--wait", "60s", "--", "echo", "there"]))
+    };
+    tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+    assert!(!waits.is_finished(), "its version is not there yet");
+    done(&folder, &url, &["start"]);
+    let output = waits.join().expect("the command");
+    assert_eq!((output.status.code(), text(&output.stdout).trim()), (Some(0), "there"), "{}", text(&output.stderr));
+}
