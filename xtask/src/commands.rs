@@ -8,6 +8,7 @@ pub(crate) mod explain;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod latest;
+pub(crate) mod metrics;
 pub(crate) mod pause;
 pub(crate) mod plan;
 pub(crate) mod pull;

@@ -355,6 +355,10 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print how the database stands in the text format of Prometheus: versions, leases, what is under way, what does not fit
+    ///
+    /// It changes nothing, and ends with 0 also where something does not fit.
+    Metrics,
     /// Say what the latest published version is, and how a session is put on it
     Latest {
         /// Print JSON
@@ -460,6 +464,7 @@ fn dispatch(global: Global, command: Command, project: Option<Project>) -> Resul
             Command::Complete(leaving) => commands::complete::run(&context, leaving).await,
             Command::Rollback(leaving) => commands::rollback::run(&context, leaving).await,
             Command::Repair => commands::repair::run(&context).await,
+            Command::Metrics => commands::metrics::run(&context).await,
             Command::Latest { json, with_password } => commands::latest::run(&context, json, with_password).await,
             Command::Run { version, wait, command } => {
                 return commands::run::run(&context, version.as_deref(), wait.unwrap_or_default(), &command).await;

@@ -14,6 +14,7 @@ const ITEMS: (&str, &str) = (
     "0001_items.yaml",
     "operations: [{create_table: {name: items, columns: [{name: id, type: bigint, pk: true}, {name: price, type: integer}]}}]",
 );
+release!(Notes, "0003_notes");
 /// What is wrong when it is run twice.
 const CENTS: (&str, &str) = (
     "0002_cents.yaml",
@@ -777,4 +778,48 @@ async fn b35_every_hint_about_files_leads_out_when_it_is_followed_word_for_word(
 #[tokio::test(flavor = "multi_thread")]
 async fn b35_every_hint_about_commands_leads_out_when_it_is_followed_word_for_word() {
     follow_every_hint(11..21).await;
+}
+
+/// The samples of a text in the format of Prometheus, each with its value; each family is told what it is before.
+fn samples(text: &str) -> std::collections::BTreeMap<String, f64> {
+    let mut families = std::collections::BTreeSet::new();
+    let mut samples = std::collections::BTreeMap::new();
+    for line in text.lines() {
+        if let Some(family) = line.strip_prefix("# TYPE ") {
+            assert!(families.insert(family.strip_suffix(" gauge").expect("a gauge").to_owned()), "twice: {line}");
+        } else if !line.starts_with("# HELP ") {
+            let (sample, value) = line.rsplit_once(' ').expect("a value");
+            assert!(families.contains(sample.split('{').next().expect("a name")), "of no family: {line}");
+            assert!(samples.insert(sample.to_owned(), value.parse().expect("a number")).is_none(), "twice: {line}");
+        }
+    }
+    samples
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_tell_what_an_alert_asks_for() {
+    let remarks = NOTES.1.replace("notes", "remarks");
+    let case = Case::new(&[ITEMS, ("0002_remarks.yaml", &remarks), NOTES], 1).await;
+    let of = |name: &str, more: &str| format!("{name}{{schema=\"public\"{more}}}");
+    let now = samples(&case.done(&["metrics"]));
+    assert_eq!(now[&of("diptych_version", ",version=\"0001_items\",state=\"live\"")], 1.0);
+    assert_eq!((now[&of("diptych_pending_migrations", "")], now[&of("diptych_problems", "")]), (2.0, 0.0));
+    assert!(!now.keys().any(|sample| sample.starts_with("diptych_steps")), "nothing is on its way: {now:?}");
+    case.done(&["start"]);
+    let lease = diptych::connect::lease::<Notes>(&case.url).await.expect("a lease").expect("a version");
+    case.take("0002_remarks.yaml");
+    case.put("0004_wrong.yaml", "operations: [");
+    must(&case.database.client().await, "ALTER TABLE items ADD COLUMN \"a \\ b\" integer; DROP VIEW public_0001_items.items")
+        .await;
+    let now = samples(&case.done(&["metrics"]));
+    assert_eq!(now[&of("diptych_version", ",version=\"0003_notes\",state=\"started\"")], 1.0);
+    assert_eq!(now[&of("diptych_version", ",version=\"0001_items\",state=\"live\"")], 1.0);
+    assert_eq!(now[&of("diptych_leases", ",version=\"0003_notes\"")], 1.0);
+    assert_eq!(now[&of("diptych_leases", ",version=\"0001_items\"")], 0.0);
+    let done = of("diptych_steps_done", ",version=\"0003_notes\"");
+    assert!(now[&done] > 0.0 && now[&done] <= now[&done.replace("_done", "")], "{now:?}");
+    // the file that is missing, and the one that cannot be read
+    assert_eq!(now[&of("diptych_problems", "")], 2.0);
+    assert!(now[&of("diptych_damage", "")] > 0.0, "{now:?}");
+    lease.end().await;
 }
