@@ -3,12 +3,14 @@
 pub(crate) mod baseline;
 pub(crate) mod check;
 pub(crate) mod complete;
+pub(crate) mod completions;
 pub(crate) mod diff;
 pub(crate) mod explain;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod latest;
 pub(crate) mod metrics;
+pub(crate) mod man;
 pub(crate) mod pause;
 pub(crate) mod plan;
 pub(crate) mod pull;

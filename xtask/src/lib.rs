@@ -34,7 +34,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use diptych::{Begin, Database, Guard, Missing, PublishedState};
 use diptych_core::{DeclaredSchema, Snapshot};
 
@@ -391,6 +391,17 @@ enum Command {
         #[arg(last = true, required = true)]
         command: Vec<OsString>,
     },
+    /// Print the script by which a shell completes what is typed after `diptych`
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write a manual page for `diptych` and for each of its commands
+    Man {
+        /// The folder that they are written to; it is made where it is missing
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
 }
 
 /// What a project declares in its structs; the binary has none.
@@ -415,6 +426,12 @@ pub fn run<D: Database>(arguments: impl IntoIterator<Item = OsString>) -> ExitCo
     }
     let project = Project { declared, folder: PathBuf::from(D::FOLDER), base: D::BASE };
     finish(dispatch(global, command, Some(project)))
+}
+
+/// The commands and options of the binary, as clap has them.
+#[must_use]
+pub fn command() -> clap::Command {
+    Binary::command()
 }
 
 /// The binary `diptych`: the same commands over a folder of files.
@@ -444,6 +461,8 @@ fn dispatch(global: Global, command: Command, project: Option<Project>) -> Resul
     runtime.block_on(async {
         match command {
             Command::Init(making) => commands::init::run(&context, dir.as_deref(), &making),
+            Command::Completions { shell } => commands::completions::run(shell),
+            Command::Man { folder } => commands::man::run(&folder),
             Command::Explain { code } => commands::explain::run(code.as_deref()),
             Command::Baseline(baselining) => commands::baseline::run(&context, project.as_ref(), &baselining).await,
             Command::Diff(comparing) => return commands::diff::run(&context, project.as_ref(), &comparing).await,

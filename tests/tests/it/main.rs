@@ -44,6 +44,7 @@ mod run;
 mod scripts;
 mod secure;
 mod serial;
+mod shells;
 mod state;
 mod status;
 mod throttle;
