@@ -29,6 +29,7 @@ mod pauses;
 mod peers;
 mod pgroll;
 mod pieces;
+mod pipelines;
 mod poolers;
 mod preflight;
 mod property;
