@@ -7,6 +7,7 @@ mod blockers;
 mod catalog;
 pub(crate) mod cli;
 mod code;
+mod coming;
 mod crash;
 mod data;
 mod dayafter;
