@@ -4,6 +4,7 @@ mod adopt;
 mod attacks;
 mod baseline;
 mod blockers;
+mod book;
 mod catalog;
 pub(crate) mod cli;
 mod code;
