@@ -264,6 +264,33 @@ fn every_file_is_on_the_page() {
     }
 }
 
+/// The address that `cargo binstall` makes, of this version, and that the release workflow uploads to.
+#[test]
+fn every_download_is_an_archive_of_a_release() {
+    let text = |path: &str| std::fs::read_to_string(root().join("../..").join(path)).expect("a file");
+    let manifest = text("xtask/Cargo.toml");
+    let template =
+        manifest.lines().find_map(|line| line.strip_prefix("pkg-url = ")).expect("the address").trim_matches('"').to_owned();
+    let address = template.replace("{ repo }", env!("CARGO_PKG_REPOSITORY")).replace("{ version }", env!("CARGO_PKG_VERSION"));
+    let (folder, archive) = address.rsplit_once('/').expect("an address");
+    assert!(text(".ci/archive").contains(&format!("archive={}", archive.replace("{ target }", "$target"))), "{archive}");
+    let workflow = &documents(&text(".github/workflows/release.yml"))[0];
+    let matrix = list(&workflow["jobs"]["archive"]["strategy"]["matrix"]["include"]);
+    let archives: Vec<String> =
+        matrix.iter().map(|row| archive.replace("{ target }", row["target"].as_str().expect("a target"))).collect();
+    let mut downloads = 0;
+    for (file, text) in files() {
+        for line in text.lines().filter(|line| line.contains("DIPTYCH_RELEASE")) {
+            match line.split_once("DIPTYCH_RELEASE: ") {
+                Some((_, there)) => assert_eq!(there, folder, "{file}"),
+                None => assert!(archives.iter().any(|archive| line.contains(&format!("/{archive}"))), "{file}: {line}"),
+            }
+            downloads += 1;
+        }
+    }
+    assert!(downloads >= 8 && archives.len() >= 4, "{downloads} lines, {archives:?}");
+}
+
 /// A checkout with both migrations and `base` as the older branch has it, a database, and programs on the path.
 struct Place {
     folder: Folder,
