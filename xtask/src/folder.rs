@@ -9,6 +9,7 @@ use diptych_core::{Migration, Snapshot, yaml};
 
 use crate::agreement::ANEW;
 use crate::config::Failure;
+use crate::system;
 
 /// The name of the snapshot's file.
 pub(crate) const SNAPSHOT: &str = "snapshot.yaml";
@@ -146,10 +147,8 @@ fn put(path: &Path, text: Option<&str>) -> Result<(), Failure> {
 pub(crate) fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let dir = path.parent().unwrap_or(Path::new("."));
-    // readable for whom any new file is; a temporary one is its owner's alone
-    let new = || std::os::unix::fs::PermissionsExt::from_mode(0o666);
-    let permissions = fs::metadata(path).map_or_else(|_| new(), |there| there.permissions());
-    let written = tempfile::Builder::new().permissions(permissions).tempfile_in(dir).and_then(|mut file| {
+    let permissions = fs::metadata(path).ok().map(|there| there.permissions());
+    let written = system::writing(permissions).tempfile_in(dir).and_then(|mut file| {
         file.write_all(text.as_bytes())?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)

@@ -7,6 +7,7 @@
 mod agreement;
 mod applied;
 mod cargo;
+#[cfg_attr(not(unix), path = "child/elsewhere.rs")]
 mod child;
 mod code;
 mod commands;
@@ -26,6 +27,7 @@ mod source;
 mod statements;
 mod structs;
 mod summary;
+mod system;
 mod used;
 
 use std::ffi::OsString;

@@ -7,12 +7,12 @@ use diptych::{Migrator, Quiet};
 use diptych_core::model::types;
 use diptych_core::{Column, DeclaredSchema, Migration, Schema, Version, migration::diff, sql};
 use tokio::process::Command;
-use tokio_postgres::config::Host;
 use tokio_postgres::{Client, Config, NoTls};
 
 use crate::config::{Context, Failure};
 use crate::proof::is_script;
 use crate::server::{Options, Server};
+use crate::system;
 
 /// A private server.
 pub(crate) struct Scratch<'a> {
@@ -152,7 +152,7 @@ impl Database<'_> {
         for word in ["PGHOSTADDR", "PGOPTIONS", "PGPASSWORD", "PGSERVICE", "PGSSLMODE"] {
             command.env_remove(word);
         }
-        if let Some(Host::Unix(folder)) = self.config.get_hosts().first() {
+        if let Some(folder) = system::socket(&self.config) {
             command.env("PGHOST", folder);
         }
         command.env("DATABASE_URL", &self.url).env("PGPORT", "5432");

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::{PermissionsExt, chown};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use crate::system;
 
 /// A running server. Dropping it stops the server and removes its folder; so does the end of the process, whatever ends it.
 #[derive(Debug)]
@@ -100,6 +100,12 @@ rm -rf "$4"
 impl Server {
     /// Finds the programs, makes a data folder and starts the server on a socket of its own.
     pub fn start(options: &Options) -> Result<Server, ServerError> {
+        if cfg!(not(unix)) {
+            return Err(ServerError::new(
+                "there is no private server on this system",
+                "run the command on Linux or macOS, or in WSL",
+            ));
+        }
         let bin = find_binaries(options.bin_dir.as_deref())?;
         let owner = owner()?;
         let folder = short_folder(options.folder.clone().unwrap_or_else(std::env::temp_dir))?;
@@ -113,8 +119,8 @@ impl Server {
     }
 
     fn start_in(folder: &Path, bin: &Path, owner: Option<(u32, u32)>, options: &Options) -> Result<Server, ServerError> {
-        if let Some((uid, gid)) = owner {
-            chown(folder, Some(uid), Some(gid))
+        if let Some(owner) = owner {
+            system::give(folder, owner)
                 .map_err(|error| ServerError::io("give the temporary folder to the server's user", error))?;
         }
         let mut settings = format!(
@@ -188,7 +194,8 @@ impl Server {
     /// How to reach a database of it.
     pub fn config(&self, database: &str) -> tokio_postgres::Config {
         let mut config = tokio_postgres::Config::new();
-        config.host_path(&self.folder).user("postgres").dbname(database);
+        config.user("postgres").dbname(database);
+        system::with_socket(&mut config, &self.folder);
         config
     }
 
@@ -244,9 +251,7 @@ impl Drop for Server {
 fn watch(folder: &Path, bin: &Path, owner: Option<(u32, u32)>, settings: &str, made_by: &str) -> Result<Child, ServerError> {
     let mut command = Command::new("/bin/sh");
     command.current_dir(folder).env("LC_ALL", "C").env_remove("PGDATA");
-    if let Some((uid, gid)) = owner {
-        command.uid(uid).gid(gid);
-    }
+    system::as_user(&mut command, owner);
     command
         .args(["-c", WATCHDOG, "diptych-watchdog"])
         .args([bin, &folder.join("data"), &folder.join("log"), folder])
@@ -254,7 +259,6 @@ fn watch(folder: &Path, bin: &Path, owner: Option<(u32, u32)>, settings: &str, m
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .process_group(0)
         .spawn()
         .map_err(|error| ServerError::io("start the server", error))
 }
@@ -354,8 +358,7 @@ fn installing(release: &str, user: Option<u32>, is_there: impl Fn(&str) -> bool)
 
 /// The id of the user whom we run as.
 fn user() -> Option<u32> {
-    let probe = fs::metadata("/proc/self").map(|meta| std::os::unix::fs::MetadataExt::uid(&meta));
-    probe.ok().or_else(|| {
+    system::owner_of("/proc/self").or_else(|| {
         let output = Command::new("id").arg("-u").output().ok()?;
         String::from_utf8_lossy(&output.stdout).trim().parse().ok()
     })
@@ -388,8 +391,7 @@ fn short_folder(wanted: PathBuf) -> Result<PathBuf, ServerError> {
         .map_err(|error| ServerError::io(format!("make a folder in `{}`", parent.display()), error))?
         .keep();
     // the server may run as another user than we do, and both have to get at the socket and the log
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755))
-        .map_err(|error| ServerError::io("open the temporary folder", error))?;
+    system::open(&folder).map_err(|error| ServerError::io("open the temporary folder", error))?;
     Ok(folder)
 }
 

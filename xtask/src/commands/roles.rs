@@ -1,7 +1,6 @@
 //! `roles`: a role for each version that there is, for apps behind a pooler.
 
 use std::fs;
-use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
 use crate::config::{Context, Failure};
@@ -40,7 +39,7 @@ fn password(file: Option<&Path>) -> Result<Option<Vec<u8>>, Failure> {
             let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
             (line.strip_suffix(b"\r").unwrap_or(line).to_vec(), format!("`{}`", file.display()))
         }
-        (None, Some(value)) => (value.into_vec(), VARIABLE.to_owned()),
+        (None, Some(value)) => (value.into_encoded_bytes(), VARIABLE.to_owned()),
         (None, None) => return Ok(None),
     };
     if given.is_empty() || given.contains(&0) {

@@ -1,0 +1,95 @@
+//! What systems do differently: whose a file is, as whom a program runs, where a server listens.
+
+pub(crate) use here::{as_user, give, open, owner_of, socket, with_socket, writing};
+
+#[cfg(unix)]
+mod here {
+    use std::fs::{Permissions, metadata, set_permissions};
+    use std::io;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+    use std::os::unix::process::CommandExt;
+    use std::path::Path;
+    use std::process::Command;
+
+    use tokio_postgres::Config;
+    use tokio_postgres::config::Host;
+
+    /// Gives a folder to a user and a group.
+    pub(crate) fn give(folder: &Path, (uid, gid): (u32, u32)) -> io::Result<()> {
+        chown(folder, Some(uid), Some(gid))
+    }
+
+    /// Whose a file is.
+    pub(crate) fn owner_of(path: &str) -> Option<u32> {
+        metadata(path).ok().map(|there| there.uid())
+    }
+
+    /// Lets everybody into a folder.
+    pub(crate) fn open(folder: &Path) -> io::Result<()> {
+        set_permissions(folder, Permissions::from_mode(0o755))
+    }
+
+    /// Has a program run as that user, and apart from what is typed at our terminal.
+    pub(crate) fn as_user(command: &mut Command, owner: Option<(u32, u32)>) {
+        if let Some((uid, gid)) = owner {
+            command.uid(uid).gid(gid);
+        }
+        command.process_group(0);
+    }
+
+    /// Leads to the server that listens in a folder.
+    pub(crate) fn with_socket(config: &mut Config, folder: &Path) {
+        config.host_path(folder);
+    }
+
+    /// The folder in which the server listens.
+    pub(crate) fn socket(config: &Config) -> Option<&Path> {
+        match config.get_hosts().first() {
+            Some(Host::Unix(folder)) => Some(folder),
+            _ => None,
+        }
+    }
+
+    /// How a file is written in the place of one with these permissions; readable for whom any new file is, where there is none.
+    pub(crate) fn writing(there: Option<Permissions>) -> tempfile::Builder<'static, 'static> {
+        let mut builder = tempfile::Builder::new();
+        // a temporary file is its owner's alone otherwise
+        builder.permissions(there.unwrap_or_else(|| Permissions::from_mode(0o666)));
+        builder
+    }
+}
+
+/// There is no private server here, and a file has the permissions of its folder.
+#[cfg(not(unix))]
+mod here {
+    use std::fs::Permissions;
+    use std::io;
+    use std::path::Path;
+    use std::process::Command;
+
+    use tokio_postgres::Config;
+
+    pub(crate) fn give(_: &Path, _: (u32, u32)) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(crate) fn owner_of(_: &str) -> Option<u32> {
+        None
+    }
+
+    pub(crate) fn open(_: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(crate) fn as_user(_: &mut Command, _: Option<(u32, u32)>) {}
+
+    pub(crate) fn with_socket(_: &mut Config, _: &Path) {}
+
+    pub(crate) fn socket(_: &Config) -> Option<&Path> {
+        None
+    }
+
+    pub(crate) fn writing(_: Option<Permissions>) -> tempfile::Builder<'static, 'static> {
+        tempfile::Builder::new()
+    }
+}
