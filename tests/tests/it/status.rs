@@ -822,4 +822,15 @@ async fn metrics_tell_what_an_alert_asks_for() {
     assert_eq!(now[&of("diptych_problems", "")], 2.0);
     assert!(now[&of("diptych_damage", "")] > 0.0, "{now:?}");
     lease.end().await;
+    // the page has each of them, and its alerts no other
+    let page = include_str!("../../../docs/monitoring.md");
+    let printed = case.done(&["metrics"]);
+    let families: Vec<&str> = printed.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" gauge")).collect();
+    for family in &families {
+        assert!(page.contains(&format!("`{family}`")), "docs/monitoring.md does not tell of {family}");
+    }
+    let word = |c: char| !(c.is_ascii_lowercase() || c == '_');
+    for named in page.split(word).filter(|word| word.starts_with("diptych_")) {
+        assert!(families.contains(&named), "there is no metric {named}");
+    }
 }
