@@ -25,6 +25,7 @@ pub(crate) enum Kind {
     Retired,
     InUse,
     Timeout,
+    Interrupted,
     Failed,
 }
 
@@ -96,6 +97,11 @@ impl Error {
     /// filled stays.
     pub fn is_timeout(&self) -> bool {
         self.kind == Kind::Timeout
+    }
+
+    /// Somebody has ended the command ([`Progress::ends`](crate::Progress::ends)): nothing is half done, and the same command goes on.
+    pub fn is_interrupted(&self) -> bool {
+        self.kind == Kind::Interrupted
     }
 
     /// The server's error code, where it was the server that refused.

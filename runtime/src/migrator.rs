@@ -13,7 +13,7 @@ use tokio_postgres::Client;
 
 use crate::connect::Published;
 use crate::error::{Error, Kind, Result};
-use crate::execute::executor::{Executor, Limits, jittered, patience};
+use crate::execute::executor::{Executor, Limits, go_on, is_of_end, jittered, patience, rest};
 use crate::execute::progress::{Progress, Quiet};
 use crate::lease;
 use crate::migrator::roles::VersionRole;
@@ -253,20 +253,27 @@ impl Migrator {
     /// If no version is live yet, nobody can use an older one: all versions but the last are completed at once.
     pub async fn start(&mut self, migrations: &[Migration], to: Option<&str>, progress: &mut dyn Progress) -> Result<Outcome> {
         state::prepare(&self.client, self.options.published_state, self.options.timeout).await?;
-        let token = self.take_run(Command::Start, progress).await?;
-        let outcome = self.start_locked(migrations, to, token, progress).await;
-        self.release().await;
-        outcome
+        let outcome = match self.take_run(Command::Start, progress).await {
+            Ok(token) => {
+                let outcome = self.start_locked(migrations, to, token, progress).await;
+                self.release().await;
+                outcome
+            }
+            Err(error) => Err(error),
+        };
+        outcome.map_err(|error| ended(Command::Start, error, progress))
     }
 
     /// Contracts: drops what only the older version needed.
     pub async fn complete(&mut self, progress: &mut dyn Progress) -> Result<Outcome> {
-        self.remove(Goes::Older, progress).await
+        let outcome = self.remove(Goes::Older, progress).await;
+        outcome.map_err(|error| ended(Command::Complete, error, progress))
     }
 
     /// Undoes a start, finished or not.
     pub async fn rollback(&mut self, progress: &mut dyn Progress) -> Result<Outcome> {
-        self.remove(Goes::Newer, progress).await
+        let outcome = self.remove(Goes::Newer, progress).await;
+        outcome.map_err(|error| ended(Command::Rollback, error, progress))
     }
 
     /// Removes a version, as soon as nobody is on it if the guard waits for that.
@@ -283,7 +290,7 @@ impl Migrator {
             // not while the run is held: the other command may come first
             self.release().await;
             match outcome {
-                Err(error) if self.waits_for_leases(&error, since) => tokio::time::sleep(Duration::from_millis(500)).await,
+                Err(error) if self.waits_for_leases(&error, since) => rest(Duration::from_millis(500), progress).await,
                 outcome => return outcome,
             }
         }
@@ -520,7 +527,7 @@ impl Migrator {
         self.client.batch_execute(&patience(self.options.timeout)).await?;
         let way = state::way_key(&self.options.base);
         let asks = command == Command::Rollback && state::try_lock(&self.client, way).await?;
-        let free = self.wait_for_run().await;
+        let free = self.wait_for_run(progress).await;
         if asks {
             state::unlock(&self.client, way).await?;
         }
@@ -532,16 +539,18 @@ impl Migrator {
         Ok(token)
     }
 
-    async fn wait_for_run(&self) -> Result<()> {
+    async fn wait_for_run(&self, progress: &mut dyn Progress) -> Result<()> {
         let base = &self.options.base;
         let (key, since) = (state::lock_key(base), Instant::now());
+        go_on(progress)?;
         while !state::try_lock(&self.client, key).await? {
             if since.elapsed() >= self.options.timeout {
                 let held = state::held_by_others(&self.client, key, &format!("another run holds schema `{base}`")).await?;
                 let is_paused = pauses::find(&self.client, base).await?.is_some();
                 return Err(if is_paused { held.hint_first("run `resume`, for that start is paused") } else { held });
             }
-            tokio::time::sleep(jittered(Duration::from_millis(100))).await;
+            rest(jittered(Duration::from_millis(100)), progress).await;
+            go_on(progress)?;
         }
         Ok(())
     }
@@ -550,4 +559,14 @@ impl Migrator {
         // a lost session has let go by itself
         let _ = state::unlock(&self.client, state::lock_key(&self.options.base)).await;
     }
+}
+
+/// What became of a command that somebody has ended outside the steps of a plan, where nothing is under way.
+fn ended(command: Command, error: Error, progress: &mut dyn Progress) -> Error {
+    if !is_of_end(&error, progress) || (error.is_interrupted() && error.hint_text().is_some()) {
+        return error;
+    }
+    Error::new(Kind::Interrupted, format!("`{command}` was interrupted")).hint(format!(
+        "run `{command}` again: nothing is half done, and it goes on where it stopped; `status` shows the ways back"
+    ))
 }

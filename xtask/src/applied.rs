@@ -16,9 +16,11 @@ pub(crate) async fn refuse_applied(context: &Context, recorded: &[Migration], to
         ));
     }
     let asked = async { Ok::<_, Failure>(context.migrator().await?.status(recorded).await?) };
-    let status = asked.await.map_err(|failure| Failure {
-        message: format!("the database cannot tell whether it has applied {names}: {}", failure.message),
-        hint: Some("give a database that can be reached with --url; without --url and DATABASE_URL none is asked".to_owned()),
+    let status = asked.await.map_err(|failure| {
+        Failure::hinted(
+            format!("the database cannot tell whether it has applied {names}: {}", failure.message),
+            "give a database that can be reached with --url; without --url and DATABASE_URL none is asked",
+        )
     })?;
     let Some(applied) = touched.iter().find(|migration| !status.unstarted.contains(&migration.name)) else { return Ok(()) };
     let name = &applied.name;

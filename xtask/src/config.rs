@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use diptych::{Migrator, Missing, Options};
 
+use crate::ending::Ending;
 use crate::folder::{self, Survey};
 use crate::{Global, Lacking, Leaving, Project, Starting};
 
@@ -14,15 +15,23 @@ use crate::{Global, Lacking, Leaving, Project, Starting};
 pub(crate) struct Failure {
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
+    /// What the process ends with.
+    pub(crate) code: u8,
 }
 
 impl Failure {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Failure { message: message.into(), hint: None }
+        Failure { message: message.into(), hint: None, code: 1 }
+    }
+
+    /// The same of a command that signals end.
+    pub(crate) fn ended(error: diptych::Error, ending: &Ending) -> Self {
+        let code = ending.code().filter(|_| error.is_interrupted());
+        Failure { code: code.unwrap_or(1), ..Failure::from(error) }
     }
 
     pub(crate) fn hinted(message: impl fmt::Display, hint: impl fmt::Display) -> Self {
-        Failure { message: message.to_string(), hint: Some(hint.to_string()) }
+        Failure { hint: Some(hint.to_string()), ..Failure::new(message.to_string()) }
     }
 }
 
@@ -38,19 +47,19 @@ impl fmt::Display for Failure {
 
 impl From<diptych::Error> for Failure {
     fn from(error: diptych::Error) -> Self {
-        Failure { message: error.message().to_owned(), hint: error.hint_text().map(str::to_owned) }
+        Failure { hint: error.hint_text().map(str::to_owned), ..Failure::new(error.message()) }
     }
 }
 
 impl From<diptych_core::Error> for Failure {
     fn from(error: diptych_core::Error) -> Self {
-        Failure { message: error.message().to_owned(), hint: error.hint_text().map(str::to_owned) }
+        Failure { hint: error.hint_text().map(str::to_owned), ..Failure::new(error.message()) }
     }
 }
 
 impl From<crate::server::ServerError> for Failure {
     fn from(error: crate::server::ServerError) -> Self {
-        Failure { message: error.message, hint: error.hint }
+        Failure { hint: error.hint, ..Failure::new(error.message) }
     }
 }
 

@@ -14,6 +14,7 @@ mod commands;
 mod config;
 mod dump;
 mod edges;
+mod ending;
 mod folder;
 mod history;
 mod leftover;
@@ -43,9 +44,16 @@ use diptych_core::{DeclaredSchema, Snapshot};
 use commands::check::Edits;
 use config::{Context, Failure};
 
+/// What the process ends with; docs/pipelines.md has the same.
+const CODES: &str = "Exit codes:
+  0         done, or nothing to do
+  1         refused or failed
+  2         wrong usage
+  130, 143  ended by Ctrl-C or SIGTERM; the same command goes on where it stopped";
+
 /// Changes a PostgreSQL schema while the app keeps running.
 #[derive(Parser, Debug)]
-#[command(name = "diptych", version, about = "Changes a PostgreSQL schema while the app keeps running")]
+#[command(name = "diptych", version, about = "Changes a PostgreSQL schema while the app keeps running", after_help = CODES)]
 struct Binary {
     #[command(flatten)]
     global: Global,
@@ -55,7 +63,7 @@ struct Binary {
 
 /// The tasks of this project.
 #[derive(Parser, Debug)]
-#[command(name = "xtask", about = "The tasks of this project")]
+#[command(name = "xtask", about = "The tasks of this project", after_help = CODES)]
 struct Xtask {
     #[command(subcommand)]
     task: Task,
@@ -64,6 +72,7 @@ struct Xtask {
 #[derive(Subcommand, Debug)]
 enum Task {
     /// Record, start, complete or roll back changes of the database schema
+    #[command(after_help = CODES)]
     Migrate {
         #[command(flatten)]
         global: Global,
@@ -447,7 +456,7 @@ fn finish(outcome: Result<ExitCode, Failure>) -> ExitCode {
         Ok(code) => code,
         Err(failure) => {
             out::tell(format!("error: {failure}"));
-            ExitCode::FAILURE
+            ExitCode::from(failure.code)
         }
     }
 }

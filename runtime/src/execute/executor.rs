@@ -131,6 +131,10 @@ impl Executor<'_> {
                 () = tokio::time::sleep(wait) => {}
             }
             wait = (wait * 2).min(Duration::from_secs(1));
+            if progress.ends() {
+                self.observer.cancel().await;
+                continue;
+            }
             // asked on a session of its own: this one is busy
             let blockers = self.observer.blockers().await;
             if blockers.is_empty() {
@@ -139,6 +143,20 @@ impl Executor<'_> {
             }
             progress.waiting(&blockers);
             if held_up.get_or_insert_with(Instant::now).elapsed() >= self.limits.timeout {
+                self.observer.cancel().await;
+            }
+        }
+    }
+
+    /// Waits for what nobody holds up for long, however long it takes: it is cancelled where the run is to end.
+    pub(crate) async fn cancellable<T>(&self, answer: impl Future<Output = T>, progress: &mut dyn Progress) -> T {
+        tokio::pin!(answer);
+        loop {
+            tokio::select! {
+                answer = &mut answer => return answer,
+                () = tokio::time::sleep(Duration::from_millis(500)) => {}
+            }
+            if progress.ends() {
                 self.observer.cancel().await;
             }
         }
@@ -243,6 +261,24 @@ pub(crate) fn is_passing(error: &Error) -> bool {
         ]
         .contains(code)
     })
+}
+
+/// A safe point: nothing is under way that would be half done.
+pub(crate) fn go_on(progress: &mut dyn Progress) -> Result<()> {
+    if progress.ends() { Err(Error::new(Kind::Interrupted, "interrupted")) } else { Ok(()) }
+}
+
+/// Whether an error came of the end that somebody has asked for: what was under way was cancelled for it, or waited too long for others.
+pub(crate) fn is_of_end(error: &Error, progress: &mut dyn Progress) -> bool {
+    progress.ends() && (error.is_interrupted() || error.is_timeout() || is_passing(error))
+}
+
+/// Sleeps, unless the run is to end.
+pub(crate) async fn rest(time: Duration, progress: &mut dyn Progress) {
+    let since = Instant::now();
+    while !progress.ends() && since.elapsed() < time {
+        tokio::time::sleep((time - since.elapsed().min(time)).min(Duration::from_millis(100))).await;
+    }
 }
 
 /// A pause of half to one and a half times the given one, so that competitors do not meet again.

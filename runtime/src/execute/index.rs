@@ -78,7 +78,8 @@ impl Executor<'_> {
         self.client.batch_execute(Path::own().set().as_str()).await?;
         if built.is_err() {
             // what held up the build may hold this up as well: then it is left to the next `start` or `rollback`
-            let bound = self.limits.timeout.min(LEFTOVER_WITHIN);
+            let most = if progress.ends() { LEFTOVER_WITHIN / 5 } else { LEFTOVER_WITHIN };
+            let bound = self.limits.timeout.min(most);
             let drop = format!("{}; {drop}; {}", patience(bound), self.patience());
             if self.client.batch_execute(&drop).await.is_err() {
                 self.client.batch_execute(&self.patience()).await?;

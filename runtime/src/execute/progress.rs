@@ -80,6 +80,11 @@ pub trait Progress: Send {
     fn retry(&mut self, _step: &Step, _reason: &str) {}
     /// A statement of a step is about to be sent.
     fn statement(&mut self, _sql: &str) {}
+    /// Whether the command is to end at the next safe point: asked between transactions, and while something is waited for. What takes long on
+    /// the server is cancelled then, and the same command goes on where this one has stopped.
+    fn ends(&mut self) -> bool {
+        false
+    }
 }
 
 /// Progress that nobody wants to hear of.

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::error::SqlState;
 
-use crate::error::{Error, Result};
-use crate::execute::executor::{Executor, is_passing, jittered, locks_within, timeouts, work_within};
+use crate::error::{Error, Kind, Result};
+use crate::execute::executor::{Executor, go_on, is_of_end, is_passing, jittered, locks_within, rest, timeouts, work_within};
 use crate::execute::index::Build;
 use crate::execute::progress::Progress;
 use crate::execute::throttle::Throttle;
@@ -28,15 +28,24 @@ impl Executor<'_> {
             if done.contains(&step.id) {
                 continue;
             }
-            if plan.command == Command::Start && step.phase > Phase::Expand {
-                Throttle::default().wait(self, progress).await?;
-            }
-            progress.step(at + 1, total, step);
-            let ran = self.run_step(plan, step, progress).await;
-            ran.map_err(|error| error.with_way_on(&way_on(plan, &done)))?;
+            let ran = self.turn(plan, step, (at + 1, total), progress).await;
+            ran.map_err(|error| match is_of_end(&error, progress) {
+                true => interrupted(plan, step, &done),
+                false => error.with_way_on(&way_on(plan, &done)),
+            })?;
             done.insert(step.id.clone());
         }
         Ok(())
+    }
+
+    /// Runs a step when its turn has come.
+    async fn turn(&self, plan: &Plan, step: &Step, (number, total): (usize, usize), progress: &mut dyn Progress) -> Result<()> {
+        go_on(progress)?;
+        if plan.command == Command::Start && step.phase > Phase::Expand {
+            Throttle::default().wait(self, progress).await?;
+        }
+        progress.step(number, total, step);
+        self.run_step(plan, step, progress).await
     }
 
     /// Runs the plan's checks alone: they change nothing and are not journalled.
@@ -66,7 +75,7 @@ impl Executor<'_> {
         loop {
             let error = match self.attempt(attempts, plan, step, progress).await {
                 Ok(()) => return Ok(()),
-                Err(error) if is_passing(&error) => error,
+                Err(error) if is_passing(&error) && !progress.ends() => error,
                 Err(error) => return Err(error),
             };
             if since.elapsed() >= self.limits.timeout {
@@ -74,7 +83,8 @@ impl Executor<'_> {
             }
             progress.retry(step, error.message());
             // growing, jittered pauses, so that the application gets its turn
-            tokio::time::sleep(jittered(pause)).await;
+            rest(jittered(pause), progress).await;
+            go_on(progress)?;
             pause = (pause * 2).min(Duration::from_secs(2));
             attempts += 1;
         }
@@ -191,6 +201,16 @@ impl Locks {
         let of = |felt| locks.iter().filter(|lock| lock.felt == felt).map(|lock| lock.at_attempt(attempt).clone()).collect();
         Locks { gentle: of(Felt::ByMaintenance), strong: of(Felt::ByApplications) }
     }
+}
+
+/// The end of a command that somebody has interrupted at a step.
+fn interrupted(plan: &Plan, step: &Step, done: &BTreeSet<String>) -> Error {
+    let Plan { command, to, .. } = plan;
+    Error::new(
+        Kind::Interrupted,
+        format!("`{command}` of version `{to}` was interrupted before the end of this step: {}", step.title),
+    )
+    .hint(format!("{}; nothing is half done, and `{command}` goes on where it stopped", way_on(plan, done)))
 }
 
 /// What there is to do when a step has failed: the command goes on where it stopped, and what has not begun to contract can be undone.

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind, Result};
-use crate::execute::executor::{Executor, Limits};
+use crate::execute::executor::{Executor, Limits, go_on};
 use crate::execute::lag::Lag;
 use crate::execute::meter::{Meter, Speed};
 use crate::execute::pace::Unit;
@@ -44,6 +44,7 @@ impl Throttle {
     pub(crate) async fn wait(&mut self, executor: &Executor<'_>, progress: &mut dyn Progress) -> Result<bool> {
         let mut waited = false;
         loop {
+            go_on(progress)?;
             if self.looked.is_none_or(|looked| looked.elapsed() >= LOOK_EVERY) {
                 if let Some(wait) = self.reason(executor).await? {
                     waited = true;

@@ -242,7 +242,7 @@ impl Walk<'_> {
                 range => range?,
             };
             let began = Instant::now();
-            match self.pass(&range, stuck.is_some()).await {
+            match executor.cancellable(self.pass(&range, stuck.is_some()), progress).await {
                 Ok(Pass::Done(rows)) => {
                     self.speed = throttle.done(began, rows, range.block - self.block);
                     (self.block, self.filled) = (range.block, self.filled + rows);
@@ -263,11 +263,11 @@ impl Walk<'_> {
             if is_far || self.left.since_vacuum > LEFT_BEHIND {
                 (vacuumed, self.left.since_vacuum) = (self.block, 0);
                 progress.statement(self.heap.vacuum.as_str());
-                let client = self.executor.client;
+                let client = executor.client;
                 client.batch_execute(&format!("SET lock_timeout = {}", self.lock.as_millis())).await?;
                 // an autovacuum at the same work, or a lock in its way, is no reason to stop
-                let _ = client.batch_execute(self.heap.vacuum.as_str()).await;
-                client.batch_execute(&self.executor.patience()).await?;
+                let _ = executor.cancellable(client.batch_execute(self.heap.vacuum.as_str()), progress).await;
+                client.batch_execute(&executor.patience()).await?;
             }
         }
         Ok(Pass::Done(self.filled))

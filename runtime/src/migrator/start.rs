@@ -4,6 +4,7 @@ use super::{Begin, Migrator, Outcome, drift};
 use crate::catalog::functions;
 use crate::error::{Error, Result};
 use crate::execute::estimate::{Estimate, estimate};
+use crate::execute::executor::go_on;
 use crate::execute::lag;
 use crate::execute::progress::Progress;
 use crate::state::{self, Plans, State, VersionState, pauses};
@@ -33,6 +34,7 @@ impl Migrator {
     ) -> Result<Outcome> {
         let mut done = Vec::new();
         loop {
+            go_on(progress)?;
             let state = self.read().await?;
             let waiting = up_to(&state, self.unstarted(&state, migrations)?, to)?;
             match turn(&state, &waiting)? {

@@ -48,6 +48,7 @@ mod scripts;
 mod secure;
 mod serial;
 mod shells;
+mod signals;
 mod state;
 mod status;
 mod throttle;

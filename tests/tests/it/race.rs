@@ -122,6 +122,21 @@ async fn fifty_processes_at_once() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_fifty_starts_at_once_one_does_the_work() {
+    let (database, folder) = filled(2_000).await;
+    let children: Vec<_> = (0..50).map(|_| command(&database, &folder, &["start"]).spawn().expect("the binary runs")).collect();
+    let ended = tokio::task::spawn_blocking(move || {
+        children.into_iter().map(|child| child.wait_with_output().expect("it ends")).collect::<Vec<_>>()
+    });
+    let words: Vec<&str> = ended.await.expect("they end").iter().map(word).collect();
+    let count = |what: &str| words.iter().filter(|word| **word == what).count();
+    assert_eq!((count("done"), count("nothing")), (1, 49), "{words:?}");
+    let status = database.migrator().await.status(&both()).await.expect("a status");
+    assert_eq!(status.pending.map(|pending| pending.version).as_deref(), Some("0002_change"));
+    println!("race: 50 starts: {} did the work, {} had nothing to do", count("done"), count("nothing"));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t29_two_at_once_do_not_interleave() {
     for other in ["complete", "rollback"] {

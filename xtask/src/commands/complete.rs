@@ -2,11 +2,14 @@
 
 use crate::Leaving;
 use crate::config::{Context, Failure};
+use crate::ending::Ending;
 use crate::progress::Teller;
 use crate::{out, render};
 
 pub(crate) async fn run(context: &Context, leaving: Leaving) -> Result<(), Failure> {
-    let outcome = context.migrator_leaving(leaving).await?.complete(&mut Teller::new()).await?;
+    let mut migrator = context.migrator_leaving(leaving).await?;
+    let ending = Ending::listen("complete")?;
+    let outcome = migrator.complete(&mut Teller::ending(&ending)).await.map_err(|error| Failure::ended(error, &ending))?;
     out::say(render::outcome("completed", &outcome))?;
     Ok(())
 }
