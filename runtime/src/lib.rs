@@ -44,6 +44,7 @@ pub use lease::{Lease, LeaseGuard};
 #[cfg(feature = "migrator")]
 pub use migrator::{
     Begin, Guard, Migrator, Options, Outcome, PublishedState,
+    listed::Listed,
     roles::{RoleChange, VersionRole},
     status::{PendingVersion, Run, Status},
 };
@@ -51,6 +52,8 @@ pub use migrator::{
 pub use session::observer::Blocker;
 #[cfg(feature = "migrator")]
 pub use state::folder::{Files, Missing, Problem};
+#[cfg(feature = "migrator")]
+pub use state::log::Logged;
 #[cfg(feature = "migrator")]
 pub use state::pauses::Pause;
 pub use target::{Target, tls};
@@ -65,7 +68,7 @@ pub use types::{Element, SqlType};
 pub mod internal {
     pub use crate::catalog::introspect;
     pub use crate::state::State;
-    pub use crate::text::{PROCESSES, few};
+    pub use crate::text::{PROCESSES, few, printable};
 
     /// The `search_path` of a version by the name of its schema.
     pub fn search_path(base: &str, views: &str) -> String {

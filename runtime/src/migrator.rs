@@ -2,6 +2,7 @@
 
 mod baseline;
 pub(crate) mod drift;
+pub(crate) mod listed;
 mod pause;
 pub(crate) mod roles;
 mod start;
@@ -21,6 +22,7 @@ use crate::migrator::status::Status;
 use crate::session::observer::Observer;
 use crate::session::{self, Server};
 use crate::state::folder::{self, Files, Missing};
+use crate::state::log::{self, Logged};
 use crate::state::made;
 use crate::state::pauses;
 use crate::state::{self, Holders, Recorded, State};
@@ -171,6 +173,14 @@ impl Migrator {
         status::read(&self.client, &self.options.base, &state, files.into()).await
     }
 
+    /// The commands that were carried out, the newest first: the last thousand of the base schema. Changes nothing.
+    pub async fn log(&self) -> Result<Vec<Logged>> {
+        // what is to be read is looked at first
+        self.load().await?;
+        let run = status::run(&self.client, &self.options.base).await?;
+        log::read(&self.client, &self.options.base, run.map(|run| run.pid)).await
+    }
+
     /// The versions that sessions can be put on, the older one first. Changes nothing.
     pub async fn published(&self) -> Result<Vec<Published>> {
         Ok(status::published(&self.options.base, &self.load().await?))
@@ -253,27 +263,19 @@ impl Migrator {
     /// If no version is live yet, nobody can use an older one: all versions but the last are completed at once.
     pub async fn start(&mut self, migrations: &[Migration], to: Option<&str>, progress: &mut dyn Progress) -> Result<Outcome> {
         state::prepare(&self.client, self.options.published_state, self.options.timeout).await?;
-        let outcome = match self.take_run(Command::Start, progress).await {
-            Ok(token) => {
-                let outcome = self.start_locked(migrations, to, token, progress).await;
-                self.release().await;
-                outcome
-            }
-            Err(error) => Err(error),
-        };
-        outcome.map_err(|error| ended(Command::Start, error, progress))
+        let token = self.take_run("start", progress).await?;
+        let outcome = self.start_locked(migrations, to, token, progress).await;
+        self.end("start", token, outcome, progress).await
     }
 
     /// Contracts: drops what only the older version needed.
     pub async fn complete(&mut self, progress: &mut dyn Progress) -> Result<Outcome> {
-        let outcome = self.remove(Goes::Older, progress).await;
-        outcome.map_err(|error| ended(Command::Complete, error, progress))
+        self.remove(Goes::Older, progress).await
     }
 
     /// Undoes a start, finished or not.
     pub async fn rollback(&mut self, progress: &mut dyn Progress) -> Result<Outcome> {
-        let outcome = self.remove(Goes::Newer, progress).await;
-        outcome.map_err(|error| ended(Command::Rollback, error, progress))
+        self.remove(Goes::Newer, progress).await
     }
 
     /// Removes a version, as soon as nobody is on it if the guard waits for that.
@@ -281,17 +283,20 @@ impl Migrator {
         state::prepare(&self.client, self.options.published_state, self.options.timeout).await?;
         let since = Instant::now();
         loop {
-            let token = self.take_run(goes.command(), progress).await?;
+            let command = goes.command().to_string();
+            let token = self.take_run(&command, progress).await?;
             let outcome = match (self.as_recorded(goes.command()).await, goes) {
                 (Err(error), _) => Err(error),
                 (Ok(()), Goes::Older) => self.complete_locked(token, progress).await,
                 (Ok(()), Goes::Newer) => self.rollback_locked(token, progress).await,
             };
-            // not while the run is held: the other command may come first
-            self.release().await;
             match outcome {
-                Err(error) if self.waits_for_leases(&error, since) => rest(Duration::from_millis(500), progress).await,
-                outcome => return outcome,
+                Err(error) if self.waits_for_leases(&error, since) => {
+                    // not while the run is held: the other command may come first
+                    self.release().await;
+                    rest(Duration::from_millis(500), progress).await;
+                }
+                outcome => return self.end(&command, token, outcome, progress).await,
             }
         }
     }
@@ -341,13 +346,12 @@ impl Migrator {
     /// If something else was dropped or changed, which cannot be put back. Run `rollback` then.
     pub async fn repair(&mut self) -> Result<Outcome> {
         state::prepare(&self.client, self.options.published_state, self.options.timeout).await?;
-        self.take_run(Command::Start, &mut Quiet).await?;
-        let outcome = self.repair_locked().await;
-        self.release().await;
-        outcome
+        let token = self.take_run("repair", &mut Quiet).await?;
+        let outcome = self.repair_locked(token).await;
+        self.end("repair", token, outcome, &mut Quiet).await
     }
 
-    async fn repair_locked(&mut self) -> Result<Outcome> {
+    async fn repair_locked(&mut self, token: i64) -> Result<Outcome> {
         let state = self.read().await?;
         let Some(pending) = state.pending().filter(|pending| pending.state == VersionState::Started) else {
             return Ok(Outcome::Nothing("no version is started".to_owned()));
@@ -357,6 +361,7 @@ impl Migrator {
         if damage.is_empty() {
             return Ok(Outcome::Nothing("everything is as the start made it".to_owned()));
         }
+        log::enter(&self.client, &base, token, &pending.version.name).await?;
         made::put_back(&mut self.client, &damage).await?;
         let rest = made::damage(&self.client, &base, &pending.version, older).await?;
         if rest.is_empty() {
@@ -452,6 +457,7 @@ impl Migrator {
     }
 
     async fn run(&self, plan: &Plan, token: i64, progress: &mut dyn Progress) -> Result<()> {
+        log::enter(&self.client, &self.options.base, token, &plan.to).await?;
         self.executor(token).run(plan, progress).await
     }
 
@@ -523,15 +529,15 @@ impl Migrator {
 
     /// Becomes the one run of this base schema: polled, since a session that is blocked in a lock and a concurrent index
     /// build wait for each other.
-    async fn take_run(&self, command: Command, progress: &mut dyn Progress) -> Result<i64> {
+    async fn take_run(&self, command: &str, progress: &mut dyn Progress) -> Result<i64> {
         self.client.batch_execute(&patience(self.options.timeout)).await?;
         let way = state::way_key(&self.options.base);
-        let asks = command == Command::Rollback && state::try_lock(&self.client, way).await?;
+        let asks = command == "rollback" && state::try_lock(&self.client, way).await?;
         let free = self.wait_for_run(progress).await;
         if asks {
             state::unlock(&self.client, way).await?;
         }
-        free?;
+        free.map_err(|error| ended(command, error, progress))?;
         let token = state::take_token(&self.client, &self.options.base, command).await?;
         if let Err(lack) = self.observer.open().await {
             progress.warning(&lack);
@@ -555,6 +561,17 @@ impl Migrator {
         Ok(())
     }
 
+    /// The end of a run: what it came to is entered, and the next one may come.
+    async fn end(&mut self, command: &str, token: i64, outcome: Result<Outcome>, progress: &mut dyn Progress) -> Result<Outcome> {
+        let outcome = outcome.map_err(|error| ended(command, error, progress));
+        // what had nothing to do is not entered
+        if !matches!(outcome, Ok(Outcome::Nothing(_))) {
+            log::end(&mut self.client, &self.options.base, token, outcome.as_ref().err()).await;
+        }
+        self.release().await;
+        outcome
+    }
+
     async fn release(&self) {
         // a lost session has let go by itself
         let _ = state::unlock(&self.client, state::lock_key(&self.options.base)).await;
@@ -562,7 +579,7 @@ impl Migrator {
 }
 
 /// What became of a command that somebody has ended outside the steps of a plan, where nothing is under way.
-fn ended(command: Command, error: Error, progress: &mut dyn Progress) -> Error {
+fn ended(command: &str, error: Error, progress: &mut dyn Progress) -> Error {
     if !is_of_end(&error, progress) || (error.is_interrupted() && error.hint_text().is_some()) {
         return error;
     }

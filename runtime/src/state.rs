@@ -2,6 +2,7 @@
 
 pub(crate) mod folder;
 pub(crate) mod leases;
+pub(crate) mod log;
 pub(crate) mod made;
 pub(crate) mod pauses;
 
@@ -360,13 +361,13 @@ pub(crate) async fn unlock(client: &Client, key: i64) -> Result<()> {
 }
 
 /// Takes the run's row: the token by which every transaction of the run sees that it still is the one.
-pub(crate) async fn take_token(client: &Client, base: &str, command: Command) -> Result<i64> {
+pub(crate) async fn take_token(client: &Client, base: &str, command: &str) -> Result<i64> {
     let row = client
         .query_one(
             "INSERT INTO diptych.runs AS run (base, token, command, pid, host, process) VALUES ($1, 1, $2, pg_catalog.pg_backend_pid(), $3, $4) \
              ON CONFLICT (base) DO UPDATE SET token = run.token + 1, command = EXCLUDED.command, pid = EXCLUDED.pid, \
              host = EXCLUDED.host, process = EXCLUDED.process, since = EXCLUDED.since, waits = NULL RETURNING token",
-            &[&base, &command.to_string(), &host(), &i64::from(std::process::id())],
+            &[&base, &command, &host(), &i64::from(std::process::id())],
         )
         .await?;
     Ok(row.get(0))
@@ -429,11 +430,12 @@ pub(crate) async fn begin_start(client: &mut Client, chain: &Chain, migrations: 
     }
     transaction
         .execute(
-            "INSERT INTO diptych.versions (base, name, parent, views, migrations, model, relations, opaque, state, checksums, tool) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'starting', $9, $10) \
+            "INSERT INTO diptych.versions (base, name, parent, views, migrations, model, relations, opaque, state, checksums, tool, role, host, began_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'starting', $9, $10, current_user, $11, pg_catalog.clock_timestamp()) \
              ON CONFLICT (base, name) DO UPDATE SET number = DEFAULT, parent = EXCLUDED.parent, views = EXCLUDED.views, \
              migrations = EXCLUDED.migrations, model = EXCLUDED.model, relations = EXCLUDED.relations, code = '[]', functions = '[]', opaque = EXCLUDED.opaque, \
-             state = EXCLUDED.state, checksums = EXCLUDED.checksums, tool = EXCLUDED.tool, changed_at = pg_catalog.clock_timestamp()",
+             state = EXCLUDED.state, checksums = EXCLUDED.checksums, tool = EXCLUDED.tool, changed_at = pg_catalog.clock_timestamp(), \
+             role = EXCLUDED.role, host = EXCLUDED.host, began_at = EXCLUDED.began_at, published_at = NULL",
             &[
                 base,
                 name,
@@ -445,6 +447,7 @@ pub(crate) async fn begin_start(client: &mut Client, chain: &Chain, migrations: 
                 &chain.stage.is_opaque(),
                 &Json(&checksums),
                 &env!("CARGO_PKG_VERSION"),
+                &host(),
             ],
         )
         .await?;
@@ -634,7 +637,8 @@ async fn forget_rows(client: &impl GenericClient, base: &str, version: &str) -> 
 async fn set_state(client: &impl GenericClient, base: &str, name: &str, state: VersionState) -> Result<()> {
     client
         .execute(
-            "UPDATE diptych.versions SET state = $3, changed_at = pg_catalog.clock_timestamp() WHERE base = $1 AND name = $2",
+            "UPDATE diptych.versions SET state = $3, changed_at = pg_catalog.clock_timestamp(), \
+             published_at = CASE WHEN $3 = 'started' THEN pg_catalog.clock_timestamp() ELSE published_at END WHERE base = $1 AND name = $2",
             &[&base, &name, &state.word()],
         )
         .await?;

@@ -2,7 +2,7 @@
 
 /// A text on one line: line ends are spaces, other control characters and what turns the direction of a line round are replaced, so
 /// that nothing of it can pass for a line, a colour or a word of the tool's own.
-pub(crate) fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let plain = |c: char| match c {
         '\n' | '\r' | '\t' => ' ',
         '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => '\u{fffd}',

@@ -29,6 +29,7 @@ mod statements;
 mod structs;
 mod summary;
 mod system;
+mod table;
 mod used;
 
 use std::ffi::OsString;
@@ -42,6 +43,7 @@ use diptych::{Begin, Database, Guard, Missing, PublishedState};
 use diptych_core::{DeclaredSchema, Snapshot};
 
 use commands::check::Edits;
+use commands::status::Asks;
 use config::{Context, Failure};
 
 /// What the process ends with; docs/pipelines.md has the same.
@@ -49,6 +51,7 @@ const CODES: &str = "Exit codes:
   0         done, or nothing to do
   1         refused or failed
   2         wrong usage
+  3         `status --exit-code`: a migration is pending or a version in transition
   130, 143  ended by Ctrl-C or SIGTERM; the same command goes on where it stopped";
 
 /// Changes a PostgreSQL schema while the app keeps running.
@@ -365,6 +368,15 @@ enum Command {
         /// Print JSON
         #[arg(long)]
         json: bool,
+        /// End with 3 where a migration is pending or a version in transition
+        #[arg(long)]
+        exit_code: bool,
+    },
+    /// List the commands that were carried out, the newest first: when, by whom, how long, and what they came to
+    History {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Print how the database stands in the text format of Prometheus: versions, leases, what is under way, what does not fit
     ///
@@ -503,7 +515,11 @@ fn dispatch(global: Global, command: Command, project: Option<Project>) -> Resul
             Command::Roles { application, password_file } => {
                 commands::roles::run(&context, &application, password_file.as_deref()).await
             }
-            Command::Status { json } => return commands::status::run(&context, json).await,
+            Command::History { json } => commands::history::run(&context, json).await,
+            Command::Status { json, exit_code } => {
+                let asks = if exit_code { Asks::Rest } else { Asks::Fit };
+                return commands::status::run(&context, json, asks).await;
+            }
         }
         .map(|()| ExitCode::SUCCESS)
     })

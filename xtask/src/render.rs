@@ -1,9 +1,11 @@
 //! Plans, outcomes and status as text for people.
 
-use diptych::internal::PROCESSES;
+use diptych::internal::{PROCESSES, printable};
 use diptych::migrator::VersionState;
-use diptych::{Estimate, Outcome, PendingVersion, Problem, Status};
+use diptych::{Estimate, Listed, Outcome, PendingVersion, Problem, Status};
 use diptych_core::plan::{Action, Command, Plan, Verdict};
+
+use crate::table::{UNKNOWN, moment, table, took};
 
 /// A plan: how each change is made and why, then every step with its phase, locks, hazards and SQL.
 pub(crate) fn plan(plan: &Plan, estimate: Option<Estimate>) -> String {
@@ -55,7 +57,11 @@ pub(crate) fn outcome(verb: &str, outcome: &Outcome) -> String {
 
 /// How a base schema stands.
 pub(crate) fn status(status: &Status) -> String {
-    let mut lines = vec![format!("schema   {}", status.schema)];
+    let mut lines = Vec::new();
+    if !status.migrations.is_empty() {
+        lines.extend([migrations(status), String::new()]);
+    }
+    lines.push(format!("schema   {}", status.schema));
     lines.push(format!("live     {}", status.live.as_deref().unwrap_or("no version")));
     if let Some(pending) = &status.pending {
         lines
@@ -102,6 +108,30 @@ pub(crate) fn status(status: &Status) -> String {
         }
     }
     lines.join("\n")
+}
+
+/// Every migration, with how it stands.
+fn migrations(status: &Status) -> String {
+    let row = |of: &Listed| {
+        let state = match of.state.as_str() {
+            state @ ("starting" | "started" | "completing" | "rolling_back") => {
+                format!("in transition ({})", state.replace('_', " "))
+            }
+            state => state.replace('_', " "),
+        };
+        // a version has its last migration's name
+        let version = of.version.as_deref().filter(|version| *version != of.migration);
+        let state = version.map_or(state.clone(), |version| format!("{state}, in {version}"));
+        let by = match (&of.role, &of.host) {
+            (Some(role), Some(host)) => format!("{role} on {host}"),
+            _ => UNKNOWN.to_owned(),
+        };
+        let checksum = of.checksum.chars().take(8).collect();
+        [of.migration.clone(), state, moment(of.began_at.as_deref()), by, took(of.milliseconds), checksum]
+            .map(|cell| printable(&cell))
+    };
+    let rows: Vec<_> = status.migrations.iter().map(row).collect();
+    table(["migration", "state", "started (UTC)", "by", "took", "checksum"], &rows)
 }
 
 /// The step that is being done or comes next, with how much of it is done.

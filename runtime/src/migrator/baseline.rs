@@ -10,7 +10,6 @@ use crate::state::{self, Plans, VersionState};
 
 use diptych_core::layout::chain::Chain;
 use diptych_core::names;
-use diptych_core::plan::Command;
 use diptych_core::sql::qualified;
 use diptych_core::{Migration, Operation};
 
@@ -53,10 +52,9 @@ impl Migrator {
     /// If another version is on its way, or the tables cannot be a version: the message says what stands against it.
     pub async fn baseline(&mut self, migrations: &[Migration], progress: &mut dyn Progress) -> Result<Outcome> {
         state::prepare(&self.client, self.options.published_state, self.options.timeout).await?;
-        let token = self.take_run(Command::Start, progress).await?;
+        let token = self.take_run("baseline", progress).await?;
         let outcome = self.baseline_locked(migrations, token, progress).await;
-        self.release().await;
-        outcome
+        self.end("baseline", token, outcome, progress).await
     }
 
     async fn baseline_locked(&mut self, migrations: &[Migration], token: i64, progress: &mut dyn Progress) -> Result<Outcome> {

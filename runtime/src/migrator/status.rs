@@ -10,6 +10,7 @@ use crate::execute::backfill;
 use crate::execute::meter::Speed;
 use crate::lease::Lease;
 use crate::migrator::drift;
+use crate::migrator::listed::{self, Listed};
 use crate::state::folder::{self, Files, Missing, Problem};
 use crate::state::leases;
 use crate::state::made;
@@ -33,6 +34,8 @@ pub struct Status {
     pub published: Vec<Published>,
     /// The command that is being carried out now.
     pub run: Option<Run>,
+    /// Every migration that is applied or recorded, in order.
+    pub migrations: Vec<Listed>,
     /// Recorded migrations that are not started.
     pub unstarted: Vec<String>,
     /// Migrations of retired versions that are no longer recorded: nothing needs them any more.
@@ -133,6 +136,7 @@ pub(crate) async fn read(client: &Client, base: &str, state: &State, files: File
         pending,
         published: published(base, state),
         run,
+        migrations: listed::list(client, base, state, &comparison).await?,
         unstarted: comparison.unstarted.iter().map(|migration| migration.name.clone()).collect(),
         trimmed: comparison.trimmed.iter().map(|name| (*name).to_owned()).collect(),
         problems,
@@ -250,7 +254,7 @@ async fn filling(client: &Client, base: &str, recorded: &Recorded, step: &Step) 
 }
 
 /// The run that holds the base schema now.
-async fn run(client: &Client, base: &str) -> Result<Option<Run>> {
+pub(crate) async fn run(client: &Client, base: &str) -> Result<Option<Run>> {
     let Some(pid) = state::lock_holders(client, state::lock_key(base)).await?.first().map(|holder| holder.pid) else {
         return Ok(None);
     };

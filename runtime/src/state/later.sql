@@ -12,6 +12,22 @@ CREATE TABLE IF NOT EXISTS diptych.inserted (
   PRIMARY KEY (base, version, operation, number)
 );
 
+-- the commands that were carried out, by the token of their run: when and by whom, and what they came to
+CREATE TABLE IF NOT EXISTS diptych.log (
+  base text NOT NULL,
+  token bigint NOT NULL,
+  command text NOT NULL,
+  versions jsonb NOT NULL,
+  role text NOT NULL,
+  host text NOT NULL,
+  process bigint NOT NULL,
+  began_at timestamptz NOT NULL,
+  ended_at timestamptz,
+  outcome text,
+  message text,
+  PRIMARY KEY (base, token)
+);
+
 -- a start that waits until somebody resumes it: who paused it, and from where
 CREATE TABLE IF NOT EXISTS diptych.pauses (
   base text NOT NULL,

@@ -26,6 +26,11 @@ CREATE TABLE diptych.versions (
   checksums jsonb NOT NULL,
   tool text NOT NULL,
   changed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  -- who has started it, from where and when, and when that start was done
+  role text,
+  host text,
+  began_at timestamptz,
+  published_at timestamptz,
   PRIMARY KEY (base, name)
 );
 

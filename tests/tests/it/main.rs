@@ -20,6 +20,7 @@ mod facts;
 mod fills;
 mod grows;
 mod guide;
+mod history;
 mod holes;
 mod init;
 mod leases;

@@ -47,6 +47,9 @@ async fn a_state_of_format_1_goes_on() {
         client(&database.config()).await.batch_execute(&text).await.unwrap_or_else(|error| panic!("{error:?}"));
         let status = database.migrator().await.status(&all()).await.unwrap();
         assert_eq!((status.live.as_deref(), status.damage, status.problems.len()), (Some("0001_before"), Vec::new(), 0));
+        // what it has not noted is not known; once it is brought up to date, its steps tell when they were
+        assert!(status.migrations.iter().all(|of| of.began_at.is_none() && of.role.is_none()), "{:?}", status.migrations);
+        assert_eq!(database.migrator().await.log().await.unwrap(), []);
         let (old, new) = (database.on("0001_before").await, database.on("0002_change").await);
         assert_eq!(ask(&old, "SELECT * FROM items ORDER BY id").await, "1|1.50|sad|1;2|2.5000000000000000|happy|1");
         assert_eq!(ask(&new, "SELECT * FROM items ORDER BY id").await, "1|150|sad|1;2|250|calm|1");
@@ -55,6 +58,11 @@ async fn a_state_of_format_1_goes_on() {
         if end == "complete" {
             database.migrator().await.complete(&mut Quiet).await.unwrap();
             assert_eq!(ask(&new, "SELECT * FROM items ORDER BY id").await, "1|400|sad|1;2|250|calm|1;3|300|happy|1");
+            let status = database.migrator().await.status(&all()).await.unwrap();
+            assert!(status.migrations.iter().all(|of| of.began_at.is_some() && of.role.is_none()), "{:?}", status.migrations);
+            assert!(status.migrations.iter().all(|of| of.milliseconds.is_some_and(|took| took >= 0)), "{:?}", status.migrations);
+            let log = database.migrator().await.log().await.unwrap();
+            assert_eq!((log.len(), log[0].command.as_str(), log[0].outcome.as_str()), (1, "complete", "done"));
         } else {
             database.migrator().await.rollback(&mut Quiet).await.unwrap();
             assert_eq!(ask(&old, "SELECT id, trunc(price, 1) FROM items ORDER BY id").await, "1|4.0;2|2.5;3|3.0");

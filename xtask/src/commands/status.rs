@@ -7,7 +7,19 @@ use diptych::Problem;
 use crate::config::{Context, Failure};
 use crate::{folder, out, render};
 
-pub(crate) async fn run(context: &Context, json: bool) -> Result<ExitCode, Failure> {
+/// What the exit code tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asks {
+    /// Whether the files fit the database.
+    Fit,
+    /// And whether there is nothing to start and nothing to complete.
+    Rest,
+}
+
+/// What it ends with where there is.
+const UNREST: u8 = 3;
+
+pub(crate) async fn run(context: &Context, json: bool, asks: Asks) -> Result<ExitCode, Failure> {
     let survey = folder::survey(&context.dir);
     let mut status = context.migrator().await?.status(survey.files()).await?;
     let problem = |failure: Failure| Problem { message: failure.message, hint: failure.hint.unwrap_or_default() };
@@ -18,5 +30,10 @@ pub(crate) async fn run(context: &Context, json: bool) -> Result<ExitCode, Failu
     } else {
         out::say(render::status(&status))?;
     }
-    Ok(if fits { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let rests = asks == Asks::Fit || (status.pending.is_none() && status.unstarted.is_empty());
+    Ok(match (fits, rests) {
+        (false, _) => ExitCode::FAILURE,
+        (true, false) => ExitCode::from(UNREST),
+        (true, true) => ExitCode::SUCCESS,
+    })
 }
