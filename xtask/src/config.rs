@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use diptych::{Migrator, Missing, Options};
 
-use crate::ending::Ending;
 use crate::folder::{self, Survey};
 use crate::{Global, Lacking, Leaving, Project, Starting};
 
@@ -22,12 +21,6 @@ pub(crate) struct Failure {
 impl Failure {
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Failure { message: message.into(), hint: None, code: 1 }
-    }
-
-    /// The same of a command that signals end.
-    pub(crate) fn ended(error: diptych::Error, ending: &Ending) -> Self {
-        let code = ending.code().filter(|_| error.is_interrupted());
-        Failure { code: code.unwrap_or(1), ..Failure::from(error) }
     }
 
     pub(crate) fn hinted(message: impl fmt::Display, hint: impl fmt::Display) -> Self {

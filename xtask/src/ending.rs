@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Failure;
+use crate::events::Event;
 use crate::out;
 
 /// How long the next safe point may take to come.
@@ -17,16 +18,23 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ending(Arc<AtomicU8>);
 
+/// Whose signals they are, and whether it tells events.
+#[derive(Clone, Copy, Debug)]
+struct Of {
+    command: &'static str,
+    json: bool,
+}
+
 impl Ending {
     /// Listens to Ctrl-C and SIGTERM from here on.
-    pub(crate) fn listen(command: &'static str) -> Result<Self, Failure> {
-        let ending = Ending::default();
+    pub(crate) fn listen(command: &'static str, json: bool) -> Result<Self, Failure> {
+        let (ending, of) = (Ending::default(), Of { command, json });
         for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
             let mut stream = signal(kind).map_err(|error| Failure::new(format!("cannot listen to signals: {error}")))?;
             let ending = ending.clone();
             tokio::spawn(async move {
                 while stream.recv().await.is_some() {
-                    ending.hear(kind, command);
+                    ending.hear(kind, of);
                 }
             });
         }
@@ -38,28 +46,35 @@ impl Ending {
         Some(self.0.load(Ordering::SeqCst)).filter(|code| *code > 0)
     }
 
-    fn hear(&self, kind: SignalKind, command: &'static str) {
+    fn hear(&self, kind: SignalKind, of: Of) {
         let code = u8::try_from(128 + kind.as_raw_value()).unwrap_or(1);
         if self.0.compare_exchange(0, code, Ordering::SeqCst, Ordering::SeqCst).is_err() {
-            at_once(command, code);
+            at_once(of, code);
         }
+        let command = of.command;
         out::tell(format!(
             "`{command}` ends at the next safe point, within {} s; another signal ends it at once",
             PATIENCE.as_secs()
         ));
         tokio::spawn(async move {
             tokio::time::sleep(PATIENCE).await;
-            at_once(command, code);
+            at_once(of, code);
         });
     }
 }
 
 /// The server notices within two seconds, and undoes what was under way.
-fn at_once(command: &str, code: u8) -> ! {
-    let failure = Failure::hinted(
-        format!("`{command}` was ended at once: the server undoes what was under way"),
-        format!("run `{command}` again, which goes on where it stopped; `status` shows the ways back"),
-    );
+fn at_once(Of { command, json }: Of, code: u8) -> ! {
+    let failure = Failure {
+        code,
+        ..Failure::hinted(
+            format!("`{command}` was ended at once: the server undoes what was under way"),
+            format!("run `{command}` again, which goes on where it stopped; `status` shows the ways back"),
+        )
+    };
+    if json {
+        let _ = Event::failed(&failure).tell(command);
+    }
     out::tell(format!("error: {failure}"));
     process::exit(code.into())
 }

@@ -15,6 +15,7 @@ mod config;
 mod dump;
 mod edges;
 mod ending;
+mod events;
 mod folder;
 mod history;
 mod leftover;
@@ -22,6 +23,7 @@ mod out;
 mod progress;
 mod proof;
 mod render;
+mod report;
 mod scratch;
 pub mod server;
 mod source;
@@ -45,6 +47,7 @@ use diptych_core::{DeclaredSchema, Snapshot};
 use commands::check::Edits;
 use commands::status::Asks;
 use config::{Context, Failure};
+use report::Telling;
 
 /// What the process ends with; docs/pipelines.md has the same.
 const CODES: &str = "Exit codes:
@@ -230,6 +233,8 @@ struct Starting {
     #[arg(long)]
     allow_published_state: bool,
     #[command(flatten)]
+    telling: Telling,
+    #[command(flatten)]
     lacking: Lacking,
 }
 
@@ -252,6 +257,8 @@ struct Leaving {
     /// Drop the version even if processes use it: their statements will fail
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    telling: Telling,
     #[command(flatten)]
     lacking: Lacking,
 }

@@ -8,7 +8,6 @@ use diptych::{Blocker, Estimate, Filled, Lease, Progress, Wait};
 use diptych_core::plan::Step;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::ending::Ending;
 use crate::out;
 use crate::render::span;
 
@@ -20,7 +19,6 @@ pub(crate) struct Teller {
     so_far: String,
     /// When it was last told what a start waits for, since when it has not gone on.
     held: Option<Instant>,
-    ending: Ending,
 }
 
 impl Teller {
@@ -30,14 +28,7 @@ impl Teller {
                 .unwrap_or_else(|_| ProgressStyle::default_bar());
             ProgressBar::new(0).with_style(style)
         });
-        Teller { bar, told: Instant::now(), so_far: String::new(), held: None, ending: Ending::default() }
-    }
-
-    /// The same for a command that signals end.
-    pub(crate) fn ending(ending: &Ending) -> Self {
-        let mut teller = Teller::new();
-        teller.ending = ending.clone();
-        teller
+        Teller { bar, told: Instant::now(), so_far: String::new(), held: None }
     }
 
     fn tell(&self, line: String) {
@@ -123,8 +114,8 @@ impl Progress for Teller {
         }
     }
 
-    fn ends(&mut self) -> bool {
-        self.ending.code().is_some()
+    fn statement(&mut self, sql: &str) {
+        self.stay(format!("  {sql};"));
     }
 }
 

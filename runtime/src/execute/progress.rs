@@ -64,6 +64,8 @@ impl fmt::Display for Wait {
 pub trait Progress: Send {
     /// A step begins: its number from 1, of how many.
     fn step(&mut self, _number: usize, _total: usize, _step: &Step) {}
+    /// A step has ended, of those that were begun.
+    fn step_ended(&mut self, _number: usize, _total: usize, _step: &Step) {}
     /// A backfill moved on.
     fn backfill(&mut self, _table: &str, _filled: &Filled) {}
     /// A lock has to be waited for, because of these sessions.

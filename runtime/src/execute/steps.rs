@@ -45,7 +45,9 @@ impl Executor<'_> {
             Throttle::default().wait(self, progress).await?;
         }
         progress.step(number, total, step);
-        self.run_step(plan, step, progress).await
+        self.run_step(plan, step, progress).await?;
+        progress.step_ended(number, total, step);
+        Ok(())
     }
 
     /// Runs the plan's checks alone: they change nothing and are not journalled.

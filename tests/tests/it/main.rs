@@ -15,6 +15,7 @@ mod dayafter;
 mod derive;
 mod drift;
 mod enums;
+mod events;
 mod extensions;
 mod facts;
 mod fills;

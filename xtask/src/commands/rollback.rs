@@ -1,15 +1,20 @@
 //! `rollback`: undo a start.
 
+use diptych::Outcome;
+
 use crate::Leaving;
 use crate::config::{Context, Failure};
-use crate::ending::Ending;
-use crate::progress::Teller;
-use crate::{out, render};
+use crate::report::Report;
 
 pub(crate) async fn run(context: &Context, leaving: Leaving) -> Result<(), Failure> {
+    let mut report = Report::new("rollback", leaving.telling);
+    let outcome = carry_out(context, leaving, &mut report).await;
+    report.end("rolled back", outcome)
+}
+
+async fn carry_out(context: &Context, leaving: Leaving, report: &mut Report) -> Result<Outcome, Failure> {
     let mut migrator = context.migrator_leaving(leaving).await?;
-    let ending = Ending::listen("rollback")?;
-    let outcome = migrator.rollback(&mut Teller::ending(&ending)).await.map_err(|error| Failure::ended(error, &ending))?;
-    out::say(render::outcome("rolled back", &outcome))?;
-    Ok(())
+    report.listen()?;
+    let outcome = migrator.rollback(report).await;
+    report.came_to(outcome)
 }

@@ -1,17 +1,22 @@
 //! `start`: expand and publish.
 
+use diptych::Outcome;
+
 use crate::Starting;
 use crate::config::{Context, Failure};
-use crate::ending::Ending;
-use crate::progress::Teller;
-use crate::{folder, out, render};
+use crate::folder;
+use crate::report::Report;
 
 pub(crate) async fn run(context: &Context, starting: &Starting) -> Result<(), Failure> {
+    let mut report = Report::new("start", starting.telling);
+    let outcome = carry_out(context, starting, &mut report).await;
+    report.end("started", outcome)
+}
+
+async fn carry_out(context: &Context, starting: &Starting, report: &mut Report) -> Result<Outcome, Failure> {
     let migrations = folder::migrations(&context.dir)?;
     let mut migrator = context.migrator_starting(starting).await?;
-    let ending = Ending::listen("start")?;
-    let outcome = migrator.start(&migrations, starting.to.as_deref(), &mut Teller::ending(&ending)).await;
-    let outcome = outcome.map_err(|error| Failure::ended(error, &ending))?;
-    out::say(render::outcome("started", &outcome))?;
-    Ok(())
+    report.listen()?;
+    let outcome = migrator.start(&migrations, starting.to.as_deref(), report).await;
+    report.came_to(outcome)
 }
