@@ -201,7 +201,7 @@ impl From<tokio_postgres::Error> for Error {
 }
 
 /// The server's message, or the driver's with its cause; never a password.
-pub(crate) fn describe(error: &tokio_postgres::Error) -> String {
+pub fn describe(error: &tokio_postgres::Error) -> String {
     use std::error::Error as _;
     match (error.as_db_error(), error.source()) {
         (Some(server), _) => printable(server.message()),

@@ -39,7 +39,7 @@ pub use execute::estimate::Estimate;
 #[cfg(feature = "migrator")]
 pub use execute::lag::Follower;
 #[cfg(feature = "migrator")]
-pub use execute::progress::{Filled, Progress, Quiet, Wait};
+pub use execute::progress::{Filled, Moment, Progress, Quiet, Wait};
 pub use lease::{Lease, LeaseGuard};
 #[cfg(feature = "migrator")]
 pub use migrator::{
@@ -67,8 +67,21 @@ pub use types::{Element, SqlType};
 #[cfg(feature = "migrator")]
 pub mod internal {
     pub use crate::catalog::introspect;
+    pub use crate::error::describe;
     pub use crate::state::State;
     pub use crate::text::{PROCESSES, few, printable};
+
+    /// A session of a hook: as the role's own would be, but that the server notices when its client is gone.
+    pub async fn hook_session(url: &str) -> crate::Result<tokio_postgres::Client> {
+        let client = crate::target::open(&crate::target::parse(url)?.named("diptych hook")).await?;
+        client.batch_execute("SET client_connection_check_interval = '2s'").await?;
+        Ok(client)
+    }
+
+    /// Something that somebody should know.
+    pub fn warning(message: String, hint: &str) -> crate::Error {
+        crate::Error::refused(message).hint(hint)
+    }
 
     /// The `search_path` of a version by the name of its schema.
     pub fn search_path(base: &str, views: &str) -> String {

@@ -14,8 +14,8 @@ use tokio_postgres::Client;
 
 use crate::connect::Published;
 use crate::error::{Error, Kind, Result};
-use crate::execute::executor::{Executor, Limits, go_on, is_of_end, jittered, patience, rest};
-use crate::execute::progress::{Progress, Quiet};
+use crate::execute::executor::{Executor, Limits, ask, go_on, is_of_end, jittered, patience, rest};
+use crate::execute::progress::{Moment, Progress, Quiet};
 use crate::lease;
 use crate::migrator::roles::VersionRole;
 use crate::migrator::status::Status;
@@ -331,10 +331,15 @@ impl Migrator {
             }
             // as long as nothing is entered, there is a way back
             self.preflight(&plan, progress).await?;
-            self.begin(pending, VersionState::Completing, older.map(|version| version.name.as_str()), progress).await?;
+        }
+        let from = older.map(|version| version.name.as_str());
+        ask(Moment::Complete, &name, from, "run `complete` again", progress)?;
+        if pending.state == VersionState::Started {
+            self.begin(pending, VersionState::Completing, from, progress).await?;
         }
         self.run(&plan, token, progress).await?;
         state::end_complete(&mut self.client, &base, pending, older).await?;
+        progress.after(Moment::Complete, &name, from);
         Ok(Outcome::Done(vec![name]))
     }
 
@@ -384,6 +389,8 @@ impl Migrator {
         let base = self.options.base.clone();
         let reached = state::reached(&self.client, &self.options.base, pending).await?;
         let plan = self.stored(pending, Command::Rollback).await?.after(reached);
+        let from = pending.parent.clone();
+        ask(Moment::Rollback, &name, from.as_deref(), "run `rollback` again", progress)?;
         if pending.state == VersionState::Started {
             let damage = made::damage(&self.client, &base, &pending.version, state.parent(pending)).await?;
             if !damage.is_empty() {
@@ -398,6 +405,7 @@ impl Migrator {
         }
         self.run(&plan, token, progress).await?;
         state::end_rollback(&self.client, &base, pending).await?;
+        progress.after(Moment::Rollback, &name, from.as_deref());
         Ok(Outcome::Done(vec![name]))
     }
 

@@ -46,6 +46,13 @@ impl Ending {
         Some(self.0.load(Ordering::SeqCst)).filter(|code| *code > 0)
     }
 
+    /// Waits for the first signal.
+    pub(crate) async fn heard(&self) {
+        while self.code().is_none() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     fn hear(&self, kind: SignalKind, of: Of) {
         let code = u8::try_from(128 + kind.as_raw_value()).unwrap_or(1);
         if self.0.compare_exchange(0, code, Ordering::SeqCst, Ordering::SeqCst).is_err() {

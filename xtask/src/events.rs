@@ -1,5 +1,6 @@
 //! What a running command tells as JSON: an event on each line, as docs/output.schema.json has them.
 
+use std::fmt::Display;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use diptych::internal::{PROCESSES, few};
@@ -110,6 +111,21 @@ impl<'a> Event<'a> {
     }
 }
 
+/// What is waited for, by those who are.
+pub(crate) fn told(what: &str, of: &[impl Display]) -> String {
+    let list: Vec<String> = of.iter().map(ToString::to_string).collect();
+    format!("{what} {}", few(&list, PROCESSES, "; "))
+}
+
+/// What is waited for, in a word.
+pub(crate) fn kind(wait: &Wait) -> &'static str {
+    match wait {
+        Wait::Paused(_) => "resume",
+        Wait::Lag { .. } => "lag",
+        _ => "rate",
+    }
+}
+
 /// Progress as events on standard output.
 pub(crate) struct Events {
     command: &'static str,
@@ -161,8 +177,7 @@ impl Progress for Events {
     }
 
     fn waiting(&mut self, blockers: &[Blocker]) {
-        let list: Vec<String> = blockers.iter().map(ToString::to_string).collect();
-        self.wait("lock", format!("a lock held by {}", few(&list, PROCESSES, ", ")), blockers, &[]);
+        self.wait("lock", told("a lock held by", blockers), blockers, &[]);
     }
 
     fn estimate(&mut self, estimate: &Estimate) {
@@ -171,12 +186,7 @@ impl Progress for Events {
     }
 
     fn held(&mut self, wait: &Wait) {
-        let r#for = match wait {
-            Wait::Paused(_) => "resume",
-            Wait::Lag { .. } => "lag",
-            _ => "rate",
-        };
-        self.wait(r#for, wait.to_string(), &[], &[]);
+        self.wait(kind(wait), wait.to_string(), &[], &[]);
     }
 
     fn warning(&mut self, warning: &Error) {
@@ -184,8 +194,7 @@ impl Progress for Events {
     }
 
     fn in_use(&mut self, leases: &[Lease]) {
-        let list: Vec<String> = leases.iter().map(ToString::to_string).collect();
-        self.wait("leases", format!("processes to leave: {}", few(&list, PROCESSES, "; ")), &[], leases);
+        self.wait("leases", told("processes to leave:", leases), &[], leases);
     }
 
     fn retry(&mut self, step: &Step, reason: &str) {

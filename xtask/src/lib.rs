@@ -18,6 +18,7 @@ mod ending;
 mod events;
 mod folder;
 mod history;
+mod hooks;
 mod leftover;
 mod out;
 mod progress;
@@ -98,6 +99,9 @@ struct Global {
     /// The schema that the tables live in [default: public]
     #[arg(long, global = true)]
     schema: Option<String>,
+    /// The folder of hooks [default: hooks in the folder of migrations, where it is there]
+    #[arg(long, global = true, value_name = "DIR")]
+    hooks: Option<PathBuf>,
     /// How long one transaction of this tool may make an application wait
     #[arg(long, global = true, default_value = "500ms", value_parser = config::duration)]
     lock_timeout: Duration,

@@ -6,7 +6,7 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use crate::error::{Error, Kind, Result};
-use crate::execute::progress::Progress;
+use crate::execute::progress::{Moment, Progress};
 use crate::session::Server;
 use crate::session::observer::{self, Blocker, Observer};
 use crate::text::{PROCESSES, few};
@@ -266,6 +266,18 @@ pub(crate) fn is_passing(error: &Error) -> bool {
 /// A safe point: nothing is under way that would be half done.
 pub(crate) fn go_on(progress: &mut dyn Progress) -> Result<()> {
     if progress.ends() { Err(Error::new(Kind::Interrupted, "interrupted")) } else { Ok(()) }
+}
+
+/// The command ends where whoever is told of a part of it does not let it begin.
+pub(crate) fn ask(moment: Moment, version: &str, from: Option<&str>, way_on: &str, progress: &mut dyn Progress) -> Result<()> {
+    progress.before(moment, version, from).or_else(|message| {
+        go_on(progress)?;
+        let kind = match moment {
+            Moment::Backfill | Moment::Publish => Kind::Failed,
+            Moment::Start | Moment::Complete | Moment::Rollback => Kind::Refused,
+        };
+        Err(Error::new(kind, message).hint(format!("let it succeed, and {way_on}")))
+    })
 }
 
 /// Whether an error came of the end that somebody has asked for: what was under way was cancelled for it, or waited too long for others.

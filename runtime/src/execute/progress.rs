@@ -60,6 +60,22 @@ impl fmt::Display for Wait {
     }
 }
 
+/// A part of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Moment {
+    /// A start, or the rest of one that was interrupted.
+    Start,
+    /// Within a start: rows are filled.
+    Backfill,
+    /// Within a start: the new version appears.
+    Publish,
+    /// A complete, or its rest.
+    Complete,
+    /// A rollback, or its rest.
+    Rollback,
+}
+
 /// Told what goes on; every method may be left as it is.
 pub trait Progress: Send {
     /// A step begins: its number from 1, of how many.
@@ -82,6 +98,13 @@ pub trait Progress: Send {
     fn retry(&mut self, _step: &Step, _reason: &str) {}
     /// A statement of a step is about to be sent.
     fn statement(&mut self, _sql: &str) {}
+    /// A part of a command is about to begin for a version, which comes after another one if there is any. An error's text ends the command
+    /// there: before a start, a complete and a rollback nothing is changed. It may be told more than once of the same.
+    fn before(&mut self, _moment: Moment, _version: &str, _from: Option<&str>) -> Result<(), String> {
+        Ok(())
+    }
+    /// A start, a complete or a rollback has ended; the next command waits until this returns.
+    fn after(&mut self, _moment: Moment, _version: &str, _from: Option<&str>) {}
     /// Whether the command is to end at the next safe point: asked between transactions, and while something is waited for. What takes long on
     /// the server is cancelled then, and the same command goes on where this one has stopped.
     fn ends(&mut self) -> bool {

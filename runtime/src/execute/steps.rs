@@ -6,9 +6,11 @@ use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::error::SqlState;
 
 use crate::error::{Error, Kind, Result};
-use crate::execute::executor::{Executor, go_on, is_of_end, is_passing, jittered, locks_within, rest, timeouts, work_within};
+use crate::execute::executor::{
+    Executor, ask, go_on, is_of_end, is_passing, jittered, locks_within, rest, timeouts, work_within,
+};
 use crate::execute::index::Build;
-use crate::execute::progress::Progress;
+use crate::execute::progress::{Moment, Progress};
 use crate::execute::throttle::Throttle;
 use crate::execute::walk::{Job, Work};
 use crate::execute::{backfill, partitions};
@@ -23,12 +25,16 @@ impl Executor<'_> {
     /// Runs every step that the journal does not have.
     pub(crate) async fn run(&self, plan: &Plan, progress: &mut dyn Progress) -> Result<()> {
         let mut done = self.done(plan).await?;
-        let total = plan.journalled().count();
+        let (total, mut phase) = (plan.journalled().count(), None);
         for (at, step) in plan.journalled().enumerate() {
             if done.contains(&step.id) {
                 continue;
             }
-            let ran = self.turn(plan, step, (at + 1, total), progress).await;
+            let begins = if phase.replace(step.phase) == Some(step.phase) { None } else { moment(plan, step) };
+            let ran = match begins.map_or(Ok(()), |moment| self.ask(plan, moment, &way_on(plan, &done), progress)) {
+                Ok(()) => self.turn(plan, step, (at + 1, total), progress).await,
+                Err(error) => Err(error),
+            };
             ran.map_err(|error| match is_of_end(&error, progress) {
                 true => interrupted(plan, step, &done),
                 false => error.with_way_on(&way_on(plan, &done)),
@@ -36,6 +42,10 @@ impl Executor<'_> {
             done.insert(step.id.clone());
         }
         Ok(())
+    }
+
+    fn ask(&self, plan: &Plan, moment: Moment, way_on: &str, progress: &mut dyn Progress) -> Result<()> {
+        ask(moment, &plan.to, plan.from.as_deref(), way_on, progress)
     }
 
     /// Runs a step when its turn has come.
@@ -202,6 +212,15 @@ impl Locks {
     pub(crate) fn of(locks: &[Lock], attempt: usize) -> Self {
         let of = |felt| locks.iter().filter(|lock| lock.felt == felt).map(|lock| lock.at_attempt(attempt).clone()).collect();
         Locks { gentle: of(Felt::ByMaintenance), strong: of(Felt::ByApplications) }
+    }
+}
+
+/// What begins with the first step of a phase, where somebody may want to know of it.
+fn moment(plan: &Plan, step: &Step) -> Option<Moment> {
+    match step.phase {
+        Phase::Backfill if plan.command == Command::Start => Some(Moment::Backfill),
+        Phase::Publish if plan.command == Command::Start => Some(Moment::Publish),
+        _ => None,
     }
 }
 

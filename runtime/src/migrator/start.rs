@@ -4,13 +4,16 @@ use super::{Begin, Migrator, Outcome, drift};
 use crate::catalog::functions;
 use crate::error::{Error, Result};
 use crate::execute::estimate::{Estimate, estimate};
-use crate::execute::executor::go_on;
+use crate::execute::executor::{ask, go_on};
 use crate::execute::lag;
-use crate::execute::progress::Progress;
+use crate::execute::progress::{Moment, Progress};
 use crate::state::{self, Plans, State, VersionState, pauses};
 use diptych_core::Migration;
 use diptych_core::layout::chain::Chain;
 use diptych_core::plan::{Command, Phase, Plan, growth, start};
+
+/// The way on where a start is not let begin.
+const AGAIN: &str = "run `start` again";
 
 /// What a start does next.
 enum Turn {
@@ -39,7 +42,10 @@ impl Migrator {
             let waiting = up_to(&state, self.unstarted(&state, migrations)?, to)?;
             match turn(&state, &waiting)? {
                 Turn::Resume(name) => {
+                    let from = state.pending().and_then(|pending| pending.parent.clone());
+                    ask(Moment::Start, &name, from.as_deref(), AGAIN, progress)?;
                     self.resume_start(&state, token, progress).await?;
+                    progress.after(Moment::Start, &name, from.as_deref());
                     done.push(name);
                 }
                 Turn::Complete => {
@@ -83,9 +89,12 @@ impl Migrator {
         if estimate.is_large() {
             progress.estimate(&estimate);
         }
+        let (name, from) = (&chain.newer.name, chain.older.as_ref().map(|older| older.name.as_str()));
+        ask(Moment::Start, name, from, AGAIN, progress)?;
         state::begin_start(&mut self.client, &chain, next, &plans).await?;
         let state = self.read().await?;
         self.resume_start(&state, token, progress).await.map_err(|error| drift::with_way_in(&chain, error))?;
+        progress.after(Moment::Start, name, from);
         Ok(Some(chain.newer.name))
     }
 

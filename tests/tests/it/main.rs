@@ -23,6 +23,7 @@ mod grows;
 mod guide;
 mod history;
 mod holes;
+mod hooks;
 mod init;
 mod leases;
 mod lifecycle;

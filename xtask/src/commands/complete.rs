@@ -9,10 +9,11 @@ use crate::report::Report;
 pub(crate) async fn run(context: &Context, leaving: Leaving) -> Result<(), Failure> {
     let mut report = Report::new("complete", leaving.telling);
     let outcome = carry_out(context, leaving, &mut report).await;
-    report.end("completed", outcome)
+    report.end("completed", outcome).await
 }
 
 async fn carry_out(context: &Context, leaving: Leaving, report: &mut Report) -> Result<Outcome, Failure> {
+    report.prepare(context)?;
     let mut migrator = context.migrator_leaving(leaving).await?;
     report.listen()?;
     let outcome = migrator.complete(report).await;
