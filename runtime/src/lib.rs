@@ -71,10 +71,10 @@ pub mod internal {
     pub use crate::state::State;
     pub use crate::text::{PROCESSES, few, printable};
 
-    /// A session of a hook: as the role's own would be, but that the server notices when its client is gone.
+    /// A session of a hook: what is not named with its schema is the server's own, and the server notices when the client is gone.
     pub async fn hook_session(url: &str) -> crate::Result<tokio_postgres::Client> {
         let client = crate::target::open(&crate::target::parse(url)?.named("diptych hook")).await?;
-        client.batch_execute("SET client_connection_check_interval = '2s'").await?;
+        client.batch_execute("SET search_path = pg_catalog, pg_temp; SET client_connection_check_interval = '2s'").await?;
         Ok(client)
     }
 

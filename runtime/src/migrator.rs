@@ -125,6 +125,9 @@ pub enum Outcome {
     Nothing(String),
 }
 
+/// How often a command says that it waits for another one.
+const TELL_EVERY: Duration = Duration::from_secs(2);
+
 /// The version that a command removes.
 #[derive(Clone, Copy, Debug)]
 enum Goes {
@@ -556,12 +559,18 @@ impl Migrator {
     async fn wait_for_run(&self, progress: &mut dyn Progress) -> Result<()> {
         let base = &self.options.base;
         let (key, since) = (state::lock_key(base), Instant::now());
+        let mut told = since;
         go_on(progress)?;
         while !state::try_lock(&self.client, key).await? {
             if since.elapsed() >= self.options.timeout {
                 let held = state::held_by_others(&self.client, key, &format!("another run holds schema `{base}`")).await?;
                 let is_paused = pauses::find(&self.client, base).await?.is_some();
                 return Err(if is_paused { held.hint_first("run `resume`, for that start is paused") } else { held });
+            }
+            // one that is soon over is not worth a word
+            if told.elapsed() >= TELL_EVERY {
+                told = Instant::now();
+                progress.waiting(&state::lock_holders(&self.client, key).await?);
             }
             rest(jittered(Duration::from_millis(100)), progress).await;
             go_on(progress)?;

@@ -129,7 +129,10 @@ async fn each_event_fits_the_schema() {
     run(&["start", "--json"], 1);
     must(&database.client().await, "DELETE FROM public.users WHERE id > 4").await;
     run(&["start", "--json"], 0);
-    run(&["rollback", "--json"], 0);
+    let hooks = folder.path().join("hooks");
+    std::fs::create_dir(&hooks).expect("a folder");
+    std::fs::write(hooks.join("after-rollback.sql"), "SELECT 1 / 0").expect("a hook");
+    assert!(names(&run(&["rollback", "--json"], 0).0).contains(&"warning"));
     let nowhere = folder.run(Some("postgresql://user:secret@127.0.0.1:1/db"), &["start", "--json"]);
     assert_eq!(names(&self::events(&nowhere)), ["failed"]);
     assert!(!text(&nowhere.stdout).contains("secret"));
@@ -152,8 +155,8 @@ async fn who_is_waited_for_is_an_event_and_so_is_a_signal() {
     let schema = schema();
     let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     let mut next = || lines.next().map(|line| serde_json::from_str::<Value>(&line.expect("text")).expect("JSON"));
+    let mut next = || next().inspect(|event| assert_eq!(misfit(&schema, &schema, event), None));
     let waiting = std::iter::from_fn(&mut next).find(|event| event["event"] == "waiting").expect("it waits");
-    assert_eq!(misfit(&schema, &schema, &waiting), None);
     assert!(waiting["for"] == "lock" && waiting["blockers"][0]["role"] == "postgres", "{waiting}");
     let status = folder.run(Some(&url), &["status", "--json"]);
     let status: Value = serde_json::from_slice(&status.stdout).expect("JSON");
@@ -161,7 +164,6 @@ async fn who_is_waited_for_is_an_event_and_so_is_a_signal() {
     assert_eq!(status["run"]["command"], "start");
     Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().expect("kill");
     let last = std::iter::from_fn(&mut next).last().expect("an event");
-    assert_eq!(misfit(&schema, &schema, &last), None);
     assert!(last["event"] == "failed" && last["code"] == 130, "{last}");
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
     let log = folder.run(Some(&url), &["history", "--json"]);
@@ -169,6 +171,30 @@ async fn who_is_waited_for_is_an_event_and_so_is_a_signal() {
     let rule = serde_json::json!({"type": "array", "items": {"$ref": "#/$defs/logged"}});
     assert_eq!(misfit(&schema, &rule, &log), None);
     assert_eq!(log[0]["outcome"], "interrupted");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_under_way_is_waited_for() {
+    let (_database, url, folder) = filled().await;
+    let mut paused = Command::new(binary())
+        .arg("--dir")
+        .arg(folder.path())
+        .args(["--url", &url, "start", "--pause", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary runs");
+    let mut lines = BufReader::new(paused.stdout.take().expect("a pipe")).lines();
+    let mut next = || lines.next().map(|line| serde_json::from_str::<Value>(&line.expect("text")).expect("JSON"));
+    let held = std::iter::from_fn(&mut next).find(|event| event["event"] == "waiting").expect("it waits");
+    assert_eq!(held["for"], "resume", "{held}");
+    let output = folder.run(Some(&url), &["--timeout", "5s", "start", "--json"]);
+    let events = events(&output);
+    assert!(names(&events).starts_with(&["waiting"]) && names(&events).ends_with(&["failed"]), "{events:?}");
+    assert!(events[0]["for"] == "lock" && events[0]["blockers"][0]["application"] == "diptych", "{events:?}");
+    assert!(folder.run(Some(&url), &["resume"]).status.success());
+    let last = std::iter::from_fn(&mut next).last().expect("an event");
+    assert!(last["event"] == "done" && paused.wait().expect("it ends").success(), "{last}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

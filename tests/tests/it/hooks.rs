@@ -184,7 +184,7 @@ async fn a_file_of_sql_runs_in_a_transaction_of_its_own() {
     let case = Case::new().await;
     let admin = case.database.client().await;
     must(&admin, "CREATE SCHEMA ops; CREATE TABLE ops.told (facts jsonb)").await;
-    let sql = "INSERT INTO ops.told SELECT current_setting('diptych.hook')::jsonb;";
+    let sql = "INSERT INTO ops.told SELECT current_setting('diptych.hook')::jsonb || jsonb_build_object('path', current_setting('search_path'));";
     case.hook("after-start.sql", sql);
     case.hook("before-start.1.sql", sql);
     case.hook("before-start.2.sql", &format!("{sql} SELECT 1 / 0;"));
@@ -195,6 +195,8 @@ async fn a_file_of_sql_runs_in_a_transaction_of_its_own() {
     case.hook("before-start.2.sql", "SELECT 1");
     case.done(&["start"]);
     assert_eq!(ask(&admin, told).await, "before-start 0002_change, before-start 0002_change, after-start 0002_change");
+    let path = "SELECT DISTINCT facts ->> 'path' FROM ops.told";
+    assert_eq!(ask(&admin, path).await, "pg_catalog, pg_temp");
 }
 
 #[tokio::test(flavor = "multi_thread")]
