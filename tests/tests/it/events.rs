@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
 
-use diptych_tests::{Database, must, release, server};
+use diptych_tests::{Database, ask, must, release, server};
 use serde_json::Value;
 
 use crate::cli::{Folder, GOOD, binary, text};
@@ -214,6 +214,30 @@ async fn quiet_tells_errors_alone_and_verbose_each_statement() {
     let (code, out, told) = said(&["start", "-q"]);
     assert!(code == Some(1) && out.is_empty() && told.starts_with("error: ") && told.contains("\nhint: "), "{told}");
     assert_eq!(said(&["start", "-q", "--json"]).0, Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_xtask_tells_the_same() {
+    let built = Command::new(env!("CARGO")).args(["build", "-q", "-p", "shop-xtask"]).env("DIPTYCH_DRIFT", "allow").status();
+    assert!(built.expect("cargo").success());
+    let (database, hooks) = (Database::new().await, tempfile::tempdir().expect("a folder"));
+    let admin = database.client().await;
+    must(&admin, "CREATE SCHEMA ops; CREATE TABLE ops.told (hook text)").await;
+    let sql = "INSERT INTO ops.told SELECT current_setting('diptych.hook')::jsonb ->> 'version'";
+    std::fs::write(hooks.path().join("before-start.sql"), sql).expect("a hook");
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(binary().with_file_name("shop-xtask"));
+        command.args(["migrate", "--url", &server().url(&database.name), "--hooks"]).arg(hooks.path()).args(arguments);
+        command.output().expect("the xtask runs")
+    };
+    let output = run(&["start", "--json"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let events = events(&output);
+    assert_eq!(names(&events).last(), Some(&"done"));
+    let told = ask(&admin, "SELECT string_agg(to_jsonb(hook)::text, ',') FROM ops.told").await;
+    assert_eq!(format!("[{told}]"), events.last().expect("an event")["versions"].to_string());
+    assert_eq!(run(&["status", "--exit-code"]).status.code(), Some(3));
+    assert!(text(&run(&["history"]).stdout).lines().count() == 2);
 }
 
 #[test]
