@@ -50,7 +50,7 @@ use commands::status::Asks;
 use config::{Context, Failure};
 use report::Telling;
 
-/// What the process ends with; docs/pipelines.md has the same.
+/// What the process ends with; docs/scripting.md has the same.
 const CODES: &str = "Exit codes:
   0         done, or nothing to do
   1         refused or failed
