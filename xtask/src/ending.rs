@@ -5,11 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
-
 use crate::config::Failure;
 use crate::events::Event;
-use crate::out;
+use crate::{out, system};
 
 /// How long the next safe point may take to come.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -29,15 +27,13 @@ impl Ending {
     /// Listens to Ctrl-C and SIGTERM from here on.
     pub(crate) fn listen(command: &'static str, json: bool) -> Result<Self, Failure> {
         let (ending, of) = (Ending::default(), Of { command, json });
-        for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
-            let mut stream = signal(kind).map_err(|error| Failure::new(format!("cannot listen to signals: {error}")))?;
-            let ending = ending.clone();
-            tokio::spawn(async move {
-                while stream.recv().await.is_some() {
-                    ending.hear(kind, of);
-                }
-            });
-        }
+        let mut heard = system::endings().map_err(|error| Failure::new(format!("cannot listen to signals: {error}")))?;
+        let told = ending.clone();
+        tokio::spawn(async move {
+            while let Some(code) = heard.recv().await {
+                told.hear(code, of);
+            }
+        });
         Ok(ending)
     }
 
@@ -53,8 +49,7 @@ impl Ending {
         }
     }
 
-    fn hear(&self, kind: SignalKind, of: Of) {
-        let code = u8::try_from(128 + kind.as_raw_value()).unwrap_or(1);
+    fn hear(&self, code: u8, of: Of) {
         if self.0.compare_exchange(0, code, Ordering::SeqCst, Ordering::SeqCst).is_err() {
             at_once(of, code);
         }

@@ -1,7 +1,6 @@
 //! Hooks: programs and SQL of the user's own that run before and after parts of a command.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,7 +12,7 @@ use tokio::process::Command;
 
 use crate::config::{Context, Failure};
 use crate::ending::Ending;
-use crate::folder;
+use crate::{folder, system};
 
 /// The moments that a hook is called after, as docs/hooks.md has them.
 const NAMES: [&str; 10] = [
@@ -156,8 +155,7 @@ fn fit(path: &Path) -> Result<(), Failure> {
             format!("call it after one of {}; or move it to a folder below", NAMES.join(", ")),
         ));
     }
-    let mode = fs::metadata(path).map(|file| file.permissions().mode()).unwrap_or_default();
-    if !is_sql(path) && mode & 0o111 == 0 {
+    if !is_sql(path) && !system::is_program(path) {
         return Err(Failure::hinted(
             format!("the hook `{}` is neither executable nor a file of SQL", path.display()),
             format!("run chmod +x {}; or give it the ending .sql", path.display()),

@@ -1,6 +1,6 @@
-//! What systems do differently: whose a file is, as whom a program runs, where a server listens.
+//! What systems do differently: whose a file is, as whom a program runs, what ends it, where a server listens.
 
-pub(crate) use here::{as_user, give, open, owner_of, socket, with_socket, writing};
+pub(crate) use here::{as_user, endings, give, is_program, open, owner_of, socket, with_socket, writing};
 
 #[cfg(unix)]
 mod here {
@@ -11,8 +11,25 @@ mod here {
     use std::path::Path;
     use std::process::Command;
 
+    use tokio::signal::unix::{SignalKind, signal};
+    use tokio::sync::mpsc;
     use tokio_postgres::Config;
     use tokio_postgres::config::Host;
+
+    /// Ctrl-C and SIGTERM, each by the exit code with which a shell tells it.
+    pub(crate) fn endings() -> io::Result<mpsc::Receiver<u8>> {
+        let (sender, heard) = mpsc::channel(8);
+        for (kind, code) in [(SignalKind::interrupt(), 130), (SignalKind::terminate(), 143)] {
+            let (mut stream, sender) = (signal(kind)?, sender.clone());
+            tokio::spawn(async move { while stream.recv().await.is_some() && sender.send(code).await.is_ok() {} });
+        }
+        Ok(heard)
+    }
+
+    /// Whether a file may be run.
+    pub(crate) fn is_program(path: &Path) -> bool {
+        metadata(path).is_ok_and(|file| file.permissions().mode() & 0o111 != 0)
+    }
 
     /// Gives a folder to a user and a group.
     pub(crate) fn give(folder: &Path, (uid, gid): (u32, u32)) -> io::Result<()> {
@@ -67,7 +84,18 @@ mod here {
     use std::path::Path;
     use std::process::Command;
 
+    use tokio::sync::mpsc;
     use tokio_postgres::Config;
+
+    pub(crate) fn endings() -> io::Result<mpsc::Receiver<u8>> {
+        let (sender, heard) = mpsc::channel(8);
+        tokio::spawn(async move { while tokio::signal::ctrl_c().await.is_ok() && sender.send(130).await.is_ok() {} });
+        Ok(heard)
+    }
+
+    pub(crate) fn is_program(_: &Path) -> bool {
+        true
+    }
 
     pub(crate) fn give(_: &Path, _: (u32, u32)) -> io::Result<()> {
         Ok(())
