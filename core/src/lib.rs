@@ -35,6 +35,7 @@ pub use migration::ops::Operation;
 pub use model::expression::Expression;
 pub use model::schema::{Column, Constraint, Enum, Index, Schema, Table};
 pub use model::snapshot::Snapshot;
+pub use model::statistics::Statistics;
 #[cfg(feature = "planner")]
 pub use plan::{Action, Phase, Plan, Step};
 pub use sql::Sql;

@@ -10,6 +10,7 @@ pub mod lexer;
 pub mod rules;
 pub mod schema;
 pub mod snapshot;
+pub mod statistics;
 pub mod table_constraint;
 pub mod texts;
 pub mod triggers;

@@ -33,6 +33,7 @@ mod rows;
 mod scripts;
 mod server_features;
 pub mod start;
+mod statistics;
 mod triggers;
 
 pub use complete::complete;

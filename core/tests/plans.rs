@@ -69,6 +69,7 @@ const SHOP: &str = "operations:
 const BEFORE: &[(&str, &str)] = &[
     ("drop_code", "- set_code: {name: named, sql: CREATE VIEW named AS SELECT id FROM users}\n"),
     ("drop_extension", "- create_extension: {name: hstore}\n"),
+    ("drop_statistics", "- create_statistics: {name: users_name_team, table: users, columns: [name, team]}\n"),
 ];
 
 /// Each operation once, and what is special about some of them. The snapshot is called like the first word.
@@ -85,6 +86,8 @@ const CHANGES: &[(&str, &str)] = &[
     ("create_index", "{create_index: {name: users_age_idx, table: users, columns: [{column: age}]}}"),
     ("drop_index", "{drop_index: {name: users_name_idx}}"),
     ("rename_index", "{rename_index: {from: users_name_idx, to: users_by_name}}"),
+    ("create_statistics", "{create_statistics: {name: users_both, table: users, columns: [name, age]}}"),
+    ("drop_statistics", "{drop_statistics: {name: users_name_team}}"),
     (
         "create_constraint",
         "{create_constraint: {table: users, name: users_team_fkey, type: foreign_key, columns: [team], references: {table: teams, columns: [id]}}}",

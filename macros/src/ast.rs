@@ -4,7 +4,7 @@ use diptych_core::model::facts::Facts;
 use diptych_core::model::rules;
 use diptych_core::model::schema::{Exclusion, IndexColumn, IndexParameters, References, ReplicaIdentity};
 use diptych_core::model::table_constraint::TableConstraint;
-use diptych_core::{Constraint, Expression, Index, model::lexer, names};
+use diptych_core::{Constraint, Expression, Index, Statistics, model::lexer, names};
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
@@ -30,6 +30,7 @@ pub(crate) struct Struct {
     pub(crate) key: Vec<String>,
     pub(crate) constraints: Vec<Declared<Constraint>>,
     pub(crate) indexes: Vec<Declared<Index>>,
+    pub(crate) statistics: Vec<Declared<Statistics>>,
     pub(crate) replica_identity: Option<ReplicaIdentity>,
     pub(crate) partition_by: Option<String>,
 }
@@ -43,7 +44,7 @@ pub(crate) struct Field {
     pub(crate) attributes: OnField,
 }
 
-/// A constraint or an index, and where it is declared.
+/// A constraint, an index or statistics, and where they are declared.
 pub(crate) struct Declared<T> {
     pub(crate) name: Option<String>,
     pub(crate) definition: T,
@@ -82,6 +83,7 @@ pub(crate) fn read(input: &DeriveInput) -> (Struct, Mistakes) {
         key: Vec::new(),
         constraints: Vec::new(),
         indexes: Vec::new(),
+        statistics: Vec::new(),
         replica_identity: on_struct.replica_identity.clone(),
         partition_by: on_struct.partition_by.clone(),
     };
@@ -109,6 +111,9 @@ pub(crate) fn read(input: &DeriveInput) -> (Struct, Mistakes) {
         }
         for declared in &result.indexes {
             check_given("index", declared, &result.table, &mut mistakes);
+        }
+        for declared in &result.statistics {
+            check_given("statistics", declared, &result.table, &mut mistakes);
         }
     }
     result.dropped = on_struct.dropped;
@@ -222,6 +227,7 @@ fn declare_on_fields(table: &mut Struct, mistakes: &mut Mistakes) {
 fn declare_on_struct(table: &mut Struct, attributes: &attr::OnStruct, mistakes: &mut Mistakes) {
     let (keys, uniques, indexes) = (&attributes.primary_key, &attributes.uniques, &attributes.indexes);
     let groups = keys.iter().chain(uniques).chain(indexes).chain(&attributes.foreign_keys).chain(&attributes.exclusions);
+    let groups = groups.chain(&attributes.statistics);
     for (name, span) in groups.flat_map(Group::named) {
         if !table.fields.iter().any(|field| field.column == *name) {
             mistakes.note(Error::new(*span, errors::no_such_field(&table.table, name)));
@@ -259,6 +265,9 @@ fn declare_on_struct(table: &mut Struct, attributes: &attr::OnStruct, mistakes: 
     for group in &attributes.indexes {
         declare_index(table, group, mistakes);
     }
+    for group in &attributes.statistics {
+        declare_statistics(table, group, mistakes);
+    }
 }
 
 fn declare_index(table: &mut Struct, group: &Group, mistakes: &mut Mistakes) {
@@ -283,6 +292,35 @@ fn declare_index(table: &mut Struct, group: &Group, mistakes: &mut Mistakes) {
     columns.extend(mentioned(table, &definition.texts()));
     let (span, place) = (group.span, Place::Group(group.old_writes));
     table.indexes.push(Declared { name, definition, columns, span, place });
+}
+
+fn declare_statistics(table: &mut Struct, group: &Group, mistakes: &mut Mistakes) {
+    let name = group.text(symbol::NAME);
+    let (expressions, plain): (Vec<IndexColumn>, Vec<IndexColumn>) =
+        group.keys.iter().cloned().partition(|key| key.expression.is_some());
+    let kinds = group.text(symbol::KINDS).unwrap_or_default();
+    let definition = Statistics {
+        kinds: kinds.split(',').map(|kind| kind.trim().to_owned()).filter(|kind| !kind.is_empty()).collect(),
+        columns: plain.into_iter().map(|key| key.column).collect(),
+        expressions: expressions.into_iter().filter_map(|key| key.expression).collect(),
+    }
+    .normal();
+    let shown = name.clone().unwrap_or_else(|| names::object_name(&table.table, Some(&definition.default_stem()), "stat"));
+    let fields: Vec<&str> = table.fields.iter().map(|field| field.column.as_str()).collect();
+    let is_more = |key: &&IndexColumn| (&key.sort, &key.nulls, &key.collate, &key.opclass) != (&None, &None, &None, &None);
+    let checked = match group.keys.iter().find(is_more) {
+        Some(_) => Err(diptych_core::Error::new(format!("a key of statistics `{shown}` is more than a column or an expression"))
+            .hint("write `key(expression = \"lower(column)\")`, or the column alone")),
+        None => rules::check_statistics(&shown, &definition, &fields),
+    };
+    if let Err(error) = checked {
+        mistakes.note(Error::new(group.span, errors::not_taken(&error)));
+        return;
+    }
+    let mut columns = group.names();
+    columns.extend(mentioned(table, &definition.texts()));
+    let (span, place) = (group.span, Place::Group(group.old_writes));
+    table.statistics.push(Declared { name, definition, columns, span, place });
 }
 
 /// What a group says of a constraint, as a file would.

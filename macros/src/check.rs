@@ -3,6 +3,7 @@
 use diptych_core::model::lexer::Kind;
 use diptych_core::model::schema::{Column, Constraint, Index, IndexColumn, References, Table};
 use diptych_core::model::snapshot::Used;
+use diptych_core::model::statistics::Statistics;
 use diptych_core::{Expression, Snapshot, model::lexer};
 use proc_macro2::Span;
 use std::collections::{BTreeMap, BTreeSet};
@@ -336,6 +337,7 @@ fn constraints(table: &Struct, old: &str, model: &Table, outcome: &mut Outcome) 
         for index in there.indexes.values_mut() {
             index.rename_column(from, to);
         }
+        there.statistics.values_mut().for_each(|statistics| statistics.rename_column(from, to));
         let may_read = |text: &Expression| text.known().is_none_or(|facts| facts.columns.contains(from));
         for (_, text) in there.texts_mut().into_iter().filter(|(_, text)| may_read(text)) {
             *text = lexer::renamed(text, old, from, to).into();
@@ -364,6 +366,7 @@ fn constraints(table: &Struct, old: &str, model: &Table, outcome: &mut Outcome) 
             outcome.warn(wanted.span, what);
         }
     }
+    statistics(table, old, model, &there, outcome);
     if !same_text(there.partition_by.as_ref(), table.partition_by.as_deref()) {
         outcome
             .refuse(table.ident.span(), errors::other_partitions(&table.table, there.partition_by.as_deref(), &outcome.version));
@@ -383,6 +386,22 @@ fn constraints(table: &Struct, old: &str, model: &Table, outcome: &mut Outcome) 
         if !table.indexes.iter().any(|wanted| is_this(wanted, name, index, Index::says_the_same)) && !lost(&index.columns(model))
         {
             outcome.warn(table.ident.span(), format!("the drop of index `{name}` of table `{old}`"));
+        }
+    }
+}
+
+/// Statistics that come or go: no release's writes can break them.
+fn statistics(table: &Struct, old: &str, model: &Table, there: &Table, outcome: &mut Outcome) {
+    for wanted in &table.statistics {
+        if !is_there(wanted, &there.statistics, Statistics::says_the_same) {
+            outcome.warn(wanted.span, format!("statistics on {}", list(&table.table, &wanted.columns)));
+        }
+    }
+    for (name, own) in &there.statistics {
+        let is_kept = table.statistics.iter().any(|wanted| is_this(wanted, name, own, Statistics::says_the_same));
+        let columns = model.columns_of(own);
+        if !is_kept && !table.dropped.iter().any(|dropped| columns.contains(&dropped.name)) {
+            outcome.warn(table.ident.span(), format!("the drop of statistics `{name}` of table `{old}`"));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use diptych_core::model::expression::Expression;
 use diptych_core::model::schema::{Exclusion, IndexParameters, References, ReplicaIdentity};
-use diptych_core::{Constraint, Index};
+use diptych_core::{Constraint, Index, Statistics};
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{DeriveInput, Path};
@@ -177,6 +177,10 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
         let (name, definition) = (optional(&wanted.name), index(&core, &wanted.definition));
         quote! { own.indexes.push((#name, #definition)); }
     });
+    let statistics = table.statistics.iter().map(|wanted| {
+        let (name, definition) = (optional(&wanted.name), statistics(&core, &wanted.definition));
+        quote! { own.statistics.push((#name, #definition)); }
+    });
     let dropped = table.dropped.iter().map(|dropped| {
         let (name, down) = (&dropped.name, optional(&dropped.down));
         quote! { own.dropped.push(#core::DroppedColumn { name: ::std::borrow::ToOwned::to_owned(#name), down: #down }); }
@@ -187,7 +191,7 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
         set(quote! { own.replica_identity }, table.replica_identity.as_ref().map(|identity| replica_identity(&core, identity))),
         set(quote! { own.partition_by }, table.partition_by.as_deref().map(|text| expressed(&core, text))),
     ];
-    let parts = constraints.chain(indexes).chain(dropped).chain(rest);
+    let parts = constraints.chain(indexes).chain(statistics).chain(dropped).chain(rest);
     // a rename that is recorded no longer answers for the old name
     let from = outcome.recorded.iter().map(|(name, _)| name).filter(|old| **old != table.table).map(|old| hash(old));
     let (table_id, shape) = (hash(&table.table), shape(table, outcome));
@@ -439,6 +443,14 @@ fn index(core: &TokenStream, index: &Index) -> TokenStream {
             include: #include,
             nulls_not_distinct: #nulls_not_distinct,
         }
+    }
+}
+
+fn statistics(core: &TokenStream, statistics: &Statistics) -> TokenStream {
+    let (kinds, columns) = (strings(&statistics.kinds), strings(&statistics.columns));
+    let expressions = statistics.expressions.iter().map(|text| expressed(core, text));
+    quote! {
+        #core::Statistics { kinds: #kinds, columns: #columns, expressions: ::std::vec![#(#expressions),*] }
     }
 }
 

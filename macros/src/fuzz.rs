@@ -160,9 +160,11 @@ const BAD_ON_FIELD: [&str; 39] = [
     "column = \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"",
     "up = \"x\" down = \"y\"",
 ];
-const ON_STRUCT: [&str; 15] = [
+const ON_STRUCT: [&str; 17] = [
     "partition_by = \"RANGE (a)\"",
     "unique(b, nulls_not_distinct, storage_parameters = \"fillfactor = 70\", tablespace = \"t\")",
+    "statistics(a, b, kinds = \"mcv\", name = \"s\")",
+    "statistics(key(expression = \"lower(b)\"))",
     "index(key(a, sort = \"desc\", nulls = \"last\", opclass = \"o\", params = \"p = 1\"), key(expression = \"lower(b)\"), predicate = \"a > 1\")",
     "foreign_key(a, b, references = \"t(x, y)\", on_delete = \"set null\", on_delete_set_columns(a), match_type = \"full\")",
     "exclude(name = \"e\", elements = \"a WITH =\", initially_deferred)",
@@ -177,12 +179,15 @@ const ON_STRUCT: [&str; 15] = [
     "foreign_key(a, references = \"t(x)\")",
     "crate = ::diptych",
 ];
-const BAD_ON_STRUCT: [&str; 44] = [
+const BAD_ON_STRUCT: [&str; 47] = [
     "primary_key(a, method = \"hash\")",
     "unique(a, include(c))",
     "unique(a, deferrable, deferrable)",
     "unique(a, name = \"x\", name = \"y\")",
     "index(key())",
+    "statistics(a)",
+    "statistics(a, b, kinds = \"all\")",
+    "statistics(a, key(b, sort = \"desc\"))",
     "index(key(a, b))",
     "index(key(a, expression = \"b\"))",
     "index(key(a, params = \"x = 1\"))",

@@ -30,7 +30,8 @@ use proc_macro::TokenStream;
 ///
 /// An index takes these as well, and `method = "gin"`, `predicate = "…"`, `nulls_not_distinct`. Its keys are columns or
 /// `key(column, sort = "desc", nulls = "last", collate = "C", opclass = "…", params = "…")`, with `expression = "lower(a)"` in
-/// the column's place.
+/// the column's place. `statistics(a, b, name = "…", kinds = "ndistinct, mcv")` are extended statistics; an expression among them is
+/// `key(expression = "lower(a)")`.
 ///
 /// On a field: `primary_key`, `identity` (or `identity = "always"`) with `sequence_options = "…"`, `generated = "…"`, `unique`, `index`, `default = "…"`, `check = "…"`,
 /// `references = "table(column)"` with `on_delete = "…"`, `on_update = "…"`, `match_type = "…"`, `deferrable`

@@ -28,6 +28,7 @@ pub(crate) const INDEX: &str = "index";
 pub(crate) const INDEX_METHOD: &str = "index_method";
 pub(crate) const INITIALLY_DEFERRED: &str = "initially_deferred";
 pub(crate) const KEY: &str = "key";
+pub(crate) const KINDS: &str = "kinds";
 pub(crate) const LABEL: &str = "label";
 pub(crate) const MATCH_TYPE: &str = "match_type";
 pub(crate) const METHOD: &str = "method";
@@ -51,6 +52,7 @@ pub(crate) const RENAMED_FROM: &str = "renamed_from";
 pub(crate) const REPLICA_IDENTITY: &str = "replica_identity";
 pub(crate) const SEQUENCE_OPTIONS: &str = "sequence_options";
 pub(crate) const SORT: &str = "sort";
+pub(crate) const STATISTICS: &str = "statistics";
 pub(crate) const STORAGE_PARAMETERS: &str = "storage_parameters";
 pub(crate) const TABLE: &str = "table";
 pub(crate) const TABLES: &str = "tables";
@@ -68,6 +70,7 @@ pub(crate) const ON_STRUCT: &[&str] = &[
     PRIMARY_KEY,
     UNIQUE,
     INDEX,
+    STATISTICS,
     CHECK,
     FOREIGN_KEY,
     EXCLUDE,
@@ -76,7 +79,7 @@ pub(crate) const ON_STRUCT: &[&str] = &[
     CRATE,
 ];
 /// What a struct can have more than once.
-pub(crate) const REPEATABLE: &[&str] = &[DROPPED, UNIQUE, INDEX, CHECK, FOREIGN_KEY, EXCLUDE];
+pub(crate) const REPEATABLE: &[&str] = &[DROPPED, UNIQUE, INDEX, STATISTICS, CHECK, FOREIGN_KEY, EXCLUDE];
 /// What a field can have.
 pub(crate) const ON_FIELD: &[&str] = &[
     PRIMARY_KEY,
@@ -110,6 +113,8 @@ pub(crate) const IN_UNIQUE: &[&str] =
 /// The same for an index.
 pub(crate) const IN_INDEX: &[&str] =
     &[NAME, UNIQUE, ALLOW, KEY, METHOD, PREDICATE, INCLUDE, NULLS_NOT_DISTINCT, STORAGE_PARAMETERS, TABLESPACE];
+/// What statistics can have besides columns.
+pub(crate) const IN_STATISTICS: &[&str] = &[NAME, KEY, KINDS];
 /// What a key of an index can have.
 pub(crate) const IN_KEY: &[&str] = &[EXPRESSION, SORT, NULLS, COLLATE, OPCLASS, PARAMS];
 /// What a check can have.

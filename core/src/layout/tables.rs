@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::layout::chain::Chain;
 use crate::model::expression::Expression;
 use crate::model::schema::{Column, Constraint, Index, Table};
+use crate::model::statistics::Statistics;
 use crate::names;
 use crate::transition::lineage::Lineage;
 use crate::transition::stage::Stage;
@@ -54,10 +55,18 @@ pub struct Physical<'a> {
     pub added_indexes: Vec<(String, String, Index)>,
     /// Indexes that only the older version has.
     pub removed_indexes: Vec<String>,
+    /// Extended statistics of both versions: the name so far and the name to be.
+    pub kept_statistics: Vec<(String, String)>,
+    /// Statistics that the newer version brings along: the name to be, the name until then, the model.
+    pub added_statistics: Vec<(String, String, Statistics)>,
+    /// Statistics that only the older version has.
+    pub removed_statistics: Vec<String>,
     /// Constraints that go, and those that take their place.
     pub replaced_constraints: Vec<Replaced>,
     /// Indexes that go, and those that take their place.
     pub replaced_indexes: Vec<Replaced>,
+    /// Statistics that go, and those that take their place.
+    pub replaced_statistics: Vec<Replaced>,
     /// How many of the start's scripts run before the table is touched: those that its last change, or that of a table which its
     /// foreign keys point at, comes after.
     pub scripts_before: usize,
@@ -96,7 +105,7 @@ pub struct AddedConstraint {
     pub constraint: Constraint,
 }
 
-/// A constraint or index that goes, and the one that is the same over columns of another form.
+/// A constraint, index or statistics that go, and the one that is the same over columns of another form.
 #[derive(Clone, Debug)]
 pub struct Replaced {
     /// The name of the one that goes.
@@ -229,6 +238,10 @@ fn lay_out<'a>(chain: &'a Chain, lineage: &'a Lineage, taken: &BTreeSet<String>)
     let free = |role: &str, wanted: &str| {
         if taken.contains(wanted) { names::generated(role, &[oldest, wanted, version]) } else { wanted.to_owned() }
     };
+    let free_statistics = |wanted: &str| {
+        let is_taken = chain.stage.from.tables.values().any(|table| table.statistics.contains_key(wanted));
+        if is_taken { names::generated("statistics", &[oldest, wanted, version]) } else { wanted.to_owned() }
+    };
     let mut result = Physical {
         lineage,
         name: if lineage.in_from { oldest.clone() } else { free("table", newest) },
@@ -247,14 +260,20 @@ fn lay_out<'a>(chain: &'a Chain, lineage: &'a Lineage, taken: &BTreeSet<String>)
         kept_indexes: Vec::new(),
         added_indexes: Vec::new(),
         removed_indexes: Vec::new(),
+        kept_statistics: Vec::new(),
+        added_statistics: Vec::new(),
+        removed_statistics: Vec::new(),
         replaced_constraints: Vec::new(),
         replaced_indexes: Vec::new(),
+        replaced_statistics: Vec::new(),
         scripts_before: lineage.scripts_before,
     };
     match (older, newer) {
         (None, Some(newer)) => {
             result.newer_names = own_names(newer);
             result.taken = taken.clone();
+            let own = newer.statistics.iter().map(|(name, model)| (name.clone(), free_statistics(name), model.clone()));
+            result.added_statistics = own.collect();
         }
         (Some(older), Some(newer)) => {
             pair_columns(&mut result, older, newer, version);
@@ -262,6 +281,7 @@ fn lay_out<'a>(chain: &'a Chain, lineage: &'a Lineage, taken: &BTreeSet<String>)
             result.removed = older.columns.iter().map(|c| c.name.clone()).filter(|name| !kept.contains(name)).collect();
             pair_constraints(&mut result, &chain.stage, older, newer, &free);
             pair_indexes(&mut result, older, newer, &free);
+            pair_statistics(&mut result, older, newer, &free_statistics);
         }
         _ => {}
     }
@@ -425,29 +445,78 @@ fn pair_indexes(result: &mut Physical<'_>, older: &Table, newer: &Table, free: &
             Index::texts_mut,
         )
     };
+    let older = Side { table: older, items: &older.indexes };
+    let newer = Side { table: newer, items: &newer.indexes };
+    let pairs = pair(result, &older, &newer, key, Index::columns, |name| free("index", name));
+    (result.kept_indexes, result.added_indexes) = (pairs.kept, pairs.added);
+    (result.removed_indexes, result.replaced_indexes) = (pairs.removed, pairs.replaced);
+}
+
+fn pair_statistics(result: &mut Physical<'_>, older: &Table, newer: &Table, free: &impl Fn(&str) -> String) {
+    let key = |statistics: &Statistics, table: &Table, names: &Names| {
+        on_physical(
+            statistics,
+            &table.columns_of(statistics),
+            table.read_by(statistics.texts()),
+            names,
+            |item: &mut Statistics, from: &str, to: &str| item.rename_column(from, to),
+            Statistics::texts_mut,
+        )
+    };
+    let older = Side { table: older, items: &older.statistics };
+    let newer = Side { table: newer, items: &newer.statistics };
+    let pairs = pair(result, &older, &newer, key, |item, table| table.columns_of(item), free);
+    (result.kept_statistics, result.added_statistics) = (pairs.kept, pairs.added);
+    (result.removed_statistics, result.replaced_statistics) = (pairs.removed, pairs.replaced);
+}
+
+/// What a version's table has of one kind, by name.
+struct Side<'a, T> {
+    table: &'a Table,
+    items: &'a BTreeMap<String, T>,
+}
+
+/// What both versions have, what comes and goes, and what takes the place of another.
+struct Pairs<T> {
+    kept: Vec<(String, String)>,
+    added: Vec<(String, String, T)>,
+    removed: Vec<String>,
+    replaced: Vec<Replaced>,
+}
+
+fn pair<T: Clone + PartialEq>(
+    result: &Physical<'_>,
+    older: &Side<'_, T>,
+    newer: &Side<'_, T>,
+    key: impl Fn(&T, &Table, &Names) -> (T, Vec<String>),
+    columns: impl Fn(&T, &Table) -> Vec<String>,
+    free: impl Fn(&str) -> String,
+) -> Pairs<T> {
     let mut unmatched: Vec<_> =
-        older.indexes.iter().map(|(name, there)| (name, key(there, older, &result.older_names))).collect();
-    let mut come = Vec::new();
-    for (name, index) in &newer.indexes {
-        let wanted = key(index, newer, &result.newer_names);
+        older.items.iter().map(|(name, there)| (name, key(there, older.table, &result.older_names))).collect();
+    let (mut kept, mut come) = (Vec::new(), Vec::new());
+    for (name, item) in newer.items {
+        let wanted = key(item, newer.table, &result.newer_names);
         let found = unmatched
             .iter()
             .position(|there| there.1 == wanted && there.0 == name)
             .or_else(|| unmatched.iter().position(|there| there.1 == wanted));
         match found {
-            Some(at) => result.kept_indexes.push((unmatched.remove(at).0.clone(), name.clone())),
-            None => come.push((name, index)),
+            Some(at) => kept.push((unmatched.remove(at).0.clone(), name.clone())),
+            None => come.push((name, item)),
         }
     }
     let through = through_origins(result);
-    let form = |(name, key): (&String, _)| Form { name: name.clone(), columns: older.indexes[name].columns(older), key };
+    let form = |(name, key): (&String, _)| Form { name: name.clone(), columns: columns(&older.items[name], older.table), key };
     let mut gone: Vec<_> = unmatched.into_iter().map(form).collect();
-    result.removed_indexes = gone.iter().map(|form| form.name.clone()).collect();
-    for (name, index) in come {
-        let physical = free("index", name);
-        let columns = index.columns(newer).iter().map(|column| physical_name(&through, column).to_owned()).collect();
-        let form = Form { name: name.clone(), columns, key: key(index, newer, &through) };
-        result.replaced_indexes.extend(form.replaces(&mut gone).map(|so_far| Replaced { so_far, physical: physical.clone() }));
-        result.added_indexes.push((name.clone(), physical, index.clone()));
+    let removed = gone.iter().map(|form| form.name.clone()).collect();
+    let (mut added, mut replaced) = (Vec::new(), Vec::new());
+    for (name, item) in come {
+        let physical = free(name);
+        let own = columns(item, newer.table).iter().map(|column| physical_name(&through, column).to_owned()).collect();
+        let form = Form { name: name.clone(), columns: own, key: key(item, newer.table, &through) };
+        replaced.extend(form.replaces(&mut gone).map(|so_far| Replaced { so_far, physical: physical.clone() }));
+        added.push((name.clone(), physical, item.clone()));
     }
+    Pairs { kept, added, removed, replaced }
 }

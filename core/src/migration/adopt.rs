@@ -15,12 +15,13 @@ pub fn adopt(known: &Schema, found: Schema) -> Schema {
     Schema { extensions, enums: found.enums, tables: tables.collect(), code }
 }
 
-/// What can be compared of a table: names, types and nullability; constraints and indexes by their names.
+/// What can be compared of a table: names, types and nullability; constraints, indexes and statistics by their names.
 fn shape(table: &Table) -> BTreeSet<String> {
     let columns = table.columns.iter().map(|column| format!("column {} {} {}", column.name, column.sql_type, column.nullable));
     let constraints = table.constraints.keys().map(|name| format!("constraint {name}"));
     let indexes = table.indexes.keys().map(|name| format!("index {name}"));
-    columns.chain(constraints).chain(indexes).collect()
+    let statistics = table.statistics.keys().map(|name| format!("statistics {name}"));
+    columns.chain(constraints).chain(indexes).chain(statistics).collect()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::migration::ops::alter_enum::Allowed;
 use crate::model::expression::Expression;
 use crate::model::schema::{Column, Constraint, Index, ReplicaIdentity, Schema, Table};
 use crate::model::snapshot::{Snapshot, Used};
+use crate::model::statistics::Statistics;
 use crate::model::texts::{Place, Purpose};
 use crate::model::types;
 
@@ -66,6 +67,8 @@ pub struct DeclaredTable {
     pub constraints: Vec<(Option<String>, Constraint)>,
     /// Indexes, named likewise (`table_column_idx`).
     pub indexes: Vec<(Option<String>, Index)>,
+    /// Extended statistics, named likewise (`table_column_stat`).
+    pub statistics: Vec<(Option<String>, Statistics)>,
     /// `dropped(name, down = "…")`.
     pub dropped: Vec<DroppedColumn>,
     /// `replica_identity = "…"`.
@@ -201,6 +204,7 @@ impl DeclaredTable {
             columns: table.columns.iter().map(field).collect(),
             constraints: table.constraints.iter().map(|(name, model)| (Some(name.clone()), model.clone())).collect(),
             indexes: table.indexes.iter().map(|(name, model)| (Some(name.clone()), model.clone())).collect(),
+            statistics: table.statistics.iter().map(|(name, model)| (Some(name.clone()), model.clone())).collect(),
             dropped: gone.map(|column| DroppedColumn { name: column.name.clone(), down: None }).collect(),
             replica_identity: table.replica_identity.clone(),
             partition_by: table.partition_by.clone(),
@@ -230,6 +234,8 @@ impl DeclaredTable {
             found.extend(index.columns.iter_mut().filter_map(|key| Some((Purpose::Key, key.expression.as_mut()?))));
             found.extend(index.predicate.iter_mut().map(|text| (Purpose::Predicate, text)));
         }
+        let statistics = self.statistics.iter_mut().flat_map(|(_, statistics)| statistics.texts_mut());
+        found.extend(statistics.map(|text| (Purpose::Statistics, text)));
         found.extend(self.partition_by.iter_mut().map(|text| (Purpose::Partition, text)));
         found
     }
@@ -271,6 +277,18 @@ impl DeclaredTable {
             if table.indexes.insert(name.clone(), index.clone()).is_some_and(|other| other != *index) {
                 return Err(Error::new(format!("table `{}` has two indexes called `{name}`", self.name))
                     .hint("give one of them another name"));
+            }
+        }
+        let given: Vec<&String> = self.statistics.iter().filter_map(|(name, _)| name.as_ref()).collect();
+        for (name, statistics) in &self.statistics {
+            let usual = crate::names::object_name(&self.name, Some(&statistics.default_stem()), "stat");
+            let known = recorded.iter().flat_map(|there| &there.statistics);
+            let known =
+                known.filter(|(name, known)| known.says_the_same(statistics) && !given.contains(name)).map(|(name, _)| name);
+            let name = name.clone().unwrap_or_else(|| nearest(known, usual));
+            if table.statistics.insert(name.clone(), statistics.clone()).is_some_and(|other| other != *statistics) {
+                return Err(Error::new(format!("table `{}` has statistics `{name}` twice", self.name))
+                    .hint("give those of one of them another name"));
             }
         }
         Ok(table)

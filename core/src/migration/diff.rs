@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::{Error, Result};
 use crate::migration::declared::{DeclaredColumn, DeclaredEnum, DeclaredSchema, DeclaredTable};
 use crate::migration::ops::{
-    AlterColumn, AlterEnum, CreateConstraint, CreateEnum, CreateExtension, CreateIndex, CreateTable, DropCode, DropConstraint,
-    DropEnum, DropExtension, DropIndex, DropTable, Operation, SetCode, SetReplicaIdentity,
+    AlterColumn, AlterEnum, CreateConstraint, CreateEnum, CreateExtension, CreateIndex, CreateStatistics, CreateTable, DropCode,
+    DropConstraint, DropEnum, DropExtension, DropIndex, DropStatistics, DropTable, Operation, SetCode, SetReplicaIdentity,
 };
 use crate::model::book::{Book, Question, Then};
 use crate::model::expression::Expression;
@@ -73,6 +73,7 @@ pub fn create_all(schema: &Schema) -> Vec<Operation> {
         bare.constraints.retain(|_, constraint| !matches!(constraint, Constraint::ForeignKey { .. }));
         tables.push(CreateTable::of(name, &bare).into());
         later.extend(table.indexes.iter().map(|(index, model)| CreateIndex::of(index, name, model).into()));
+        later.extend(table.statistics.iter().map(|(own, model)| CreateStatistics::of(own, name, model).into()));
         for (constraint, model) in &table.constraints {
             if matches!(model, Constraint::ForeignKey { .. }) {
                 later.push(CreateConstraint::of(name, constraint, model).into());
@@ -211,6 +212,7 @@ impl Differ<'_> {
             renamed.columns.iter_mut().filter(|column| column.name == *from).for_each(|column| column.name.clone_from(to));
             renamed.constraints.values_mut().for_each(|constraint| constraint.rename_column(from, to));
             renamed.indexes.values_mut().for_each(|index| index.rename_column(from, to));
+            renamed.statistics.values_mut().for_each(|statistics| statistics.rename_column(from, to));
         }
         renamed
     }
@@ -342,6 +344,13 @@ impl Differ<'_> {
                 self.push(DropIndex { name: name.clone() })?;
             }
         }
+        for (name, statistics) in &renamed.statistics {
+            let is_there = self.stage.to.table(old)?.statistics.contains_key(name);
+            let stays = wanted.statistics.get(name).is_some_and(|there| there.says_the_same(statistics));
+            if is_there && !stays && !lost(&before.columns_of(statistics)) {
+                self.push(DropStatistics { name: name.clone() })?;
+            }
+        }
         Ok(())
     }
 
@@ -375,6 +384,11 @@ impl Differ<'_> {
                 self.push(CreateIndex::of(name, &table.name, index))?;
             }
         }
+        for (name, statistics) in &wanted.statistics {
+            if !now.statistics.contains_key(name) {
+                self.push(CreateStatistics::of(name, &table.name, statistics))?;
+            }
+        }
         if !Expression::same(&now.partition_by, &wanted.partition_by) {
             return Err(Error::new(format!("table `{}` has another `partition_by` than in the snapshot, and PostgreSQL cannot change how a table is partitioned", table.name)).hint(
                 "create a new table with the `partition_by` that you want, copy the rows, and drop this one",
@@ -399,6 +413,7 @@ impl Differ<'_> {
             }
             model.constraints.retain(|_, constraint| !matches!(constraint, Constraint::ForeignKey { .. }));
             later.extend(model.indexes.iter().map(|(name, index)| CreateIndex::of(name, &table.name, index).into()));
+            later.extend(model.statistics.iter().map(|(name, own)| CreateStatistics::of(name, &table.name, own).into()));
             later.extend(identity_operation(&table.name, &model));
             self.push(CreateTable::of(&table.name, &model))?;
         }

@@ -17,6 +17,7 @@ pub mod create_constraint;
 pub mod create_enum;
 pub mod create_extension;
 pub mod create_index;
+pub mod create_statistics;
 pub mod create_table;
 pub mod delete;
 pub mod drop_code;
@@ -26,6 +27,7 @@ pub mod drop_enum;
 pub mod drop_extension;
 pub mod drop_index;
 pub mod drop_multicolumn_constraint;
+pub mod drop_statistics;
 pub mod drop_table;
 pub mod insert;
 mod operate;
@@ -113,6 +115,8 @@ operations! {
     create_index::CreateIndex = "create_index",
     drop_index::DropIndex = "drop_index",
     rename_index::RenameIndex = "rename_index",
+    create_statistics::CreateStatistics = "create_statistics",
+    drop_statistics::DropStatistics = "drop_statistics",
     create_constraint::CreateConstraint = "create_constraint",
     drop_constraint::DropConstraint = "drop_constraint",
     drop_multicolumn_constraint::DropMulticolumnConstraint = "drop_multicolumn_constraint",

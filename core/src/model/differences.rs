@@ -4,6 +4,7 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::schema::{Column, Constraint, Enum, Index, Schema, Table};
+use crate::model::statistics::Statistics;
 
 /// An object that one schema has in another form than the other, or that only one of them has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -22,7 +23,7 @@ pub struct Difference {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Weight {
-    /// A table, an index, a constraint, an enum, or a column that may be left out more in the second schema: what the first has is as it was.
+    /// A table, an index, a constraint, statistics, an enum, or a column that may be left out more in the second schema: what the first has is as it was.
     Beside,
     /// Neither what rows there can be nor how they are found: comments, storage, the replica identity, whether a constraint is validated.
     Outside,
@@ -103,6 +104,9 @@ fn of_table(name: &str, one: &Table, other: &Table, found: &mut Vec<Difference>)
     compare("column", &place, &by_name(one), &by_name(other), columns, can_be_left_out, found);
     compare("constraint", &place, &one.constraints, &other.constraints, constraints, |_| true, found);
     compare("index", &place, &one.indexes, &other.indexes, indexes, |_| true, found);
+    // they decide which plan is chosen, and no more
+    let statistics = |one: &Statistics, other: &Statistics| Alike::of(one.says_the_same(other), true);
+    compare("statistics", &place, &one.statistics, &other.statistics, statistics, |_| true, found);
     let rest = |table: &Table| text(&(&table.comment, &table.replica_identity, &table.partition_by, &table.not_valid));
     if rest(one) != rest(other) {
         let object = format!("table `{name}` (comment, replica identity, partitioning, NOT VALID)");

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::error::{Error, Result};
 use crate::model::schema::{Constraint, Index, References, Schema, Table};
+use crate::model::statistics::{self, Statistics};
+use crate::model::types;
 use crate::names;
 
 /// A referential action in upper case; `NO ACTION` is the absence of one.
@@ -129,12 +131,46 @@ pub fn check_index(name: &str, index: &Index) -> Result<()> {
     Ok(())
 }
 
+/// What statistics of a table must be, but for what only the server knows.
+pub fn check_statistics(name: &str, statistics: &Statistics, columns: &[&str]) -> Result<()> {
+    let place = format!("statistics `{name}`");
+    for kind in &statistics.kinds {
+        one_of(&format!("kind of {place}"), kind, &statistics::KINDS)?;
+    }
+    let own = &statistics.columns;
+    if let Some(twice) = own.iter().enumerate().find(|(at, column)| own[..*at].contains(column)) {
+        return Err(Error::new(format!("{place} have column `{}` twice", twice.1)).hint("keep one of them"));
+    }
+    for text in &statistics.expressions {
+        if text.trim().is_empty() {
+            return Err(Error::new(format!("an expression of {place} is empty")).hint("write an expression, or remove it"));
+        }
+        if let Some(column) = columns.iter().find(|column| types::is_column(text, column)) {
+            return Err(Error::new(format!("expression `{text}` of {place} is no more than a column"))
+                .hint(format!("name `{column}` among the columns")));
+        }
+    }
+    match (own.len(), statistics.expressions.len()) {
+        (0, 0) => Err(Error::new(format!("{place} have no columns")).hint("name two columns at least, or an expression")),
+        (1, 0) => Err(Error::new(format!("{place} have one column alone, of which PostgreSQL always has statistics"))
+            .hint("name another column or an expression with it")),
+        (0, 1) if !statistics.kinds.is_empty() => {
+            Err(Error::new(format!("{place} have kinds, but one expression alone")).hint("remove the kinds"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Refuses names that PostgreSQL would cut off, that it cannot store or that are empty.
 pub fn check_name(kind: &str, name: &str, table: Option<&str>) -> Result<()> {
     let place = table.map_or_else(String::new, |table| format!(" of table `{table}`"));
     if name.is_empty() {
-        let article = if kind.starts_with(['e', 'i']) { "an" } else { "a" };
-        return Err(Error::new(format!("{article} {kind}{place} has no name")).hint("add `name: …`"));
+        let said = match kind {
+            "statistics" => format!("statistics{place} have no name"),
+            _ if kind.starts_with(['e', 'i']) => format!("an {kind}{place} has no name"),
+            _ => format!("a {kind}{place} has no name"),
+        };
+        return Err(Error::new(said).hint("add `name: …`"));
     }
     if name.contains('\0') {
         return Err(

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::{Error, Result};
 use crate::model::expression::Expression;
 use crate::model::facts::Facts;
+use crate::model::statistics::Statistics;
 use crate::model::triggers::Triggers;
 use crate::{model::expression, model::types, names};
 
@@ -77,6 +78,8 @@ pub struct Table {
     pub constraints: BTreeMap<String, Constraint>,
     /// Indexes that no constraint owns, by name.
     pub indexes: BTreeMap<String, Index>,
+    /// Extended statistics of the schema's own, by name.
+    pub statistics: BTreeMap<String, Statistics>,
     /// `REPLICA IDENTITY …`; the primary key where absent.
     pub replica_identity: Option<ReplicaIdentity>,
     /// `PARTITION BY …`, `RANGE (created_at)`. The partitions themselves are no part of a version.
@@ -407,6 +410,7 @@ impl Schema {
     /// identities without their index.
     pub fn check(&self) -> Result<()> {
         let mut taken: BTreeMap<String, String> = BTreeMap::new();
+        let mut statistics: BTreeMap<&String, &String> = BTreeMap::new();
         if let Some(name) = self.enums.keys().find(|name| self.tables.contains_key(*name)) {
             return Err(Error::new(format!("an enum and a table would both be called `{name}`"))
                 .hint("PostgreSQL gives each table a type of the same name: choose another name for one of the two"));
@@ -420,6 +424,13 @@ impl Schema {
                         .hint("tables, indexes, keys and sequences of a schema must have different names: choose another name for one of the two"));
                 }
                 taken.insert(relation, what);
+            }
+            for own in table.statistics.keys() {
+                if let Some(other) = statistics.insert(own, name) {
+                    return Err(Error::new(format!("tables `{other}` and `{name}` would both have statistics `{own}`")).hint(
+                        "statistics of a schema must have different names: choose another name for those of one of the two",
+                    ));
+                }
             }
             table.check_replica_identity(name)?;
             self.check_foreign_keys(name, table)?;
@@ -526,6 +537,12 @@ impl Table {
         let facts: Vec<Cow<'_, Facts>> = texts.into_iter().map(|text| self.facts(text)).collect();
         let names = self.columns.iter().map(|column| &column.name);
         names.filter(|name| facts.iter().any(|facts| facts.reads(name))).cloned().collect()
+    }
+
+    /// The columns that statistics are on, or that their texts read, each of them once.
+    pub fn columns_of(&self, statistics: &Statistics) -> Vec<String> {
+        let read = self.read_by(statistics.texts()).into_iter().filter(|column| !statistics.columns.contains(column));
+        statistics.columns.iter().cloned().chain(read).collect()
     }
 
     /// Whether a column is part of the partition key.

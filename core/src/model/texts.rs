@@ -8,6 +8,7 @@ use crate::model::expression::Expression;
 use crate::model::facts::Facts;
 use crate::model::lexer;
 use crate::model::schema::{Column, Constraint, Index, ReplicaIdentity, Table};
+use crate::model::statistics::Statistics;
 
 /// What a text stands for, which decides what it may hold.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -29,6 +30,8 @@ pub enum Purpose {
     Exclusion(String),
     /// `PARTITION BY …`.
     Partition,
+    /// An expression of statistics.
+    Statistics,
 }
 
 /// Where a text stands in a table.
@@ -50,6 +53,8 @@ pub enum Place {
     Predicate(String),
     /// The partition key.
     Partition,
+    /// An expression of statistics, by its number from 1.
+    Statistics(String, usize),
 }
 
 impl fmt::Display for Place {
@@ -63,6 +68,7 @@ impl fmt::Display for Place {
             Place::Key(name, number) => write!(out, "index {name} key {number}"),
             Place::Predicate(name) => write!(out, "index {name} where"),
             Place::Partition => out.write_str("partition by"),
+            Place::Statistics(name, number) => write!(out, "statistics {name} expression {number}"),
         }
     }
 }
@@ -92,6 +98,10 @@ macro_rules! texts {
                 found.extend(key.expression.$iter().map(|text| (Place::Key(name.clone(), at + 1), text)));
             }
             found.extend(index.predicate.$iter().map(|text| (Place::Predicate(name.clone()), text)));
+        }
+        for (name, statistics) in table.statistics.$iter() {
+            let numbered = statistics.expressions.$iter().enumerate();
+            found.extend(numbered.map(|(at, text)| (Place::Statistics(name.clone(), at + 1), text)));
         }
         found.extend(table.partition_by.$iter().map(|text| (Place::Partition, text)));
         found
@@ -126,6 +136,7 @@ impl Table {
             Place::Key(..) => Purpose::Key,
             Place::Excluded(_) | Place::Predicate(_) => Purpose::Predicate,
             Place::Partition => Purpose::Partition,
+            Place::Statistics(..) => Purpose::Statistics,
         }
     }
 }
@@ -141,6 +152,8 @@ struct KeptTable {
     constraints: BTreeMap<String, Constraint>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     indexes: BTreeMap<String, Index>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    statistics: BTreeMap<String, Statistics>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     replica_identity: Option<ReplicaIdentity>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -166,8 +179,18 @@ impl<'de> Deserialize<'de> for Table {
 
 impl From<KeptTable> for Table {
     fn from(kept: KeptTable) -> Self {
-        let KeptTable { comment, columns, constraints, indexes, replica_identity, partition_by, not_valid, mut facts } = kept;
-        let mut table = Table { comment, columns, constraints, indexes, replica_identity, partition_by, not_valid };
+        let KeptTable {
+            comment,
+            columns,
+            constraints,
+            indexes,
+            statistics,
+            replica_identity,
+            partition_by,
+            not_valid,
+            mut facts,
+        } = kept;
+        let mut table = Table { comment, columns, constraints, indexes, statistics, replica_identity, partition_by, not_valid };
         for (place, text) in table.texts_mut() {
             if let Some(known) = facts.remove(&place.to_string()) {
                 *text = std::mem::take(text).with(known);
@@ -184,7 +207,7 @@ impl From<Table> for KeptTable {
             Some((place.to_string(), text.known().filter(is_worth_it)?.clone()))
         };
         let facts = table.texts().into_iter().filter_map(known).collect();
-        let Table { comment, columns, constraints, indexes, replica_identity, partition_by, not_valid } = table;
-        KeptTable { comment, columns, constraints, indexes, replica_identity, partition_by, not_valid, facts }
+        let Table { comment, columns, constraints, indexes, statistics, replica_identity, partition_by, not_valid } = table;
+        KeptTable { comment, columns, constraints, indexes, statistics, replica_identity, partition_by, not_valid, facts }
     }
 }

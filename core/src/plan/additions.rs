@@ -79,3 +79,29 @@ pub(super) fn bind(chain: &Chain, on: (&str, &str, &str), table: &Physical<'_>, 
     statements.push(bound);
     statements
 }
+
+/// A statement whose opaque text names the newer version's columns, with those names in place for its duration (R6).
+///
+/// The renames are instant, and nobody sees them: the transaction holds the table, views follow attribute numbers.
+pub(super) fn bound_by_rename(place: &Sql, table: &Physical<'_>, columns: Vec<String>, statement: Sql) -> Vec<Sql> {
+    let moved: Vec<(String, String)> = columns
+        .into_iter()
+        .filter_map(|logical| {
+            let physical = table.newer_name(&logical).to_owned();
+            (physical != logical).then_some((logical, physical))
+        })
+        .collect();
+    let rename = |from: &str, to: &str| sql!("ALTER TABLE {} RENAME COLUMN {} TO {}", place, ident(from), ident(to));
+    let occupied: Vec<&String> =
+        moved.iter().map(|(logical, _)| logical).filter(|logical| table.older_names.contains_key(*logical)).collect();
+    let away = |name: &str| names::generated("away", &[&table.name, name]);
+    // the newer column may be the older one of another name: put everything aside first, then in place
+    let moving =
+        |physical: &str| if occupied.iter().any(|name| *name == physical) { away(physical) } else { physical.to_owned() };
+    let mut statements: Vec<Sql> = occupied.iter().map(|name| rename(name, &away(name))).collect();
+    statements.extend(moved.iter().map(|(logical, physical)| rename(&moving(physical), logical)));
+    statements.push(statement);
+    statements.extend(moved.iter().map(|(logical, physical)| rename(logical, &moving(physical))));
+    statements.extend(occupied.iter().map(|name| rename(&away(name), name)));
+    statements
+}

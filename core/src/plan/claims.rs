@@ -27,6 +27,8 @@ enum Space {
     Column(String),
     /// The constraints of a table and its partitions.
     Constraint(String),
+    /// Extended statistics of the base schema.
+    Statistics,
 }
 
 /// When a name is given.
@@ -47,7 +49,7 @@ struct Claim {
 
 /// Before a start: the names that these tables need, now and at complete.
 pub(super) fn checks_of_start(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
-    let known = relations(chain);
+    let known = Known::of(chain);
     let mut claims: Vec<Claim> = tables.iter().flat_map(|table| claims(chain, table, &known)).collect();
     claims.extend(of_enums(chain));
     check(
@@ -67,7 +69,7 @@ pub(super) fn checks_of_start(chain: &Chain, tables: &[&Physical<'_>], steps: &m
 
 /// Before a complete: the names that it gives.
 pub(super) fn checks_of_complete(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
-    let known = relations(chain);
+    let known = Known::of(chain);
     let of_tables = tables.iter().flat_map(|table| claims(chain, table, &known));
     let mut claims: Vec<Claim> = of_tables.filter(|claim| claim.given == Given::AtComplete).collect();
     claims.extend(of_enums(chain));
@@ -88,7 +90,7 @@ fn check(chain: &Chain, claims: &[Claim], title: &str, refusal: String, hint: &s
 }
 
 /// What a table's new form needs names for.
-fn claims(chain: &Chain, table: &Physical<'_>, known: &BTreeSet<String>) -> Vec<Claim> {
+fn claims(chain: &Chain, table: &Physical<'_>, known: &Known) -> Vec<Claim> {
     let Some((newer, final_name)) = table.newer.zip(table.final_name()) else { return Vec::new() };
     let mut list = List { claims: Vec::new(), older: table.older, known };
     let of_table = format!("table `{final_name}`");
@@ -108,6 +110,12 @@ fn claims(chain: &Chain, table: &Physical<'_>, known: &BTreeSet<String>) -> Vec<
                 list.in_turn(&Space::Relation, physical, name, &format!("index `{name}` of {of_table}"));
             }
         }
+    }
+    for (so_far, to_be) in table.kept_statistics.iter().filter(|(so_far, to_be)| so_far != to_be) {
+        list.at_complete(Space::Statistics, to_be, &format!("statistics `{so_far}` of {of_table}"));
+    }
+    for (name, physical, _) in &table.added_statistics {
+        list.in_turn(&Space::Statistics, physical, name, &format!("statistics `{name}` of {of_table}"));
     }
     list.claims
 }
@@ -183,23 +191,31 @@ fn of_enums(chain: &Chain) -> Vec<Claim> {
     come.flat_map(|form| [claim(form.name.clone(), form), claim(names::array_type(&form.name), form)]).collect()
 }
 
-/// What the older version's model has among the relations: it is gone, or has another name, when its name is given.
-fn relations(chain: &Chain) -> BTreeSet<String> {
-    let mut known = BTreeSet::new();
-    for (name, table) in &chain.stage.from.tables {
-        known.insert(name.clone());
-        known.extend(table.constraints.iter().filter(|(_, there)| there.owns_index()).map(|(name, _)| name.clone()));
-        known.extend(table.indexes.keys().cloned());
-        known.extend(table.columns.iter().filter_map(|column| column.sequence_name(name)));
+/// What the older version's model has in the base schema: it is gone, or has another name, when its name is given.
+struct Known {
+    relations: BTreeSet<String>,
+    statistics: BTreeSet<String>,
+}
+
+impl Known {
+    fn of(chain: &Chain) -> Self {
+        let (mut relations, mut statistics) = (BTreeSet::new(), BTreeSet::new());
+        for (name, table) in &chain.stage.from.tables {
+            relations.insert(name.clone());
+            relations.extend(table.constraints.iter().filter(|(_, there)| there.owns_index()).map(|(name, _)| name.clone()));
+            relations.extend(table.indexes.keys().cloned());
+            relations.extend(table.columns.iter().filter_map(|column| column.sequence_name(name)));
+            statistics.extend(table.statistics.keys().cloned());
+        }
+        Known { relations, statistics }
     }
-    known
 }
 
 /// The claims so far.
 struct List<'a> {
     claims: Vec<Claim>,
     older: Option<&'a Table>,
-    known: &'a BTreeSet<String>,
+    known: &'a Known,
 }
 
 impl List<'_> {
@@ -209,7 +225,8 @@ impl List<'_> {
 
     fn at_complete(&mut self, space: Space, name: &str, purpose: &str) {
         let is_given_up = match &space {
-            Space::Relation | Space::Type | Space::AnyType => self.known.contains(name),
+            Space::Relation | Space::Type | Space::AnyType => self.known.relations.contains(name),
+            Space::Statistics => self.known.statistics.contains(name),
             Space::Column(_) => self.older.is_some_and(|older| older.columns.iter().any(|column| column.name == name)),
             Space::Constraint(_) => self.older.is_some_and(|older| older.constraints.contains_key(name)),
         };
@@ -229,7 +246,7 @@ impl List<'_> {
 
 /// What is in the way of these claims, and the statement that renames it.
 fn query(chain: &Chain, claims: &[Claim]) -> Option<Sql> {
-    let [mut relations, mut types, mut columns, mut constraints] = [const { Vec::new() }; 4];
+    let [mut relations, mut types, mut columns, mut constraints, mut statistics] = [const { Vec::new() }; 5];
     for claim in claims {
         let (name, purpose) = (literal(&claim.name), literal(&claim.purpose));
         match &claim.space {
@@ -238,11 +255,18 @@ fn query(chain: &Chain, claims: &[Claim]) -> Option<Sql> {
             Space::AnyType => types.push(sql!("(true, {}, {})", name, purpose)),
             Space::Column(table) => columns.push(sql!("({}, {}, {})", literal(table), name, purpose)),
             Space::Constraint(table) => constraints.push(sql!("({}, {}, {})", literal(table), name, purpose)),
+            Space::Statistics => statistics.push(sql!("({}, {})", name, purpose)),
         }
     }
     // VALUES must have rows
     let find = |rows: Vec<Sql>, find: fn(&Sql) -> Sql| (!rows.is_empty()).then(|| find(&join(rows, ", ")));
-    let found = [find(relations, of_relations), find(types, of_types), find(columns, of_attributes), find(constraints, of_rules)];
+    let found = [
+        find(relations, of_relations),
+        find(types, of_types),
+        find(columns, of_attributes),
+        find(constraints, of_rules),
+        find(statistics, of_statistics),
+    ];
     let found: Vec<Sql> = found.into_iter().flatten().collect();
     (!found.is_empty()).then(|| {
         sql!(
@@ -307,6 +331,17 @@ fn of_rules(wanted: &Sql) -> Sql {
          CROSS JOIN LATERAL (SELECT class.oid UNION SELECT tree.relid FROM pg_catalog.pg_partition_tree(class.oid) AS tree) AS place (oid) \
          JOIN pg_catalog.pg_constraint AS there ON there.conrelid = place.oid AND there.conname = wanted.name",
         other_name("there.conname", "there.oid"),
+        wanted
+    )
+}
+
+fn of_statistics(wanted: &Sql) -> Sql {
+    sql!(
+        "SELECT pg_catalog.pg_describe_object('pg_catalog.pg_statistic_ext'::pg_catalog.regclass, there.oid, 0), wanted.purpose, \
+         pg_catalog.format('ALTER STATISTICS %s.%I RENAME TO %I', there.stxnamespace::pg_catalog.regnamespace, there.stxname, {}) \
+         FROM (VALUES {}) AS wanted (name, purpose) JOIN pg_catalog.pg_statistic_ext AS there ON there.stxname = wanted.name \
+         JOIN space ON space.oid = there.stxnamespace",
+        other_name("there.stxname", "there.oid"),
         wanted
     )
 }

@@ -6,7 +6,7 @@ use crate::hazard::Hazard;
 use crate::layout::chain::Chain;
 use crate::layout::tables::{Names, Physical, layout};
 use crate::model::schema::{Constraint, ReplicaIdentity, Table};
-use crate::plan::final_form::{changes_default, drop_columns, rename_columns};
+use crate::plan::final_form::{changes_default, drop_columns, in_order, rename_columns};
 use crate::plan::{Action, Command, Phase, Plan, Steps, When, claims, code, dependents, exclusive, triggers};
 use crate::sql::{Sql, ident, literal, qualified, user};
 use crate::statements::ddl::{self};
@@ -25,6 +25,7 @@ pub fn complete(chain: &Chain) -> Plan {
     dependents::check_of_complete(chain, &tables, &mut steps);
     super::enums::checks_of_complete(chain, &tables, &mut steps);
     super::extensions::checks_of_complete(chain, &tables, &mut steps);
+    super::statistics::check_owner(chain, &tables, &mut steps);
     super::replication::checks_of_complete(chain, &tables, &mut steps);
     let changes = triggers::Changes::of(chain);
     triggers::checks_of_complete(chain, &changes, &tables, &mut steps);
@@ -56,6 +57,7 @@ pub fn complete(chain: &Chain) -> Plan {
     triggers::exchange(chain, &changes, &quiet, &mut steps);
     drop_indexes(chain, &tables, &mut steps);
     rename_indexes(chain, &tables, &mut steps);
+    super::statistics::rename(chain, &tables, &mut steps);
     super::clean_former(chain, &tables, Phase::Contract, &mut steps);
     rename_tables(chain, &order, &mut steps);
     triggers::leave(chain, &changes, &mut steps);
@@ -228,6 +230,7 @@ fn contract(chain: &Chain, table: &Physical<'_>, name: &str) -> Vec<Sql> {
         statements.extend(properties::carry_columns_again(table, &place));
         statements.extend(super::replication::carry(chain, table));
         statements.extend(properties::put_down(chain, table));
+        statements.extend(super::statistics::contract(chain, table));
         for name in &table.removed_constraints {
             let key = table.older.and_then(|older| older.constraints.get(name));
             if !matches!(key, Some(Constraint::ForeignKey { .. })) {
@@ -464,23 +467,6 @@ fn rename_indexes(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     if !statements.is_empty() {
         steps.transaction(Phase::Contract, "rename the indexes", Vec::new(), statements);
     }
-}
-
-/// Renames in an order in which every name is free when it is given; one of a circle is put aside first.
-fn in_order(mut waiting: Vec<(String, String)>) -> Vec<(String, String)> {
-    let mut order = Vec::new();
-    while !waiting.is_empty() {
-        let free = waiting.iter().position(|(_, wanted)| waiting.iter().all(|(so_far, _)| so_far != wanted));
-        let (so_far, wanted) = waiting.remove(free.unwrap_or_default());
-        if free.is_some() {
-            order.push((so_far, wanted));
-        } else {
-            let aside = names::generated("away", &[&so_far]);
-            order.push((so_far, aside.clone()));
-            waiting.push((aside, wanted));
-        }
-    }
-    order
 }
 
 /// Tables that were put aside get their names.

@@ -5,7 +5,7 @@ use crate::layout::tables::Physical;
 use crate::model::schema::Constraint;
 use crate::plan::{Steps, Verdict, triggers};
 use crate::sql;
-use crate::sql::{Sql, join, literal, qualified};
+use crate::sql::{Sql, ident, join, literal, qualified};
 
 /// The check for one table; none where nothing of it goes.
 pub(super) fn check(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
@@ -87,7 +87,8 @@ pub(super) fn of_what_goes(chain: &Chain, table: &Physical<'_>) -> Option<Sql> {
         Some(_) => table.removed.iter().collect(),
     };
     let known = older.indexes.keys().chain(older.constraints.keys()).chain(inbound(chain, table));
-    (!gone.is_empty()).then(|| query(chain, table, &gone, table.newer.is_none(), known))
+    let statistics = older.statistics.keys().collect::<Vec<_>>();
+    (!gone.is_empty()).then(|| query(chain, table, &gone, table.newer.is_none(), known, &statistics))
 }
 
 /// The query for what depends on what rollback takes from a table, which has been built.
@@ -105,7 +106,8 @@ pub(super) fn of_what_came(chain: &Chain, tables: &[Physical<'_>], table: &Physi
         added.chain(indexes).chain(own.map(|name| there.displaced(name)).collect::<Vec<_>>()).collect::<Vec<_>>()
     };
     let known: Vec<String> = tables.iter().flat_map(names).collect();
-    (!came.is_empty()).then(|| query(chain, table, &came, table.older.is_none(), known.iter()))
+    let statistics = table.added_statistics.iter().map(|(_, physical, _)| physical).collect::<Vec<_>>();
+    (!came.is_empty()).then(|| query(chain, table, &came, table.older.is_none(), known.iter(), &statistics))
 }
 
 /// What hangs on these columns; where the table goes as a whole, on the table and its row type too.
@@ -115,6 +117,7 @@ fn query<'a>(
     gone: &[&String],
     is_whole: bool,
     known: impl Iterator<Item = &'a String>,
+    statistics: &[&String],
 ) -> Sql {
     // what belongs to a table hangs on it automatically, and goes with it
     let whole = if is_whole {
@@ -146,7 +149,7 @@ fn query<'a>(
                 policies_and_triggers(chain, table),
                 Sql::trusted(GENERATED_COLUMNS),
                 Sql::trusted(RELATIONS),
-                Sql::trusted(OTHERS),
+                others(chain, statistics),
             ],
             " UNION ALL "
         )
@@ -237,7 +240,15 @@ const GENERATED_COLUMNS: &str = "SELECT 'generated column ' || other.attname FRO
     WHERE (rule.oid IS NOT NULL OR (depend.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND depend.objid = depend.refobjid)) \
     AND other.attgenerated <> '' AND other.attname <> ALL (SELECT gone.attname FROM gone)";
 
-/// Whatever else there may be: functions with a parsed body, statistics on several columns. What is in publications is carried, see
+/// Whatever else there may be, but for statistics that are the table's own: functions with a parsed body, statistics by somebody else. What is in publications is carried, see
 /// `replication`.
-const OTHERS: &str = "SELECT depend.description FROM depend WHERE depend.classid <> ALL (ARRAY['pg_catalog.pg_rewrite', 'pg_catalog.pg_constraint', \
-    'pg_catalog.pg_class', 'pg_catalog.pg_policy', 'pg_catalog.pg_trigger', 'pg_catalog.pg_attrdef', 'pg_catalog.pg_publication_rel']::pg_catalog.regclass[])";
+fn others(chain: &Chain, statistics: &[&String]) -> Sql {
+    sql!(
+        "SELECT depend.description FROM depend WHERE depend.classid <> ALL (ARRAY['pg_catalog.pg_rewrite', 'pg_catalog.pg_constraint', \
+         'pg_catalog.pg_class', 'pg_catalog.pg_policy', 'pg_catalog.pg_trigger', 'pg_catalog.pg_attrdef', 'pg_catalog.pg_publication_rel']::pg_catalog.regclass[]) \
+         AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_statistic_ext AS own WHERE depend.classid = 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass \
+         AND own.oid = depend.objid AND own.stxname = ANY (ARRAY[{}]::pg_catalog.name[]) AND own.stxnamespace = pg_catalog.to_regnamespace({}))",
+        join(statistics.iter().map(|name| literal(name)), ", "),
+        literal(ident(&chain.base).as_str())
+    )
+}

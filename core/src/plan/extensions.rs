@@ -182,6 +182,7 @@ fn users(chain: &Chain, tables: &[Physical<'_>], gone: &Sql) -> Sql {
             (Some(_), Some(newer)) => {
                 table.removed.iter().for_each(|name| put("column", name));
                 table.removed_indexes.iter().for_each(|name| put("index", name));
+                table.removed_statistics.iter().for_each(|name| put("statistics", name));
                 table.removed_constraints.iter().for_each(|name| put("constraint", name));
                 let changed = newer.columns.iter().filter(|column| changes_default(table, column));
                 changed.for_each(|column| put("default", table.newer_name(&column.name)));
@@ -204,7 +205,8 @@ fn users(chain: &Chain, tables: &[Physical<'_>], gone: &Sql) -> Sql {
          JOIN pg_catalog.pg_attrdef AS def ON def.adrelid = own.attrelid AND def.adnum = own.attnum WHERE part.kind = 'default' \
          UNION ALL SELECT {}, con.oid, NULL FROM part JOIN pg_catalog.pg_constraint AS con ON con.conrelid = part.relation AND con.conname = part.name WHERE part.kind = 'constraint' \
          UNION ALL SELECT {}, tree.oid, NULL FROM part JOIN pg_catalog.pg_index AS index ON index.indrelid = part.relation JOIN pg_catalog.pg_class AS own ON own.oid = index.indexrelid AND own.relname = part.name \
-         CROSS JOIN LATERAL (SELECT own.oid UNION SELECT tree.relid FROM pg_catalog.pg_partition_tree(own.oid) AS tree) AS tree (oid) WHERE part.kind IN ('index', 'constraint')) \
+         CROSS JOIN LATERAL (SELECT own.oid UNION SELECT tree.relid FROM pg_catalog.pg_partition_tree(own.oid) AS tree) AS tree (oid) WHERE part.kind IN ('index', 'constraint') \
+         UNION ALL SELECT {}, own.oid, NULL FROM part JOIN pg_catalog.pg_statistic_ext AS own ON own.stxrelid = part.relation AND own.stxname = part.name WHERE part.kind = 'statistics') \
          SELECT DISTINCT pg_catalog.format('%I is used by %s', used.extension, pg_catalog.pg_describe_object(used.classid, used.objid, used.objsubid)) FROM used \
          WHERE NOT EXISTS (SELECT FROM gone WHERE gone.classid = used.classid AND gone.objid = used.objid AND (gone.objsubid IS NULL OR gone.objsubid = used.objsubid)) \
          AND NOT EXISTS (SELECT FROM gone JOIN pg_catalog.pg_depend AS other ON other.refclassid = gone.classid AND other.refobjid = gone.objid AND other.refobjsubid = gone.objsubid \
@@ -218,6 +220,7 @@ fn users(chain: &Chain, tables: &[Physical<'_>], gone: &Sql) -> Sql {
         pg_attrdef,
         pg_constraint,
         pg_class,
+        class("pg_statistic_ext"),
         join(schemas, ", "),
         pg_class,
         pg_rewrite,

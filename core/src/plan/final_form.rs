@@ -1,4 +1,4 @@
-//! What a table's columns are once only the newer version is left.
+//! What a table's columns are once only the newer version is left, and how names become final.
 
 use crate::layout::tables::Physical;
 use crate::model::schema::Column;
@@ -40,4 +40,21 @@ pub(super) fn changes_default(table: &Physical<'_>, column: &Column) -> bool {
             .and_then(|there| there.default.clone()),
     };
     so_far != column.default
+}
+
+/// Renames in an order in which every name is free when it is given; one of a circle is put aside first.
+pub(super) fn in_order(mut waiting: Vec<(String, String)>) -> Vec<(String, String)> {
+    let mut order = Vec::new();
+    while !waiting.is_empty() {
+        let free = waiting.iter().position(|(_, wanted)| waiting.iter().all(|(so_far, _)| so_far != wanted));
+        let (so_far, wanted) = waiting.remove(free.unwrap_or_default());
+        if free.is_some() {
+            order.push((so_far, wanted));
+        } else {
+            let aside = names::generated("away", &[&so_far]);
+            order.push((so_far, aside.clone()));
+            waiting.push((aside, wanted));
+        }
+    }
+    order
 }

@@ -194,18 +194,24 @@ fn of_rules(table: &Physical<'_>, older: &Table, newer: &Table) -> Vec<String> {
         let again = if older.indexes.contains_key(index) { "over the newer version's columns, " } else { "" };
         notes.push(format!("index `{index}` of `{name}`: {again}built while apps write"));
     }
+    for (own, ..) in &table.added_statistics {
+        let again = if older.statistics.contains_key(own) { "over the newer version's columns, " } else { "" };
+        notes.push(format!("statistics `{own}` of `{name}`: {again}created, and filled by the next ANALYZE"));
+    }
     let renamed = table
         .kept_constraints
         .iter()
         .map(|pair| ("constraint", pair))
-        .chain(table.kept_indexes.iter().map(|pair| ("index", pair)));
+        .chain(table.kept_indexes.iter().map(|pair| ("index", pair)))
+        .chain(table.kept_statistics.iter().map(|pair| ("statistics", pair)));
     for (what, (so_far, to_be)) in renamed.filter(|(_, (so_far, to_be))| so_far != to_be) {
         notes.push(format!("{what} `{so_far}` of `{name}`: is renamed to `{to_be}` at complete"));
     }
     let gone =
         table.removed_constraints.iter().filter(|gone| !newer.constraints.contains_key(*gone)).map(|gone| ("constraint", gone));
     let indexes = table.removed_indexes.iter().filter(|gone| !newer.indexes.contains_key(*gone)).map(|gone| ("index", gone));
-    for (what, gone) in gone.chain(indexes) {
+    let statistics = table.removed_statistics.iter().filter(|gone| !newer.statistics.contains_key(*gone));
+    for (what, gone) in gone.chain(indexes).chain(statistics.map(|gone| ("statistics", gone))) {
         notes.push(format!("{what} `{gone}` of `{name}`: stays until complete, because the older version relies on it"));
     }
     notes

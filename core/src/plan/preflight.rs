@@ -53,6 +53,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
         Verdict::Refuse,
     );
     server_features::known(chain, tables, steps);
+    super::statistics::check_owner(chain, tables, steps);
     super::extensions::checks(chain, tables, steps);
     super::enums::checks(chain, tables, steps);
     catalog_checks::checks(chain, tables, steps);
@@ -89,6 +90,7 @@ fn of_tables(chain: &Chain, tables: &[Physical<'_>], scripts: usize, steps: &mut
     }
     types_exist(chain, &here, steps);
     definitions(chain, &here, steps);
+    here.iter().for_each(|table| super::statistics::definitions(chain, table, steps));
     rehearsal::checks(chain, &here, steps);
     foreign_keys_fit(chain, tables, &here, steps);
     data_checks::checks(chain, tables, &here, steps);

@@ -185,6 +185,7 @@ fn undo(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
         statements.extend(sync::remove(chain, table));
     }
     statements.extend(replication::carry_back(chain, table));
+    statements.extend(super::statistics::undo(chain, table));
     if table.is_partitioned() {
         for name in built(table) {
             statements.push(sql!("DROP INDEX IF EXISTS {}", qualified(&chain.base, name)));

@@ -294,7 +294,7 @@ fn older_views(chain: &Chain) -> Option<Sql> {
 fn still_there(chain: &Chain, tables: &[Physical<'_>], number: usize) -> Option<Sql> {
     let changed: Vec<&Physical<'_>> = tables.iter().filter(|table| !table.is_same()).collect();
     let mut columns = Vec::new();
-    let (mut relations, mut forms) = (BTreeSet::new(), BTreeSet::new());
+    let (mut relations, mut forms, mut statistics) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for table in &changed {
         let is_built = table.scripts_before <= number;
         let older = table.older.into_iter().flat_map(|older| &older.columns).map(|column| column.name.as_str());
@@ -311,6 +311,7 @@ fn still_there(chain: &Chain, tables: &[Physical<'_>], number: usize) -> Option<
         forms.extend(of.filter(|name| chain.stage.from.enums.contains_key(name)));
         let kept = table.kept_constraints.iter().chain(&table.kept_indexes).filter(|(so_far, to_be)| so_far != to_be);
         relations.extend(kept.map(|(so_far, _)| so_far.clone()));
+        statistics.extend(super::statistics::needed(table, is_built));
         if is_built && !table.is_partitioned() {
             relations.extend(table.added_constraints.iter().map(|added| added.physical.clone()));
             relations.extend(table.added_indexes.iter().map(|(_, physical, _)| physical.clone()));
@@ -331,6 +332,7 @@ fn still_there(chain: &Chain, tables: &[Physical<'_>], number: usize) -> Option<
             base
         ));
     }
+    queries.extend(super::statistics::lacking(chain, &statistics));
     if !forms.is_empty() {
         queries.push(sql!(
             "SELECT 'type ' || pg_catalog.format('`%s`', wanted.name) FROM (VALUES {}) AS wanted (name) WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_type AS there \

@@ -4,7 +4,7 @@ use crate::hazard::Hazard;
 use crate::layout::chain::Chain;
 use crate::layout::tables::{AddedConstraint, Names, Physical, layout};
 use crate::model::schema::{Constraint, Index};
-use crate::plan::additions::{add_columns, bind, new_indexes, partitioned_index, proof, proven};
+use crate::plan::additions::{add_columns, bind, bound_by_rename, new_indexes, partitioned_index, proof, proven};
 use crate::plan::backfill::backfill;
 use crate::plan::{Action, Command, Phase, Plan, Reaches, Shape, Steps, exclusive, preflight, share_row_exclusive};
 use crate::sql::{Sql, ident, join, qualified};
@@ -13,7 +13,7 @@ use crate::statements::path::Path;
 use crate::statements::sync;
 use crate::transition::stage::Moment;
 use crate::{
-    names, sql, statements::guard, statements::numbers, statements::partitions, statements::properties, statements::rights,
+    sql, statements::guard, statements::numbers, statements::partitions, statements::properties, statements::rights,
     statements::views,
 };
 
@@ -76,6 +76,9 @@ fn build(chain: &Chain, tables: &[Physical<'_>], scripts: usize, steps: &mut Ste
     for table in here() {
         constrain(chain, table, steps);
     }
+    for table in here() {
+        super::statistics::create(chain, table, steps);
+    }
 }
 
 fn expand(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
@@ -99,10 +102,11 @@ fn expand(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     statements.extend(add_columns(&place, table));
     statements.extend(proven(table).map(|column| prove_later(chain, table, column)));
     for check in checks(table) {
+        let columns = table.newer.map(|newer| check.constraint.columns(newer)).unwrap_or_default();
         statements.extend(bound_by_rename(
             &place,
             table,
-            &check.constraint,
+            columns,
             sql!(
                 "ALTER TABLE {} ADD CONSTRAINT {} {} NOT VALID",
                 place,
@@ -154,34 +158,6 @@ fn prove_later(chain: &Chain, table: &Physical<'_>, column: &str) -> Sql {
         ident(&proof(chain, table, column)),
         ident(column)
     )
-}
-
-/// A statement whose opaque text names the newer version's columns, with those names in place for its duration (R6).
-///
-/// The renames are instant, and nobody sees them: the transaction holds the table, views follow attribute numbers.
-fn bound_by_rename(place: &Sql, table: &Physical<'_>, constraint: &Constraint, statement: Sql) -> Vec<Sql> {
-    let Some(newer) = table.newer else { return vec![statement] };
-    let moved: Vec<(String, String)> = constraint
-        .columns(newer)
-        .into_iter()
-        .filter_map(|logical| {
-            let physical = table.newer_name(&logical).to_owned();
-            (physical != logical).then_some((logical, physical))
-        })
-        .collect();
-    let rename = |from: &str, to: &str| sql!("ALTER TABLE {} RENAME COLUMN {} TO {}", place, ident(from), ident(to));
-    let occupied: Vec<&String> =
-        moved.iter().map(|(logical, _)| logical).filter(|logical| table.older_names.contains_key(*logical)).collect();
-    let away = |name: &str| names::generated("away", &[&table.name, name]);
-    // the newer column may be the older one of another name: put everything aside first, then in place
-    let moving =
-        |physical: &str| if occupied.iter().any(|name| *name == physical) { away(physical) } else { physical.to_owned() };
-    let mut statements: Vec<Sql> = occupied.iter().map(|name| rename(name, &away(name))).collect();
-    statements.extend(moved.iter().map(|(logical, physical)| rename(&moving(physical), logical)));
-    statements.push(statement);
-    statements.extend(moved.iter().map(|(logical, physical)| rename(logical, &moving(physical))));
-    statements.extend(occupied.iter().map(|name| rename(&away(name), name)));
-    statements
 }
 
 fn build_indexes(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {

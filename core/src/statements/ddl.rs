@@ -2,6 +2,7 @@
 
 use crate::layout::tables::{Names, physical_name};
 use crate::model::schema::{Column, Constraint, Index, IndexColumn, IndexParameters, ReplicaIdentity, Table};
+use crate::model::statistics::Statistics;
 use crate::names::OWN_SCHEMA;
 use crate::sql;
 use crate::sql::{Sql, ident, idents, join, literal, qualified, type_name, user, verbatim};
@@ -210,6 +211,15 @@ fn key_options(key: &IndexColumn) -> Sql {
     text
 }
 
+/// `CREATE STATISTICS …`.
+pub fn create_statistics(base: &str, table: &str, name: &str, statistics: &Statistics, names: &Names) -> Sql {
+    let kinds = join(statistics.kinds.iter().map(|kind| verbatim(kind)), ", ");
+    let kinds = if statistics.kinds.is_empty() { Sql::default() } else { sql!(" ({})", kinds) };
+    let columns = statistics.columns.iter().map(|column| ident(physical_name(names, column)));
+    let parts = columns.chain(statistics.expressions.iter().map(|text| user(text)));
+    sql!("CREATE STATISTICS {}{} ON {} FROM {}", qualified(base, name), kinds, join(parts, ", "), qualified(base, table))
+}
+
 /// The empty table on which a definition is tried or bound, and its index; gone when the transaction is rolled back.
 const TWIN: &str = "diptych twin";
 const TWIN_INDEX: &str = "diptych twin index";
@@ -232,6 +242,12 @@ pub fn bind_index(on: (&str, &str, &str), index: &Index, names: &Names, build: B
 /// A block that tries a new index on an empty twin of the table, after these statements, and leaves nothing.
 pub fn try_index(before: Vec<Sql>, newer: &Table, index: &Index) -> Sql {
     let tried = [twin(newer), create_index(OWN_SCHEMA, TWIN, TWIN_INDEX, index, &Names::new(), Build::Plain)];
+    attempt(before.into_iter().chain(tried))
+}
+
+/// A block that tries new statistics on an empty twin of the table, after these statements, and leaves nothing.
+pub fn try_statistics(before: Vec<Sql>, newer: &Table, statistics: &Statistics) -> Sql {
+    let tried = [twin(newer), create_statistics(OWN_SCHEMA, TWIN, TWIN, statistics, &Names::new())];
     attempt(before.into_iter().chain(tried))
 }
 

@@ -85,6 +85,45 @@ END
     Some(sql!("DO {}", dollar_quoted(&text)))
 }
 
+/// Statistics that take others' place get their target, comment and owner.
+pub(crate) fn carry_statistics(chain: &Chain, table: &Physical<'_>) -> Option<Sql> {
+    let pairs = table.replaced_statistics.iter().map(|pair| sql!("({}, {})", literal(&pair.so_far), literal(&pair.physical)));
+    let pairs: Vec<Sql> = pairs.collect();
+    if pairs.is_empty() {
+        return None;
+    }
+    let text = sql!(
+        "
+DECLARE
+  item record;
+BEGIN
+  FOR item IN
+    SELECT pg_catalog.format('%I.%I', space.nspname, newer.stxname) AS place, older.stxstattarget AS target,
+      pg_catalog.obj_description(older.oid, 'pg_statistic_ext') AS comment, older.stxowner AS owner, newer.stxowner AS own
+    FROM (VALUES {}) AS pair (older, newer) JOIN pg_catalog.pg_namespace AS space ON space.nspname = {}
+    JOIN pg_catalog.pg_statistic_ext AS older ON older.stxnamespace = space.oid AND older.stxname = pair.older
+    JOIN pg_catalog.pg_statistic_ext AS newer ON newer.stxnamespace = space.oid AND newer.stxname = pair.newer
+    ORDER BY pair.newer
+  LOOP
+    EXECUTE pg_catalog.format('ALTER STATISTICS %s SET STATISTICS %s', item.place, coalesce(item.target, -1));
+    EXECUTE pg_catalog.format('COMMENT ON STATISTICS %s IS %L', item.place, item.comment);
+    IF item.owner <> item.own THEN
+      BEGIN
+        EXECUTE pg_catalog.format('ALTER STATISTICS %s OWNER TO %s', item.place, item.owner::pg_catalog.regrole);
+      EXCEPTION WHEN insufficient_privilege THEN
+        -- they stay with the migration role, which owns their table
+        NULL;
+      END;
+    END IF;
+  END LOOP;
+END
+",
+        join(pairs, ", "),
+        literal(&chain.base)
+    );
+    Some(sql!("DO {}", dollar_quoted(&text)))
+}
+
 /// Puts down what the indexes have that go, before they do.
 pub(crate) fn put_down(chain: &Chain, table: &Physical<'_>) -> Option<Sql> {
     let pairs: Vec<Sql> = indexes(table)

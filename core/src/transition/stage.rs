@@ -306,6 +306,7 @@ impl Stage {
         let whole = target.clone();
         target.constraints.retain(|_, constraint| !constraint.columns(&whole).iter().any(|name| name == column));
         target.indexes.retain(|_, index| !index.columns(&whole).iter().any(|name| name == column));
+        target.statistics.retain(|_, own| !whole.columns_of(own).iter().any(|name| name == column));
         target.columns.retain(|there| there.name != column);
         target.not_valid.retain(|name| target.constraints.contains_key(name));
         Ok(())
@@ -340,6 +341,9 @@ impl Stage {
         }
         for index in target.indexes.values_mut() {
             index.rename_column(from, to);
+        }
+        for statistics in target.statistics.values_mut() {
+            statistics.rename_column(from, to);
         }
         for other in self.to.tables.values_mut() {
             for constraint in other.constraints.values_mut() {

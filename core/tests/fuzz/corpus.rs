@@ -80,6 +80,9 @@ operations:
   - create_index: {name: users_map, table: users, columns: {age: {sort: DESC}, name: }, tablespace: fast}
   - create_index: {name: Users_Hash, table: users, columns: [{column: email}], method: hash, storage_parameters: fillfactor = 70}
   - create_index: {name: users_name_age, table: users, columns: [{column: email}], unique: true, include: [name], nulls_not_distinct: true}
+  - create_statistics: {name: users_both, table: users, columns: [name, age], kinds: [mcv, ndistinct]}
+  - create_statistics: {name: users_word, table: users, expressions: [lower(email)]}
+  - drop_statistics: {name: users_both}
   - drop_index: {name: users_name_idx}
 ",
     "operations:

@@ -52,6 +52,7 @@ operations:
         - {name: $16, type: check, check: '@13 > @1'}
         - {name: $17, type: foreign_key, columns: [$1], references: {table: $11, columns: [$1], on_delete: SET NULL, on_delete_set_columns: [$1]}}
   - create_index: {name: $18, table: $11, columns: [{column: $13}], include: [$1], predicate: '@13 > 1'}
+  - create_statistics: {name: $19, table: $11, columns: [$13], expressions: ['@13 + @1']}
 "#,
     r#"
 operations:

@@ -1,9 +1,10 @@
 //! Schemas as values: two random ones are diffed, and the operations lead from the one to the other.
 
+use diptych_core::model::rules::check_statistics;
 use diptych_core::model::schema::{Exclusion, Identity, IndexColumn, IndexParameters, References, ReplicaIdentity};
 use diptych_core::{
-    Column, Constraint, DeclaredColumn, DeclaredSchema, DeclaredTable, DroppedColumn, Index, Migration, Schema, Snapshot, Table,
-    migration::diff,
+    Column, Constraint, DeclaredColumn, DeclaredSchema, DeclaredTable, DroppedColumn, Expression, Index, Migration, Schema,
+    Snapshot, Statistics, Table, migration::diff,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -91,7 +92,8 @@ fn column() -> impl Strategy<Value = Column> {
         option::weighted(0.2, text(&["note"])),
     )
         .prop_map(|(name, sql_type, nullable, default, identity, comment)| Column {
-            default: default.map(Into::into),
+            // a struct's, too, is none where it is NULL
+            default: default.as_deref().and_then(Expression::default_of),
             comment,
             identity: identity.map(|(always, sequence)| Identity { always, sequence, options: None }),
             ..Column::new(&name, &sql_type, nullable)
@@ -158,6 +160,15 @@ fn index() -> impl Strategy<Value = Index> {
     })
 }
 
+fn statistics() -> impl Strategy<Value = Statistics> {
+    let kinds = vec(text(&["ndistinct", "dependencies", "mcv"]), 0..3);
+    let expressions = vec(text(&["lower(x)", "y + 1"]), 0..2);
+    (kinds, vec(column_name(), 0..3), expressions).prop_map(|(kinds, columns, expressions)| {
+        let expressions = expressions.into_iter().map(Into::into).collect();
+        Statistics { kinds, columns, expressions }.normal()
+    })
+}
+
 fn identity() -> impl Strategy<Value = ReplicaIdentity> {
     let index = text(&["k1", "k2", "i1"]).prop_map(|index| ReplicaIdentity::Index { index });
     prop_oneof![1 => Just(ReplicaIdentity::Nothing), 1 => Just(ReplicaIdentity::Full), 3 => index]
@@ -166,8 +177,10 @@ fn identity() -> impl Strategy<Value = ReplicaIdentity> {
 fn table() -> impl Strategy<Value = Table> {
     let constraints = btree_map(text(&["k1", "k2", "k3"]), constraint(), 0..3);
     let indexes = btree_map(text(&["i1", "i2", "k1"]), index(), 0..2);
-    (option::weighted(0.2, text(&["note"])), vec(column(), 0..5), constraints, indexes, option::weighted(0.3, identity()))
-        .prop_map(|(comment, mut columns, mut constraints, mut indexes, replica_identity)| {
+    let statistics = btree_map(text(&["s1", "i1"]), statistics(), 0..2);
+    let rest = (statistics, option::weighted(0.3, identity()));
+    (option::weighted(0.2, text(&["note"])), vec(column(), 0..5), constraints, indexes, rest).prop_map(
+        |(comment, mut columns, mut constraints, mut indexes, (mut statistics, replica_identity))| {
             // as every server and every struct has it: a column once, one key at most, what is in it not nullable
             let mut seen = BTreeSet::new();
             columns.retain(|column| seen.insert(column.name.clone()));
@@ -178,6 +191,8 @@ fn table() -> impl Strategy<Value = Table> {
             };
             constraints.retain(|_, constraint| of_this(constraint));
             indexes.retain(|_, index| index.columns.iter().all(|key| key.expression.is_some() || there(&key.column)));
+            let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+            statistics.retain(|name, own| own.columns.iter().all(there) && check_statistics(name, own, &names).is_ok());
             for constraint in constraints.values_mut() {
                 if let Constraint::Unique { index_parameters, .. } = constraint {
                     index_parameters.include_columns.retain(there);
@@ -191,11 +206,11 @@ fn table() -> impl Strategy<Value = Table> {
             for column in &mut columns {
                 column.nullable &= column.identity.is_none() && !key.contains(&column.name);
             }
-            let table =
-                Table { comment, columns, constraints, indexes, replica_identity, partition_by: None, ..Table::default() };
+            let table = Table { comment, columns, constraints, indexes, statistics, replica_identity, ..Table::default() };
             let sound = table.check_replica_identity("a").is_ok();
             Table { replica_identity: table.replica_identity.clone().filter(|_| sound), ..table }
-        })
+        },
+    )
 }
 
 pub(crate) fn schema() -> impl Strategy<Value = Schema> {
@@ -205,10 +220,11 @@ pub(crate) fn schema() -> impl Strategy<Value = Schema> {
             known.get(&references.table).is_some_and(|table| references.columns.iter().all(|name| table.has_column(name)))
         };
         // an index has its name in the schema, not in its table
-        let mut named = BTreeSet::new();
+        let (mut named, mut counted) = (BTreeSet::new(), BTreeSet::new());
         for table in tables.values_mut() {
             table.constraints.retain(|name, constraint| !constraint.owns_index() || named.insert(name.clone()));
             table.indexes.retain(|name, _| named.insert(name.clone()));
+            table.statistics.retain(|name, _| counted.insert(name.clone()));
             if table.check_replica_identity("a").is_err() {
                 table.replica_identity = None;
             }
@@ -246,6 +262,7 @@ fn declared_table() -> impl Strategy<Value = DeclaredTable> {
                 columns,
                 constraints: table.constraints.into_iter().map(|(name, constraint)| (name_of(name), constraint)).collect(),
                 indexes: table.indexes.into_iter().map(|(name, index)| (name_of(name), index)).collect(),
+                statistics: table.statistics.into_iter().map(|(name, own)| (name_of(name), own)).collect(),
                 replica_identity: table.replica_identity,
                 partition_by: table.partition_by,
                 dropped: gone.into_iter().map(|(name, down)| DroppedColumn { name, down }).collect(),
@@ -327,6 +344,15 @@ fn next_release(schema: Schema) -> impl Strategy<Value = DeclaredSchema> {
                 match fates.next() {
                     Some(Fate::Keep) => next.indexes.push((Some(name.clone()), index)),
                     Some(Fate::Rename) => next.indexes.push((None, index)),
+                    _ => {}
+                }
+            }
+            for (name, own) in &table.statistics {
+                let mut own = own.clone();
+                renames.iter().for_each(|(from, to)| own.rename_column(from, to));
+                match fates.next() {
+                    Some(Fate::Keep) => next.statistics.push((Some(name.clone()), own)),
+                    Some(Fate::Rename) => next.statistics.push((None, own)),
                     _ => {}
                 }
             }

@@ -88,6 +88,8 @@ pub async fn schema(client: &impl GenericClient, schema: &str) -> Result<Schema>
         for column in &mut table.columns {
             column.sql_type = types::normalize(&column.sql_type);
         }
+        // the server sorts names otherwise
+        table.statistics.values_mut().for_each(|own| *own = std::mem::take(own).normal());
         found.tables.insert(name, table);
     }
     Ok(found)
@@ -148,7 +150,10 @@ line AS (
   LEFT JOIN pg_catalog.pg_class AS owner ON owner.oid = depend.refobjid
   LEFT JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = depend.refobjid AND attribute.attnum = depend.refobjsubid
   UNION ALL
-  SELECT pg_catalog.format('statistics %s target=%s owner=%s comment=%s', pg_catalog.pg_get_statisticsobjdef(statistics.oid), statistics.stxstattarget,
+  SELECT pg_catalog.format('statistics %s on %s kinds=%s columns=%s expressions=%s target=%s owner=%s comment=%s', statistics.stxname, relation.relname, statistics.stxkind,
+    ARRAY(SELECT attribute.attname FROM pg_catalog.unnest(statistics.stxkeys::pg_catalog.int2[]) AS key (number)
+      JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = relation.oid AND attribute.attnum = key.number ORDER BY attribute.attname),
+    pg_catalog.pg_get_statisticsobjdef_expressions(statistics.oid), statistics.stxstattarget,
     statistics.stxowner::pg_catalog.regrole, pg_catalog.obj_description(statistics.oid, 'pg_statistic_ext'))
   FROM pg_catalog.pg_statistic_ext AS statistics JOIN relation ON relation.oid = statistics.stxrelid
   UNION ALL

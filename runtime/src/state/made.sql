@@ -40,6 +40,9 @@ UNION ALL
 SELECT 'index', index.indexrelid::regclass::text, concat_ws(' ', pg_get_indexdef(index.indexrelid), CASE WHEN NOT index.indisvalid THEN 'invalid' END), NULL
 FROM pg_index AS index JOIN pg_class AS class ON class.oid = index.indexrelid WHERE index.indrelid IN (SELECT oid FROM table_) AND starts_with(class.relname, '_diptych_')
 UNION ALL
+SELECT 'statistics', format('%I on %s', own.stxname, own.stxrelid::regclass), pg_get_statisticsobjdef(own.oid), NULL
+FROM pg_statistic_ext AS own WHERE own.stxrelid IN (SELECT oid FROM table_) AND starts_with(own.stxname, '_diptych_')
+UNION ALL
 SELECT 'constraint', format('%I of %s', con.conname, con.conrelid::regclass), pg_get_constraintdef(con.oid), NULL
 FROM pg_constraint AS con WHERE con.conrelid IN (SELECT oid FROM table_) AND starts_with(con.conname, '_diptych_') AND con.conparentid = 0 AND con.contype <> 'n'
 UNION ALL

@@ -67,7 +67,11 @@ async fn a_database_with_everything_becomes_the_first_version_and_its_structs() 
     };
     let before = database.catalog().await;
     let seen = done(&folder, &url, &["baseline", "--dry-run"]);
-    assert!(seen.contains("6 tables, 40 columns, 13 constraints, 4 indexes, 1 enum") && seen.contains("6 functions: "), "{seen}");
+    assert!(
+        seen.contains("6 tables, 40 columns, 13 constraints, 4 indexes, 1 enum, 1 statistics\n")
+            && seen.contains("6 functions: "),
+        "{seen}"
+    );
     let json = done(&folder, &url, &["baseline", "--dry-run", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON alone");
     let count = |kind: &str| json["beside"].as_array().expect("a list").iter().filter(|there| there["kind"] == kind).count();

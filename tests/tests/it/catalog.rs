@@ -293,6 +293,9 @@ const DRESSED: &str = "operations:
   - create_index: {name: users_name, table: users, unique: true, columns: [{column: name}, {column: name, opclass: {name: text_pattern_ops}}, {column: kept}], include: [age]}
   - create_index: {name: users_lower, table: users, columns: [{expression: lower(name)}, {expression: 'name::bytea'}, {column: age}], predicate: age > 7}
   - create_index: {name: users_kept, table: users, columns: [{column: kept}]}
+  - create_statistics: {name: users_both, table: users, columns: [name, age], kinds: [mcv, ndistinct]}
+  - create_statistics: {name: users_word, table: users, expressions: [lower(name)]}
+  - create_statistics: {name: users_words, table: users, columns: [kept], expressions: [lower(name)]}
   - create_table:
       name: posts
       columns: [{name: id, type: bigint, pk: true}, {name: author, type: integer, references: {name: posts_author, table: users, column: id}}]
@@ -306,6 +309,7 @@ COMMENT ON INDEX users_email_key IS 'index of mails'; COMMENT ON CONSTRAINT user
 COMMENT ON CONSTRAINT adult ON users IS 'no children'; COMMENT ON CONSTRAINT posts_author ON posts IS 'whose';
 COMMENT ON INDEX users_name IS 'by name'; COMMENT ON INDEX users_lower IS 'by name, however written'; COMMENT ON INDEX users_kept IS 'stays';
 COMMENT ON SEQUENCE users_id_seq IS 'numbers';
+ALTER STATISTICS users_both SET STATISTICS 321; COMMENT ON STATISTICS users_both IS 'it''s \"both\" %s \\'; ALTER STATISTICS users_word SET STATISTICS 0; COMMENT ON STATISTICS users_words IS 'words';
 ALTER TABLE users CLUSTER ON users_name; ALTER TABLE posts CLUSTER ON posts_pkey;
 ALTER INDEX users_lower ALTER COLUMN 1 SET STATISTICS 77; ALTER INDEX users_lower ALTER COLUMN 2 SET STATISTICS 0; ALTER INDEX users_name SET (fillfactor = 60, deduplicate_items = off);
 ALTER TABLE users REPLICA IDENTITY USING INDEX users_email_key";

@@ -51,6 +51,8 @@ struct Room {
         deferrable,
         storage_parameters = "fillfactor = 80"
     ),
+    statistics(room, floor, kinds = "MCV, ndistinct"),
+    statistics(code, key(expression = "lower(guest)"), name = "bookings_who"),
     index(key(expression = "lower(guest)", sort = "desc", nulls = "last", collate = "C"), room, name = "bookings_guest", unique),
     index(
         columns(floor),
@@ -114,6 +116,8 @@ const FILE: &str = "operations:
   - create_index: {name: bookings_id_idx, table: bookings, columns: [{column: id, opclass: {name: int8_bloom_ops, params: [n_distinct_per_range = 64]}}], method: brin}
   - create_index: {name: bookings_floor_guest, table: bookings, columns: [{column: floor}, {column: guest}], unique: true, nulls_not_distinct: true}
   - create_index: {name: bookings_guest_idx, table: bookings, columns: [{column: guest}]}
+  - create_statistics: {name: bookings_floor_room_stat, table: bookings, columns: [floor, room], kinds: [ndistinct, mcv]}
+  - create_statistics: {name: bookings_who, table: bookings, columns: [code], expressions: [lower(guest)]}
   - set_replica_identity: {table: bookings, identity: {type: FULL}}
 ";
 
@@ -158,6 +162,7 @@ async fn a_struct_says_all_that_a_file_can() {
     next.tables[1].replica_identity = None;
     next.tables[1].columns[5].column.collation = Some("C".to_owned());
     next.tables[1].indexes[1].1.predicate = Some("nights > 2".into());
+    next.tables[1].statistics[0].1.kinds.clear();
     let operations = diff::diff(&snapshot, &next).unwrap();
     let change = Migration { name: "0002_change".to_owned(), version_schema: None, operations };
     let all = [derived, change];

@@ -94,7 +94,7 @@ async fn what_is_changed_by_hand_is_taken_over() {
     must(
         &client,
         "ALTER TABLE users ADD COLUMN extra integer DEFAULT 5; ALTER TABLE users ALTER COLUMN name SET DEFAULT 'y'; ALTER TABLE users DROP CONSTRAINT users_age; \
-         ALTER TABLE users ALTER COLUMN name DROP NOT NULL; CREATE INDEX by_name ON users (lower(name)); CREATE TYPE mood AS ENUM ('sad', 'ok'); ALTER TABLE users ADD COLUMN mood mood",
+         ALTER TABLE users ALTER COLUMN name DROP NOT NULL; CREATE INDEX by_name ON users (lower(name)); CREATE STATISTICS by_both ON name, id FROM users; CREATE TYPE mood AS ENUM ('sad', 'ok'); ALTER TABLE users ADD COLUMN mood mood",
     )
     .await;
     let old = database.on("0001_users").await;

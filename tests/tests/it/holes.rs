@@ -276,3 +276,24 @@ async fn h12_discard_all_leaves_an_app_on_its_version_and_a_run_locked() {
     must(&holder, "DISCARD ALL").await;
     second.complete(&mut Quiet).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h13_statistics_do_not_go_beside_those_who_may_plan_with_them() {
+    let database = Database::new().await;
+    let before = format!("{BEFORE}  - create_statistics: {{name: users_both, table: users, columns: [country, age]}}\n");
+    let all =
+        [migration("0001_before", &before), migration("0002_change", "operations: [{drop_statistics: {name: users_both}}]")];
+    database.migrate(&all[..1]).await;
+    database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
+    let reader = database.client().await;
+    must(&reader, "BEGIN; SELECT count(*) FROM users").await;
+    let options = Options { timeout: Duration::from_millis(500), ..Options::default() };
+    let mut migrator = diptych::Migrator::connect(&database.config(), options).await.unwrap();
+    let error = migrator.complete(&mut Quiet).await.unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    let there = "SELECT count(*) FROM pg_statistic_ext WHERE stxname = 'users_both'";
+    assert_eq!(ask(&database.client().await, there).await, "1");
+    must(&reader, "COMMIT").await;
+    database.migrator().await.complete(&mut Quiet).await.unwrap();
+    assert_eq!(ask(&reader, there).await, "0");
+}

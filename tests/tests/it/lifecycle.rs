@@ -51,6 +51,7 @@ mod rows;
 mod serial;
 mod several;
 mod sql;
+mod statistics;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -186,6 +187,7 @@ fn all_cases() -> Vec<Case> {
     cases.extend(alter::cases());
     cases.extend(constraints::cases());
     cases.extend(indexes::cases());
+    cases.extend(statistics::cases());
     cases.extend(partitions::cases());
     cases.extend(serial::cases());
     cases.extend(enums::cases());

@@ -53,6 +53,7 @@ mod serial;
 mod shells;
 mod signals;
 mod state;
+mod statistics;
 mod status;
 mod throttle;
 mod tidy;

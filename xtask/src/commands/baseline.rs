@@ -217,6 +217,7 @@ fn inventory(base: &str, found: &Inventory) -> String {
     let columns = tables.values().map(|table| table.columns.len()).sum();
     let constraints = tables.values().map(|table| table.constraints.len()).sum();
     let indexes = tables.values().map(|table| table.indexes.len()).sum();
+    let statistics = tables.values().map(|table| table.statistics.len()).sum();
     let counts = [
         (tables.len(), "table"),
         (columns, "column"),
@@ -224,6 +225,7 @@ fn inventory(base: &str, found: &Inventory) -> String {
         (indexes, "index"),
         (enums.len(), "enum"),
         (extensions.len(), "extension"),
+        (statistics, "statistics"),
     ];
     let counts = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| counted(*count, what)).collect::<Vec<_>>();
     let mut lines = vec![format!("in the version, of schema `{base}`: {}", counts.join(", "))];

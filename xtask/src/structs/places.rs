@@ -1,9 +1,9 @@
-//! Constraints and indexes as attributes: on the field that can say one by itself, else on the struct.
+//! Constraints, indexes and statistics as attributes: on the field that can say one by itself, else on the struct.
 
 use std::collections::BTreeMap;
 
 use diptych_core::model::schema::{Exclusion, IndexColumn, IndexParameters, References, ReplicaIdentity};
-use diptych_core::{Constraint, Index, Table, names};
+use diptych_core::{Constraint, Index, Statistics, Table, names};
 use proc_macro2::Literal;
 
 use super::is_ident;
@@ -38,6 +38,7 @@ impl Places {
                 _ => places.on_struct.push(self::index(name, index, model)),
             }
         }
+        places.on_struct.extend(table.statistics.iter().map(|(own, model)| statistics(name, own, model)));
         // the key first, the rest by kind and name
         places.on_struct.sort_by_key(|part| !part.starts_with("primary_key"));
         let identity = table.replica_identity.as_ref().map(|identity| match identity {
@@ -181,6 +182,22 @@ fn index(table: &str, name: &str, model: &Index) -> String {
         parts.push(format!("name = {}", quoted(name)));
     }
     format!("index({})", parts.join(", "))
+}
+
+/// Statistics as a struct says them.
+fn statistics(table: &str, name: &str, model: &Statistics) -> String {
+    let mut parts = Vec::new();
+    if !model.columns.is_empty() {
+        parts.push(columns(&model.columns));
+    }
+    parts.extend(model.expressions.iter().map(|text| format!("key(expression = {})", quoted(text))));
+    if !model.kinds.is_empty() {
+        parts.push(format!("kinds = {}", quoted(&model.kinds.join(", "))));
+    }
+    if names::object_name(table, Some(&model.default_stem()), "stat") != name {
+        parts.push(format!("name = {}", quoted(name)));
+    }
+    format!("statistics({})", parts.join(", "))
 }
 
 fn key(of: &IndexColumn) -> String {

@@ -278,6 +278,10 @@ impl<'a> Labels<'a> {
             Place::Generated(column) => {
                 (format!("generated column `{table}.{column}`"), "drop it before this operation, in the same migration")
             }
+            Place::Statistics(name, _) => (
+                format!("statistics `{name}` of table `{table}`"),
+                "drop them before this operation and create them again after it, in the same migration",
+            ),
             Place::Partition => (format!("the partition key of table `{table}`"), "keep that label in the enum"),
         };
         Err(Error::new(format!("{what} does not fit the new labels of enum `{}`: {why}", self.name)).hint(hint))

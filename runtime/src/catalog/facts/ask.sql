@@ -15,6 +15,7 @@ DECLARE
   twin oid;
   view_ oid;
   index_ oid;
+  statistics_ oid;
   objects oid[];
   tree text;
   printed text;
@@ -38,6 +39,7 @@ BEGIN
     WHEN 'key' THEN format('CREATE INDEX "diptych asked" ON %s ((%s))', place, body)
     WHEN 'predicate' THEN format('CREATE INDEX "diptych asked" ON %s ((1)) WHERE (%s)', place, body)
     WHEN 'exclusion' THEN format('ALTER TABLE %s ADD CONSTRAINT "diptych asked" EXCLUDE USING %I (%s)', place, detail, body)
+    WHEN 'statistics' THEN format('CREATE STATISTICS %I."diptych asked" ON (%s) FROM %s', home, body, place)
     ELSE 'SELECT' END;
   EXECUTE statement;
   PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -63,7 +65,9 @@ BEGIN
   END LOOP;
   view_ := to_regclass(format('%I."diptych asked"', home));
   index_ := CASE WHEN purpose IN ('key', 'predicate', 'exclusion') THEN view_ END;
+  statistics_ := (SELECT own.oid FROM pg_statistic_ext AS own WHERE own.stxrelid = twin);
   SELECT CASE purpose
+      WHEN 'statistics' THEN (SELECT own.stxexprs::text FROM pg_statistic_ext AS own WHERE own.oid = statistics_)
       WHEN 'value' THEN (SELECT rule.ev_action::text FROM pg_rewrite AS rule WHERE rule.ev_class = view_)
       WHEN 'check' THEN (SELECT con.conbin::text FROM pg_constraint AS con WHERE con.conrelid = twin AND con.conname = 'diptych asked')
       WHEN 'key' THEN (SELECT index.indexprs::text FROM pg_index AS index WHERE index.indexrelid = index_)
@@ -75,10 +79,11 @@ BEGIN
     SELECT rule.oid FROM pg_rewrite AS rule WHERE rule.ev_class = view_
     UNION ALL SELECT con.oid FROM pg_constraint AS con WHERE con.conrelid = twin AND con.conname = 'diptych asked'
     UNION ALL SELECT def.oid FROM pg_attrdef AS def WHERE def.adrelid = twin
+    UNION ALL SELECT statistics_ WHERE statistics_ IS NOT NULL
     UNION ALL SELECT view_ WHERE view_ IS NOT NULL);
   WITH depend AS (
     SELECT depend.refclassid, depend.refobjid, depend.refobjsubid FROM pg_depend AS depend WHERE depend.objid = ANY (objects)
-      AND depend.classid IN ('pg_rewrite'::regclass, 'pg_constraint'::regclass, 'pg_attrdef'::regclass, 'pg_class'::regclass)
+      AND depend.classid IN ('pg_rewrite'::regclass, 'pg_constraint'::regclass, 'pg_attrdef'::regclass, 'pg_class'::regclass, 'pg_statistic_ext'::regclass)
     -- up to which version a generated column's rule is a default's, and from which its own, differs
     UNION ALL SELECT depend.refclassid, depend.refobjid, depend.refobjsubid FROM pg_depend AS depend WHERE depend.objid = twin
       AND depend.classid = 'pg_class'::regclass AND depend.objsubid > 0 AND purpose IN ('default', 'generated')
@@ -125,6 +130,7 @@ BEGIN
       FROM pg_catalog.pg_constraint AS con CROSS JOIN LATERAL pg_catalog.unnest(con.conexclop) WITH ORDINALITY AS key (operator, place)
       JOIN pg_catalog.pg_operator AS operator_ ON operator_.oid OPERATOR(pg_catalog.=) key.operator WHERE con.conrelid OPERATOR(pg_catalog.=) twin AND con.conname OPERATOR(pg_catalog.=) 'diptych asked')
     WHEN 'partition' THEN pg_catalog.pg_get_partkeydef(twin)
+    WHEN 'statistics' THEN (pg_catalog.pg_get_statisticsobjdef_expressions(statistics_))[1]
     ELSE (SELECT pg_catalog.pg_get_expr(def.adbin, def.adrelid) FROM pg_catalog.pg_attrdef AS def WHERE def.adrelid OPERATOR(pg_catalog.=) twin) END;
   PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
   answer := answer || jsonb_build_object('printed', coalesce(printed, 'NULL'));

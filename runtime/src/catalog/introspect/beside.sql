@@ -69,7 +69,9 @@ beside (kind, name, definition) AS (
     FROM pg_rewrite AS rule JOIN class ON class.oid = rule.ev_class WHERE rule.rulename <> '_RETURN'
   UNION ALL
   SELECT 'statistics', concat(quote_ident(space.nspname), '.', quote_ident(statistics.stxname)), pg_get_statisticsobjdef(statistics.oid)
-    FROM pg_statistic_ext AS statistics JOIN space ON space.oid = statistics.stxnamespace
+    FROM pg_statistic_ext AS statistics JOIN space ON space.oid = statistics.stxnamespace JOIN pg_class AS own ON own.oid = statistics.stxrelid
+    -- those of a version's tables are the version's
+    WHERE NOT (space.nspname = $1 AND own.relnamespace = space.oid AND own.relkind IN ('r', 'p') AND NOT own.relispartition)
   UNION ALL
   SELECT 'foreign key to another schema', concat(quote_ident(con.conname), ' on ', class.oid::regclass), pg_get_constraintdef(con.oid)
     FROM pg_constraint AS con JOIN class ON class.oid = con.conrelid JOIN pg_class AS target ON target.oid = con.confrelid

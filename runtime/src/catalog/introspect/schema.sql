@@ -28,6 +28,7 @@ SELECT relation.name, pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object
   'columns', coalesce(columns.list, '[]'),
   'constraints', coalesce(constraints.map, '{}'),
   'indexes', coalesce(indexes.map, '{}'),
+  'statistics', coalesce(statistics.map, '{}'),
   'not_valid', (SELECT pg_catalog.jsonb_agg(con.conname ORDER BY con.conname) FROM pg_catalog.pg_constraint AS con
     WHERE con.conrelid = relation.oid AND con.contype IN ('c', 'f') AND NOT con.convalidated AND con.conparentid = 0::pg_catalog.oid),
   'replica_identity', CASE relation.relreplident WHEN 'n' THEN '{"type": "NOTHING"}'::pg_catalog.jsonb WHEN 'f' THEN '{"type": "FULL"}'::pg_catalog.jsonb
@@ -157,4 +158,14 @@ CROSS JOIN LATERAL (
   WHERE index.indrelid = relation.oid AND index.indisvalid
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS con WHERE con.conindid = index.indexrelid AND con.contype IN ('p', 'u', 'x') AND con.conrelid = index.indrelid)
 ) AS indexes
+CROSS JOIN LATERAL (
+  SELECT pg_catalog.jsonb_object_agg(own.stxname, pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
+    'kinds', (SELECT pg_catalog.jsonb_agg(kind.name ORDER BY kind.place) FROM (VALUES ('d', 'ndistinct', 1), ('f', 'dependencies', 2), ('m', 'mcv', 3)) AS kind (letter, name, place)
+      WHERE kind.letter::pg_catalog.text = ANY (own.stxkind::pg_catalog.text[]) AND NOT own.stxkind::pg_catalog.text[] @> ARRAY['d', 'f', 'm']),
+    'columns', (SELECT pg_catalog.jsonb_agg(attribute.attname ORDER BY attribute.attname) FROM pg_catalog.unnest(own.stxkeys::pg_catalog.int2[]) AS key (number)
+      JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = own.stxrelid AND attribute.attnum = key.number),
+    'expressions', pg_catalog.to_jsonb(pg_catalog.pg_get_statisticsobjdef_expressions(own.oid))
+  ))) AS map
+  FROM pg_catalog.pg_statistic_ext AS own WHERE own.stxrelid = relation.oid AND own.stxnamespace = relation.relnamespace
+) AS statistics
 ORDER BY relation.name

@@ -82,6 +82,7 @@ pub struct Bookings {
 #[schema(index(price, predicate = "(price < (10)::numeric)", name = "items_cheap"))]
 #[schema(index(key(expression = "lower(title)"), name = "items_lower"))]
 #[schema(index(search, method = "gin", name = "items_search"))]
+#[schema(statistics(price, title, kinds = "dependencies", name = "items_both"))]
 pub struct Items {
     #[schema(primary_key, identity)]
     pub id: i32,

@@ -24,6 +24,7 @@ pub(super) fn cases() -> Vec<Case> {
         - {name: users_email_key, type: unique, columns: [email, id]}
         - {name: users_age_key, type: unique, columns: [age, id]}
   - create_index: {name: users_name_idx, table: users, columns: [{column: name}]}
+  - create_statistics: {name: users_counted, table: users, columns: [age, name], expressions: [lower(email)]}
   - create_table:
       name: notes
       columns:

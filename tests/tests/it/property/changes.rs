@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use diptych_core::migration::ops::column_spec::{CheckSpec, ColumnSpec};
 use diptych_core::migration::ops::{
-    AddColumn, AlterColumn, AlterTable, CreateExtension, CreateIndex, CreateTable, DropColumn, DropExtension, DropIndex,
-    DropTable, RenameColumn, RenameIndex, RenameTable,
+    AddColumn, AlterColumn, AlterTable, CreateExtension, CreateIndex, CreateStatistics, CreateTable, DropColumn, DropExtension,
+    DropIndex, DropStatistics, DropTable, RenameColumn, RenameIndex, RenameTable,
 };
 use diptych_core::sql::ident;
 use diptych_core::{Column, Constraint, Index, Operation, Schema, Table};
@@ -160,7 +160,7 @@ pub(crate) fn operations(rng: &mut Rng, schema: &Schema) -> Option<Vec<Operation
         let is_there = schema.extensions.contains(&name);
         return one(if is_there { DropExtension { name }.into() } else { CreateExtension { name }.into() });
     }
-    match rng.u8(..36) {
+    match rng.u8(..38) {
         0 => create_table(rng, schema),
         1 => {
             // a few that are to be refused
@@ -181,6 +181,11 @@ pub(crate) fn operations(rng: &mut Rng, schema: &Schema) -> Option<Vec<Operation
             let from = rng.choice(model.indexes.keys().collect::<Vec<_>>())?.clone();
             one(RenameIndex { from, to: name(rng, &relations(schema)) }.into())
         }
+        35 => {
+            let own = schemas::statistics(rng, &schema.enums, model)?;
+            one(CreateStatistics::of(&name(rng, &schemas::names_of_statistics(schema)), table, &own).into())
+        }
+        36 => one(DropStatistics { name: rng.choice(model.statistics.keys().collect::<Vec<_>>())?.clone() }.into()),
         24..=29 => constraints::operations(rng, schema, table),
         30..=33 => enums::operations(rng, schema),
         _ => one(AlterTable { table: table.clone(), comment: Some(comment(rng)) }.into()),

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use diptych_core::model::schema::{Exclusion, Identity, IndexColumn, IndexParameters, OperatorClass, References};
+use diptych_core::model::statistics::KINDS as STATISTICS;
 use diptych_core::names::LONGEST;
 use diptych_core::sql::ident;
-use diptych_core::{Column, Constraint, Index, Schema, Table};
+use diptych_core::{Column, Constraint, Index, Schema, Statistics, Table};
 use diptych_tests::{has_extension, major};
 use fastrand::Rng;
 
@@ -119,12 +120,37 @@ pub(crate) fn schema(rng: &mut Rng) -> Schema {
             let name = name_of_index(rng, &schema, table, &index);
             schema.tables.get_mut(table).expect("there").indexes.insert(name, index);
         }
+        if let Some(own) = statistics(rng, &schema.enums, &schema.tables[table]).filter(|_| rng.clone().u8(..4) == 0) {
+            let name = name(rng, &names_of_statistics(&schema));
+            schema.tables.get_mut(table).expect("there").statistics.insert(name, own);
+        }
         if rng.u8(..6) == 0 {
             let model = schema.tables.get_mut(table).expect("there");
             model.replica_identity = constraints::replica_identity(rng, model);
         }
     }
     schema
+}
+
+/// Statistics on two columns, or on an expression of one.
+pub(super) fn statistics(rng: &mut Rng, enums: &Enums, table: &Table) -> Option<Statistics> {
+    let fit = |column: &&Column| kind(enums, &column.sql_type).ordered && column.generated.is_none();
+    let fit: Vec<&Column> = table.columns.iter().filter(fit).collect();
+    let (one, other) = (*rng.choice(&fit)?, *rng.choice(&fit)?);
+    let kinds = if rng.bool() { vec![rng.choice(STATISTICS)?.to_owned()] } else { Vec::new() };
+    let expression = format!("{} IS NULL", ident(&one.name));
+    let own = match rng.u8(..4) {
+        0 => Statistics { expressions: vec![expression.into()], ..Statistics::default() },
+        1 => Statistics { kinds, columns: vec![other.name.clone()], expressions: vec![expression.into()] },
+        _ if one.name == other.name => return None,
+        _ => Statistics { kinds, columns: vec![one.name.clone(), other.name.clone()], expressions: Vec::new() },
+    };
+    Some(own.normal())
+}
+
+/// The names that statistics of the schema have.
+pub(super) fn names_of_statistics(schema: &Schema) -> BTreeSet<String> {
+    schema.tables.values().flat_map(|table| table.statistics.keys().cloned()).collect()
 }
 
 fn name_of_index(rng: &mut Rng, schema: &Schema, table: &str, index: &Index) -> String {

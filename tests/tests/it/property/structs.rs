@@ -74,6 +74,12 @@ pub(crate) fn next_release(rng: &mut Rng, schema: &Schema) -> (DeclaredSchema, V
             names.insert(name.clone());
             result.tables[at].indexes.push((Some(name), index));
         }
+        if rng.clone().u8(..6) == 0
+            && let Some(own) = schemas::statistics(rng, &next.all, &wanted(&result).tables[&table])
+        {
+            let taken = schemas::names_of_statistics(&wanted(&result));
+            result.tables[at].statistics.push((Some(name(rng, &taken)), own));
+        }
     }
     let model = wanted(&result);
     for name in &next.goes {
@@ -245,12 +251,22 @@ fn follow(rng: &mut Rng, schema: &Schema, enums: &Next, at: usize, result: &mut 
             indexes.push((Some(name.clone()), index));
         }
     }
+    let mut statistics = Vec::new();
+    for (name, model) in &before.statistics {
+        let mut model = model.clone();
+        own.iter().for_each(|(from, to)| model.rename_column(from, to));
+        // what an expression reads is in no list here
+        if model.expressions.is_empty() && model.columns.iter().all(there) && rng.clone().u8(..10) > 0 {
+            statistics.push((Some(name.clone()), model));
+        }
+    }
     let (old, own) = (old.clone(), own.clone());
     for text in result.tables[at].columns.iter_mut().filter_map(|field| field.column.generated.as_mut()) {
         own.iter().for_each(|(from, to)| *text = lexer::renamed(text, &old, from, to).into());
     }
     result.tables[at].constraints = constraints;
     result.tables[at].indexes = indexes;
+    result.tables[at].statistics = statistics;
 }
 
 /// The schema that structs with names for everything describe.
@@ -260,6 +276,7 @@ pub(crate) fn wanted(declared: &DeclaredSchema) -> Schema {
         columns: table.columns.iter().map(|field| field.column.clone()).collect(),
         constraints: table.constraints.iter().map(|(name, there)| (name.clone().expect("a name"), there.clone())).collect(),
         indexes: table.indexes.iter().map(|(name, there)| (name.clone().expect("a name"), there.clone())).collect(),
+        statistics: table.statistics.iter().map(|(name, there)| (name.clone().expect("a name"), there.clone())).collect(),
         replica_identity: table.replica_identity.clone(),
         partition_by: table.partition_by.clone(),
         not_valid: std::collections::BTreeSet::new(),
@@ -282,6 +299,7 @@ fn declared(name: &str, table: &Table) -> DeclaredTable {
         columns: table.columns.iter().map(column).collect(),
         constraints: table.constraints.iter().map(|(name, there)| (Some(name.clone()), there.clone())).collect(),
         indexes: table.indexes.iter().map(|(name, there)| (Some(name.clone()), there.clone())).collect(),
+        statistics: table.statistics.iter().map(|(name, there)| (Some(name.clone()), there.clone())).collect(),
         replica_identity: table.replica_identity.clone(),
         partition_by: table.partition_by.clone(),
         ..DeclaredTable::default()
