@@ -36,6 +36,11 @@ $body$;
 SELECT public.hostile(ARRAY['smallint', 'integer', 'bigint', 'oid'], 'bigint', ARRAY['=', '<>', '<', '>', '<=', '>=', '+', '-', '*', '/', '&', '|']);
 SELECT public.hostile(ARRAY['text', 'name', '"char"'], 'text', ARRAY['=', '<>', '<', '>', '<=', '>=', '||', '~', '~~', '!~']);
 
+-- the server's own are of arrays of whatever kind: one of exactly these types fits better
+CREATE FUNCTION public."op @>"(text[], text[]) RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS
+  $body$ BEGIN PERFORM public.hostile('operator @> (text[], text[])'); RETURN $1 @> $2; END $body$;
+CREATE OPERATOR public.@> (LEFTARG = text[], RIGHTARG = text[], FUNCTION = public."op @>");
+
 -- as 15 and newer have it: nobody but the owner puts anything else there
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 

@@ -161,7 +161,7 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
   SELECT pg_catalog.jsonb_object_agg(own.stxname, pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
     'kinds', (SELECT pg_catalog.jsonb_agg(kind.name ORDER BY kind.place) FROM (VALUES ('d', 'ndistinct', 1), ('f', 'dependencies', 2), ('m', 'mcv', 3)) AS kind (letter, name, place)
-      WHERE kind.letter::pg_catalog.text = ANY (own.stxkind::pg_catalog.text[]) AND NOT own.stxkind::pg_catalog.text[] @> ARRAY['d', 'f', 'm']),
+      WHERE kind.letter::pg_catalog.text = ANY (own.stxkind::pg_catalog.text[]) AND NOT own.stxkind::pg_catalog.text[] OPERATOR(pg_catalog.@>) ARRAY['d', 'f', 'm']),
     'columns', (SELECT pg_catalog.jsonb_agg(attribute.attname ORDER BY attribute.attname) FROM pg_catalog.unnest(own.stxkeys::pg_catalog.int2[]) AS key (number)
       JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = own.stxrelid AND attribute.attnum = key.number),
     'expressions', pg_catalog.to_jsonb(pg_catalog.pg_get_statisticsobjdef_expressions(own.oid))

@@ -85,6 +85,27 @@ pub(super) fn cases() -> Vec<Case> {
             ],
         },
         Case {
+            name: "statistics under each other's names",
+            expectation: BEYOND,
+            before: COUNTED,
+            seed: SEED,
+            change: "operations:
+  - drop_statistics: {name: users_both}
+  - drop_statistics: {name: users_word}
+  - drop_statistics: {name: Users Mixed}
+  - create_statistics: {name: users_word, table: users, columns: [name, age], kinds: [mcv, ndistinct]}
+  - create_statistics: {name: users_both, table: users, expressions: [\"split_part(email, '1', 1)\"]}
+  - create_statistics: {name: users_several, table: users, columns: [email], expressions: [age + 1, lower(name)]}
+",
+            account: SAME,
+            work: WORK,
+            started: &[(Old, found!(), "3|0")],
+            completed: &[
+                (found!(), "3|0"),
+                ("SELECT string_agg(stxname, ',' ORDER BY oid) FROM pg_statistic_ext", "users_several,users_word,users_both"),
+            ],
+        },
+        Case {
             name: "drop_statistics, and drop_column of what has statistics",
             expectation: BEYOND,
             before: COUNTED,
