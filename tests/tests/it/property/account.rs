@@ -108,6 +108,18 @@ pub(crate) fn enter(ways: &mut Vec<Way>, operation: &Operation, before: &Schema,
             };
             (&alter.table, &alter.table, value(&alter.up).into(), value(&alter.down).into())
         }
+        Operation::Update(update) => {
+            let new = |name: &String, value: &String| match &update.condition {
+                Some(condition) => format!("CASE WHEN {condition} THEN {value} ELSE {} END", itself(name)),
+                None => value.clone(),
+            };
+            let up = update.set.iter().map(|(name, value)| (name.clone(), Value::Of(new(name, value))));
+            let down = update
+                .set
+                .keys()
+                .map(|name| (name.clone(), Value::Of(update.down.get(name).cloned().unwrap_or_else(|| itself(name)))));
+            (&update.table, &update.table, up.collect(), down.collect())
+        }
         Operation::CreateConstraint(create) if !create.up.is_empty() => {
             let up = create.up.iter().map(|(name, up)| (name.clone(), Value::Of(up.clone())));
             let down = create

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use diptych_core::migration::ops::column_spec::{CheckSpec, ColumnSpec};
 use diptych_core::migration::ops::{
     AddColumn, AlterColumn, AlterTable, CreateExtension, CreateIndex, CreateStatistics, CreateTable, DropColumn, DropExtension,
-    DropIndex, DropStatistics, DropTable, RenameColumn, RenameIndex, RenameTable,
+    DropIndex, DropStatistics, DropTable, RenameColumn, RenameIndex, RenameTable, Update,
 };
 use diptych_core::sql::ident;
 use diptych_core::{Column, Constraint, Index, Operation, Schema, Table};
@@ -36,31 +36,11 @@ pub(super) fn alter(
     before: &Column,
     name_above: &str,
 ) -> Option<Altered> {
-    let model = &schema.tables[table];
     let mut column = before.clone();
     if rng.u8(..3) == 0 {
         column.comment = comment(rng);
     }
-    let on = |columns: &[String]| columns.contains(&before.name);
-    let keys = || model.constraints.values().filter(|there| on(&there.columns(model)));
-    let is_primary = on(model.primary_key());
-    let is_unique = is_primary
-        || keys().any(|there| matches!(there, Constraint::Unique { .. }))
-        || model.indexes.values().any(|index| index.unique && on(&index.columns(model)));
-    let is_reference = keys().any(|there| matches!(there, Constraint::ForeignKey { .. }));
-    let is_special = model.indexes.values().any(|index| {
-        on(&index.columns(model))
-            && (index.method.is_some()
-                || index.predicate.as_ref().is_some_and(|text| mentions(text, &before.name))
-                || index.columns.iter().any(|key| key.column == before.name && (key.opclass.is_some() || key.collate.is_some())))
-    });
-    let is_computed = before.identity.is_some() || before.generated.is_some();
-    let stands_alone = !is_special
-        && !is_read(model, &before.name)
-        && !is_excluded(model, &before.name)
-        && !partitions::is_key(model, &before.name)
-        && !enums::is_named(model, before);
-    let is_free = stands_alone && !is_target(schema, table, &before.name) && !is_computed;
+    let Standing { is_primary, is_unique, is_reference, is_computed, is_free } = Standing::of(schema, table, before);
     if !is_computed && rng.u8(..3) == 0 {
         column.default = rng.bool().then(|| kind(enums, &column.sql_type).default(rng).into());
     }
@@ -97,6 +77,50 @@ pub(super) fn alter(
         }
     }
     (column != *before).then_some(Altered { column, up, down })
+}
+
+/// What stands on a column.
+struct Standing {
+    is_primary: bool,
+    is_unique: bool,
+    is_reference: bool,
+    is_computed: bool,
+    /// Whether it may have other values, or another type, as far as others read it.
+    is_free: bool,
+}
+
+impl Standing {
+    fn of(schema: &Schema, table: &str, column: &Column) -> Self {
+        let model = &schema.tables[table];
+        let on = |columns: &[String]| columns.contains(&column.name);
+        let keys = || model.constraints.values().filter(|there| on(&there.columns(model)));
+        let is_primary = on(model.primary_key());
+        let is_unique = is_primary
+            || keys().any(|there| matches!(there, Constraint::Unique { .. }))
+            || model.indexes.values().any(|index| index.unique && on(&index.columns(model)));
+        let is_special = model.indexes.values().any(|index| {
+            on(&index.columns(model))
+                && (index.method.is_some()
+                    || index.predicate.as_ref().is_some_and(|text| mentions(text, &column.name))
+                    || index
+                        .columns
+                        .iter()
+                        .any(|key| key.column == column.name && (key.opclass.is_some() || key.collate.is_some())))
+        });
+        let is_computed = column.identity.is_some() || column.generated.is_some();
+        let stands_alone = !is_special
+            && !is_read(model, &column.name)
+            && !is_excluded(model, &column.name)
+            && !partitions::is_key(model, &column.name)
+            && !enums::is_named(model, column);
+        Standing {
+            is_primary,
+            is_unique,
+            is_reference: keys().any(|there| matches!(there, Constraint::ForeignKey { .. })),
+            is_computed,
+            is_free: stands_alone && !is_target(schema, table, &column.name) && !is_computed,
+        }
+    }
 }
 
 /// A value for a column out of one or two of the others, mostly.
@@ -160,7 +184,7 @@ pub(crate) fn operations(rng: &mut Rng, schema: &Schema) -> Option<Vec<Operation
         let is_there = schema.extensions.contains(&name);
         return one(if is_there { DropExtension { name }.into() } else { CreateExtension { name }.into() });
     }
-    match rng.u8(..38) {
+    match rng.u8(..42) {
         0 => create_table(rng, schema),
         1 => {
             // a few that are to be refused
@@ -188,6 +212,7 @@ pub(crate) fn operations(rng: &mut Rng, schema: &Schema) -> Option<Vec<Operation
         36 => one(DropStatistics { name: rng.choice(model.statistics.keys().collect::<Vec<_>>())?.clone() }.into()),
         24..=29 => constraints::operations(rng, schema, table),
         30..=33 => enums::operations(rng, schema),
+        37..=40 => update(rng, schema, table),
         _ => one(AlterTable { table: table.clone(), comment: Some(comment(rng)) }.into()),
     }
 }
@@ -345,6 +370,21 @@ fn alter_this(rng: &mut Rng, schema: &Schema, table: &str, before: &Column) -> O
         ..AlterColumn::default()
     };
     Some(vec![operation.into()])
+}
+
+fn update(rng: &mut Rng, schema: &Schema, table: &str) -> Option<Vec<Operation>> {
+    let model = &schema.tables[table];
+    let may_change = |column: &&Column| {
+        let Standing { is_unique, is_reference, is_free, .. } = Standing::of(schema, table, column);
+        is_free && !is_reference && !is_unique
+    };
+    let column = rng.choice(model.columns.iter().filter(may_change).collect::<Vec<_>>())?;
+    let value = out_of(rng, &schema.enums, column, &model.columns, table);
+    let condition = rng.choice(&model.columns).filter(|_| rng.bool());
+    let condition = condition.map(|there| format!("{} IS {}NULL", ident(&there.name), if rng.bool() { "NOT " } else { "" }));
+    let down = rng.bool().then(|| (column.name.clone(), out_of(rng, &schema.enums, column, &model.columns, table)));
+    let set = [(column.name.clone(), value)].into();
+    Some(vec![Update { table: table.to_owned(), set, condition, down: down.into_iter().collect() }.into()])
 }
 
 /// The same table with names for its constraints that nothing else has.
