@@ -174,6 +174,9 @@ struct Comparing {
     /// Print the operations that lead from the first to the second, as a migration file has them
     #[arg(long, conflicts_with = "json")]
     operations: bool,
+    /// Print what `start` and `complete` would run to lead from the first to the second
+    #[arg(long, conflicts_with_all = ["json", "operations"])]
+    sql: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,

@@ -67,6 +67,12 @@ async fn what_is_changed_by_hand_is_named_and_stands_against_a_start() {
     );
     let operations = text(&folder.run(Some(&url), &["diff", "files", "database", "--operations"]).stdout);
     assert!(operations.contains("create_index") && operations.contains("drop_column"), "{operations}");
+    let sql = folder.run(Some(&url), &["diff", "files", "database", "--sql"]);
+    assert_eq!(sql.status.code(), Some(1), "{}", text(&sql.stderr));
+    for part in ["CREATE INDEX CONCURRENTLY", "by_name", "CREATE TABLE \"public\".\"jobs\"", "DROP COLUMN \"mail\""] {
+        assert!(text(&sql.stdout).contains(part), "no {part}: {}", text(&sql.stdout));
+    }
+    assert!(done(&folder, &url, &["diff", "database", &url, "--sql"]).contains("no difference"));
     let json: serde_json::Value = serde_json::from_slice(&folder.run(Some(&url), &["diff", "--json"]).stdout).expect("JSON");
     assert_eq!(json.as_array().map(Vec::len), Some(5), "{json}");
     assert!(done(&folder, &url, &["diff", "database", &url]).contains("no difference"));

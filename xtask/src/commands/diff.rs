@@ -10,7 +10,7 @@ use crate::agreement::evened;
 use crate::commands::record::{base, difference};
 use crate::config::{Context, Failure};
 use crate::scratch::{Database, Scratch};
-use crate::{Comparing, Project, folder, out, project_snapshot, proof};
+use crate::{Comparing, Project, folder, out, project_snapshot, proof, render};
 
 /// What is compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,10 +23,8 @@ enum Side {
 
 pub(crate) async fn run(context: &Context, project: Option<&Project>, wanted: &Comparing) -> Result<ExitCode, Failure> {
     let sides = [side(context, project, &wanted.first)?, side(context, project, &wanted.second)?];
-    let scratch = match sides.iter().all(|side| matches!(side, Side::Database(_))) {
-        true => None,
-        false => Some(Scratch::start(context)?),
-    };
+    let is_made = wanted.sql || !sides.iter().all(|side| matches!(side, Side::Database(_)));
+    let scratch = if is_made { Some(Scratch::start(context)?) } else { None };
     let mut found = Vec::new();
     for (side, name) in sides.iter().zip(["first", "second"]) {
         found.push(match (side, &scratch) {
@@ -38,7 +36,9 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>, wanted: &C
     let schemas = evened(&found[0], &found[1]);
     let found = differences(&schemas.0, &schemas.1);
     if wanted.operations {
-        out::print(operations(&schemas.0, &schemas.1)?)?;
+        out::print(operations(&schemas.0, &schemas.1)?.to_yaml())?;
+    } else if let Some(scratch) = scratch.filter(|_| wanted.sql) {
+        statements(&scratch.database("difference").await?, &schemas.0, &schemas.1).await?;
     } else if wanted.json {
         out::json(&found)?;
     } else if found.is_empty() {
@@ -111,9 +111,21 @@ async fn made(context: &Context, project: Option<&Project>, side: &Side, databas
     Ok(migrator.inventory().await?)
 }
 
-/// The operations that lead from one to the other, as a file.
-fn operations(first: &Schema, second: &Schema) -> Result<String, Failure> {
+/// The operations that lead from one to the other.
+fn operations(first: &Schema, second: &Schema) -> Result<Migration, Failure> {
     let before = Snapshot { schema: first.clone(), ..Snapshot::default() };
     let operations = migration::diff::diff(&before, &DeclaredSchema::of(second, first))?;
-    Ok(Migration { name: "difference".to_owned(), version_schema: None, operations }.to_yaml())
+    Ok(Migration { name: "difference".to_owned(), version_schema: None, operations })
+}
+
+/// What a start and its complete would run to lead from one to the other: asked of a server that has the first.
+async fn statements(database: &Database<'_>, first: &Schema, second: &Schema) -> Result<(), Failure> {
+    let mut all = database.create("first", first).await?;
+    all.push(operations(first, second)?);
+    if all.last().is_some_and(|difference| difference.operations.is_empty()) {
+        return out::say("no difference");
+    }
+    let plans = database.migrator().await?.plans(&all, None).await?;
+    let carried_out = plans.iter().flat_map(|[start, complete, _]| [start, complete]);
+    carried_out.into_iter().try_for_each(|plan| out::print(render::plan(plan, None)))
 }
