@@ -262,9 +262,11 @@ pub enum PublishedState {
 
 const TABLES: &str = include_str!("state/tables.sql");
 const LATER: &str = include_str!("state/later.sql");
+const UPGRADE: &str = include_str!("state/upgrade.sql");
 const FUNCTIONS: &str = concat!(
     include_str!("state/later.sql"),
     include_str!("state/upgrade.sql"),
+    include_str!("state/told.sql"),
     include_str!("state/code.sql"),
     include_str!("state/functions.sql"),
     include_str!("state/triggers.sql"),
@@ -293,7 +295,7 @@ pub(crate) async fn prepare(client: &Client, published: PublishedState, timeout:
             tokio::time::sleep(Duration::from_millis(20)).await;
             continue;
         }
-        let made = prepare_locked(client, own).await;
+        let made = prepare_locked(client, own, published).await;
         unlock(client, lock_key("prepare")).await?;
         made?;
     }
@@ -302,13 +304,11 @@ pub(crate) async fn prepare(client: &Client, published: PublishedState, timeout:
 /// Nobody is sent the state unasked. It cannot be kept from a publication of all tables: only what is UNLOGGED is not published, and
 /// that is lost in a crash.
 async fn refuse_published(client: &Client) -> Result<()> {
-    let sql = "SELECT pg_catalog.format('%I', pubname) FROM pg_catalog.pg_publication WHERE puballtables ORDER BY pubname";
-    let names: Vec<String> = client.query(sql, &[]).await?.iter().map(|row| printable(row.get(0))).collect();
+    let names = publications_of_all(client).await?;
     if names.is_empty() {
         return Ok(());
     }
-    let lines = TABLES.lines().chain(LATER.lines()).map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("--"));
-    let tables = lines.collect::<Vec<_>>().join(" ");
+    let tables = on_one_line(&[TABLES, LATER]);
     Err(Error::refused(format!(
         "all tables are published (publication {}), also those of schema `diptych` in which Diptych keeps its state, and a native subscriber stops at the first row of a table that it lacks",
         names.join(", ")
@@ -318,25 +318,71 @@ async fn refuse_published(client: &Client) -> Result<()> {
     )))
 }
 
-async fn prepare_locked(client: &Client, own: &str) -> Result<()> {
-    let tables = match look(client).await? {
-        None => format!("{TABLES}; INSERT INTO diptych.format VALUES ({FORMAT}, '')"),
-        Some(_) => String::new(),
+async fn publications_of_all(client: &Client) -> Result<Vec<String>> {
+    let sql = "SELECT pg_catalog.format('%I', pubname) FROM pg_catalog.pg_publication WHERE puballtables ORDER BY pubname";
+    Ok(client.query(sql, &[]).await?.iter().map(|row| printable(row.get(0))).collect())
+}
+
+/// Statements without what is for us alone.
+fn on_one_line(texts: &[&str]) -> String {
+    let lines = texts.iter().flat_map(|text| text.lines()).map(str::trim);
+    lines.filter(|line| !line.is_empty() && !line.starts_with("--")).collect::<Vec<_>>().join(" ")
+}
+
+/// The columns of the state's tables.
+async fn columns(client: &Client) -> Result<BTreeSet<String>> {
+    let sql = "SELECT pg_catalog.concat(class.relname, '.', attribute.attname) FROM pg_catalog.pg_class AS class \
+         JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = class.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped \
+         WHERE class.relnamespace = 'diptych'::pg_catalog.regnamespace AND class.relkind = 'r'";
+    Ok(client.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect())
+}
+
+/// Nobody is sent what this release adds to the state of an earlier one, unasked.
+async fn refuse_published_additions(client: &Client, before: &BTreeSet<String>, publications: &[String]) -> Result<()> {
+    let now = columns(client).await?;
+    let added: Vec<String> = now.difference(before).cloned().collect();
+    if added.is_empty() {
+        return Ok(());
+    }
+    Err(Error::refused(format!(
+        "all tables are published (publication {}), also those of Diptych's state, to which this release adds {}; a native subscriber stops at the first row of a table or column that it lacks",
+        publications.join(", "),
+        added.join(", ")
+    ))
+    .hint(format!(
+        "add the same on each subscriber and run `start --allow-published-state`, which brings the state here to this release; on the subscriber: {}",
+        on_one_line(&[LATER, UPGRADE])
+    )))
+}
+
+async fn prepare_locked(client: &Client, own: &str, published: PublishedState) -> Result<()> {
+    let (tables, asked) = match look(client).await? {
+        None => (format!("{TABLES}; INSERT INTO diptych.format VALUES ({FORMAT}, '')"), Vec::new()),
+        Some(_) if published == PublishedState::Refuse => (String::new(), publications_of_all(client).await?),
+        Some(_) => (String::new(), Vec::new()),
     };
+    let before = if asked.is_empty() { BTreeSet::new() } else { columns(client).await? };
     // where updates are published, a table without a key takes none but by its identity
     let text = format!(
         "BEGIN; {tables}; {FUNCTIONS}; SELECT diptych.seal(); ALTER TABLE diptych.format REPLICA IDENTITY FULL; \
-         UPDATE diptych.format SET tool = {}; COMMIT",
+         UPDATE diptych.format SET tool = {}",
         literal(own)
     );
-    let made = client.batch_execute(&text).await;
+    let made = async {
+        client.batch_execute(&text).await.map_err(|error| {
+            Error::during("cannot create schema `diptych` for the state", error)
+                .hint("the migration role needs CREATE on the database: GRANT CREATE ON DATABASE … TO …")
+        })?;
+        if !asked.is_empty() {
+            refuse_published_additions(client, &before, &asked).await?;
+        }
+        Ok(client.batch_execute("COMMIT").await?)
+    };
+    let made = made.await;
     if made.is_err() {
         let _ = client.batch_execute("ROLLBACK").await;
     }
-    made.map_err(|error| {
-        Error::during("cannot create schema `diptych` for the state", error)
-            .hint("the migration role needs CREATE on the database: GRANT CREATE ON DATABASE … TO …")
-    })
+    made
 }
 
 /// The advisory lock's key for a base schema.

@@ -1,6 +1,6 @@
 //! A state that an earlier release has written: this one goes on with it.
 
-use diptych::Quiet;
+use diptych::{Migrator, Options, PublishedState, Quiet};
 use diptych_tests::{Database, ask, client, dump, major, migration, must};
 
 /// Format 1, as it was when it came to be: two versions live, some rows of each. A later format gets a file of its own beside it.
@@ -70,4 +70,34 @@ async fn a_state_of_format_1_goes_on() {
             database.migrator().await.complete(&mut Quiet).await.unwrap();
         }
     }
+}
+
+/// What this release adds to the state reaches no subscriber unasked: it would stop at the first row of a table or column that it lacks.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_published_state_is_brought_to_this_release_when_its_subscribers_are() {
+    let template = Database::new().await;
+    let text = if major() < 15 { FORMAT_1.replace(" WITH (security_invoker='true')", "") } else { FORMAT_1.to_owned() };
+    let (publisher, subscriber) = (dump::empty(&template).await, dump::empty(&template).await);
+    let (admin, other) = (client(&publisher.config()).await, client(&subscriber.config()).await);
+    for client in [&admin, &other] {
+        client.batch_execute(&text).await.unwrap_or_else(|error| panic!("{error:?}"));
+    }
+    must(&admin, "CREATE PUBLICATION everything FOR ALL TABLES").await;
+    let error = publisher.migrator().await.complete(&mut Quiet).await.unwrap_err();
+    assert!(error.is_refused() && error.message().contains("publication everything"), "{error}");
+    assert!(error.message().contains("log.outcome") && error.message().contains("versions.began_at"), "{error}");
+    assert_eq!(ask(&admin, "SELECT to_regclass('diptych.log') IS NULL").await, "t", "nothing is made");
+    // followed
+    let hint = error.hint_text().expect("a hint").to_owned();
+    assert!(hint.contains("`start --allow-published-state`"), "{hint}");
+    let (_, statements) = hint.split_once("on the subscriber: ").expect("statements");
+    must(&other, statements).await;
+    let options = Options { published_state: PublishedState::Allow, ..Options::default() };
+    let allowed = Migrator::connect(&publisher.config(), options).await.unwrap().start(&all(), None, &mut Quiet).await;
+    allowed.unwrap_or_else(|error| panic!("{error}"));
+    let columns = "SELECT string_agg(attrelid::regclass || '.' || attname, ' ' ORDER BY attrelid::regclass::text, attname) FROM pg_attribute \
+        WHERE attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'diptych'::regnamespace AND relkind = 'r') AND attnum > 0 AND NOT attisdropped";
+    assert_eq!(ask(&admin, columns).await, ask(&other, columns).await);
+    // nobody is asked again
+    publisher.migrator().await.complete(&mut Quiet).await.unwrap();
 }
