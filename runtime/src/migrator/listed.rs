@@ -75,13 +75,15 @@ pub(crate) async fn list(client: &Client, base: &str, state: &State, comparison:
     Ok(known.chain(waiting).collect())
 }
 
-/// Of each version; a state that an earlier release has written lacks columns.
+/// Of each version; none of a state that an earlier release has written, which lacks the columns.
 async fn started(client: &Client, base: &str) -> Result<BTreeMap<String, Started>> {
+    let is_noted = "SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = 'diptych.versions'::pg_catalog.regclass AND attname = 'began_at')";
+    if !client.query_one(is_noted, &[]).await?.get::<_, bool>(0) {
+        return Ok(BTreeMap::new());
+    }
     let sql = format!(
-        "SELECT name, there.kept ->> 'role', there.kept ->> 'host', \
-         pg_catalog.to_char((there.kept ->> 'began_at')::pg_catalog.timestamptz AT TIME ZONE 'UTC', {MOMENT}), \
-         (extract(epoch FROM (there.kept ->> 'published_at')::pg_catalog.timestamptz - (there.kept ->> 'began_at')::pg_catalog.timestamptz) * 1000)::pg_catalog.int8 \
-         FROM diptych.versions AS version CROSS JOIN LATERAL (SELECT pg_catalog.to_jsonb(version)) AS there (kept) WHERE base = $1"
+        "SELECT name, role, host, pg_catalog.to_char(began_at AT TIME ZONE 'UTC', {MOMENT}), \
+         (extract(epoch FROM published_at - began_at) * 1000)::pg_catalog.int8 FROM diptych.versions WHERE base = $1"
     );
     let rows = client.query(&sql, &[&base]).await?;
     let of = |row: &tokio_postgres::Row| Started {
