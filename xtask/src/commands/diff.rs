@@ -37,12 +37,12 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>, wanted: &C
     let found = differences(&schemas.0, &schemas.1);
     if wanted.operations {
         out::print(operations(&schemas.0, &schemas.1)?.to_yaml())?;
-    } else if let Some(scratch) = scratch.filter(|_| wanted.sql) {
-        statements(&scratch.database("difference").await?, &schemas.0, &schemas.1).await?;
     } else if wanted.json {
         out::json(&found)?;
     } else if found.is_empty() {
         out::say("no difference")?;
+    } else if let Some(scratch) = scratch.filter(|_| wanted.sql) {
+        statements(&scratch.database("difference").await?, &schemas.0, &schemas.1).await?;
     } else {
         let [first, second] = sides.each_ref().map(|side| words(side));
         found.iter().try_for_each(|there| out::say(there.told(first, second)))?;

@@ -5,20 +5,19 @@ use std::fmt::{self, Write};
 
 use diptych::Status;
 
+use crate::commands::status;
 use crate::config::{Context, Failure};
-use crate::{folder, out};
+use crate::out;
 
 pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
-    let survey = folder::survey(&context.dir);
-    let status = context.migrator().await?.status(survey.files()).await?;
-    out::print(Text::of(&status, survey.failures.len()))
+    out::print(Text::of(&status::read(context).await?))
 }
 
 /// The text, family by family.
 struct Text(String);
 
 impl Text {
-    fn of(status: &Status, unreadable: usize) -> Self {
+    fn of(status: &Status) -> Self {
         let mut text = Text(String::new());
         let base = ("schema", status.schema.as_str());
         text.versions(status);
@@ -39,11 +38,7 @@ impl Text {
         }
         let counts = [
             ("diptych_pending_migrations", "Recorded migrations that are not started.", status.unstarted.len()),
-            (
-                "diptych_problems",
-                "Recorded migrations that do not fit what the database has applied.",
-                status.problems.len() + unreadable,
-            ),
+            ("diptych_problems", "Recorded migrations that do not fit what the database has applied.", status.problems.len()),
             ("diptych_drift", "Differences of the tables from the live version.", status.drift.len()),
             ("diptych_damage", "Objects of a started version that are gone or changed.", status.damage.len()),
             ("diptych_foreign_objects", "Objects that others have made in the schemas of versions.", status.foreign.len()),

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use diptych::Problem;
+use diptych::{Problem, Status};
 
 use crate::config::{Context, Failure};
 use crate::{folder, out, render};
@@ -20,11 +20,8 @@ pub(crate) enum Asks {
 const UNREST: u8 = 3;
 
 pub(crate) async fn run(context: &Context, json: bool, asks: Asks) -> Result<ExitCode, Failure> {
-    let survey = folder::survey(&context.dir);
-    let mut status = context.migrator().await?.status(survey.files()).await?;
-    let problem = |failure: Failure| Problem { message: failure.message, hint: failure.hint.unwrap_or_default() };
-    let fits = status.problems.is_empty() && survey.failures.is_empty();
-    status.problems.splice(0..0, survey.failures.into_iter().map(problem));
+    let status = read(context).await?;
+    let fits = status.problems.is_empty();
     if json {
         out::json(&status)?;
     } else {
@@ -36,4 +33,13 @@ pub(crate) async fn run(context: &Context, json: bool, asks: Asks) -> Result<Exi
         (true, false) => ExitCode::from(UNREST),
         (true, true) => ExitCode::SUCCESS,
     })
+}
+
+/// How the database stands, with what of the folder cannot be read among the problems.
+pub(crate) async fn read(context: &Context) -> Result<Status, Failure> {
+    let survey = folder::survey(&context.dir);
+    let mut status = context.migrator().await?.status(survey.files()).await?;
+    let problem = |failure: Failure| Problem { message: failure.message, hint: failure.hint.unwrap_or_default() };
+    status.problems.splice(0..0, survey.failures.into_iter().map(problem));
+    Ok(status)
 }
