@@ -60,7 +60,7 @@ impl Hazard {
                 "a conversion reads other tables; it runs with the migration role's rights, since the writer may have none on them, and it does not run again when those tables change"
             }
             Hazard::SyncCost => {
-                "while both versions are live, a row trigger runs for every UPDATE of this table, also for unrelated ones: about 55 bytes of WAL and 25 µs for a statement of one row; it reads and compares the values of converted columns, which takes milliseconds where they are large and stored out of line"
+                "while both versions are live, a row trigger runs for every UPDATE of this table, also for unrelated ones: about 55 bytes of WAL and 10 to 30 µs for a statement of one row; it reads and compares the values of converted columns, which takes milliseconds where they are large and stored out of line"
             }
             Hazard::ForeignKeyDrop => {
                 "the drop locks both tables of the foreign key at once; under long transactions both may not be free together within --timeout, and the command has to be run again"

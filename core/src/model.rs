@@ -7,6 +7,8 @@ pub mod differences;
 pub mod expression;
 pub mod facts;
 pub mod lexer;
+#[cfg(feature = "planner")]
+pub mod plain;
 pub mod rules;
 pub mod schema;
 pub mod snapshot;

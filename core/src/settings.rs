@@ -7,7 +7,7 @@ use crate::sql::{Sql, join};
 const PARSED: [(&str, &str); 3] =
     [("standard_conforming_strings", "on"), ("transform_null_equals", "off"), ("backslash_quote", "safe_encoding")];
 /// What functions, casts and the assignment to a column of another type look at.
-const LOOKED_AT: [&str; 14] = [
+const LOOKED_AT: [&str; 13] = [
     "DateStyle",
     "IntervalStyle",
     "TimeZone",
@@ -19,20 +19,45 @@ const LOOKED_AT: [&str; 14] = [
     "lc_numeric",
     "lc_time",
     "quote_all_identifiers",
-    "timezone_abbreviations",
     "xmlbinary",
     "xmloption",
 ];
+/// The same, but the server reads a file each time that it is set, which takes longer than all else: a function looks whether the writer
+/// has another value.
+const ABBREVIATIONS: &str = "timezone_abbreviations";
+/// What the tool's session has for it.
+const OWN_ABBREVIATIONS: &str = "diptych.timezone_abbreviations";
 
 /// The `SET` clauses of a function that evaluates a user's texts. What the database and the migration role say of dates, numbers and so on
-/// holds for every writer, as it does for the backfill.
+/// holds for every writer, as it does for the backfill. Each costs the writer a moment in each row.
 pub(crate) fn clauses() -> Sql {
     let parsed = PARSED.iter().map(|(name, value)| sql!(" SET {} = {}", Sql::trusted(*name), Sql::trusted(*value)));
-    let current = LOOKED_AT.iter().map(|name| sql!(" SET {} FROM CURRENT", Sql::trusted(*name)));
+    let current = LOOKED_AT.iter().chain([&OWN_ABBREVIATIONS]);
+    let current = current.map(|name| sql!(" SET {} FROM CURRENT", Sql::trusted(*name)));
     join(parsed.chain(current), "")
 }
 
-/// `SET …` for a session: how texts are parsed.
-pub fn parsing() -> Sql {
-    join(PARSED.iter().map(|(name, value)| sql!("SET {} = {}", Sql::trusted(*name), Sql::trusted(*value))), "; ")
+/// Statements of a function with these clauses, with what is too dear for a clause around them.
+pub(crate) fn around(statements: &Sql) -> Sql {
+    let value = |name: &'static str| sql!("pg_catalog.current_setting('{}')", Sql::trusted(name));
+    let set = |value: &Sql| sql!("PERFORM pg_catalog.set_config('{}', {}, true);", Sql::trusted(ABBREVIATIONS), value);
+    sql!(
+        "DECLARE\n\"diptych:abbreviations\" pg_catalog.text := nullif({}, {});\nBEGIN\nIF \"diptych:abbreviations\" IS NOT NULL THEN {} END IF;\n{}\nIF \"diptych:abbreviations\" IS NOT NULL THEN {} END IF;\nEND;",
+        value(ABBREVIATIONS),
+        value(OWN_ABBREVIATIONS),
+        set(&value(OWN_ABBREVIATIONS)),
+        statements,
+        set(&Sql::trusted("\"diptych:abbreviations\""))
+    )
+}
+
+/// `SET …` for a session: how texts are parsed, and what its functions are to have.
+pub fn session() -> Sql {
+    let parsed = PARSED.iter().map(|(name, value)| sql!("SET {} = {}", Sql::trusted(*name), Sql::trusted(*value)));
+    let own = sql!(
+        "SELECT pg_catalog.set_config('{}', pg_catalog.current_setting('{}'), false)",
+        Sql::trusted(OWN_ABBREVIATIONS),
+        Sql::trusted(ABBREVIATIONS)
+    );
+    join(parsed.chain([own]), "; ")
 }

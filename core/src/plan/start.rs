@@ -313,7 +313,7 @@ fn go_live(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     let sync = table.needs_sync().then(|| sync::live(chain, table)).filter(|sync| !sync.functions.is_empty());
     if let Some(sync) = sync {
         let mut statements = sync.statements(chain);
-        statements.push(sync::remove_filling(chain, table));
+        statements.extend(sync::remove_filling(chain, table));
         statements.push(rights::seal());
         let step = steps.transaction(
             Phase::Publish,

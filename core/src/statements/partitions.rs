@@ -201,14 +201,15 @@ pub(crate) fn hand_over(head: &Sql) -> Sql {
     )
 }
 
-/// The head of a sync function: a row that was moved has all its values already.
-pub(crate) fn unless_moved() -> Sql {
+/// The head of a sync function: with a row that was moved, which has all its values already, it is done.
+pub(crate) fn unless_moved(done: &Sql) -> Sql {
     let moved = Sql::trusted("pg_catalog.current_setting('diptych.moved', true)");
     sql!(
-        "IF {} AND {} AND {} THEN RETURN NEW; END IF;",
+        "IF {} AND {} AND {} THEN {} END IF;",
         operation(&Sql::trusted("TG_OP"), "=", &literal("INSERT")),
         operation(&moved, "<>", &literal("")),
-        operation(&moved, "=", &Sql::trusted("pg_catalog.to_jsonb(NEW)::pg_catalog.text"))
+        operation(&moved, "=", &Sql::trusted("pg_catalog.to_jsonb(NEW)::pg_catalog.text")),
+        done
     )
 }
 

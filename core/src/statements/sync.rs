@@ -15,14 +15,16 @@ use crate::statements::path::Path;
 use crate::{sql, statements::partitions};
 
 mod conversion;
+mod image;
 mod program;
 mod query;
 mod writer;
 
-use conversion::Conversion;
+use conversion::{Conversion, Needs};
+use image::{changed, differ, same};
 use program::Program;
 pub use query::{conversion_query, newer_row, validity_query};
-use writer::{WriterDetection, changed, same_image};
+use writer::WriterDetection;
 
 /// The direction of a conversion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,11 +67,7 @@ pub fn filling(chain: &Chain, table: &Physical<'_>) -> Sync {
     let mut sync = Sync::default();
     if table.added.iter().any(|added| added.derived) {
         let name = function_name(chain, table, "fill");
-        let mut program = Program::new(chain, table);
-        let results = program.evaluate(Direction::Up, "NEW");
-        let assignments = results.iter().map(|(target, slot)| sql!("NEW.{} := {};", ident(target), slot));
-        let body = join(program.statements.drain(..).chain(assignments).collect::<Vec<_>>(), "\n");
-        let body = sql!("{}\nRETURN NEW;", body);
+        let (program, body) = derive(chain, table);
         sync.functions.push(function(chain, &name, Direction::Up, &program, &body));
         fill_by(chain, table, [UP_INSERT, UP_UPDATE], &name, &mut sync);
     }
@@ -80,6 +78,15 @@ pub fn filling(chain: &Chain, table: &Physical<'_>) -> Sync {
     }
     put_back(chain, table, &mut sync);
     sync
+}
+
+/// What gives the newer side all of its values.
+fn derive<'a>(chain: &'a Chain, table: &'a Physical<'a>) -> (Program<'a>, Sql) {
+    let mut program = Program::new(chain, table);
+    let results = program.evaluate(Direction::Up, "NEW");
+    let assignments = results.iter().map(|(target, slot)| sql!("NEW.{} := {};", ident(target), slot));
+    let body = join(program.statements.drain(..).chain(assignments).collect::<Vec<_>>(), "\n");
+    (program, body)
 }
 
 /// Triggers for every write but the backfill's.
@@ -197,7 +204,12 @@ pub fn live(chain: &Chain, table: &Physical<'_>) -> Sync {
         add(&mut sync, DOWN_INSERT, "INSERT", &writer.down_insert(), &down, "");
         add(&mut sync, DOWN_UPDATE, "UPDATE", &writer.down_update(), &down, "");
     }
-    if table.added.iter().any(|added| added.derived) {
+    if let Some(condition) = differing_copies(table) {
+        let (program, body) = derive(chain, table);
+        sync.functions.push(function(chain, &up, Direction::Up, &program, &unless_moved(table, body)));
+        add(&mut sync, UP_INSERT, "INSERT", &condition, &up, "");
+        add(&mut sync, UP_UPDATE, "UPDATE", &condition, &up, "");
+    } else if table.added.iter().any(|added| added.derived) {
         sync.functions.push(live_function(chain, table, Direction::Up, &up));
         add(&mut sync, UP_INSERT, "INSERT", &writer.up_insert(), &up, "");
         add(&mut sync, UP_UPDATE, "UPDATE", &writer.up_update(), &up, "");
@@ -211,7 +223,7 @@ pub fn live(chain: &Chain, table: &Physical<'_>) -> Sync {
     if let Some(older) = table.older.filter(|older| older.partition_by.is_some()) {
         // an UPDATE of the key may move its row, which is an INSERT to the triggers of the partition where it goes
         let key = older.columns.iter().filter(|column| older.is_partitioned_by(&column.name));
-        let condition = changed(&key.map(|column| column.name.clone()).collect::<Vec<_>>());
+        let condition = changed(table, &key.map(|column| column.name.clone()).collect::<Vec<_>>());
         let moved = function_name(chain, table, "moved");
         let text = partitions::hand_over(&on_its_own_table(chain, table));
         sync.functions.push(trigger_function(&moved, Rights::Writer, Path::own().clause(), &text));
@@ -241,9 +253,13 @@ pub fn remove(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
     triggers.chain(functions).collect()
 }
 
-/// The function of filling mode, gone once live mode has replaced it.
-pub fn remove_filling(chain: &Chain, table: &Physical<'_>) -> Sql {
-    sql!("DROP FUNCTION IF EXISTS {}()", qualified(OWN_SCHEMA, &function_name(chain, table, "fill")))
+/// What only filling mode needs, at rest or gone once live mode has replaced it. To drop a trigger would take a stronger lock.
+pub fn remove_filling(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
+    let (function, never) = (function_name(chain, table, "still"), Sql::trusted("false"));
+    let rests = Trigger { name: PUT_BACK, event: "UPDATE", condition: &never, function: &function, argument: "" };
+    let rests = table.needs_fill().then(|| trigger(chain, table, &rests));
+    let gone = sql!("DROP FUNCTION IF EXISTS {}()", qualified(OWN_SCHEMA, &function_name(chain, table, "fill")));
+    rests.into_iter().chain([gone]).collect()
 }
 
 /// What gives numbers, gone once the columns do so themselves. The table is locked.
@@ -258,43 +274,48 @@ pub fn remove_numbers(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
 fn live_function(chain: &Chain, table: &Physical<'_>, direction: Direction, name: &str) -> Sql {
     let mut program = Program::new(chain, table);
     let mut body = Vec::new();
-    if table.is_partitioned() {
-        body.push(partitions::unless_moved());
-    }
     if direction == Direction::Up && has_check(table) {
         // the writer is the newer version, yet only the older side moved: `down` did that, unless the two differ
         let derived = program.evaluate(Direction::Down, "NEW");
         let statements = join(program.statements.drain(..).collect::<Vec<_>>(), "\n");
-        let alike = derived.iter().map(|(target, slot)| same_image(&sql!("NEW.{}", ident(target)), slot));
-        body.push({
-            let checks = operation(&Sql::trusted("TG_NARGS"), ">", &Sql::trusted("0"));
-            sql!("IF {} THEN\n{}\nIF {} THEN RETURN NEW; END IF;\nEND IF;", checks, statements, join(alike, " AND "))
-        });
+        let alike = derived.iter().map(|(target, slot)| same(table, target, &sql!("NEW.{}", ident(target)), slot));
+        let asked = operation(&Sql::trusted("TG_NARGS"), ">", &Sql::trusted("0"));
+        let done = Sql::trusted(DONE);
+        body.push(sql!("IF {} THEN\n{}\nIF {} THEN {} END IF;\nEND IF;", asked, statements, join(alike, " AND "), done));
     }
     if direction == Direction::Down {
         body.extend(identities_first(table, &mut program));
     }
     let before = program.evaluate(direction, "OLD");
     let old = join(program.statements.drain(..).collect::<Vec<_>>(), "\n");
-    let updated = operation(&Sql::trusted("TG_OP"), "=", &literal("UPDATE"));
-    body.push(sql!("IF {} THEN\n{}\nEND IF;", updated, old));
+    if !old.as_str().is_empty() {
+        let updated = operation(&Sql::trusted("TG_OP"), "=", &literal("UPDATE"));
+        body.push(sql!("IF {} THEN\n{}\nEND IF;", updated, old));
+    }
     let after = program.evaluate(direction, "NEW");
     body.append(&mut program.statements);
     for ((target, then), (_, now)) in before.iter().zip(&after) {
         // an expression like random() has another result each time: it counts only where a column that it reads is another
         let inputs = Conversion::of_some(table, direction, |name| name == target).inputs();
-        let alike = inputs.iter().map(|name| same_image(&sql!("OLD.{}", ident(name)), &sql!("NEW.{}", ident(name))));
+        let is_result = |name: &str| sql!("NEW.{}", ident(name)).as_str() == now.as_str();
+        let results = (!inputs.iter().any(|name| is_result(name))).then(|| same(table, target, then, now));
+        let alike = inputs.iter().map(|name| same(table, name, &sql!("OLD.{}", ident(name)), &sql!("NEW.{}", ident(name))));
+        let inserted = operation(&Sql::trusted("TG_OP"), "=", &literal("INSERT"));
         let condition = if inputs.is_empty() {
-            operation(&Sql::trusted("TG_OP"), "=", &literal("INSERT"))
+            inserted
         } else {
-            let inserted = operation(&Sql::trusted("TG_OP"), "=", &literal("INSERT"));
-            sql!("{} OR NOT ({} OR {})", inserted, same_image(then, now), join(alike, " AND "))
+            let reasons = results.into_iter().chain([join(alike, " AND ")]);
+            sql!("{} OR NOT ({})", inserted, join(reasons.collect::<Vec<_>>(), " OR "))
         };
         body.push(sql!("IF {} THEN NEW.{} := {}; END IF;", condition, ident(target), now));
     }
-    body.push(Sql::trusted("RETURN NEW;"));
-    let body = join(body, "\n");
+    let body = unless_moved(table, join(body, "\n"));
     function(chain, name, direction, &program, &body)
+}
+
+/// What is not to be done to a row that was moved from another partition.
+fn unless_moved(table: &Physical<'_>, body: Sql) -> Sql {
+    if table.is_partitioned() { sql!("{}\n{}", partitions::unless_moved(&Sql::trusted(DONE)), body) } else { body }
 }
 
 /// An INSERT of the newer version that leaves an identity out has it from the older side, whose column counts.
@@ -324,17 +345,40 @@ fn has_check(table: &Physical<'_>) -> bool {
     table.removed.iter().any(|column| table.lineage.is_derived_down(column))
 }
 
+/// Where each side is a copy of the other, that the two differ: `down` has done its part by then, and the older side is what the
+/// application's triggers have made of it, whoever wrote.
+fn differing_copies(table: &Physical<'_>) -> Option<Sql> {
+    let (up, down) = (Conversion::of(table, Direction::Up), Conversion::of(table, Direction::Down));
+    // a generated column has no value yet
+    let is_written = |name: &str| {
+        table.older.is_some_and(|older| older.columns.iter().all(|column| column.name != name || column.generated.is_none()))
+    };
+    let (there, back) = (up.copies()?, down.copies()?);
+    let is_mutual = there.len() == back.len() && there.iter().all(|&(target, source)| back.contains(&(source, target)));
+    let is_one = is_mutual && !there.is_empty() && there.iter().all(|(_, source)| is_written(source));
+    is_one.then(|| join(there.iter().map(|(target, source)| differ(table, source, target)).collect::<Vec<_>>(), " OR "))
+}
+
+/// Leaves what a function does before its end: the row is as it is to be.
+const DONE: &str = "EXIT \"diptych:body\";";
+
 fn function(chain: &Chain, name: &str, direction: Direction, program: &Program<'_>, body: &Sql) -> Sql {
+    let body = sql!("<<\"diptych:body\">> BEGIN\n{}\nEND;", body);
+    let path = || path(chain, direction).clause();
+    let (clauses, body) = match program.needs {
+        Needs::Nothing => (Sql::default(), body),
+        Needs::Names => (path(), body),
+        Needs::Settings => (sql!("{}{}", path(), settings::clauses()), settings::around(&body)),
+    };
     let text = sql!(
-        "\n#variable_conflict use_column\nDECLARE\n{}\nBEGIN\n{}\n{}\nEND\n",
+        "\n#variable_conflict use_column\nDECLARE\n{}\nBEGIN\n{}\n{}\nRETURN NEW;\nEND\n",
         join(program.slots.iter().cloned(), "\n"),
         on_its_own_table(chain, program.table),
         body
     );
     // a writer may have no right on the tables that a sub-select reads, and its write must not fail for that
     let rights = if has_sub_select(program.table) { Rights::Owner } else { Rights::Writer };
-    let settings = sql!("{}{}", path(chain, direction).clause(), settings::clauses());
-    trigger_function(name, rights, settings, &text)
+    trigger_function(name, rights, clauses, &text)
 }
 
 /// Where a direction's expressions find their names: in the views of the version that they are written against, where they are

@@ -299,7 +299,7 @@ async fn b11_a_trigger_that_would_fire_out_of_order_is_refused() {
 async fn b12_a_conversion_means_the_same_whoever_writes() {
     let database = Database::new().await;
     let before = "operations:
-  - create_table: {name: items, columns: [{name: id, type: bigint, pk: true}, {name: a, type: text}, {name: b, type: text, nullable: true}, {name: c, type: timestamptz}, {name: d, type: float8}, {name: e, type: bytea}, {name: f, type: text}]}
+  - create_table: {name: items, columns: [{name: id, type: bigint, pk: true}, {name: a, type: text}, {name: b, type: text, nullable: true}, {name: c, type: timestamptz}, {name: d, type: float8}, {name: e, type: bytea}, {name: f, type: text}, {name: g, type: text}]}
 ";
     let change = r#"operations:
   - alter_column: {table: items, column: a, type: varchar, up: "regexp_replace(a, '\\d\\\\', '\\\\n')", down: "a || '\\'"}
@@ -308,13 +308,14 @@ async fn b12_a_conversion_means_the_same_whoever_writes() {
   - alter_column: {table: items, column: d, type: text, up: d, down: CAST(d AS float8)}
   - alter_column: {table: items, column: e, type: text, up: CAST(e AS text), down: CAST(e AS bytea)}
   - alter_column: {table: items, column: f, type: date, up: CAST(f AS date), down: CAST(f AS text)}
+  - alter_column: {table: items, column: g, type: timestamptz, up: CAST(g AS timestamptz), down: CAST(g AS text)}
 "#;
     let all = [migration("0001_before", before), migration("0002_change", change)];
     database.migrate(&all[..1]).await;
     let admin = database.client().await;
     let row = |id: i32| {
         format!(
-            "INSERT INTO items VALUES ({id}, E'x7\\\\y', NULL, '2026-01-02 03:04:05.6+00', 0.1::float8 + 0.2::float8, decode('00ff5c', 'hex'), '01/02/2026')"
+            "INSERT INTO items VALUES ({id}, E'x7\\\\y', NULL, '2026-01-02 03:04:05.6+00', 0.1::float8 + 0.2::float8, decode('00ff5c', 'hex'), '01/02/2026', '2026-01-02 03:04:05 EST')"
         )
     };
     must(&admin, &row(1)).await;
@@ -328,28 +329,109 @@ async fn b12_a_conversion_means_the_same_whoever_writes() {
         "bytea_output = 'escape'",
         "backslash_quote = off",
         "plpgsql.extra_errors = 'all'",
+        "timezone_abbreviations = 'Australia'",
     ];
     let (old, new) = (database.on("0001_before").await, database.on("0002_change").await);
     let mut id = 1;
-    let forms = "SELECT DISTINCT a, b, c, d, e, f FROM items ORDER BY 1";
+    let forms = "SELECT DISTINCT a, b, c, d, e, f, g FROM items ORDER BY 1";
     let form = ask(&new, forms).await;
-    let down = "SELECT DISTINCT a, b, c, d, encode(e, 'hex'), f FROM items WHERE id > 100";
+    let down = "SELECT DISTINCT a, b, c, d, encode(e, 'hex'), f, g FROM items WHERE id > 100";
     let mut downs = std::collections::BTreeSet::new();
     for setting in odd {
         let strange = database.on("0001_before").await;
         must(&strange, &format!("SET {setting}")).await;
         id += 1;
+        must(&strange, "BEGIN").await;
         must(&strange, &row(id)).await;
+        // the writer's own setting is as it was, in its transaction and after one that failed
+        let (name, _) = setting.split_once(" = ").expect("a setting");
+        let own = format!("SELECT position(current_setting('{name}') IN $${setting}$$) > 0");
+        assert_eq!(ask(&strange, &own).await, "t", "{setting}");
+        must(&strange, "COMMIT").await;
+        assert_eq!(ask(&strange, &row(id)).await, "!23505", "{setting}");
+        assert_eq!(ask(&strange, &own).await, "t", "{setting}, after an error");
         assert_eq!(ask(&new, forms).await, form, "{setting}");
         // and the other way, in a session of its own
         let strange = database.on("0002_change").await;
         must(&strange, &format!("SET {setting}")).await;
-        must(&strange, "INSERT INTO items VALUES (101, 'x', 'y', '2026-01-02 03:04:05.6+00', '0.30000000000000004', E'\\\\x00ff5c', DATE '2026-02-01')").await;
+        must(&strange, "INSERT INTO items VALUES (101, 'x', 'y', '2026-01-02 03:04:05.6+00', '0.30000000000000004', E'\\\\x00ff5c', DATE '2026-02-01', '2026-01-02 03:04:05+00')").await;
         downs.insert(ask(&old, down).await);
         must(&admin, "DELETE FROM items WHERE id = 101").await;
     }
     assert_eq!(downs.len(), 1, "{downs:?}");
     database.migrator().await.complete(&mut Quiet).await.unwrap();
+}
+
+/// Copies have one trigger less than other conversions, and no text in them that a session could read in another way.
+#[tokio::test(flavor = "multi_thread")]
+async fn copies_stay_alike_whoever_writes_and_whatever_triggers_make_of_it() {
+    let bodies = [
+        ("none", "NULL;"),
+        ("one more", "NEW.n := NEW.n + 1;"),
+        ("nothing", "NEW.n := NULL;"),
+        ("the default", "NEW.n := 7;"),
+        ("where there is none", "NEW.n := coalesce(NEW.n, 5);"),
+        ("of another column", "NEW.n := NEW.other;"),
+    ];
+    let mut counted = 0;
+    for default in ["", ", default: '7'"] {
+        let database = Database::new().await;
+        let before = format!(
+            "operations:\n  - create_table: {{name: items, columns: [{{name: id, type: bigint, pk: true}}, {{name: n, type: integer, nullable: true{default}}}, {{name: a, type: varchar(20), nullable: true}}, {{name: other, type: integer, nullable: true}}]}}\n"
+        );
+        let change = "operations:
+  - alter_column: {table: items, column: n, type: bigint, up: n, down: n}
+  - alter_column: {table: items, column: a, type: text, up: a, down: a}
+  - rename_column: {table: items, from: a, to: b}
+";
+        let all = [migration("0001_before", &before), migration("0002_change", change)];
+        database.migrate(&all[..1]).await;
+        let admin = database.client().await;
+        must(&admin, "CREATE FUNCTION public.touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER touch BEFORE INSERT OR UPDATE ON public.items FOR EACH ROW EXECUTE FUNCTION public.touch()").await;
+        database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
+        let functions = "SELECT count(*) FILTER (WHERE proconfig IS NULL), count(*) FROM pg_proc WHERE pronamespace = 'diptych'::regnamespace AND proname ~ '_(up|down)_'";
+        assert_eq!(ask(&admin, functions).await, "2|2", "what is copied needs no setting");
+        let (old, new) = (database.on("0001_before").await, database.on("0002_change").await);
+        // a path on which the server's own operators are not the first that are found
+        must(&old, "CREATE FUNCTION public.never(integer, integer) RETURNS boolean LANGUAGE sql AS 'SELECT true'; CREATE OPERATOR public.= (LEFTARG = integer, RIGHTARG = integer, FUNCTION = public.never)").await;
+        for client in [&old, &new] {
+            must(client, "SELECT set_config('search_path', current_setting('search_path') || ', public, pg_catalog', false)")
+                .await;
+        }
+        for (what, body) in bodies {
+            must(
+                &admin,
+                &format!(
+                    "CREATE OR REPLACE FUNCTION public.touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN {body} RETURN NEW; END'"
+                ),
+            )
+            .await;
+            for (who, writer, text) in [("older", &old, "a"), ("newer", &new, "b")] {
+                for write in [
+                    "INSERT INTO items (id, other) VALUES (1, 3)".to_owned(),
+                    "INSERT INTO items (id, n) VALUES (2, 4)".to_owned(),
+                    "INSERT INTO items (id, n, other) VALUES (3, NULL, 9)".to_owned(),
+                    "INSERT INTO items (id, n) VALUES (4, 7)".to_owned(),
+                    "UPDATE items SET n = 11 WHERE id = 1".to_owned(),
+                    "UPDATE items SET n = NULL WHERE id = 2".to_owned(),
+                    "UPDATE items SET other = 21 WHERE id = 3".to_owned(),
+                    "UPDATE items SET n = n + 1, other = 22".to_owned(),
+                    format!("UPDATE items SET {text} = 'x' WHERE id < 3"),
+                    format!("UPDATE items SET {text} = '{text}', n = 30"),
+                ] {
+                    must(writer, &write).await;
+                    counted += 1;
+                    let (older, newer) =
+                        ("SELECT id, n, a, other FROM items ORDER BY id", "SELECT id, n, b, other FROM items ORDER BY id");
+                    assert_eq!(ask(&old, older).await, ask(&new, newer).await, "{what}{default}: {who}: {write}");
+                }
+                must(&admin, "TRUNCATE public.items").await;
+            }
+        }
+        must(&admin, "DROP OPERATOR public.= (integer, integer)").await;
+        database.migrator().await.complete(&mut Quiet).await.unwrap();
+    }
+    println!("copies: {counted} writes, 0 differences");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::layout::tables::{Physical, physical_name};
 use crate::model::expression::Expression;
+use crate::model::{plain, types};
 use crate::transition::lineage::{Layer, Lineage, Link, ScopeColumn};
 
 use super::Direction;
@@ -44,6 +45,56 @@ pub(super) enum Source<'a> {
     Derived(&'a Expression, Vec<&'a ScopeColumn>),
     /// Nothing.
     Fresh,
+}
+
+/// What a conversion needs from the session that runs it. Each costs the writer a moment in each row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Needs {
+    /// It has no text in it: values are copied.
+    Nothing,
+    /// The names in its texts mean what they meant to their author.
+    Names,
+    /// Settings are those of the migration, too: its texts do more than work on plain values with the server's own functions.
+    Settings,
+}
+
+impl<'a> Value<'a> {
+    /// The column of the scope before that it is a copy of: the text is that column's name, and each of the two has room for every value
+    /// of the other, or refuses it.
+    pub(super) fn copied(&self) -> Option<&'a str> {
+        let Source::Derived(expression, read) = &self.source else { return None };
+        let &[only] = read.as_slice() else { return None };
+        let (from, to) = (&only.sql_type, &self.column.sql_type);
+        let has_room = types::widens(from, to) || types::widens(to, from);
+        let is_plain = [only, self.column].iter().all(|column| is_plain(column) && column.collation.is_none());
+        (has_room && is_plain && types::is_column(expression, &only.name)).then_some(only.name.as_str())
+    }
+
+    fn needs(&self, below: &Scope<'_>) -> Needs {
+        match &self.source {
+            Source::Derived(..) if self.copied().is_some() => Needs::Nothing,
+            Source::Derived(expression, read) => {
+                let mut names: Vec<&str> = read.iter().map(|column| column.name.as_str()).collect();
+                names.push(below.name);
+                let is_all_the_servers = expression.known().is_some_and(|facts| {
+                    !facts.is_assumed && facts.functions.is_empty() && facts.types.is_empty() && facts.relations.is_empty()
+                });
+                let is_plain = is_plain(self.column) && read.iter().all(|column| is_plain(column));
+                if is_all_the_servers && is_plain && plain::reads_no_setting(expression, &names) {
+                    Needs::Names
+                } else {
+                    Needs::Settings
+                }
+            }
+            Source::Fresh => Needs::Names,
+            Source::Row(_) | Source::Same(_) => Needs::Nothing,
+        }
+    }
+}
+
+/// Whether a column's values are printed and read in one way everywhere.
+fn is_plain(column: &ScopeColumn) -> bool {
+    column.form.is_none() && plain::is_plain(&column.sql_type)
 }
 
 impl<'a> Conversion<'a> {
@@ -119,6 +170,32 @@ impl<'a> Conversion<'a> {
             _ => None,
         });
         read.collect()
+    }
+
+    /// What its texts mean and give may hang on, as far as PostgreSQL was asked.
+    pub(super) fn needs(&self) -> Needs {
+        let pairs = self.scopes.windows(2).flat_map(|pair| pair[1].values.iter().map(|value| value.needs(&pair[0])));
+        pairs.max().unwrap_or(Needs::Nothing)
+    }
+
+    /// The physical columns of its targets, each with the one that it is a copy of, where all of them are copies.
+    pub(super) fn copies(&self) -> Option<Vec<(&str, &str)>> {
+        self.targets.iter().map(|(logical, physical)| Some((physical.as_str(), self.copied(logical)?))).collect()
+    }
+
+    /// The physical column of the row that a column of the target is a copy of.
+    fn copied(&self, logical: &str) -> Option<&str> {
+        let mut name = logical;
+        for scope in self.scopes.iter().rev() {
+            let value = scope.values.iter().find(|value| value.column.name == name)?;
+            match &value.source {
+                Source::Row(source) => return Some(source),
+                Source::Same(other) => name = other,
+                Source::Derived(..) => name = value.copied()?,
+                Source::Fresh => return None,
+            }
+        }
+        None
     }
 
     /// Whether anything is derived.

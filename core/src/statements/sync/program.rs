@@ -11,7 +11,7 @@ use crate::statements::enums;
 use crate::transition::lineage::ScopeColumn;
 
 use super::Direction;
-use super::conversion::{Conversion, Scope, Source};
+use super::conversion::{Conversion, Needs, Scope, Source};
 
 /// A PL/pgSQL body in the making: slots hold values between the blocks.
 pub(super) struct Program<'a> {
@@ -20,36 +20,41 @@ pub(super) struct Program<'a> {
     /// The declarations of the slots.
     pub(super) slots: Vec<Sql>,
     pub(super) statements: Vec<Sql>,
+    /// What the session has to be told before it runs this.
+    pub(super) needs: Needs,
 }
 
 impl<'a> Program<'a> {
     pub(super) fn new(chain: &'a Chain, table: &'a Physical<'a>) -> Self {
-        Program { chain, table, slots: Vec::new(), statements: Vec::new() }
+        Program { chain, table, slots: Vec::new(), statements: Vec::new(), needs: Needs::Nothing }
     }
 
     /// Emits the blocks that convert the given row, and says in which slot each physical target then lies.
     pub(super) fn evaluate(&mut self, direction: Direction, row: &str) -> Vec<(String, Sql)> {
         let conversion = Conversion::of(self.table, direction);
+        let needs = conversion.needs();
+        self.needs = self.needs.max(needs);
         let mut values: BTreeMap<&str, Sql> = BTreeMap::new();
         let mut before: Option<&Scope<'_>> = None;
         for scope in &conversion.scopes {
             let mut next = BTreeMap::new();
             let mut assignments = Vec::new();
             for value in &scope.values {
-                let slot = match &value.source {
-                    Source::Same(other) => values.get(other).cloned().unwrap_or_default(),
+                let slot = match (value.copied(), &value.source) {
+                    (Some(other), _) | (None, &Source::Same(other)) => values.get(other).cloned().unwrap_or_default(),
+                    (None, Source::Row(physical)) if needs == Needs::Nothing => sql!("{}.{}", Sql::trusted(row), ident(physical)),
                     // values of NEW and OLD are copied into slots first: inside a block a column may be called `new`
-                    Source::Row(physical) => {
+                    (None, Source::Row(physical)) => {
                         let slot = self.slot(value.column);
                         self.statements.push(sql!("{} := {}.{};", slot, Sql::trusted(row), ident(physical)));
                         slot
                     }
-                    Source::Derived(expression, _) => {
+                    (None, Source::Derived(expression, _)) => {
                         let slot = self.slot(value.column);
                         assignments.push(sql!("{} := {};", slot, user(expression)));
                         slot
                     }
-                    Source::Fresh => {
+                    (None, Source::Fresh) => {
                         let slot = self.slot(value.column);
                         assignments.push(sql!("{} := NULL;", slot));
                         slot

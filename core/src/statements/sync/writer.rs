@@ -7,10 +7,13 @@ use crate::sql;
 use crate::sql::{Sql, ident, join, literal, type_name, user};
 
 use super::conversion::Conversion;
+use super::image::{changed, same};
 use super::{Direction, has_check};
 
-/// What a row tells about who wrote it.
-pub(super) struct WriterDetection {
+/// What a row tells about who wrote it. The server reads these conditions anew for each statement, and evaluates them for each row: what
+/// is short, and what tells most rows apart, comes first.
+pub(super) struct WriterDetection<'a> {
+    table: &'a Physical<'a>,
     writer_newer: Sql,
     /// The newer side's columns that have no value of their own accord.
     newer: Vec<String>,
@@ -27,8 +30,8 @@ pub(super) struct WriterDetection {
     checked: bool,
 }
 
-impl WriterDetection {
-    pub(super) fn of(chain: &Chain, table: &Physical<'_>) -> Self {
+impl<'a> WriterDetection<'a> {
+    pub(super) fn of(chain: &Chain, table: &'a Physical<'a>) -> Self {
         let older_model = table.older.expect("sync is for tables of both versions");
         let newer_all = table.added.iter().map(|added| added.physical.clone());
         let newer = table.added.iter().filter(|added| added.default.is_none() && !added.numbered);
@@ -47,7 +50,9 @@ impl WriterDetection {
         let shared = |name: &&String| !table.removed.contains(name) && !table.is_added(name);
         let current = Sql::trusted("(pg_catalog.current_schemas(false))");
         WriterDetection {
-            writer_newer: sql!("{} OPERATOR(pg_catalog.=) ANY {}", literal(&chain.newer.views), current),
+            table,
+            // as a text: a name is written down with all of its 64 bytes
+            writer_newer: sql!("{}::pg_catalog.text OPERATOR(pg_catalog.=) ANY {}", literal(&chain.newer.views), current),
             newer: newer.map(|added| added.physical.clone()).collect(),
             newer_all: newer_all.collect(),
             older: older.collect(),
@@ -68,7 +73,7 @@ impl WriterDetection {
             None => is_there(name),
             Some(default) => {
                 let default = sql!("CAST({} AS {})", user(default), type_name(sql_type));
-                sql!("({} AND NOT {})", is_there(name), same_image(&sql!("NEW.{}", ident(name)), &default))
+                sql!("({} AND NOT {})", is_there(name), same(self.table, name, &sql!("NEW.{}", ident(name)), &default))
             }
         }))
     }
@@ -88,10 +93,13 @@ impl WriterDetection {
     }
 
     pub(super) fn down_update(&self) -> Sql {
-        let (newer, older) = (changed(&self.newer_all), changed(&self.older_all));
+        let (read, newer, older) = (self.changed(&self.down_all), self.changed(&self.newer_all), self.changed(&self.older_all));
+        if self.down_all.iter().all(|name| self.newer_all.contains(name)) {
+            return sql!("{} AND ({} OR NOT {})", read, self.writer_newer, older);
+        }
         sql!(
             "{} AND (({} AND ({} OR NOT {})) OR ({} AND NOT {}))",
-            changed(&self.down_all),
+            read,
             newer,
             self.writer_newer,
             older,
@@ -102,28 +110,17 @@ impl WriterDetection {
 
     pub(super) fn up_update(&self) -> Sql {
         let inputs: Vec<String> = self.up_own.iter().chain(&self.up_shared).cloned().collect();
-        sql!("NOT {} AND {} AND NOT {}", wrap(&self.writer_newer), changed(&inputs), changed(&self.newer_all))
+        sql!("{} AND NOT {} AND NOT {}", self.changed(&inputs), self.changed(&self.newer_all), wrap(&self.writer_newer))
     }
 
     pub(super) fn check_update(&self) -> Option<Sql> {
         (self.checked && !self.up_own.is_empty())
-            .then(|| sql!("{} AND {} AND NOT {}", self.writer_newer, changed(&self.up_own), changed(&self.newer_all)))
+            .then(|| sql!("{} AND NOT {} AND {}", self.changed(&self.up_own), self.changed(&self.newer_all), self.writer_newer))
     }
-}
 
-/// Whether two values are the same to the last bit: equality of types such as `numeric` or `citext` is coarser, `json` has
-/// none. A function, since the operator of the same meaning is printed by the server in a way that it does not read back.
-pub(super) fn same_image(one: &Sql, other: &Sql) -> Sql {
-    sql!("pg_catalog.record_image_eq(ROW({}), ROW({}))", one, other)
-}
-
-/// Whether one of these columns is another one than before, to the last bit.
-pub(super) fn changed(columns: &[String]) -> Sql {
-    if columns.is_empty() {
-        return Sql::trusted("false");
+    fn changed(&self, columns: &[String]) -> Sql {
+        changed(self.table, columns)
     }
-    let row = |image: &str| join(columns.iter().map(|name| sql!("{}.{}", Sql::trusted(image), ident(name))), ", ");
-    sql!("pg_catalog.record_image_ne(ROW({}), ROW({}))", row("OLD"), row("NEW"))
 }
 
 /// Whether the new row has a value; of a composite value one field is enough.
