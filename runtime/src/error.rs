@@ -26,6 +26,7 @@ pub(crate) enum Kind {
     InUse,
     Timeout,
     Interrupted,
+    Sign,
     Failed,
 }
 
@@ -104,6 +105,11 @@ impl Error {
         self.kind == Kind::Interrupted
     }
 
+    /// The query by which a complete waits for its sign cannot be asked, or gives something else than one boolean; nothing was changed.
+    pub fn is_sign(&self) -> bool {
+        self.kind == Kind::Sign
+    }
+
     /// The server's error code, where it was the server that refused.
     pub fn code(&self) -> Option<&SqlState> {
         self.source.as_ref().and_then(tokio_postgres::Error::code)
@@ -128,6 +134,12 @@ impl Error {
     pub(crate) fn or_hint(mut self, hint: &str) -> Self {
         self.hint.get_or_insert_with(|| hint.to_owned());
         self
+    }
+
+    /// The same error as that of a sign's query.
+    #[must_use]
+    pub(crate) fn of_sign(self) -> Self {
+        Error { kind: Kind::Sign, ..self }
     }
 
     /// The same error with a step that comes before those of its hint.

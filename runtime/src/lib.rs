@@ -46,6 +46,7 @@ pub use migrator::{
     Begin, Guard, Migrator, Options, Outcome, PublishedState,
     listed::Listed,
     roles::{RoleChange, VersionRole},
+    sign::{Awaited, Sign},
     status::{PendingVersion, Run, Status},
 };
 #[cfg(feature = "migrator")]

@@ -5,6 +5,7 @@ pub(crate) mod drift;
 pub(crate) mod listed;
 mod pause;
 pub(crate) mod roles;
+pub(crate) mod sign;
 mod start;
 pub(crate) mod status;
 

@@ -202,7 +202,7 @@ const FORMAT: i32 = 1;
 
 /// Whether there is a state. It is looked at before anything in it is read: whose it is, who else may change it, and whether this
 /// release knows its form.
-async fn is_there(client: &Client) -> Result<bool> {
+pub(crate) async fn is_there(client: &Client) -> Result<bool> {
     Ok(look(client).await?.is_some())
 }
 

@@ -122,6 +122,7 @@ pub(crate) fn kind(wait: &Wait) -> &'static str {
     match wait {
         Wait::Paused(_) => "resume",
         Wait::Lag { .. } => "lag",
+        Wait::Sign(_) => "sign",
         _ => "rate",
     }
 }

@@ -39,7 +39,7 @@ use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use diptych::{Begin, Database, Guard, Missing, PublishedState};
@@ -56,6 +56,7 @@ const CODES: &str = "Exit codes:
   1         refused or failed
   2         wrong usage
   3         `status --exit-code`: a migration is pending or a version in transition
+  4         `complete --when`: the query fails, or gives something else than one boolean
   130, 143  ended by Ctrl-C or SIGTERM; the same command goes on where it stopped";
 
 /// Changes a PostgreSQL schema while the app keeps running.
@@ -270,6 +271,19 @@ struct Leaving {
     lacking: Lacking,
 }
 
+/// When a version is completed.
+#[derive(Args, Debug)]
+struct Completing {
+    /// Wait until this query, asked every two seconds, gives true: a file that ends with .sql, or SQL; for as long as --wait, where that is given
+    #[arg(long, value_name = "QUERY|FILE.sql")]
+    when: Option<String>,
+    /// Wait until the version has been published for so long, such as 2h; for as long as --wait, where that is given
+    #[arg(long, value_parser = config::duration, value_name = "DURATION")]
+    after: Option<Duration>,
+    #[command(flatten)]
+    leaving: Leaving,
+}
+
 /// What to do if the folder lacks migrations that the database has applied.
 #[derive(Args, Clone, Copy, Debug)]
 struct Lacking {
@@ -285,6 +299,11 @@ impl Lacking {
 }
 
 impl Leaving {
+    /// The same when some of the time has passed.
+    fn since(self, began: Instant) -> Self {
+        Leaving { wait: self.wait.map(|wait| wait.saturating_sub(began.elapsed())), ..self }
+    }
+
     fn guard(self) -> Guard {
         if self.force { Guard::Force } else { Guard::Wait(self.wait.unwrap_or_default()) }
     }
@@ -363,7 +382,7 @@ enum Command {
     /// Let a paused start go on
     Resume,
     /// Contract: remove what only the old version needed
-    Complete(Leaving),
+    Complete(Completing),
     /// Undo a start
     Rollback(Leaving),
     /// Put back triggers, functions and views of a started version that somebody has dropped or changed
@@ -517,7 +536,7 @@ fn dispatch(global: Global, command: Command, project: Option<Project>) -> Resul
             Command::Start(starting) => commands::start::run(&context, &starting).await,
             Command::Pause => commands::pause::run(&context).await,
             Command::Resume => commands::resume::run(&context).await,
-            Command::Complete(leaving) => commands::complete::run(&context, leaving).await,
+            Command::Complete(completing) => commands::complete::run(&context, &completing).await,
             Command::Rollback(leaving) => commands::rollback::run(&context, leaving).await,
             Command::Repair => commands::repair::run(&context).await,
             Command::Metrics => commands::metrics::run(&context).await,

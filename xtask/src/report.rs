@@ -19,6 +19,9 @@ use crate::{out, render};
 /// After the failure of a hook that comes too late to stop anything.
 const NOT_STOPPED: &str = "the command does not hang on it: run the hook by hand where it is needed";
 
+/// What a command ends with whose sign cannot be asked for.
+pub(crate) const NO_SIGN: u8 = 4;
+
 /// How much is told, and in which form.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Telling {
@@ -84,10 +87,14 @@ impl Report {
     }
 
     /// What the engine's word for its end is here.
-    pub(crate) fn came_to(&self, outcome: diptych::Result<Outcome>) -> Result<Outcome, Failure> {
+    pub(crate) fn came_to<T>(&self, outcome: diptych::Result<T>) -> Result<T, Failure> {
         outcome.map_err(|error| {
-            let code = self.ending.code().filter(|_| error.is_interrupted());
-            Failure { code: code.unwrap_or(1), ..Failure::from(error) }
+            let code = match self.ending.code() {
+                Some(code) if error.is_interrupted() => code,
+                _ if error.is_sign() => NO_SIGN,
+                _ => 1,
+            };
+            Failure { code, ..Failure::from(error) }
         })
     }
 

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::execute::estimate::Estimate;
 use crate::execute::lag::Follower;
 use crate::lease::Lease;
+use crate::migrator::sign::Awaited;
 use crate::session::observer::Blocker;
 use crate::state::pauses::Pause;
 use crate::text::{PROCESSES, few};
@@ -12,7 +13,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// What a start waits for between its transactions: it locks no row meanwhile.
+/// What a start waits for between its transactions, and a complete before it begins: it locks no row meanwhile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Wait {
@@ -27,6 +28,8 @@ pub enum Wait {
     },
     /// It fills as many rows a second as it may.
     Rate(NonZeroU32),
+    /// The sign for a complete has not come.
+    Sign(Awaited),
 }
 
 /// How far the backfill of a table, or of one of its partitions, is.
@@ -55,6 +58,7 @@ impl fmt::Display for Wait {
                 let list: Vec<String> = behind.iter().map(ToString::to_string).collect();
                 write!(out, "waits for {}: for longer than --max-lag {most:?}", few(&list, PROCESSES, "; "))
             }
+            Wait::Sign(awaited) => awaited.fmt(out),
             Wait::Rate(rows) => write!(out, "held back by --max-rate {rows}"),
         }
     }
@@ -88,7 +92,7 @@ pub trait Progress: Send {
     fn waiting(&mut self, _blockers: &[Blocker]) {}
     /// What a start may need on the disk, before it changes anything; not told where that is nothing to speak of.
     fn estimate(&mut self, _estimate: &Estimate) {}
-    /// A start waits between its transactions; told again and again until it goes on.
+    /// A start waits between its transactions, or a complete for its sign; told again and again until it goes on.
     fn held(&mut self, _wait: &Wait) {}
     /// Something that is no reason to refuse, but that somebody should know before it happens.
     fn warning(&mut self, _warning: &Error) {}

@@ -17,13 +17,13 @@ const CHANGE: &str = "operations:
 ";
 const BAD: &str = "operations: [{create_constraint: {name: small, table: users, type: check, columns: [id], check: id < 5, up: {id: id}, down: {id: id}}}]";
 
-fn schema() -> Value {
+pub(crate) fn schema() -> Value {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/output.schema.json");
     serde_json::from_str(&std::fs::read_to_string(path).expect("the schema")).expect("JSON")
 }
 
 /// Why a value does not fit a part of the schema, which has these words alone.
-fn misfit(root: &Value, rule: &Value, value: &Value) -> Option<String> {
+pub(crate) fn misfit(root: &Value, rule: &Value, value: &Value) -> Option<String> {
     let rule = rule.as_object().expect("a rule");
     rule.iter().find_map(|(word, wanted)| {
         let list = || wanted.as_array().expect("a list");
@@ -66,7 +66,7 @@ fn is_of(name: &Value, value: &Value) -> bool {
 }
 
 /// What a command printed, each line an event that fits.
-fn events(output: &Output) -> Vec<Value> {
+pub(crate) fn events(output: &Output) -> Vec<Value> {
     let schema = schema();
     let lines = text(&output.stdout);
     let events: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect(line)).collect();

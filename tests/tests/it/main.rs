@@ -51,6 +51,7 @@ mod scripts;
 mod secure;
 mod serial;
 mod shells;
+mod sign;
 mod signals;
 mod state;
 mod statistics;
