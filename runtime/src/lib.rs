@@ -56,6 +56,8 @@ pub use state::folder::{Files, Missing, Problem};
 #[cfg(feature = "migrator")]
 pub use state::log::Logged;
 #[cfg(feature = "migrator")]
+pub use state::made::Damage;
+#[cfg(feature = "migrator")]
 pub use state::pauses::Pause;
 pub use target::{Target, tls};
 pub use tokio_postgres;

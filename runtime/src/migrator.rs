@@ -24,7 +24,7 @@ use crate::session::observer::Observer;
 use crate::session::{self, Server};
 use crate::state::folder::{self, Files, Missing};
 use crate::state::log::{self, Logged};
-use crate::state::made;
+use crate::state::made::{self, Damage};
 use crate::state::pauses;
 use crate::state::{self, Holders, Recorded, State};
 pub use crate::state::{PublishedState, VersionState};
@@ -358,6 +358,15 @@ impl Migrator {
         let token = self.take_run("repair", &mut Quiet).await?;
         let outcome = self.repair_locked(token).await;
         self.end("repair", token, outcome, &mut Quiet).await
+    }
+
+    /// What [`repair`](Self::repair) would put back, and what it could not. Changes nothing.
+    pub async fn damage(&self) -> Result<Vec<Damage>> {
+        let state = self.load().await?;
+        let Some(pending) = state.pending().filter(|pending| pending.state == VersionState::Started) else {
+            return Ok(Vec::new());
+        };
+        made::damage(&self.client, &self.options.base, &pending.version, state.parent(pending)).await
     }
 
     async fn repair_locked(&mut self, token: i64) -> Result<Outcome> {

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use diptych::internal::{PROCESSES, few};
-use diptych::{Blocker, Error, Estimate, Filled, Lease, Outcome, Progress, Wait};
+use diptych::{Blocker, Damage, Error, Estimate, Filled, Lease, Outcome, Progress, VersionRole, Wait};
 use diptych_core::plan::Step;
 use serde::Serialize;
 
@@ -72,6 +72,15 @@ pub(crate) enum Event<'a> {
     },
     Nothing {
         reason: &'a str,
+    },
+    Roles {
+        roles: &'a [VersionRole],
+    },
+    Repaired {
+        objects: &'a [String],
+    },
+    Damage {
+        objects: &'a [Damage],
     },
     Failed {
         message: &'a str,

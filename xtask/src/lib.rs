@@ -158,8 +158,8 @@ struct Baselining {
     /// Show what would be in the version and what would stay beside it, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Print that as JSON
-    #[arg(long, requires = "dry_run")]
+    /// Print JSON: what it came to, or with --dry-run what would be in the version and what beside it
+    #[arg(long)]
     json: bool,
 }
 
@@ -378,15 +378,30 @@ enum Command {
     /// Let the start that is under way wait, until `resume`: within a second it locks no row and reads none
     ///
     /// It stays paused if its process ends and `start` is run again. A `rollback` ends its process.
-    Pause,
+    Pause {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Let a paused start go on
-    Resume,
+    Resume {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Contract: remove what only the old version needed
     Complete(Completing),
     /// Undo a start
     Rollback(Leaving),
     /// Put back triggers, functions and views of a started version that somebody has dropped or changed
-    Repair,
+    Repair {
+        /// Show what would be put back, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Make a role for each version that there is, and drop those of versions that have gone: for apps behind a pooler
     Roles {
         /// The role that has the application's rights on the tables
@@ -395,6 +410,9 @@ enum Command {
         /// A file whose first line is the password of the roles that are made; without it, DIPTYCH_ROLE_PASSWORD is, where it is set
         #[arg(long, value_name = "FILE")]
         password_file: Option<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Show the state of the database and whether the files fit it
     Status {
@@ -534,19 +552,20 @@ fn dispatch(global: Global, command: Command, project: Option<Project>) -> Resul
                 commands::plan::run(&context, &command, to.as_deref(), &shown, lacking).await
             }
             Command::Start(starting) => commands::start::run(&context, &starting).await,
-            Command::Pause => commands::pause::run(&context).await,
-            Command::Resume => commands::resume::run(&context).await,
+            Command::Pause { json } => commands::pause::run(&context, json).await,
+            Command::Resume { json } => commands::resume::run(&context, json).await,
             Command::Complete(completing) => commands::complete::run(&context, &completing).await,
             Command::Rollback(leaving) => commands::rollback::run(&context, leaving).await,
-            Command::Repair => commands::repair::run(&context).await,
+            Command::Repair { dry_run: true, json } => commands::repair::show(&context, json).await,
+            Command::Repair { dry_run: false, json } => commands::repair::run(&context, json).await,
             Command::Metrics => commands::metrics::run(&context).await,
             Command::Latest { json, with_password } => commands::latest::run(&context, json, with_password).await,
             Command::Run { version, wait, command } => {
                 return commands::run::run(&context, version.as_deref(), wait.unwrap_or_default(), &command).await;
             }
             Command::Scratch { command } => return commands::scratch::run(&context, &command).await,
-            Command::Roles { application, password_file } => {
-                commands::roles::run(&context, &application, password_file.as_deref()).await
+            Command::Roles { application, password_file, json } => {
+                commands::roles::run(&context, &application, password_file.as_deref(), json).await
             }
             Command::History { json } => commands::history::run(&context, json).await,
             Command::Status { json, exit_code } => {

@@ -152,13 +152,18 @@ impl Report {
         let Report { command, telling, shown, .. } = self;
         // a bar on the terminal goes first
         drop(shown);
-        match &outcome {
-            outcome if telling.json => Event::of(outcome).tell(command)?,
-            Ok(outcome) if !telling.quiet => out::say(render::outcome(verb, outcome))?,
-            _ => {}
-        }
-        outcome.map(drop)
+        if telling.quiet { outcome.map(drop) } else { end(command, telling.json, verb, outcome) }
     }
+}
+
+/// Tells what a command came to: its last event, or its only one.
+pub(crate) fn end(command: &str, json: bool, verb: &str, outcome: Result<Outcome, Failure>) -> Result<(), Failure> {
+    match &outcome {
+        outcome if json => Event::of(outcome).tell(command)?,
+        Ok(outcome) => out::say(render::outcome(verb, outcome))?,
+        Err(_) => {}
+    }
+    outcome.map(drop)
 }
 
 impl Progress for Report {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use postgres_protocol::password::scram_sha_256;
+use serde::Serialize;
 use tokio_postgres::Client;
 
 use crate::error::{Error, Result};
@@ -15,7 +16,7 @@ use diptych_core::sql;
 use diptych_core::sql::{Sql, ident, literal};
 
 /// A role that puts its sessions on a version, with the rights of an application's role.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct VersionRole {
     /// Its name.
     pub name: String,
@@ -26,7 +27,8 @@ pub struct VersionRole {
 }
 
 /// What became of a role.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RoleChange {
     /// It was made, without a password.
     Made,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
 use tokio_postgres::{Client, GenericClient};
 
 use crate::error::{Error, Result};
@@ -10,8 +11,8 @@ use diptych_core::layout::chain::Version;
 use diptych_core::{Schema, names};
 
 /// Something of a start that is gone, or another than it was.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Damage {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Damage {
     /// For people.
     pub what: String,
     /// The statements that put it back, where there are any.

@@ -240,6 +240,94 @@ async fn an_xtask_tells_the_same() {
     assert!(text(&run(&["history"]).stdout).lines().count() == 2);
 }
 
+/// The one object that a command prints.
+fn object(folder: &Folder, url: &str, arguments: &[&str], code: i32) -> Value {
+    let output = folder.run(Some(url), arguments);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", text(&output.stderr));
+    let [event] = events(&output).try_into().unwrap_or_else(|events| panic!("{arguments:?}: {events:?}"));
+    assert_eq!(event["command"], arguments[0]);
+    assert_eq!(text(&output.stderr).contains("error: "), code != 0, "{arguments:?}: {}", text(&output.stderr));
+    event
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_short_command_prints_one_object() {
+    let (database, url, folder) = filled().await;
+    let object = |arguments: &[&str], code: i32| object(&folder, &url, arguments, code);
+    assert_eq!(object(&["pause", "--json"], 1)["event"], "failed");
+    assert_eq!(object(&["resume", "--json"], 0)["event"], "nothing");
+    assert_eq!(object(&["repair", "--json"], 0)["event"], "nothing");
+    let mut start = Command::new(binary());
+    start.arg("--dir").arg(folder.path()).args(["--url", &url, "start", "--pause", "-q"]);
+    let mut start = start.spawn().expect("the binary runs");
+    let admin = database.client().await;
+    while ask(&admin, "SELECT count(*) FROM diptych.pauses").await == "0" {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(object(&["pause", "--json"], 0)["event"], "nothing");
+    let resumed = object(&["resume", "--json"], 0);
+    assert!(resumed["event"] == "done" && resumed["versions"] == serde_json::json!(["0002_change"]), "{resumed}");
+    assert!(start.wait().expect("it ends").success());
+
+    let app = format!("app_{}", database.name);
+    must(&admin, &format!("CREATE ROLE {app}")).await;
+    let changes = |event: &Value| {
+        let roles = event["roles"].as_array().expect("a list").iter();
+        roles.map(|role| role["change"].as_str().expect("a word").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(changes(&object(&["roles", &app, "--json"], 0)), ["made", "made"]);
+    assert_eq!(changes(&object(&["roles", &app, "--json"], 0)), ["kept", "kept"]);
+    assert_eq!(object(&["roles", "nobody_of_this_name", "--json"], 1)["event"], "failed");
+
+    let triggers = "SELECT string_agg(tgname, ' ' ORDER BY tgname) FROM pg_trigger WHERE tgrelid = 'public.users'::regclass AND NOT tgisinternal";
+    let (name, before) = (ask(&admin, &format!("SELECT split_part(({triggers}), ' ', 1)")).await, ask(&admin, triggers).await);
+    assert_eq!(object(&["repair", "--dry-run", "--json"], 0)["objects"], serde_json::json!([]));
+    let name = format!("\"{name}\"");
+    must(&admin, &format!("DROP TRIGGER {name} ON public.users")).await;
+    let damage = object(&["repair", "--dry-run", "--json"], 0);
+    let [lost] = damage["objects"].as_array().expect("a list").as_slice() else { panic!("{damage}") };
+    assert!(lost["what"].as_str().is_some_and(|what| what.contains(&name) && what.ends_with("was dropped")), "{damage}");
+    let output = folder.run(Some(&url), &["repair", "--dry-run"]);
+    assert!(
+        text(&output.stdout).contains(&format!("would be put back by\n  DROP TRIGGER IF EXISTS {name} ON")),
+        "{}",
+        text(&output.stdout)
+    );
+    assert_ne!(ask(&admin, triggers).await, before, "a dry run changes something");
+    // the statement that is told does it
+    must(&admin, &format!("BEGIN; {}", lost["put_back"].as_str().expect("statements"))).await;
+    assert_eq!(ask(&admin, triggers).await, before);
+    must(&admin, "ROLLBACK").await;
+    let repaired = object(&["repair", "--json"], 0);
+    assert!(repaired["event"] == "repaired" && repaired["objects"][0] == lost["what"], "{repaired}");
+    assert_eq!(ask(&admin, triggers).await, before);
+    let column = "SELECT quote_ident(attname) FROM pg_attribute WHERE attrelid = 'public.users'::regclass AND attname LIKE '\\_diptych\\_new%'";
+    let column = ask(&admin, column).await;
+    must(&admin, &format!("ALTER TABLE public.users DROP COLUMN {column} CASCADE")).await;
+    let output = folder.run(Some(&url), &["repair", "--dry-run", "--json"]);
+    let damage = events(&output);
+    let is_lost =
+        |object: &Value| object["what"].as_str().is_some_and(|what| what.contains(&column)) && object["put_back"].is_null();
+    let is_told = damage[0]["objects"].as_array().is_some_and(|objects| objects.iter().any(is_lost));
+    assert!(output.status.code() == Some(1) && is_told, "{damage:?}");
+    assert!(text(&output.stderr).contains("hint: run `rollback`"), "{}", text(&output.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_baseline_prints_one_object() {
+    let (_database, url, folder) = filled().await;
+    assert_eq!(object(&folder, &url, &["baseline", "--to", "0001_users", "--json"], 0)["event"], "nothing");
+    assert_eq!(object(&folder, &url, &["baseline", "--json"], 1)["event"], "failed");
+    let fresh = Database::new().await;
+    must(&fresh.client().await, "CREATE TABLE public.users (id bigint PRIMARY KEY)").await;
+    let url = server().url(&fresh.name);
+    let shown = folder.run(Some(&url), &["baseline", "--to", "0001_users", "--dry-run", "--json"]);
+    let (schema, shown): (Value, Value) = (schema(), serde_json::from_slice(&shown.stdout).expect("JSON alone"));
+    assert_eq!(misfit(&schema, &schema["$defs"]["inventory"], &shown), None);
+    let adopted = object(&folder, &url, &["baseline", "--to", "0001_users", "--json"], 0);
+    assert_eq!(adopted["versions"], serde_json::json!(["0001_users"]));
+}
+
 #[test]
 fn the_walk_through_the_schema_finds_what_does_not_fit() {
     let schema = schema();

@@ -1,6 +1,7 @@
 //! `baseline`: a database that exists becomes the first version, as it is.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs;
 
 use diptych::{Inventory, Migrator, Object, Outcome};
@@ -14,20 +15,54 @@ use crate::commands::record::{base, next_name};
 use crate::config::{Context, Failure};
 use crate::progress::Teller;
 use crate::scratch::Scratch;
-use crate::{Baselining, Project, dump, folder, out, proof, render};
+use crate::{Baselining, Project, dump, folder, out, proof, report};
 
 /// How many differences a message holds.
 const TOLD: usize = 20;
 
 pub(crate) async fn run(context: &Context, project: Option<&Project>, wanted: &Baselining) -> Result<(), Failure> {
+    let adopted = adopt(context, project, wanted).await;
+    if wanted.dry_run {
+        return adopted.map(drop);
+    }
+    let is_done = matches!(adopted, Ok(Outcome::Done(_)));
+    report::end("baseline", wanted.json, "started", adopted)?;
+    if is_done {
+        wanted.say(
+            "nothing of the database was changed: only schema `diptych` and the version's views were made\nnext: `pull` writes the structs; `rollback` takes the version back; `complete`, or the next `start`, makes it the one that counts",
+        )?;
+    }
+    Ok(())
+}
+
+impl Baselining {
+    /// A line for people: beside the JSON, where that is what is printed.
+    fn say(&self, line: impl Display) -> Result<(), Failure> {
+        if self.json {
+            out::tell(line);
+            return Ok(());
+        }
+        out::say(line)
+    }
+
+    /// The end of a dry run.
+    fn shown(&self, line: &str) -> Result<Outcome, Failure> {
+        if !self.json {
+            out::say(line)?;
+        }
+        Ok(Outcome::Nothing(line.to_owned()))
+    }
+}
+
+async fn adopt(context: &Context, project: Option<&Project>, wanted: &Baselining) -> Result<Outcome, Failure> {
     let recorded = if context.dir.exists() { folder::migrations(&context.dir)? } else { Vec::new() };
     distinct(&recorded)?;
     let mut migrator = context.migrator().await?;
     let found = migrator.inventory().await?;
-    if wanted.json {
+    if wanted.json && wanted.dry_run {
         out::json(&found)?;
     } else {
-        out::say(inventory(&context.base, &found))?;
+        wanted.say(inventory(&context.base, &found))?;
     }
     if found.schema.tables.is_empty() {
         return Err(Failure::hinted(
@@ -66,20 +101,17 @@ pub(crate) async fn run(context: &Context, project: Option<&Project>, wanted: &B
     let declared = project.map(|project| project.declared.clone()).unwrap_or_default();
     let made = made_by(context, applied, &declared).await?;
     let notes = agree(&found, &made, applied, &recorded[applied.len()..])?;
-    if wanted.json {
-        return Ok(());
-    }
-    notes.iter().try_for_each(out::say)?;
+    notes.iter().try_for_each(|note| wanted.say(note))?;
     if wanted.dry_run {
-        return out::say("the database has what these migrations make; nothing was changed");
+        return wanted.shown("the database has what these migrations make; nothing was changed");
     }
     enter(&mut migrator, applied).await
 }
 
 /// The database's definitions become the first migration.
-async fn first(context: &Context, migrator: &mut Migrator, found: &Inventory, wanted: &Baselining) -> Result<(), Failure> {
+async fn first(context: &Context, migrator: &mut Migrator, found: &Inventory, wanted: &Baselining) -> Result<Outcome, Failure> {
     if wanted.dry_run {
-        return if wanted.json { Ok(()) } else { out::say("nothing was written, and nothing was changed") };
+        return wanted.shown("nothing was written, and nothing was changed");
     }
     let name = next_name(&[], wanted.name.as_deref().unwrap_or("baseline"))?;
     let texts = dump::definitions(context, found).await?;
@@ -105,7 +137,7 @@ async fn first(context: &Context, migrator: &mut Migrator, found: &Inventory, wa
             "name the programs of the server's own version in DIPTYCH_PG_BIN; if that does not help, report this",
         ));
     }
-    beside(found, &made).iter().try_for_each(out::say)?;
+    beside(found, &made).iter().try_for_each(|note| wanted.say(note))?;
     let [migration] = &all;
     let snapshot =
         Snapshot { version: Some(migration.name.clone()), base: base(context), schema: made.schema, ..Snapshot::default() };
@@ -115,7 +147,7 @@ async fn first(context: &Context, migrator: &mut Migrator, found: &Inventory, wa
     let path = context.dir.join(format!("{}.yaml", migration.name));
     let files = [(path.clone(), Some(text)), (context.dir.join(folder::SNAPSHOT), Some(snapshot.to_yaml()))];
     folder::change(&files)?;
-    out::say(format!("wrote `{}` and its snapshot; proven on a scratch server: it makes the same tables", path.display()))?;
+    wanted.say(format!("wrote `{}` and its snapshot; proven on a scratch server: it makes the same tables", path.display()))?;
     enter(migrator, &all).await
 }
 
@@ -200,15 +232,8 @@ fn beside(found: &Inventory, made: &Inventory) -> Vec<String> {
     lines
 }
 
-async fn enter(migrator: &mut Migrator, applied: &[Migration]) -> Result<(), Failure> {
-    let outcome = migrator.baseline(applied, &mut Teller::new()).await?;
-    out::say(render::outcome("started", &outcome))?;
-    if matches!(outcome, Outcome::Done(_)) {
-        out::say(
-            "nothing of the database was changed: only schema `diptych` and the version's views were made\nnext: `pull` writes the structs; `rollback` takes the version back; `complete`, or the next `start`, makes it the one that counts",
-        )?;
-    }
-    Ok(())
+async fn enter(migrator: &mut Migrator, applied: &[Migration]) -> Result<Outcome, Failure> {
+    Ok(migrator.baseline(applied, &mut Teller::new()).await?)
 }
 
 /// What a database has, in a few lines.

@@ -1,9 +1,14 @@
 //! `pause`: a start waits, whoever runs it.
 
-use crate::config::{Context, Failure};
-use crate::{out, render};
+use diptych::Outcome;
 
-pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
-    let outcome = context.migrator().await?.pause().await?;
-    out::say(render::outcome("paused", &outcome))
+use crate::config::{Context, Failure};
+use crate::report;
+
+pub(crate) async fn run(context: &Context, json: bool) -> Result<(), Failure> {
+    report::end("pause", json, "paused", pause(context).await)
+}
+
+async fn pause(context: &Context) -> Result<Outcome, Failure> {
+    Ok(context.migrator().await?.pause().await?)
 }

@@ -3,27 +3,35 @@
 use std::fs;
 use std::path::Path;
 
+use diptych::VersionRole;
+
 use crate::config::{Context, Failure};
+use crate::events::Event;
 use crate::out;
 use crate::progress::Teller;
 
 /// Where the password of new roles is looked for if no file is named. It is no argument: those stand in the list of processes.
 const VARIABLE: &str = "DIPTYCH_ROLE_PASSWORD";
 
-pub(crate) async fn run(context: &Context, app: &str, password_file: Option<&Path>) -> Result<(), Failure> {
+pub(crate) async fn run(context: &Context, app: &str, password_file: Option<&Path>, json: bool) -> Result<(), Failure> {
+    let settled = settle(context, app, password_file).await;
+    match &settled {
+        Ok(roles) if json => Event::Roles { roles }.tell("roles")?,
+        Err(failure) if json => Event::failed(failure).tell("roles")?,
+        Ok(roles) if roles.is_empty() => out::say("nothing to do: no version is started")?,
+        Ok(roles) => roles.iter().try_for_each(out::say)?,
+        Err(_) => {}
+    }
+    settled.map(drop)
+}
+
+async fn settle(context: &Context, app: &str, password_file: Option<&Path>) -> Result<Vec<VersionRole>, Failure> {
     let password = password(password_file)?;
     let mut migrator = context.migrator().await?;
-    let roles = match &password {
+    Ok(match &password {
         Some(password) => migrator.roles_with_password(app, password, &mut Teller::new()).await?,
         None => migrator.roles(app, &mut Teller::new()).await?,
-    };
-    if roles.is_empty() {
-        return out::say("nothing to do: no version is started");
-    }
-    for role in roles {
-        out::say(role)?;
-    }
-    Ok(())
+    })
 }
 
 /// The first line of the file, or the variable's value.
