@@ -72,6 +72,7 @@ pub mod internal {
     pub use crate::catalog::introspect;
     pub use crate::error::describe;
     pub use crate::state::State;
+    pub use crate::target::is_in_environment;
     pub use crate::text::{PROCESSES, few, printable};
 
     /// A session of a hook: what is not named with its schema is the server's own, and the server notices when the client is gone.

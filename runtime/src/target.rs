@@ -2,6 +2,9 @@
 
 #[cfg(feature = "tls")]
 mod certificate;
+#[cfg(feature = "tls")]
+mod identity;
+mod libpq;
 pub(crate) mod placement;
 pub mod tls;
 mod url;
@@ -14,6 +17,7 @@ use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{Client, Config, NoTls, Socket};
 
 use crate::error::{Error, Kind, Result, describe};
+use crate::target::libpq::{Ignored, Surroundings};
 use crate::target::placement::Placement;
 use crate::target::tls::{Mode, Tls};
 use crate::target::url::Parameter;
@@ -26,6 +30,8 @@ pub struct Target {
     pub(crate) config: Config,
     tls: Tls,
     placement: Placement,
+    /// A password file that is there and is not read.
+    ignored: Option<Ignored>,
 }
 
 impl Target {
@@ -104,7 +110,7 @@ impl Target {
 
 impl From<Config> for Target {
     fn from(config: Config) -> Self {
-        Target { tls: config.get_ssl_mode().into(), config, placement: Placement::default() }
+        Target { tls: config.get_ssl_mode().into(), config, placement: Placement::default(), ignored: None }
     }
 }
 
@@ -120,9 +126,39 @@ impl From<&Target> for Target {
     }
 }
 
-/// Reads a connection URL or `key=value` string, with libpq's `sslmode` and `sslrootcert`, and `pooler=true` where a pooler is between, which
-/// passes no startup options on: the role's own setting puts its sessions on their version then. An error quotes nothing of it: a misspelt one may have its password anywhere.
+/// Reads a connection URL or `key=value` string, with libpq's parameters for TLS, and `pooler=true` where a pooler is between, which
+/// passes no startup options on: the role's own setting puts its sessions on their version then.
+///
+/// What it leaves open comes from where libpq has it: the service (`service=`, `PGSERVICE`), then the environment (`PGHOST`, `PGPASSWORD` and
+/// others), then the password file, the usual socket and the name of the system's user. An error quotes nothing of the text: a misspelt one
+/// may have its password anywhere.
+///
+/// ```
+/// let target = diptych::connect::parse("postgresql://app@localhost/shop?sslmode=disable")?;
+/// assert_eq!(target.config().get_dbname(), Some("shop"));
+/// # Ok::<(), diptych::Error>(())
+/// ```
 pub fn parse(url: &str) -> Result<Target> {
+    parse_in(url, &Surroundings::own())
+}
+
+fn parse_in(url: &str, surroundings: &Surroundings<'_>) -> Result<Target> {
+    let mut given = surroundings.read(url)?;
+    let alone = parse_alone(&given.text)?;
+    let whole = surroundings.complete(&mut given, &alone.config)?;
+    let mut target = parse_alone(&whole)?;
+    target.ignored = surroundings.fill(&mut target.config, given.passfile);
+    Ok(target)
+}
+
+/// Whether the environment says where the database is, where no URL does.
+#[cfg(feature = "migrator")]
+pub fn is_in_environment() -> bool {
+    Surroundings::own().has_place()
+}
+
+/// What a text gives by itself.
+fn parse_alone(url: &str) -> Result<Target> {
     let (tls, placement, rest) = tls::take_from(url)?;
     let refuse = |cause: &str| {
         Error::refused(format!("the connection URL is not valid: {cause}"))
@@ -146,7 +182,7 @@ pub fn parse(url: &str) -> Result<Target> {
         return Err(refuse("the host is invalid; within a password, write `@`, `:` and `/` as %40, %3A and %2F"));
     }
     config.ssl_mode(tls.mode().into());
-    Ok(Target { config, tls, placement })
+    Ok(Target { config, tls, placement, ignored: None })
 }
 
 fn is_address(host: &str) -> bool {
@@ -179,17 +215,15 @@ pub fn put_on(config: &mut Config, path: &str) {
 ///
 /// With `pooler=true` in it nothing is put in: its role's own setting is the path. The word itself, which no driver knows, goes.
 pub fn url_on(url: &str, path: &str) -> Result<String> {
-    let placement = parse(url)?.placement();
-    let mut options = Vec::new();
-    let rest = url::without(url, &mut |key, value| {
-        match key {
-            "pooler" => return Ok(Parameter::Taken),
-            "options" if placement == Placement::Options => {}
-            _ => return Ok(Parameter::Left),
-        }
-        // of a parameter given twice the last counts
-        options = vec![value.to_owned()];
-        Ok(Parameter::Taken)
+    let target = parse(url)?;
+    let placement = target.placement();
+    let mut options: Vec<String> = target.config.get_options().map(str::to_owned).into_iter().collect();
+    let rest = url::without(url, &mut |key, _| {
+        Ok(match key {
+            "pooler" => Parameter::Taken,
+            "options" if placement == Placement::Options => Parameter::Taken,
+            _ => Parameter::Left,
+        })
     })?;
     if placement == Placement::Role {
         return Ok(rest);
@@ -254,6 +288,10 @@ pub(crate) fn is_tls(error: &tokio_postgres::Error) -> bool {
 
 /// The server could not be reached, or refused the login.
 fn refused_by(target: &Target, source: tokio_postgres::Error) -> Error {
+    if let (Some(Ignored { why, hint }), true) = (&target.ignored, describe(&source).contains("password missing")) {
+        let message = format!("cannot connect to {}: the server asks for a password, and {why}", target.place());
+        return Error::new(Kind::Connection, message).hint(hint).caused_by(source);
+    }
     let mode = target.tls().mode();
     let (what, hint) = match source.code().map(SqlState::code).unwrap_or_default() {
         "28000" if mode == Mode::Disable => (
@@ -275,9 +313,10 @@ fn refused_by(target: &Target, source: tokio_postgres::Error) -> Error {
                 "turn `ssl` on in the server's postgresql.conf; or use sslmode=prefer, if nobody can listen on the network",
             ),
             what if is_tls(&source) => (what, "the server's log may say why"),
-            what if what.contains("password missing") => {
-                ("the server asks for a password".to_owned(), "give it in --url or DATABASE_URL, after the user and a colon")
-            }
+            what if what.contains("password missing") => (
+                "the server asks for a password".to_owned(),
+                "give it in --url or DATABASE_URL, after the user and a colon, or in PGPASSWORD or the password file",
+            ),
             what => (what, "check host and port of --url or DATABASE_URL, and that the server runs"),
         }),
     };

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use diptych::{Migrator, Missing, Options};
+use diptych::{Migrator, Missing, Options, internal};
 
 use crate::folder::{self, Survey};
 use crate::{Global, Lacking, Leaving, Project, Starting};
@@ -125,11 +125,14 @@ impl Context {
         self.url.is_some()
     }
 
-    /// The database's URL.
+    /// The database's URL; one that leaves everything open where the environment says which database it is.
     pub(crate) fn url(&self) -> Result<&str, Failure> {
-        let none =
-            || Failure::hinted("no database is given", "give it with --url postgresql://user@host/database, or set DATABASE_URL");
-        self.url.as_deref().ok_or_else(none)
+        let hint = "give it with --url postgresql://user@host/database, or set DATABASE_URL, or PGHOST and what else psql takes";
+        match &self.url {
+            Some(url) => Ok(url),
+            None if internal::is_in_environment() => Ok("postgresql://"),
+            None => Err(Failure::hinted("no database is given", hint)),
+        }
     }
 
     async fn connect(&self, options: Options) -> Result<Migrator, Failure> {

@@ -91,7 +91,7 @@ enum Task {
 
 #[derive(Args, Clone, Debug)]
 struct Global {
-    /// The database: postgresql://user:password@host:port/database
+    /// The database: postgresql://user:password@host:port/database; what it leaves open is as psql has it (PGHOST, PGSERVICE, ~/.pgpass)
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true)]
     url: Option<String>,
     /// The folder of migration files [default: migrations]

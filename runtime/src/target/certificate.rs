@@ -16,6 +16,7 @@ use x509_cert::der::oid::db::rfc4519::COMMON_NAME;
 use x509_cert::der::{Decode, Encode};
 
 use crate::error::{Error, Result};
+use crate::target::identity::Identity;
 
 /// Whose certificate is good enough.
 #[derive(Debug)]
@@ -68,18 +69,21 @@ pub(crate) fn of_system() -> Result<Authorities> {
 }
 
 /// What opens sessions with whoever is trusted.
-pub(crate) fn connector(trust: Trust) -> Result<MakeRustlsConnect> {
+pub(crate) fn connector(trust: Trust, own: Option<Identity>) -> Result<MakeRustlsConnect> {
     let Some(provider) = provider().map(Arc::new) else {
         return Err(Error::refused("TLS cannot run on this processor: it lacks instructions that the cryptography needs")
             .hint("connect over a local socket, or through a tunnel with sslmode=disable"));
     };
     let algorithms = provider.signature_verification_algorithms;
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::refused(format!("TLS cannot be set up: {error}")))?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Verifier { trust, algorithms }))
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(Arc::new(Verifier { trust, algorithms }));
+    let mut config = match own {
+        Some(identity) => identity.used_by(config)?,
+        None => config.with_no_client_auth(),
+    };
     config.alpn_protocols = vec![b"postgresql".to_vec()];
     Ok(MakeRustlsConnect::new(config))
 }

@@ -10,6 +10,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::error::{Error, Result};
 #[cfg(feature = "tls")]
 use crate::target::certificate::{self, Trust};
+#[cfg(feature = "tls")]
+use crate::target::identity;
 use crate::target::placement::Placement;
 use crate::target::url::{self, Parameter};
 
@@ -18,6 +20,15 @@ use crate::target::url::{self, Parameter};
 pub struct Tls {
     mode: Mode,
     roots: Roots,
+    own: Own,
+}
+
+/// Who we are to the server, by a certificate: the files of it and of its key. Those that are not named are `~/.postgresql/postgresql.crt`
+/// and `.key`, where they are there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Own {
+    pub(crate) certificate: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
 }
 
 /// The values of `sslmode`.
@@ -63,7 +74,7 @@ impl Tls {
     /// The file of authorities cannot be read, or this processor has not got what TLS is built on.
     #[cfg(feature = "tls")]
     pub fn connector(&self) -> Result<MakeRustlsConnect> {
-        certificate::connector(self.trust()?)
+        certificate::connector(self.trust()?, identity::of(&self.own)?)
     }
 
     /// Whose certificate is good enough.
@@ -114,7 +125,7 @@ impl From<SslMode> for Tls {
             SslMode::Prefer => Mode::Prefer,
             _ => Mode::Require,
         };
-        Tls { mode, roots: Roots::Usual }
+        Tls { mode, roots: Roots::Usual, own: Own::default() }
     }
 }
 
@@ -140,7 +151,7 @@ impl fmt::Display for Mode {
     }
 }
 
-/// Takes `sslmode`, `sslrootcert` and `pooler` out of a URL or `key=value` string; the driver knows a part of the first alone.
+/// Takes `sslmode`, `sslrootcert`, `sslcert`, `sslkey` and `pooler` out of a URL or `key=value` string; the driver knows a part of the first alone.
 pub(crate) fn take_from(text: &str) -> Result<(Tls, Placement, String)> {
     let mut asked = Asked::default();
     let rest = url::without(text, &mut |key, value| asked.take(key, value))?;
@@ -153,6 +164,7 @@ pub(crate) fn take_from(text: &str) -> Result<(Tls, Placement, String)> {
 struct Asked {
     mode: Option<Mode>,
     roots: Roots,
+    own: Own,
     placement: Placement,
 }
 
@@ -179,6 +191,8 @@ impl Asked {
                     path => Roots::File(PathBuf::from(path)),
                 };
             }
+            "sslcert" => self.own.certificate = named(value),
+            "sslkey" => self.own.key = named(value),
             "pooler" => {
                 self.placement = match value {
                     "true" => Placement::Role,
@@ -204,8 +218,13 @@ impl Asked {
             }
             (mode, _) => mode.unwrap_or_default(),
         };
-        Ok(Tls { mode, roots: self.roots })
+        Ok(Tls { mode, roots: self.roots, own: self.own })
     }
+}
+
+/// A file, unless it is named by nothing.
+fn named(path: &str) -> Option<PathBuf> {
+    (!path.is_empty()).then(|| PathBuf::from(path))
 }
 
 #[cfg(test)]
@@ -219,7 +238,7 @@ mod tests {
             "system" => Roots::System,
             path => Roots::File(PathBuf::from(path)),
         };
-        assert_eq!((tls, left.as_str()), (Tls { mode, roots }, rest), "{text}");
+        assert_eq!((tls, left.as_str()), (Tls { mode, roots, own: Own::default() }, rest), "{text}");
         left.parse::<tokio_postgres::Config>().unwrap_or_else(|error| panic!("{left}: {error}"));
     }
 
@@ -259,6 +278,14 @@ mod tests {
         check(r"password=a\ sslmode=disable host=h", Mode::Prefer, "", r"password=a\ sslmode=disable host=h");
         check("host=a sslmode=require\nsslmode = verify-full", Mode::VerifyFull, "", "host=a");
         check("host=h password=''", Mode::Prefer, "", "host=h password=''");
+    }
+
+    #[test]
+    fn the_own_certificate_is_taken_as_well() {
+        let (tls, _, rest) = take_from("postgresql://h/db?sslcert=%2Fa%2Fme.crt&sslkey=me.key").unwrap();
+        let own = Own { certificate: Some("/a/me.crt".into()), key: Some("me.key".into()) };
+        assert_eq!((tls.own, rest.as_str()), (own, "postgresql://h/db"));
+        assert_eq!(take_from("sslcert='' host=h").unwrap().0.own, Own::default());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A connection URL or `key=value` string as text: parameters are taken out of it, and put in.
 
+use std::ops::Range;
+
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::error::{Error, Result};
@@ -32,6 +34,34 @@ pub(crate) fn with(text: &str, key: &str, value: &str) -> String {
     let escaped: String = value.chars().flat_map(|c| matches!(c, '\\' | '\'').then_some('\\').into_iter().chain([c])).collect();
     let gap = if text.is_empty() { "" } else { " " };
     format!("{key}='{escaped}'{gap}{text}")
+}
+
+/// Whether a URL says on which ports: behind its host, or by naming several hosts, which have the usual one then, as in libpq.
+pub(crate) fn has_port(text: &str) -> bool {
+    is_url(text) && (text[hosts(text)].contains(',') || behind_name(&text[hosts(text)]).starts_with(':'))
+}
+
+/// The text with the port of its host, or with ports for the hosts that are parameters.
+pub(crate) fn with_port(text: &str, port: &str) -> String {
+    let place = if is_url(text) { hosts(text) } else { 0..0 };
+    if place.is_empty() {
+        return with(text, "port", port);
+    }
+    format!("{}:{}{}", &text[..place.end], utf8_percent_encode(port, NON_ALPHANUMERIC), &text[place.end..])
+}
+
+/// Where the hosts of a URL stand, those that are no parameters.
+fn hosts(url: &str) -> Range<usize> {
+    let from = credentials(url).max(url.find("://").map_or(0, |at| at + 3));
+    from..url[from..].find(['/', '?']).map_or(url.len(), |at| from + at)
+}
+
+/// What follows the name or the bracketed address of a host.
+fn behind_name(host: &str) -> &str {
+    match host.find(']').filter(|_| host.starts_with('[')) {
+        Some(end) => &host[end + 1..],
+        None => host.find(':').map_or("", |colon| &host[colon..]),
+    }
 }
 
 /// The text without its password.
@@ -126,6 +156,24 @@ mod tests {
             ("", "options='-c a=\\''"),
         ] {
             assert_eq!(with(text, "options", "-c a='"), wanted);
+        }
+    }
+
+    #[test]
+    fn a_port_is_put_behind_its_host() {
+        for (text, ports, wanted, has) in [
+            ("postgresql://u:p@h/db", "1", "postgresql://u:p@h:1/db", false),
+            ("postgresql://[::1]?x=y", "1", "postgresql://[::1]:1?x=y", false),
+            ("postgresql:///db", "1", "postgresql:///db?port=1", false),
+            ("host=h", "1,2", "port='1,2' host=h", false),
+            ("postgresql://u@h:1/db", "", "", true),
+            ("postgresql://h,g", "", "", true),
+            ("postgresql://[::1]:1", "", "", true),
+        ] {
+            assert_eq!(has_port(text), has, "{text}");
+            if !has {
+                assert_eq!(with_port(text, ports), wanted);
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! Sessions over TLS and SCRAM, on a server that admits nothing else: who is let in, who is refused, and that no password is told.
 
+mod libpq;
+
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -54,12 +56,14 @@ impl Secure {
             (secure.path("root.crt"), &authority.certificate),
             (secure.path("other.crt"), &Authority::new("authority").certificate),
             (secure.path("server.crt"), certificate),
+            (data.join("root.crt"), &authority.certificate),
             (data.join("server.crt"), certificate),
             (data.join("server.key"), key),
             (
                 data.join("pg_hba.conf"),
                 &"local all postgres trust\n\
                   hostnossl all plain 127.0.0.1/32 scram-sha-256\n\
+                  hostssl all certified 127.0.0.1/32 cert\n\
                   hostssl all keeper 127.0.0.1/32 scram-sha-256\n"
                     .to_owned(),
             ),
@@ -72,6 +76,14 @@ impl Secure {
         for role in ["keeper", "plain"] {
             must(&admin, &format!("CREATE ROLE {role} LOGIN SUPERUSER PASSWORD '{PASSWORD}'")).await;
         }
+        // another is let in by its certificate
+        let (certificate, key) = authority.sign("certified");
+        for (name, text, mode) in [("client.crt", &certificate, 0o644), ("client.key", &key, 0o600), ("open.key", &key, 0o644)] {
+            std::fs::write(secure.path(name), text).expect("a file");
+            std::fs::set_permissions(secure.path(name), PermissionsExt::from_mode(mode)).expect("permissions");
+        }
+        must(&admin, "CREATE ROLE certified LOGIN").await;
+        must(&admin, "ALTER SYSTEM SET ssl_ca_file = 'root.crt'").await;
         must(&admin, "ALTER SYSTEM SET ssl = on").await;
         must(&admin, "SELECT pg_reload_conf()").await;
         for _ in 0..500 {
