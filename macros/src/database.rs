@@ -247,6 +247,14 @@ fn functions(Input { path, .. }: &Input) -> TokenStream {
             #path::connect::wait_published::<Self>(url, timeout).await
         }
 
+        #path::__private::planned! {
+            /// Publishes that version where it is not, and completes it in the background once it has been published for `soak` and nobody is on
+            /// the older one: for an app that migrates its own database. Many instances may call it at once.
+            pub async fn migrate(url: &::core::primitive::str, soak: ::core::time::Duration) -> #path::Result<#path::Completion> {
+                #path::embedded::migrate::<Self>(url, ::core::default::Default::default(), soak).await
+            }
+        }
+
         /// The configuration behind it, for pools.
         pub fn config(url: &::core::primitive::str) -> #path::Result<#path::tokio_postgres::Config> {
             #path::connect::config::<Self>(url)

@@ -44,6 +44,7 @@ pub use lease::{Lease, LeaseGuard};
 #[cfg(feature = "migrator")]
 pub use migrator::{
     Begin, Guard, Migrator, Options, Outcome, PublishedState,
+    embedded::{self, Completion},
     listed::Listed,
     roles::{RoleChange, VersionRole},
     sign::{Awaited, Sign},

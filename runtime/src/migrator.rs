@@ -2,6 +2,7 @@
 
 mod baseline;
 pub(crate) mod drift;
+pub mod embedded;
 pub(crate) mod listed;
 mod pause;
 pub(crate) mod roles;

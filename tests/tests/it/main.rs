@@ -14,6 +14,7 @@ mod data;
 mod dayafter;
 mod derive;
 mod drift;
+mod embedded;
 mod enums;
 mod events;
 mod extensions;
