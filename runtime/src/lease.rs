@@ -14,6 +14,7 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 use crate::error::Result;
 use crate::target::{Target, open};
 use crate::text::printable;
+use crate::trace;
 use postgres_protocol::escape::escape_literal;
 
 /// How often a lease is renewed.
@@ -128,6 +129,7 @@ pub(crate) fn host() -> String {
 #[derive(Clone, Debug)]
 struct Sign {
     target: Target,
+    version: String,
     id: String,
     /// The call that takes or renews it, without the end of its transaction.
     call: String,
@@ -153,7 +155,7 @@ impl Sign {
         let id = format!("{host}/{process}/{now:x}/{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let words = [id.as_str(), base, version, application.as_str(), host.as_str()].map(escape_literal).join(", ");
         let call = format!("{}; SELECT diptych.lease({words}, {process}, {})", begin(), EXPIRES_AFTER.as_secs());
-        Sign { target: target.clone().renamed(&format!("{application} lease")), id, call }
+        Sign { target: target.clone().renamed(&format!("{application} lease")), version: version.to_owned(), id, call }
     }
 
     /// Takes or renews it.
@@ -196,6 +198,7 @@ impl Sign {
     }
 
     fn kept(self) -> LeaseGuard {
+        trace::lease_taken(&self.version);
         let (end, ended) = oneshot::channel();
         LeaseGuard { alive: tokio::spawn(Kept(Some(self)).keep(ended)), end }
     }
@@ -205,19 +208,27 @@ impl Kept {
     /// Renews it until the guard is dropped.
     async fn keep(mut self, mut end: oneshot::Receiver<()>) {
         let Some(sign) = self.0.clone() else { return };
-        let mut session: Option<Client> = None;
+        let (mut session, mut is_lost): (Option<Client>, _) = (None, false);
         while tokio::time::timeout(RENEWED_EVERY, &mut end).await.is_err() {
             if session.as_ref().is_none_or(Client::is_closed) {
                 session = open(&sign.target).await.ok();
             }
-            if let Some(client) = &session {
-                let renewed = tokio::time::timeout(EXPIRES_AFTER, sign.renew(client)).await;
-                if renewed.is_err() {
-                    session = None;
-                }
+            let renewed = match &session {
+                Some(client) => tokio::time::timeout(EXPIRES_AFTER, sign.renew(client)).await.ok(),
+                None => None,
+            };
+            match &renewed {
+                Some(Answer::Held) => trace::lease_renewed(&sign.version),
+                _ if is_lost => {}
+                _ => trace::lease_lost(&sign.version, &renewed),
+            }
+            is_lost = renewed != Some(Answer::Held);
+            if renewed.is_none() {
+                session = None;
             }
         }
         sign.end(session).await;
+        trace::lease_ended(&sign.version);
         self.0 = None;
     }
 }

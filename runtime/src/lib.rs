@@ -19,6 +19,8 @@ mod session;
 mod state;
 mod target;
 mod text;
+#[cfg_attr(not(feature = "tracing"), path = "trace/off.rs")]
+mod trace;
 mod types;
 
 #[cfg(feature = "migrator")]

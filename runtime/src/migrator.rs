@@ -31,6 +31,7 @@ use crate::state::{self, Holders, Recorded, State};
 pub use crate::state::{PublishedState, VersionState};
 use crate::target::Target;
 use crate::text::{PROCESSES, few};
+use crate::trace;
 use diptych_core::Migration;
 use diptych_core::layout::chain::Chain;
 use diptych_core::model::book::Book;
@@ -267,6 +268,13 @@ impl Migrator {
     ///
     /// If no version is live yet, nobody can use an older one: all versions but the last are completed at once.
     pub async fn start(&mut self, migrations: &[Migration], to: Option<&str>, progress: &mut dyn Progress) -> Result<Outcome> {
+        let mut told = trace::command("start", &self.options.base, progress);
+        let outcome = self.start_told(migrations, to, told.progress()).await;
+        told.ended(&outcome);
+        outcome
+    }
+
+    async fn start_told(&mut self, migrations: &[Migration], to: Option<&str>, progress: &mut dyn Progress) -> Result<Outcome> {
         state::prepare(&self.client, self.options.published_state, self.options.timeout).await?;
         let token = self.take_run("start", progress).await?;
         let outcome = self.start_locked(migrations, to, token, progress).await;
@@ -285,6 +293,13 @@ impl Migrator {
 
     /// Removes a version, as soon as nobody is on it if the guard waits for that.
     async fn remove(&mut self, goes: Goes, progress: &mut dyn Progress) -> Result<Outcome> {
+        let mut told = trace::command(&goes.command().to_string(), &self.options.base, progress);
+        let outcome = self.remove_told(goes, told.progress()).await;
+        told.ended(&outcome);
+        outcome
+    }
+
+    async fn remove_told(&mut self, goes: Goes, progress: &mut dyn Progress) -> Result<Outcome> {
         state::prepare(&self.client, self.options.published_state, self.options.timeout).await?;
         let since = Instant::now();
         loop {

@@ -21,6 +21,7 @@ use crate::target::libpq::{Ignored, Surroundings};
 use crate::target::placement::Placement;
 use crate::target::tls::{Mode, Tls};
 use crate::target::url::Parameter;
+use crate::trace::Connecting;
 
 /// Where a session goes, and how it is secured.
 ///
@@ -245,6 +246,13 @@ pub(crate) async fn open(target: &Target) -> Result<Client> {
 
 /// The same; what is held goes with the session.
 pub(crate) async fn open_holding(target: &Target, held: Arc<impl Send + Sync + 'static>) -> Result<Client> {
+    let told = Connecting::begin(target);
+    let opened = open_as_asked(target, held).await;
+    told.ended(&opened);
+    opened
+}
+
+async fn open_as_asked(target: &Target, held: Arc<impl Send + Sync + 'static>) -> Result<Client> {
     let mut config = target.ready();
     let refused = |error| refused_by(target, error);
     if config.get_ssl_mode() == SslMode::Disable {

@@ -59,6 +59,7 @@ mod statistics;
 mod status;
 mod throttle;
 mod tidy;
+mod tracing;
 mod traps;
 mod types;
 mod workers;
