@@ -833,4 +833,42 @@ async fn metrics_tell_what_an_alert_asks_for() {
     for named in page.split(word).filter(|word| word.starts_with("diptych_")) {
         assert!(families.contains(&named), "there is no metric {named}");
     }
+    dashboard_shows(&families, &printed);
+}
+
+/// Each query of the dashboard names metrics that there are, with labels that they have; each metric is in it.
+fn dashboard_shows(families: &[&str], printed: &str) {
+    let dashboard: serde_json::Value =
+        serde_json::from_str(include_str!("../../../examples/monitoring/dashboard.json")).expect("JSON");
+    let word = |c: char| !(c.is_ascii_lowercase() || c == '_');
+    let (mut shown, mut queries) = (std::collections::BTreeSet::new(), 0);
+    for target in
+        dashboard["panels"].as_array().expect("panels").iter().flat_map(|panel| panel["targets"].as_array().expect("targets"))
+    {
+        let (query, legend) = (target["expr"].as_str().expect("a query"), target["legendFormat"].as_str().expect("a legend"));
+        queries += 1;
+        let named: Vec<&str> = query.split(word).filter(|word| word.starts_with("diptych_")).collect();
+        assert!(!named.is_empty() && named.iter().all(|named| families.contains(named)), "{query}");
+        let has = |metric: &str, label: &str| {
+            let mut samples = printed.lines().filter(|line| line.starts_with(&format!("{metric}{{")));
+            samples.all(|sample| sample.contains(&format!("{label}=\"")))
+        };
+        // what stands before a brace is the metric whose labels are in it
+        for (before, (labels, _)) in query.split('{').zip(query.split('{').skip(1).filter_map(|rest| rest.split_once('}'))) {
+            let metric = before.rsplit(word).next().expect("a metric");
+            for label in labels.split(',').filter_map(|label| label.split(['=', '~']).next()) {
+                assert!(has(metric, label), "{query}: {metric} has no label {label}");
+            }
+        }
+        for label in legend.split("{{").skip(1).filter_map(|rest| rest.split("}}").next()) {
+            assert!(has(named[0], label), "{query}: no label {label}");
+        }
+        shown.extend(named);
+    }
+    assert_eq!(shown.into_iter().collect::<Vec<_>>(), {
+        let mut all = families.to_vec();
+        all.sort_unstable();
+        all
+    });
+    println!("dashboard: {queries} queries over {} metrics", families.len());
 }
