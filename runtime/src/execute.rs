@@ -12,4 +12,6 @@ pub(crate) mod progress;
 mod script;
 mod steps;
 mod throttle;
+#[cfg_attr(not(feature = "tracing"), path = "execute/untraced.rs")]
+pub(crate) mod traced;
 mod walk;

@@ -41,7 +41,7 @@ pub use execute::estimate::Estimate;
 #[cfg(feature = "migrator")]
 pub use execute::lag::Follower;
 #[cfg(feature = "migrator")]
-pub use execute::progress::{Filled, Moment, Progress, Quiet, Wait};
+pub use execute::progress::{Awaited, Filled, Moment, Progress, Quiet, Wait};
 pub use lease::{Lease, LeaseGuard};
 #[cfg(feature = "migrator")]
 pub use migrator::{
@@ -49,7 +49,7 @@ pub use migrator::{
     embedded::{self, Completion},
     listed::Listed,
     roles::{RoleChange, VersionRole},
-    sign::{Awaited, Sign},
+    sign::Sign,
     status::{PendingVersion, Run, Status},
 };
 #[cfg(feature = "migrator")]

@@ -18,6 +18,7 @@ use crate::connect::Published;
 use crate::error::{Error, Kind, Result};
 use crate::execute::executor::{Executor, Limits, ask, go_on, is_of_end, jittered, patience, rest};
 use crate::execute::progress::{Moment, Progress, Quiet};
+use crate::execute::traced;
 use crate::lease;
 use crate::migrator::roles::VersionRole;
 use crate::migrator::status::Status;
@@ -31,7 +32,6 @@ use crate::state::{self, Holders, Recorded, State};
 pub use crate::state::{PublishedState, VersionState};
 use crate::target::Target;
 use crate::text::{PROCESSES, few};
-use crate::trace;
 use diptych_core::Migration;
 use diptych_core::layout::chain::Chain;
 use diptych_core::model::book::Book;
@@ -268,7 +268,7 @@ impl Migrator {
     ///
     /// If no version is live yet, nobody can use an older one: all versions but the last are completed at once.
     pub async fn start(&mut self, migrations: &[Migration], to: Option<&str>, progress: &mut dyn Progress) -> Result<Outcome> {
-        let mut told = trace::command("start", &self.options.base, progress);
+        let mut told = traced::command("start", &self.options.base, progress);
         let outcome = self.start_told(migrations, to, told.progress()).await;
         told.ended(&outcome);
         outcome
@@ -293,7 +293,7 @@ impl Migrator {
 
     /// Removes a version, as soon as nobody is on it if the guard waits for that.
     async fn remove(&mut self, goes: Goes, progress: &mut dyn Progress) -> Result<Outcome> {
-        let mut told = trace::command(&goes.command().to_string(), &self.options.base, progress);
+        let mut told = traced::command(&goes.command().to_string(), &self.options.base, progress);
         let outcome = self.remove_told(goes, told.progress()).await;
         told.ended(&outcome);
         outcome

@@ -246,7 +246,7 @@ pub(crate) async fn open(target: &Target) -> Result<Client> {
 
 /// The same; what is held goes with the session.
 pub(crate) async fn open_holding(target: &Target, held: Arc<impl Send + Sync + 'static>) -> Result<Client> {
-    let told = Connecting::begin(target);
+    let told = Connecting::begin(|| target.place(), &target.config);
     let opened = open_as_asked(target, held).await;
     told.ended(&opened);
     opened

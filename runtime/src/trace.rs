@@ -1,26 +1,20 @@
-//! What the runtime tells `tracing`: the one place where its spans and events are made.
-
-#[cfg(feature = "migrator")]
-mod command;
+//! What the runtime tells `tracing` of sessions and leases; of commands that is `execute/traced.rs`.
 
 use std::fmt::Debug;
 
+use tokio_postgres::Config;
 use tracing::{Span, debug, info, info_span, warn};
 
 use crate::error::Result;
-use crate::target::Target;
-#[cfg(feature = "migrator")]
-pub(crate) use crate::trace::command::command;
 
 /// A session that is being opened: a span from then until it is open, or is refused.
 pub(crate) struct Connecting(Span);
 
 impl Connecting {
-    pub(crate) fn begin(target: &Target) -> Self {
-        let config = target.config();
+    pub(crate) fn begin(place: impl Fn() -> String, config: &Config) -> Self {
         let (database, role) = (config.get_dbname().unwrap_or_default(), config.get_user().unwrap_or_default());
         let application = config.get_application_name().unwrap_or_default();
-        Connecting(info_span!(target: "diptych", "connect", place = target.place(), database, role, application))
+        Connecting(info_span!(target: "diptych", "connect", place = place(), database, role, application))
     }
 
     pub(crate) fn ended<T>(self, outcome: &Result<T>) {

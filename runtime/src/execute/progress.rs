@@ -4,10 +4,9 @@ use crate::error::Error;
 use crate::execute::estimate::Estimate;
 use crate::execute::lag::Follower;
 use crate::lease::Lease;
-use crate::migrator::sign::Awaited;
 use crate::session::observer::Blocker;
 use crate::state::pauses::Pause;
-use crate::text::{PROCESSES, few};
+use crate::text::{PROCESSES, few, printable};
 use diptych_core::plan::Step;
 use std::fmt;
 use std::num::NonZeroU32;
@@ -30,6 +29,28 @@ pub enum Wait {
     Rate(NonZeroU32),
     /// The sign for a complete has not come.
     Sign(Awaited),
+}
+
+/// What of a sign has not come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Awaited {
+    /// The version that is published.
+    pub version: String,
+    /// How much longer it has to be.
+    pub left: Option<Duration>,
+    /// What the query gives.
+    pub found: Option<&'static str>,
+}
+
+impl fmt::Display for Awaited {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let left = self.left.map(|left| {
+            format!("until version `{}` has been published for {} s more", printable(&self.version), left.as_secs().max(1))
+        });
+        let found = self.found.map(|found| format!("until the query of --when gives true: it gives {found}"));
+        write!(out, "waits {}", [left, found].into_iter().flatten().collect::<Vec<_>>().join(", and "))
+    }
 }
 
 /// How far the backfill of a table, or of one of its partitions, is.

@@ -1,6 +1,5 @@
 //! The sign that a complete waits for: a query of the user's that gives true, and how long the version has been published.
 
-use std::fmt;
 use std::time::{Duration, Instant};
 
 use tokio_postgres::Client;
@@ -9,11 +8,10 @@ use tokio_postgres::types::Type;
 use super::{Options, ended};
 use crate::error::{Error, Kind, Result};
 use crate::execute::executor::{go_on, rest};
-use crate::execute::progress::{Progress, Wait};
+use crate::execute::progress::{Awaited, Progress, Wait};
 use crate::session;
 use crate::state;
 use crate::target::Target;
-use crate::text::printable;
 
 /// How often it is looked for.
 const EACH: Duration = Duration::from_secs(2);
@@ -42,28 +40,6 @@ pub struct Sign {
     pub after: Option<Duration>,
     /// How long to wait for both; as long as it takes, where nothing is said.
     pub within: Option<Duration>,
-}
-
-/// What of a sign has not come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Awaited {
-    /// The version that is published.
-    pub version: String,
-    /// How much longer it has to be.
-    pub left: Option<Duration>,
-    /// What the query gives.
-    pub found: Option<&'static str>,
-}
-
-impl fmt::Display for Awaited {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let left = self.left.map(|left| {
-            format!("until version `{}` has been published for {} s more", printable(&self.version), left.as_secs().max(1))
-        });
-        let found = self.found.map(|found| format!("until the query of --when gives true: it gives {found}"));
-        write!(out, "waits {}", [left, found].into_iter().flatten().collect::<Vec<_>>().join(", and "))
-    }
 }
 
 impl Sign {

@@ -1,6 +1,6 @@
 //! A command as `tracing` gets it, by its progress.
 
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
 use std::time::Instant;
 
 use diptych_core::plan::Step;
@@ -10,7 +10,6 @@ use crate::error::{Error, Result};
 use crate::execute::estimate::Estimate;
 use crate::execute::progress::{Filled, Moment, Progress, Wait};
 use crate::lease::Lease;
-use crate::migrator::Outcome;
 use crate::session::observer::Blocker;
 
 /// Progress that is told to `tracing` as well: a span of the command, and in it one of each step.
@@ -30,12 +29,9 @@ impl Traced<'_> {
         self
     }
 
-    pub(crate) fn ended(&self, outcome: &Result<Outcome>) {
+    pub(crate) fn ended(&self, outcome: &Result<impl Debug>) {
         match outcome {
-            Ok(Outcome::Done(versions)) => {
-                info!(target: "diptych", parent: &self.command, versions = versions.join(", "), "done")
-            }
-            Ok(Outcome::Nothing(reason)) => info!(target: "diptych", parent: &self.command, reason, "nothing to do"),
+            Ok(outcome) => info!(target: "diptych", parent: &self.command, ?outcome, "done"),
             Err(error) => tracing::error!(target: "diptych", parent: self.span(), error = error.message(), "failed"),
         }
     }
