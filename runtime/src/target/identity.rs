@@ -9,7 +9,6 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ConfigBuilder};
 
 use crate::error::{Error, Result};
-use crate::target::tls::Own;
 
 /// A certificate with those of the authorities between, and its key.
 #[derive(Debug)]
@@ -30,12 +29,12 @@ impl Identity {
 }
 
 /// That of these files; none where none is named and none is there.
-pub(crate) fn of(own: &Own) -> Result<Option<Identity>> {
+pub(crate) fn of(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<Identity>> {
     let usual = |name: &str| std::env::home_dir().map(|home| home.join(".postgresql").join(name));
-    let Some(certificate) = own.certificate.clone().or_else(|| usual("postgresql.crt").filter(|path| path.is_file())) else {
+    let Some(certificate) = certificate.or_else(|| usual("postgresql.crt").filter(|path| path.is_file())) else {
         return Ok(None);
     };
-    let key = own.key.clone().or_else(|| usual("postgresql.key")).unwrap_or_default();
+    let key = key.or_else(|| usual("postgresql.key")).unwrap_or_default();
     let pem = "give a readable file in PEM form: sslcert=PATH";
     let text = read(&certificate, pem)?;
     let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&text)

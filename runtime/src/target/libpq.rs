@@ -120,7 +120,7 @@ impl Surroundings<'_> {
         if config.get_password().is_some_and(|password| !password.is_empty()) {
             return None;
         }
-        let file = passfile.map(PathBuf::from).or_else(|| passfile::usual(self))?;
+        let file = passfile.map(PathBuf::from).or_else(|| passfile::usual(self.home.as_deref(), self.variable("APPDATA")))?;
         match passfile::look(&file, &wanted(config)) {
             Ok(password) => {
                 if let Some(password) = password {

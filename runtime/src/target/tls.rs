@@ -74,7 +74,7 @@ impl Tls {
     /// The file of authorities cannot be read, or this processor has not got what TLS is built on.
     #[cfg(feature = "tls")]
     pub fn connector(&self) -> Result<MakeRustlsConnect> {
-        certificate::connector(self.trust()?, identity::of(&self.own)?)
+        certificate::connector(self.trust()?, identity::of(self.own.certificate.clone(), self.own.key.clone())?)
     }
 
     /// Whose certificate is good enough.

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::target::libpq::Surroundings;
-
 /// A file that is there and is not read.
 #[derive(Clone, Debug)]
 pub(crate) struct Ignored {
@@ -13,12 +11,12 @@ pub(crate) struct Ignored {
     pub(crate) hint: String,
 }
 
-/// That of whoever runs the process.
-pub(crate) fn usual(surroundings: &Surroundings<'_>) -> Option<PathBuf> {
-    if cfg!(windows) {
-        return surroundings.variable("APPDATA").map(|folder| Path::new(&folder).join("postgresql/pgpass.conf"));
+/// That of whoever runs the process, by their home; on Windows it is among the settings of applications.
+pub(crate) fn usual(home: Option<&Path>, settings: Option<String>) -> Option<PathBuf> {
+    match cfg!(windows) {
+        true => settings.map(|folder| Path::new(&folder).join("postgresql/pgpass.conf")),
+        false => home.map(|home| home.join(".pgpass")),
     }
-    surroundings.home.as_ref().map(|home| home.join(".pgpass"))
 }
 
 /// The password of the first line that fits. A file that is not there has none, one that others may read is not read.
