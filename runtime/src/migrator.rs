@@ -37,6 +37,7 @@ use diptych_core::layout::chain::Chain;
 use diptych_core::model::book::Book;
 use diptych_core::model::differences::Difference;
 use diptych_core::plan::{Command, Plan};
+use diptych_core::transition::stage::Stage;
 
 /// How a run behaves.
 #[derive(Clone, Debug)]
@@ -256,6 +257,20 @@ impl Migrator {
             plans.extend(state::read_plan(&self.client, &self.options.base, pending, command).await?);
         }
         Ok(plans.try_into().ok())
+    }
+
+    /// Both versions of the change that is on its way, or that a start would begin now, and how the one becomes the other; `None` if there is
+    /// nothing to start. Changes nothing.
+    pub async fn chain(&self, migrations: &[Migration], to: Option<&str>) -> Result<Option<Chain>> {
+        let state = self.load().await?;
+        self.agreed(&state, Command::Start, migrations.into())?;
+        let Some(pending) = state.pending() else { return self.chain_to_start(&state, migrations, to).await };
+        let older = state.parent(pending).cloned();
+        let mut stage = Stage::identity(&older.as_ref().map(|older| older.schema.clone()).unwrap_or_default());
+        // which table and column became which is known without the server; what is not known has two sides of one name
+        let _ = pending.migrations.iter().try_for_each(|migration| migration.apply(&mut stage));
+        let base = self.options.base.clone();
+        Ok(Some(Chain { base, older, newer: pending.version.clone(), stage, server: self.server.major }))
     }
 
     /// Makes something of what the server says of the texts of the user's own (see [`diptych_core::model::book`]): `make` is called again as long

@@ -21,6 +21,7 @@ mod history;
 mod hooks;
 mod leftover;
 mod out;
+mod page;
 mod progress;
 mod proof;
 mod render;
@@ -192,6 +193,9 @@ struct Shown {
     /// The same as Markdown, for a comment on a pull request, with the statements folded away
     #[arg(long, conflicts_with = "json")]
     markdown: bool,
+    /// Write it into this file as one page of HTML: the phases, both versions side by side, what to know, every statement
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "markdown", "summary"])]
+    html: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,

@@ -25,19 +25,8 @@ pub(crate) fn plan(plan: &Plan, estimate: Option<Estimate>) -> String {
         for hazard in &step.hazards {
             text.push_str(&format!("-- hazard: {hazard}\n"));
         }
-        match &step.action {
-            Action::Check { refusal, verdict: Verdict::Refuse, .. } => {
-                text.push_str(&format!("-- must give no rows, else: {refusal}\n"));
-            }
-            Action::Check { refusal, verdict: Verdict::Warn, .. } => text.push_str(&format!("-- warns about rows: {refusal}\n")),
-            Action::Transaction { .. } => text.push_str("-- in one transaction, with its journal row\n"),
-            Action::Script(script) if script.has_two_ways() => text.push_str(
-                "-- in one transaction, with its journal row: first over the version's views; if that does not do, it is undone and run again on the tables themselves (the statements after the checks)\n",
-            ),
-            Action::Script(_) => text.push_str("-- in one transaction, with its journal row\n"),
-            Action::Backfill { .. } => text.push_str("-- over ranges of the heap; then the scan that must find nothing\n"),
-            Action::Delete { .. } => text.push_str("-- over ranges of the heap, until the scan finds nothing\n"),
-            _ => {}
+        if let Some(manner) = manner(&step.action) {
+            text.push_str(&format!("-- {manner}\n"));
         }
         for statement in step.action.statements() {
             text.push_str(statement.as_str());
@@ -45,6 +34,19 @@ pub(crate) fn plan(plan: &Plan, estimate: Option<Estimate>) -> String {
         }
     }
     text
+}
+
+/// How the statements of a step are run, where there is something to say.
+pub(crate) fn manner(action: &Action) -> Option<String> {
+    Some(match action {
+        Action::Check { refusal, verdict: Verdict::Refuse, .. } => format!("must give no rows, else: {refusal}"),
+        Action::Check { refusal, verdict: Verdict::Warn, .. } => format!("warns about rows: {refusal}"),
+        Action::Script(script) if script.has_two_ways() => "in one transaction, with its journal row: first over the version's views; if that does not do, it is undone and run again on the tables themselves (the statements after the checks)".to_owned(),
+        Action::Transaction { .. } | Action::Script(_) => "in one transaction, with its journal row".to_owned(),
+        Action::Backfill { .. } => "over ranges of the heap; then the scan that must find nothing".to_owned(),
+        Action::Delete { .. } => "over ranges of the heap, until the scan finds nothing".to_owned(),
+        _ => return None,
+    })
 }
 
 /// What a command came to.

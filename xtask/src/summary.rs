@@ -69,38 +69,83 @@ impl Summary {
         }
     }
 
+    /// The tables whose rows a start fills.
+    pub(crate) fn fills(&self) -> &[String] {
+        &self.start.fills
+    }
+
+    /// Whether data goes with the older version.
+    pub(crate) fn deletes(&self) -> bool {
+        [&self.start, &self.complete].iter().any(|half| half.hazards.contains_key(&Hazard::DataGoes))
+    }
+
+    /// What a start may need on the disk, where that is anything to speak of.
+    pub(crate) fn room(&self) -> Option<String> {
+        self.estimate.filter(Estimate::is_large).map(|estimate| estimate.to_string())
+    }
+
     /// As text, or as Markdown.
     pub(crate) fn told(&self, form: &Form) -> String {
-        let Summary { base, from, to, changes, older, .. } = self;
-        let from = from.as_ref().map_or_else(String::new, |from| format!(" after `{from}`"));
         let mut page = Page { form, text: String::new() };
-        page.title(&format!("Migration `{to}`{from}, schema `{base}`"));
-        page.part("What changes", changes);
-        for (name, half) in [("start", &self.start), ("complete", &self.complete)] {
+        page.title(&self.title());
+        for part in self.parts() {
+            page.part(&part.heading, &part.points);
+        }
+        page.text
+    }
+
+    /// Which migration it is.
+    pub(crate) fn title(&self) -> String {
+        let from = self.from.as_ref().map_or_else(String::new, |from| format!(" after `{from}`"));
+        format!("Migration `{}`{from}, schema `{}`", self.to, self.base)
+    }
+
+    /// Everything that is told, in order.
+    pub(crate) fn parts(&self) -> Vec<Part> {
+        let part = |topic, heading: &str, points| Part { topic, heading: heading.to_owned(), points };
+        let mut parts = vec![part(Topic::Changes, "What changes", self.changes.clone())];
+        for (topic, name, half) in [(Topic::Start, "start", &self.start), (Topic::Complete, "complete", &self.complete)] {
             let locks = half.locks.iter().map(|(lock, steps)| told(lock, steps));
             let fills = half.fills.iter().map(|table| format!("the rows of `{table}` are filled, in short transactions"));
-            let needs = self.estimate.filter(|estimate| name == "start" && estimate.is_large());
-            let needs = needs.map(|estimate| format!("it may need {estimate}"));
-            page.part(
-                &format!("What `{name}` does, in {} steps", half.steps),
-                &fills.chain(locks).chain(needs).collect::<Vec<_>>(),
-            );
+            let needs = self.room().filter(|_| topic == Topic::Start).map(|room| format!("it may need {room}"));
+            let heading = format!("What `{name}` does, in {} steps", half.steps);
+            parts.push(part(topic, &heading, fills.chain(locks).chain(needs).collect()));
         }
         let mut known: BTreeMap<Hazard, Vec<String>> = self.start.hazards.clone();
         for (hazard, steps) in &self.complete.hazards {
             known.entry(*hazard).or_default().extend(steps.clone());
         }
         let loses = known.remove(&Hazard::DataGoes);
-        page.part("What to know", &known.iter().map(|(hazard, steps)| told(hazard.meaning(), steps)).collect::<Vec<_>>());
-        let nothing = ["nothing: it reads and writes as before until `complete`".to_owned()];
-        page.part("What the running release can no longer do", if older.is_empty() { &nothing } else { older });
+        let known = known.iter().map(|(hazard, steps)| told(hazard.meaning(), steps)).collect();
+        parts.push(part(Topic::Know, "What to know", known));
+        let nothing = || vec!["nothing: it reads and writes as before until `complete`".to_owned()];
+        let older = if self.older.is_empty() { nothing() } else { self.older.clone() };
+        parts.push(part(Topic::Older, "What the running release can no longer do", older));
         let back = match loses {
             Some(steps) => told("`rollback` until `complete`, which deletes the older version's data", &steps),
             None => "`rollback` until `complete`, and a new migration after it: no data is deleted".to_owned(),
         };
-        page.part("The way back", &[back]);
-        page.text
+        parts.push(part(Topic::Back, "The way back", vec![back]));
+        parts
     }
+}
+
+/// A part of what is told: a heading with its points, of which there may be none.
+pub(crate) struct Part {
+    pub(crate) topic: Topic,
+    pub(crate) heading: String,
+    pub(crate) points: Vec<String>,
+}
+
+/// What a part is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Topic {
+    Changes,
+    Start,
+    Complete,
+    Know,
+    Older,
+    Back,
 }
 
 /// How a summary is written.

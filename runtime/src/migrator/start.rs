@@ -179,7 +179,12 @@ impl Migrator {
         Ok(plans.map(|plans| [plans.start, plans.complete, plans.rollback]))
     }
 
-    async fn chain_to_start(&self, state: &State, migrations: &[Migration], to: Option<&str>) -> Result<Option<Chain>> {
+    pub(super) async fn chain_to_start(
+        &self,
+        state: &State,
+        migrations: &[Migration],
+        to: Option<&str>,
+    ) -> Result<Option<Chain>> {
         let wanted = up_to(state, self.unstarted(state, migrations)?, to)?;
         let wanted = if state.live().is_none() { &wanted[..wanted.len().min(1)] } else { &wanted[..] };
         self.extend(state, wanted).await

@@ -31,6 +31,7 @@ mod lifecycle;
 mod load;
 mod outage;
 mod outages;
+mod page;
 mod pauses;
 mod peers;
 mod pgroll;

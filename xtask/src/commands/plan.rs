@@ -1,10 +1,13 @@
 //! `plan`: what a command would run, and what a start may need.
 
+use std::path::Path;
+
 use diptych::{Estimate, Migration, Migrator};
 use diptych_core::plan::{Command, Plan};
 use serde::Serialize;
 
 use crate::config::{Context, Failure};
+use crate::page::{self, Facts};
 use crate::summary::{Form, Summary, folded};
 use crate::{Lacking, Shown, folder, out, render};
 
@@ -30,6 +33,9 @@ pub(crate) async fn run(
     };
     let migrations = folder::migrations(&context.dir)?;
     let migrator = context.migrator_lacking(lacking).await?;
+    if let Some(file) = &shown.html {
+        return page(context, &migrator, &migrations, to, file).await;
+    }
     if shown.summary || shown.markdown {
         return summary(&migrator, &migrations, to, shown).await;
     }
@@ -55,6 +61,25 @@ async fn summary(migrator: &Migrator, migrations: &[Migration], to: Option<&str>
         out::print(folded(plan, &render::plan(plan, None)))?;
     }
     Ok(())
+}
+
+async fn page(
+    context: &Context,
+    migrator: &Migrator,
+    migrations: &[Migration],
+    to: Option<&str>,
+    file: &Path,
+) -> Result<(), Failure> {
+    let (plans, chain) = (migrator.plans(migrations, to).await?, migrator.chain(migrations, to).await?);
+    let (Some([start, complete, rollback]), Some(chain)) = (plans, chain) else { return out::say("nothing to do") };
+    let summary = Summary::of(&start, &complete, migrator.estimate(migrations, to).await?);
+    // as it is while two releases run
+    let rollback = rollback.after(start.reached(|_| true));
+    let plans = [start, complete, rollback];
+    let lock_timeout = context.options().lock_timeout;
+    let page = page::page(&Facts { summary: &summary, plans: &plans, chain: &chain, lock_timeout });
+    folder::write(file, &page)?;
+    out::say(format!("wrote {}", file.display()))
 }
 
 fn nothing(shown: &Shown) -> Result<(), Failure> {
