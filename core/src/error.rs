@@ -9,6 +9,21 @@ use std::fmt;
 pub struct Error {
     message: String,
     hint: Option<String>,
+    place: Option<Place>,
+}
+
+/// Where in a file something is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// A line and a column of the text, from 1.
+    Text {
+        /// The line.
+        line: usize,
+        /// The column.
+        column: usize,
+    },
+    /// The operation with this number, from 1.
+    Operation(usize),
 }
 
 /// The result of this crate's functions.
@@ -17,7 +32,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error with a lowercase message that names its object in full.
     pub fn new(message: impl Into<String>) -> Self {
-        Error { message: message.into(), hint: None }
+        Error { message: message.into(), hint: None, place: None }
     }
 
     /// The same error with a hint that can be followed literally.
@@ -32,6 +47,18 @@ impl Error {
     pub fn within(mut self, prefix: impl fmt::Display) -> Self {
         self.message = format!("{prefix}: {}", self.message);
         self
+    }
+
+    /// The same error with its place, unless one is known that is more exact.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Self {
+        self.place = self.place.or(Some(place));
+        self
+    }
+
+    /// Where in its file it is, where that is known.
+    pub fn place(&self) -> Option<Place> {
+        self.place
     }
 
     /// The message without the hint.

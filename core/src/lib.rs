@@ -23,7 +23,7 @@ pub mod statements;
 pub mod transition;
 pub mod yaml;
 
-pub use error::{Error, Result};
+pub use error::{Error, Place, Result};
 #[cfg(feature = "planner")]
 pub use layout::chain::{Chain, Version};
 #[cfg(feature = "planner")]

@@ -8,7 +8,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::marker::PhantomData;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Place, Result};
 
 /// Reads YAML (or JSON, which is YAML). An error says where in the text.
 pub fn read<T: DeserializeOwned>(text: &str) -> Result<T> {
@@ -16,7 +16,9 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Result<T> {
         return Err(Error::new("not readable: nested too deeply").hint("close the brackets that are open"));
     }
     serde_yaml::from_str::<Sound>(text).and_then(|_| serde_yaml::from_str(text)).map_err(|error| {
-        Error::new(format!("not readable: {error}")).hint("correct the place named above; indentation counts in YAML")
+        let found =
+            Error::new(format!("not readable: {error}")).hint("correct the place named above; indentation counts in YAML");
+        error.location().map_or(found.clone(), |at| found.at(Place::Text { line: at.line(), column: at.column() }))
     })
 }
 

@@ -4,6 +4,7 @@ use diptych::Inventory;
 use diptych_core::{Migration, Schema, Snapshot};
 
 use crate::config::Failure;
+use crate::findings::{Rule, Subject};
 
 /// What makes the snapshot anew.
 pub(crate) const ANEW: &str = "`cargo xtask migrate record` without a name";
@@ -23,7 +24,8 @@ pub(crate) fn agree(snapshot: &Snapshot, recorded: &[Migration]) -> Result<(), F
         None => Err(Failure::hinted(
             format!("the snapshot is that of `{version}`, which has no file in the folder"),
             format!("restore its file; or, if it is meant to be gone, run {ANEW}: it makes the snapshot anew from the files"),
-        )),
+        )
+        .found(Rule::FileGone, Subject::Snapshot)),
     }
 }
 
@@ -38,7 +40,8 @@ pub(crate) fn distinct(recorded: &[Migration]) -> Result<(), Failure> {
                 format!(
                     "give yours the next number: `cargo xtask migrate record --rebase {two}` if it is `{two}`, else `cargo xtask migrate record --rebase {one}`"
                 ),
-            ));
+            )
+            .found(Rule::TwoOfOneNumber, Subject::Migration(two.clone())));
         }
     }
     Ok(())
@@ -65,6 +68,7 @@ fn ahead(snapshot: String, files: &[Migration]) -> Failure {
         format!("{snapshot}, and the folder has {newer} {noun}: {}", names.join(", ")),
         format!("run {ANEW}: it tries the {noun} and takes {it} up into the snapshot"),
     )
+    .found(Rule::NewerFiles, files.first().map_or(Subject::Folder, |first| Subject::Migration(first.name.clone())))
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use diptych::{Migrator, Missing, Options, internal};
+use diptych_core::Place;
 
+use crate::findings::{Rule, Subject};
 use crate::folder::{self, Survey};
 use crate::{Global, Lacking, Leaving, Project, Starting};
 
@@ -16,15 +18,24 @@ pub(crate) struct Failure {
     pub(crate) hint: Option<String>,
     /// What the process ends with.
     pub(crate) code: u8,
+    /// What `check` calls it, where it is one of its findings.
+    pub(crate) finding: Option<Box<(Rule, Subject)>>,
+    /// Where within its file it is.
+    pub(crate) place: Option<Place>,
 }
 
 impl Failure {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Failure { message: message.into(), hint: None, code: 1 }
+        Failure { message: message.into(), hint: None, code: 1, finding: None, place: None }
     }
 
     pub(crate) fn hinted(message: impl fmt::Display, hint: impl fmt::Display) -> Self {
         Failure { hint: Some(hint.to_string()), ..Failure::new(message.to_string()) }
+    }
+
+    /// The same as a finding of `check`.
+    pub(crate) fn found(self, rule: Rule, subject: Subject) -> Self {
+        Failure { finding: Some(Box::new((rule, subject))), ..self }
     }
 }
 
@@ -46,7 +57,7 @@ impl From<diptych::Error> for Failure {
 
 impl From<diptych_core::Error> for Failure {
     fn from(error: diptych_core::Error) -> Self {
-        Failure { hint: error.hint_text().map(str::to_owned), ..Failure::new(error.message()) }
+        Failure { place: error.place(), hint: error.hint_text().map(str::to_owned), ..Failure::new(error.message()) }
     }
 }
 

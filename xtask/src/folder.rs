@@ -9,6 +9,7 @@ use diptych_core::{Migration, Snapshot, yaml};
 
 use crate::agreement::ANEW;
 use crate::config::Failure;
+use crate::findings::{Rule, Subject};
 use crate::system;
 
 /// The name of the snapshot's file.
@@ -50,7 +51,8 @@ pub(crate) fn survey(dir: &Path) -> Survey {
             let failure = Failure::hinted(
                 format!("cannot read the folder of migrations `{}`: {error}", dir.display()),
                 "run `diptych init`, or name the folder with --dir",
-            );
+            )
+            .found(Rule::Folder, Subject::Folder);
             return Survey { failures: vec![failure], ..Survey::default() };
         }
     };
@@ -63,7 +65,8 @@ pub(crate) fn survey(dir: &Path) -> Survey {
         if migrations.iter().any(|there| there.name == name) || survey.unreadable.contains(&name) {
             // nobody can tell which one counts
             migrations.retain(|there| there.name != name);
-            survey.failures.push(Failure::hinted(format!("there are two files for migration `{name}`"), "keep one of them"));
+            let failure = Failure::hinted(format!("there are two files for migration `{name}`"), "keep one of them");
+            survey.failures.push(failure.found(Rule::TwoFiles, Subject::File(path)));
             survey.unreadable.push(name);
             continue;
         }
@@ -86,7 +89,10 @@ pub(crate) fn migrations(dir: &Path) -> Result<Vec<Migration>, Failure> {
 }
 
 fn read(path: &Path, name: &str) -> Result<Migration, Failure> {
-    Migration::parse(name, &text(path)?).map_err(|error| Failure::from(error.within(format!("`{}`", path.display()))))
+    let subject = || Subject::File(path.to_owned());
+    let text = text(path).map_err(|failure| failure.found(Rule::Unreadable, subject()))?;
+    Migration::parse(name, &text)
+        .map_err(|error| Failure::from(error.within(format!("`{}`", path.display()))).found(Rule::NoMigration, subject()))
 }
 
 /// The text of a file, whose kind is looked at before it is opened: a pipe waits for its writer.
@@ -107,10 +113,12 @@ pub(crate) fn snapshot(dir: &Path) -> Result<Snapshot, Failure> {
     if !path.exists() {
         return Ok(Snapshot::default());
     }
-    Snapshot::parse(&text(&path)?).map_err(|error| {
+    let text = text(&path).map_err(|failure| failure.found(Rule::Unreadable, Subject::Snapshot))?;
+    Snapshot::parse(&text).map_err(|error| {
         let hint =
             format!("put it back as it was committed; or, after a merge, run {ANEW}: it makes the snapshot anew from the files");
-        Failure::hinted(format!("`{}`: {}", path.display(), error.message()), hint)
+        let failure = Failure::hinted(format!("`{}`: {}", path.display(), error.message()), hint);
+        Failure { place: error.place(), ..failure.found(Rule::Snapshot, Subject::Snapshot) }
     })
 }
 

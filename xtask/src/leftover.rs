@@ -130,32 +130,14 @@ pub(crate) fn remove(context: &Context, snapshot: &Snapshot, leftovers: &[Leftov
         ));
     };
     let (mut files, mut lines, mut done) = (Vec::new(), Vec::new(), BTreeSet::new());
-    for package in &workspace.packages {
-        for path in sources(package.folder()) {
-            let Ok(text) = fs::read_to_string(&path) else { continue };
-            let mut cuts = Vec::new();
-            for item in source::items(&text).iter().filter(|item| is_of(item, package.folder(), &context.dir)) {
-                for (place, lists) in places(item) {
-                    let own: Vec<usize> = (0..leftovers.len()).filter(|at| leftovers[*at].place == place).collect();
-                    for list in lists {
-                        let (cut, gone) = match &place {
-                            Place::Database => cuts_of_database(list, &text, &own, leftovers),
-                            _ => cuts_of_list(list, &text, &own, leftovers),
-                        };
-                        cuts.extend(cut);
-                        for (at, words) in gone {
-                            let shown = path.strip_prefix(&workspace.root).unwrap_or(&path).display();
-                            lines.push(format!("{shown}: removed `{words}`; {}", leftovers[at]));
-                            done.insert(at);
-                        }
-                    }
-                }
-            }
-            if !cuts.is_empty() {
-                files.push((path, Some(source::cut(&text, cuts))));
-            }
+    search(context, &workspace, leftovers, |path, text, (cuts, gone)| {
+        for (at, words, _) in gone {
+            let shown = path.strip_prefix(&workspace.root).unwrap_or(&path).display();
+            lines.push(format!("{shown}: removed `{words}`; {}", leftovers[at]));
+            done.insert(at);
         }
-    }
+        files.push((path, Some(source::cut(text, cuts))));
+    });
     let mut after = snapshot.clone();
     for (_, leftover) in leftovers.iter().enumerate().filter(|(at, _)| done.contains(at)) {
         leftover.forget(&mut after.used);
@@ -169,6 +151,46 @@ pub(crate) fn remove(context: &Context, snapshot: &Snapshot, leftovers: &[Leftov
         out::say(format!("left to you: {leftover}, and no source file of the workspace has it in plain sight"))?;
     }
     if done.is_empty() { Ok(()) } else { out::say("next: review the edits; `cargo xtask migrate check` looks again") }
+}
+
+/// Where each of these stands: file, line and column, for those that a source file of the workspace has in plain sight.
+pub(crate) fn spots(context: &Context, leftovers: &[Leftover]) -> Vec<Option<(PathBuf, usize, usize)>> {
+    let mut spots = vec![None; leftovers.len()];
+    if let Ok(Some(workspace)) = Workspace::find() {
+        search(context, &workspace, leftovers, |path, text, (_, gone)| {
+            for (at, _, begin) in gone {
+                let (line, column) = source::line_and_column(text, begin);
+                spots[at].get_or_insert((path.clone(), line, column));
+            }
+        });
+    }
+    spots
+}
+
+/// Goes through the source files of the workspace: each one that has some of these, with its text, what to cut, and what goes with that.
+fn search(context: &Context, workspace: &Workspace, leftovers: &[Leftover], mut found: impl FnMut(PathBuf, &str, Cuts)) {
+    for package in &workspace.packages {
+        for path in sources(package.folder()) {
+            let Ok(text) = fs::read_to_string(&path) else { continue };
+            let (mut cuts, mut gone) = (Vec::new(), Vec::new());
+            for item in source::items(&text).iter().filter(|item| is_of(item, package.folder(), &context.dir)) {
+                for (place, lists) in places(item) {
+                    let own: Vec<usize> = (0..leftovers.len()).filter(|at| leftovers[*at].place == place).collect();
+                    for list in lists {
+                        let (cut, with) = match &place {
+                            Place::Database => cuts_of_database(list, &text, &own, leftovers),
+                            _ => cuts_of_list(list, &text, &own, leftovers),
+                        };
+                        cuts.extend(cut);
+                        gone.extend(with);
+                    }
+                }
+            }
+            if !cuts.is_empty() {
+                found(path, &text, (cuts, gone));
+            }
+        }
+    }
 }
 
 impl Leftover {
@@ -204,24 +226,22 @@ fn places(item: &Item) -> Vec<(Place, &[List])> {
     }
 }
 
-/// What to cut, and which leftovers go with which words.
-type Cuts = (Vec<Range<usize>>, Vec<(usize, String)>);
+/// What to cut, and which leftovers go with which words, and where these begin.
+type Cuts = (Vec<Range<usize>>, Vec<(usize, String, usize)>);
 
 fn cuts_of_list(list: &List, text: &str, own: &[usize], leftovers: &[Leftover]) -> Cuts {
     let which = |entry: &Entry| own.iter().copied().find(|at| entry.is(leftovers[*at].key, leftovers[*at].argument.as_deref()));
     let (cuts, gone) = list.without(text, |entry| which(entry).is_some());
-    let told = gone.into_iter().filter_map(|entry| Some((which(entry)?, words(&text[entry.range.clone()]))));
+    let told = gone.into_iter().filter_map(|entry| Some((which(entry)?, words(&text[entry.range.clone()]), entry.range.start)));
     (cuts, told.collect())
 }
 
 fn cuts_of_database(list: &List, text: &str, own: &[usize], leftovers: &[Leftover]) -> Cuts {
     let names: Vec<&str> = own.iter().filter_map(|at| leftovers[*at].argument.as_deref()).collect();
     let cuts = list.without_texts(text, "dropped", &names);
-    let told = if cuts.is_empty() { &[] } else { own };
-    (
-        cuts,
-        told.iter().map(|at| (*at, format!("dropped: [{:?}]", leftovers[*at].argument.as_deref().unwrap_or_default()))).collect(),
-    )
+    let Some(first) = cuts.first().map(|cut| cut.start) else { return (cuts, Vec::new()) };
+    let words = |at: usize| format!("dropped: [{:?}]", leftovers[at].argument.as_deref().unwrap_or_default());
+    (cuts, own.iter().map(|at| (*at, words(*at), first)).collect())
 }
 
 /// Whether an item belongs to this folder of migrations.

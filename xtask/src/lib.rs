@@ -16,6 +16,7 @@ mod dump;
 mod edges;
 mod ending;
 mod events;
+mod findings;
 mod folder;
 mod history;
 mod hooks;
@@ -26,6 +27,7 @@ mod progress;
 mod proof;
 mod render;
 mod report;
+mod sarif;
 mod scratch;
 pub mod server;
 mod source;
@@ -46,9 +48,10 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use diptych::{Begin, Database, Guard, Missing, PublishedState};
 use diptych_core::{DeclaredSchema, Snapshot};
 
-use commands::check::Edits;
+use commands::check::Form;
 use commands::status::Asks;
 use config::{Context, Failure};
+use findings::{Rule, Subject};
 use report::Telling;
 
 /// What the process ends with; docs/scripting.md has the same.
@@ -358,8 +361,11 @@ enum Command {
         /// Remove used-up attributes from the source files; everything else in them stays as it is
         #[arg(long)]
         fix: bool,
+        /// Print what was found as SARIF 2.1.0, for code scanning
+        #[arg(long, conflicts_with = "fix")]
+        sarif: bool,
     },
-    /// Say what a code of a compile error (DIP201) means, and the ways out; without a code, list them
+    /// Say what a code of a compile error (DIP201) or of a finding of `check` (DIP803) means, and the ways out; without a code, list them
     Explain {
         /// The code
         code: Option<String>,
@@ -548,9 +554,10 @@ fn dispatch(global: Global, command: Command, project: Option<Project>) -> Resul
             Command::Import(importing) => commands::import::run(&context, project.as_ref(), &importing).await,
             Command::Pull { package, stdout } => commands::pull::run(&context, dir.as_deref(), package.as_deref(), stdout),
             Command::Record(recording) => commands::record::run(&context, project.as_ref(), &recording).await,
-            Command::Check { fix } => {
-                let edits = if fix { Edits::Fix } else { Edits::None };
-                commands::check::run(&context, project.as_ref(), edits).await
+            Command::Check { fix: true, .. } => commands::check::fix(&context, project.as_ref()).await,
+            Command::Check { sarif, .. } => {
+                let form = if sarif { Form::Sarif } else { Form::Text };
+                commands::check::run(&context, project.as_ref(), form).await
             }
             Command::Plan { command, to, shown, lacking } => {
                 commands::plan::run(&context, &command, to.as_deref(), &shown, lacking).await
@@ -589,7 +596,8 @@ fn project_snapshot(context: &Context) -> Result<Snapshot, Failure> {
         return Err(Failure::hinted(
             format!("the snapshot was recorded for schema `{base}`, and this is schema `{}`", context.base),
             format!("write `schema: \"{base}\"` in database!, or give --schema {base}; a database's tables stay in their schema"),
-        ));
+        )
+        .found(Rule::OtherSchema, Subject::Snapshot));
     }
     Ok(snapshot)
 }

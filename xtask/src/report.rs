@@ -136,7 +136,7 @@ impl Report {
             let failed = ended.map_or(Some("the hook on-waiting outlasts the command".to_owned()), |ended| ended.ok().flatten());
             failed.into_iter().for_each(|message| self.warn(message));
         }
-        if let Err(Failure { message, hint, code }) = outcome {
+        if let Err(Failure { message, hint, code, .. }) = outcome {
             self.facts.error = Some(Trouble { message: message.clone(), hint: hint.clone(), code: *code });
             let facts = Facts { hook: "on-failure", ..self.facts.clone() };
             // what has ended the command does not end this as well

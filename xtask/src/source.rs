@@ -53,6 +53,13 @@ pub(crate) fn items(text: &str) -> Vec<Item> {
     found
 }
 
+/// Where a place in a text is: its line and column, from 1.
+pub(crate) fn line_and_column(text: &str, at: usize) -> (usize, usize) {
+    let before = &text[..at];
+    let begin = before.rfind('\n').map_or(0, |end| end + 1);
+    (before.matches('\n').count() + 1, before[begin..].chars().count() + 1)
+}
+
 impl Item {
     /// What to put in where so that `database!` has another key.
     pub(crate) fn with_key(&self, key: &str, value: &str) -> Option<(usize, String)> {

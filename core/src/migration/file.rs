@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Place, Result};
 use crate::migration::ops::Operation;
 use crate::model::book::Book;
 use crate::model::rules::check_name;
@@ -60,7 +60,8 @@ impl Migration {
     pub fn apply(&self, stage: &mut Stage) -> Result<()> {
         for (number, operation) in self.operations.iter().enumerate() {
             operation.apply(stage).map_err(|error| {
-                error.within(format!("migration `{}`, operation {} (`{}`)", self.name, number + 1, operation.name()))
+                let named = format!("migration `{}`, operation {} (`{}`)", self.name, number + 1, operation.name());
+                error.within(named).at(Place::Operation(number + 1))
             })?;
             stage.learn();
         }

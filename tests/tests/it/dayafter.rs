@@ -137,11 +137,11 @@ fn the_tool_of_the_day_after() {
 }
 
 /// A project's folder of migrations.
-struct Project(tempfile::TempDir);
+pub(crate) struct Project(pub(crate) tempfile::TempDir);
 
 impl Project {
     /// One whose first release is recorded.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("snapshot.yaml"), "").expect("the empty snapshot");
         let project = Project(folder);
@@ -149,7 +149,7 @@ impl Project {
         project
     }
 
-    fn run(&self, url: Option<&str>, release: &str, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, url: Option<&str>, release: &str, arguments: &[&str]) -> Output {
         let dir = self.0.path().to_str().expect("a path");
         let dir: &[&str] = if arguments.contains(&"--dir") { &[] } else { &["--dir", dir] };
         let arguments = [&["xtask", "migrate"], dir, arguments].concat().join("\n");
@@ -163,7 +163,7 @@ impl Project {
     }
 
     /// What a command says that is done.
-    fn done(&self, release: &str, arguments: &[&str]) -> String {
+    pub(crate) fn done(&self, release: &str, arguments: &[&str]) -> String {
         let output = self.run(None, release, arguments);
         assert!(output.status.success(), "{arguments:?}: {}{}", text(&output.stdout), text(&output.stderr));
         text(&output.stdout) + &text(&output.stderr)
@@ -176,7 +176,7 @@ impl Project {
         assert_eq!(before, self.files(), "{arguments:?}");
     }
 
-    fn files(&self) -> BTreeMap<String, String> {
+    pub(crate) fn files(&self) -> BTreeMap<String, String> {
         let entries = std::fs::read_dir(self.0.path()).expect("a folder").flatten().filter(|entry| entry.path().is_file());
         entries
             .map(|entry| {
@@ -190,7 +190,7 @@ impl Project {
         self.files().into_keys().filter(|name| name != "snapshot.yaml").collect()
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.0.path().join(name), text).expect("a file");
     }
 

@@ -29,7 +29,7 @@ pub(crate) fn misfit(root: &Value, rule: &Value, value: &Value) -> Option<String
         let list = || wanted.as_array().expect("a list");
         let fits = |rule: &&Value| misfit(root, rule, value).is_none();
         let is = match word.as_str() {
-            "description" | "$schema" | "title" | "$defs" => true,
+            "description" | "$schema" | "$comment" | "id" | "title" | "$defs" | "definitions" => true,
             "$ref" => {
                 let at = wanted.as_str().expect("a name").trim_start_matches('#');
                 return misfit(root, root.pointer(at).expect("a definition"), value);
@@ -38,7 +38,10 @@ pub(crate) fn misfit(root: &Value, rule: &Value, value: &Value) -> Option<String
             "type" => is_of(wanted, value),
             "const" => value == wanted,
             "enum" => list().contains(value),
-            "minimum" => value.as_i64() >= wanted.as_i64(),
+            "minimum" => value.as_i64().is_none_or(|value| Some(value) >= wanted.as_i64()),
+            "maximum" => value.as_i64().is_none_or(|value| Some(value) <= wanted.as_i64()),
+            "minItems" => value.as_array().is_none_or(|items| Some(items.len() as u64) >= wanted.as_u64()),
+            "uniqueItems" => value.as_array().is_none_or(|items| (1..items.len()).all(|at| !items[..at].contains(&items[at]))),
             "oneOf" => list().iter().filter(fits).count() == 1,
             "anyOf" => list().iter().any(|rule| fits(&rule)),
             "required" => list().iter().all(|name| value.get(name.as_str().expect("a name")).is_some()),
@@ -47,6 +50,7 @@ pub(crate) fn misfit(root: &Value, rule: &Value, value: &Value) -> Option<String
                 let known = value.as_object()?.iter().filter_map(|(name, value)| Some((wanted.get(name)?, value)));
                 return known.into_iter().find_map(|(rule, value)| misfit(root, rule, value));
             }
+            "additionalProperties" if *wanted != Value::Bool(false) => true,
             "additionalProperties" => value.as_object()?.keys().all(|name| rule["properties"].get(name).is_some()),
             other => panic!("the schema says `{other}`"),
         };
@@ -57,6 +61,8 @@ pub(crate) fn misfit(root: &Value, rule: &Value, value: &Value) -> Option<String
 fn is_of(name: &Value, value: &Value) -> bool {
     match name.as_str().expect("a type") {
         "string" => value.is_string(),
+        "boolean" => value.is_boolean(),
+        "number" => value.is_number(),
         "integer" => value.is_i64() || value.is_u64(),
         "object" => value.is_object(),
         "array" => value.is_array(),

@@ -49,6 +49,7 @@ mod roles;
 mod rooms;
 mod rows;
 mod run;
+mod sarif;
 mod scripts;
 mod secure;
 mod serial;

@@ -1,10 +1,12 @@
-//! `explain`: what a code of a compile error means, and the ways out.
+//! `explain`: what a code of a compile error, or of a finding of `check`, means, and the ways out.
 
 use crate::config::Failure;
 use crate::out;
 
-/// Every code, in sections of their own.
-const PAGE: &str = include_str!("explain/errors.md");
+/// Every code of a compile error, in sections of their own.
+const ERRORS: &str = include_str!("explain/errors.md");
+/// Every code of a finding of `check`, likewise.
+const FINDINGS: &str = include_str!("explain/findings.md");
 
 pub(crate) fn run(code: Option<&str>) -> Result<(), Failure> {
     let Some(code) = code else {
@@ -19,7 +21,16 @@ pub(crate) fn run(code: Option<&str>) -> Result<(), Failure> {
     }
 }
 
+/// The findings of `check`: code, title and text of each.
+pub(crate) fn findings() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    FINDINGS.split("\n## ").skip(1).filter_map(|section| {
+        let (head, text) = section.split_once('\n')?;
+        let (code, title) = head.split_once(": ")?;
+        Some((code, title, text.trim()))
+    })
+}
+
 /// The sections, each from its code on.
 fn sections() -> impl Iterator<Item = &'static str> {
-    PAGE.split("\n## ").skip(1)
+    [ERRORS, FINDINGS].into_iter().flat_map(|page| page.split("\n## ").skip(1))
 }
