@@ -4,6 +4,7 @@
 pub mod book;
 #[cfg(feature = "planner")]
 pub mod differences;
+pub mod domain;
 pub mod expression;
 pub mod facts;
 pub mod lexer;

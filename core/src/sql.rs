@@ -85,6 +85,11 @@ pub fn verbatim(text: &str) -> Sql {
     Sql(text.to_owned())
 }
 
+/// A name that may be written with its schema, `pg_catalog."C"`.
+pub fn dotted(name: &str) -> Sql {
+    if name.contains('"') { verbatim(name) } else { join(name.split('.').map(ident), ".") }
+}
+
 /// A type name as the model holds it (normalised by [`crate::model::types::normalize`]).
 pub fn type_name(name: &str) -> Sql {
     Sql(name.to_owned())

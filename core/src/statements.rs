@@ -1,6 +1,7 @@
 //! What is said to PostgreSQL: definitions, views, triggers, rights.
 
 pub mod ddl;
+pub mod domains;
 pub mod enums;
 pub mod extensions;
 pub mod guard;

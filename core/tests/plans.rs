@@ -67,6 +67,8 @@ const SHOP: &str = "operations:
 ";
 /// What an operation needs before it, and no other plan is to be full of.
 const BEFORE: &[(&str, &str)] = &[
+    ("alter_domain", "- create_domain: {name: years, type: integer, not_null: true, checks: {years_grown: VALUE >= 0}}\n"),
+    ("drop_domain", "- create_domain: {name: years, type: integer, not_null: true, checks: {years_grown: VALUE >= 0}}\n"),
     ("drop_code", "- set_code: {name: named, sql: CREATE VIEW named AS SELECT id FROM users}\n"),
     ("drop_extension", "- create_extension: {name: hstore}\n"),
     ("drop_statistics", "- create_statistics: {name: users_name_team, table: users, columns: [name, team]}\n"),
@@ -104,6 +106,12 @@ const CHANGES: &[(&str, &str)] = &[
     ("drop_enum", "{drop_enum: {name: colour}}"),
     ("set_code", "{set_code: {name: adults, sql: CREATE VIEW adults AS SELECT * FROM users WHERE age >= 18}}"),
     ("drop_code", "{drop_code: {name: named}}"),
+    (
+        "create_domain",
+        "{create_domain: {name: share, type: numeric, not_null: true, default: '0', checks: {share_whole: VALUE <= 1}, comment: of the whole}}",
+    ),
+    ("alter_domain", "{alter_domain: {name: years, not_null: false, default: '21', checks: {}}}"),
+    ("drop_domain", "{drop_domain: {name: years}}"),
     ("create_extension", "{create_extension: {name: citext}}"),
     ("drop_extension", "{drop_extension: {name: hstore}}"),
     ("insert", "{insert: {table: teams, rows: [{id: 1}, {id: {sql: 1 + 1}}]}}"),

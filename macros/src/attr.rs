@@ -195,7 +195,7 @@ pub(crate) fn on_struct(attributes: &[Attribute], mistakes: &mut Mistakes) -> On
 }
 
 /// `check(name = "…", "expression")`, or with `expr = "…"`.
-fn check(meta: &ParseNestedMeta<'_>) -> Result<Group> {
+pub(crate) fn check(meta: &ParseNestedMeta<'_>) -> Result<Group> {
     let mut group = group(meta, symbol::IN_CHECK)?;
     if group.text(symbol::EXPR).is_none() && group.columns.len() == 1 {
         group.texts.extend(group.columns.pop().map(|(text, _)| (symbol::EXPR, text)));

@@ -13,13 +13,14 @@ use syn::{Attribute, Error, Ident, LitStr, Path, Result, Token, Visibility, brac
 use crate::attr::{plain_folder, skip};
 use crate::check::{Drift, folder, snapshot};
 use crate::code::Code;
+use crate::domains;
 use crate::errors::{self, Mistakes};
 use crate::expand::{drifts, hash, respan};
 use crate::symbol;
 use diptych_core::model::rules::check_name;
 use diptych_core::{Snapshot, names};
 
-/// `pub struct Shop { migrations: "…", schema: "…", extensions: […], enums: […], tables: […], dropped: […] }`.
+/// `pub struct Shop { migrations: "…", schema: "…", extensions: […], enums: […], domains: […], tables: […], dropped: […] }`.
 pub(crate) struct Input {
     attributes: Vec<Attribute>,
     visibility: Visibility,
@@ -28,6 +29,7 @@ pub(crate) struct Input {
     schema: LitStr,
     extensions: Vec<LitStr>,
     enums: Vec<Path>,
+    domains: Vec<domains::Declared>,
     tables: Vec<Path>,
     code: Option<LitStr>,
     dropped: Vec<LitStr>,
@@ -52,6 +54,7 @@ impl Parse for Input {
             schema,
             extensions: Vec::new(),
             enums: Vec::new(),
+            domains: Vec::new(),
             tables: Vec::new(),
             code: None,
             dropped: Vec::new(),
@@ -71,6 +74,7 @@ impl Parse for Input {
                 symbol::SCHEMA => result.schema = content.parse()?,
                 symbol::EXTENSIONS => result.extensions = bracketed_list(list)?,
                 symbol::ENUMS => result.enums = bracketed_list(list)?,
+                symbol::DOMAINS => result.domains = bracketed_list(list)?,
                 symbol::TABLES => result.tables = bracketed_list(list)?,
                 symbol::CODE => result.code = Some(content.parse()?),
                 symbol::DROPPED => result.dropped = bracketed_list(list)?,
@@ -122,6 +126,8 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
         input.mistakes.note(Error::new(input.ident.span(), errors::unknown_drift(&word)));
     }
     check_extensions(&mut input, &recorded.known, drift);
+    let Input { domains, dropped, mistakes, ident, .. } = &mut input;
+    domains::check_list(domains, dropped, &recorded.known, drift, mistakes, ident.span());
     let code = Code::read(input.code.as_ref(), &input.ident, &mut input.mistakes);
     let mut compared = TokenStream::new();
     if drift != Drift::Allow {
@@ -129,6 +135,7 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
         compared.extend(code.compare(&recorded.known, &input.dropped, drift, &mut input.mistakes));
         if input.mistakes.is_empty() {
             compared.extend(unlisted(&input, &recorded.known, drift));
+            compared.extend(domains::unrecorded(&input.domains, &input.dropped, &recorded.known, drift));
         }
     }
     let (constants, functions, database) = (constants(&input), functions(&input), database(&input, &recorded, &code));
@@ -275,7 +282,8 @@ fn functions(Input { path, .. }: &Input) -> TokenStream {
 /// What the library asks of it.
 fn database(input: &Input, recorded: &Recorded, code: &Code) -> TokenStream {
     let (code_folder, code) = (option(code.folder().as_deref()), code.declared());
-    let Input { ident, schema, extensions, enums, tables, dropped, path, .. } = input;
+    let Input { ident, schema, extensions, enums, domains, tables, dropped, path, .. } = input;
+    let domains = domains.iter().map(|domain| domain.declared(path));
     let version = option(recorded.known.version.as_deref());
     let views = recorded.known.version.as_deref().map(|version| names::view_schema(&schema.value(), version));
     let views = option(views.as_deref());
@@ -305,6 +313,7 @@ fn database(input: &Input, recorded: &Recorded, code: &Code) -> TokenStream {
                 fn declared() -> #path::__private::core::DeclaredSchema {
                     #path::__private::core::DeclaredSchema {
                         extensions: ::std::vec![#(::std::borrow::ToOwned::to_owned(#extensions)),*],
+                        domains: ::core::iter::IntoIterator::into_iter([#(#domains),*]).collect(),
                         enums: ::std::vec![#(<#enums as #path::EnumType>::declared()),*],
                         tables: ::std::vec![#(#declared),*],
                         code: #code,

@@ -193,7 +193,7 @@ impl Comparison<'_> {
             (None, None) => {
                 let unreadable =
                     |column: &Column| !column.nullable && column.default.is_none() && !types::is_array(&column.sql_type);
-                let (table, column) = self.known.schema.columns_of_enum(name).find(|(_, column)| unreadable(column))?;
+                let (table, column) = self.known.schema.columns_of_type(name).find(|(_, column)| unreadable(column))?;
                 Some(errors::unreadable_label(name, label, table, &column.name, version))
             }
         }

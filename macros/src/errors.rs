@@ -159,6 +159,26 @@ pub(crate) fn extension_dropped_but_there(name: &str) -> String {
     )
 }
 
+/// A domain that the list leaves out.
+pub(crate) fn domain_gone(name: &str, version: &str) -> String {
+    format!(
+        "DIP512: domain `{name}` is in version `{version}`, and this release does not list it in `domains`\n\
+         hint: add it to `domains: […]` as the snapshot has it, or `dropped: [\"{name}\"]` to database!, which drops it at complete"
+    )
+}
+
+/// A domain that is both listed and dropped.
+pub(crate) fn domain_dropped_but_there(name: &str) -> String {
+    format!(
+        "DIP513: domain `{name}` is dropped, yet `domains` lists it\nhint: remove \"{name}\" from `dropped`, or from `domains`"
+    )
+}
+
+/// A domain that cannot become what the list says.
+pub(crate) fn domain_changed(error: &diptych_core::Error) -> String {
+    format!("DIP514: {error}")
+}
+
 /// Two structs for one table.
 pub(crate) const SAME_TABLE: &str = "DIP504: two structs in `tables` stand for the same table\nhint: remove one of them, or correct its `#[schema(table = \"…\")]`";
 

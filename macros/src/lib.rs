@@ -5,6 +5,7 @@ mod attr;
 mod check;
 mod code;
 mod database;
+mod domains;
 mod enums;
 mod errors;
 mod expand;
@@ -70,8 +71,9 @@ pub fn derive_sql_type(input: TokenStream) -> TokenStream {
 
 /// Makes a database of tables: `database! { pub struct Shop { migrations: "migrations", tables: [User] } }`.
 ///
-/// Further keys: `schema: "…"` (the base schema, `public` where absent), `enums: [Mood]`, `dropped: ["table"]` (or enum) and
-/// `crate: path` where the package `diptych` has another name.
+/// Further keys: `schema: "…"` (the base schema, `public` where absent), `extensions: ["citext"]`, `enums: [Mood]`,
+/// `domains: [percent(type = "numeric", collate = "C", default = "0", not_null, check(name = "whole", expr = "VALUE < 1"), comment = "…")]`,
+/// `code: "folder"`, `dropped: ["table"]` (or another name of these) and `crate: path` where the package `diptych` has another name.
 #[proc_macro]
 pub fn database(input: TokenStream) -> TokenStream {
     database::expand(syn::parse_macro_input!(input)).into()

@@ -9,9 +9,11 @@ pub(crate) const CODE: &str = "code";
 pub(crate) const COLLATE: &str = "collate";
 pub(crate) const COLUMN: &str = "column";
 pub(crate) const COLUMNS: &str = "columns";
+pub(crate) const COMMENT: &str = "comment";
 pub(crate) const CRATE: &str = "crate";
 pub(crate) const DEFAULT: &str = "default";
 pub(crate) const DEFERRABLE: &str = "deferrable";
+pub(crate) const DOMAINS: &str = "domains";
 pub(crate) const DOWN: &str = "down";
 pub(crate) const DROPPED: &str = "dropped";
 pub(crate) const ELEMENTS: &str = "elements";
@@ -35,6 +37,7 @@ pub(crate) const METHOD: &str = "method";
 pub(crate) const MIGRATIONS: &str = "migrations";
 pub(crate) const NAME: &str = "name";
 pub(crate) const NO_INHERIT: &str = "no_inherit";
+pub(crate) const NOT_NULL: &str = "not_null";
 pub(crate) const NULLS: &str = "nulls";
 pub(crate) const NULLS_NOT_DISTINCT: &str = "nulls_not_distinct";
 pub(crate) const OLD_READS_NEW_LABELS: &str = "old_reads_new_labels";
@@ -128,7 +131,9 @@ pub(crate) const IN_EXCLUDE: &[&str] =
 /// Parts that are words of their own, without a value.
 pub(crate) const FLAGS: &[&str] = &[UNIQUE, NULLS_NOT_DISTINCT, DEFERRABLE, INITIALLY_DEFERRED, NO_INHERIT];
 /// What `database!` can have.
-pub(crate) const IN_DATABASE: &[&str] = &[MIGRATIONS, SCHEMA, EXTENSIONS, ENUMS, TABLES, CODE, DROPPED, CRATE];
+pub(crate) const IN_DATABASE: &[&str] = &[MIGRATIONS, SCHEMA, EXTENSIONS, ENUMS, DOMAINS, TABLES, CODE, DROPPED, CRATE];
+/// What a domain can have.
+pub(crate) const IN_DOMAIN: &[&str] = &[TYPE, COLLATE, NOT_NULL, DEFAULT, CHECK, COMMENT];
 /// What an enum can have.
 pub(crate) const ON_ENUM: &[&str] = &[NAME, MIGRATIONS, DROPPED, CRATE];
 /// What a newtype can have.

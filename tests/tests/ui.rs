@@ -4,6 +4,7 @@
 #[allow(dead_code, deprecated, unreachable_pub)]
 #[path = "ui/pass"]
 mod pass {
+    pub(crate) mod domains;
     pub(crate) mod enums;
     pub(crate) mod every_change_with_its_fix;
     pub(crate) mod everything;
@@ -25,6 +26,7 @@ fn messages() {
 #[test]
 fn what_compiles() {
     let programs = [
+        pass::domains::main,
         pass::enums::main,
         pass::every_change_with_its_fix::main,
         pass::everything::main,

@@ -75,11 +75,12 @@ impl Database<'_> {
         let mut needed = BTreeSet::new();
         for schema in stages {
             let columns = schema.tables.values().flat_map(|table| &table.columns);
-            needed.extend(unlisted(columns, &schema.enums.keys().collect::<Vec<_>>(), |name| schema.extensions.contains(name)));
+            let own: Vec<&String> = schema.enums.keys().chain(schema.domains.keys()).collect();
+            needed.extend(unlisted(columns, &own, |name| schema.extensions.contains(name)));
         }
         let fields = declared.tables.iter().flat_map(|table| &table.columns).map(|field| &field.column);
-        let enums: Vec<&String> = declared.enums.iter().map(|there| &there.name).collect();
-        needed.extend(unlisted(fields, &enums, |name| declared.extensions.iter().any(|there| there == name)));
+        let own: Vec<&String> = declared.enums.iter().map(|there| &there.name).chain(declared.domains.keys()).collect();
+        needed.extend(unlisted(fields, &own, |name| declared.extensions.iter().any(|there| there == name)));
         let names: Vec<String> = needed.into_iter().collect();
         let client = connect(&self.config).await?;
         let there = "SELECT name FROM pg_catalog.pg_available_extensions WHERE name = ANY ($1) ORDER BY name";
@@ -176,10 +177,10 @@ impl Database<'_> {
 /// The extensions that types of columns are named after, but for those of the schema's own list.
 fn unlisted<'a>(
     columns: impl Iterator<Item = &'a Column>,
-    enums: &[&String],
+    own: &[&String],
     is_listed: impl Fn(&str) -> bool,
 ) -> BTreeSet<String> {
-    let names = columns.map(|column| types::element(&column.sql_type)).filter(|name| !enums.contains(&name));
+    let names = columns.map(|column| types::element(&column.sql_type)).filter(|name| !own.contains(&name));
     let names = names.map(|name| extension(name.split('(').next().unwrap_or(&name)).to_owned());
     names.filter(|name| !is_listed(name)).collect()
 }

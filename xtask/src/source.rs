@@ -75,12 +75,24 @@ impl Item {
 
     /// The texts that a key of `database!` lists.
     pub(crate) fn texts(&self, key: &str) -> Vec<String> {
+        self.listed(key).iter().filter_map(text_of).collect()
+    }
+
+    /// The names of what a key of `database!` lists with parentheses behind each: words, or texts.
+    pub(crate) fn names(&self, key: &str) -> Vec<String> {
+        let is_named = |token: &&TokenTree| matches!(token, TokenTree::Ident(_) | TokenTree::Literal(_));
+        let named = self.listed(key);
+        let names = named.iter().filter(is_named);
+        names.map(|token| text_of(token).unwrap_or_else(|| plain(token))).collect()
+    }
+
+    fn listed(&self, key: &str) -> Vec<TokenTree> {
         let entries = self.lists.iter().flat_map(|list| &list.entries);
         let list = entries.filter(|entry| entry.is(key, None)).find_map(|entry| match entry.tokens.get(2) {
             Some(TokenTree::Group(group)) => Some(group.stream()),
             _ => None,
         });
-        list.into_iter().flatten().filter_map(|token| text_of(&token)).collect()
+        list.into_iter().flatten().collect()
     }
 
     /// The name of the table or enum: given, else that of the code in snake case.

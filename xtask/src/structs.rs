@@ -6,7 +6,7 @@ mod places;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use diptych_core::{Column, Enum, Schema, Table, model::types};
+use diptych_core::{Column, Domain, Enum, Schema, Table, model::types};
 use proc_macro2::Literal;
 
 use crate::source::snake_case;
@@ -176,6 +176,10 @@ impl<'a> Writer<'a> {
         if self.schema.enums.contains_key(&name) {
             return (Some(self.ident(&name)), sql.to_owned());
         }
+        if let Some(domain) = self.schema.domains.get(&name) {
+            // the value is one of the type that it is based on
+            return self.rust_type(&domain.sql_type);
+        }
         let Some(found) = Known::of(sql, &self.home.features) else { return (None, "text".to_owned()) };
         if !found.is_on(&self.home.features) {
             self.lacking_features.extend(found.feature);
@@ -184,6 +188,20 @@ impl<'a> Writer<'a> {
         self.lacking_crates.extend(found.of.filter(|of| !is_there(of)));
         (Some(found.rust.to_owned()), found.declared().to_owned())
     }
+}
+
+/// A domain as `database!` lists it.
+pub(crate) fn domain(name: &str, domain: &Domain) -> String {
+    let text = |key: &str, text: &str| format!("{key} = {}", quoted(text));
+    let mut parts = vec![text("type", &domain.sql_type)];
+    parts.extend(domain.collation.as_deref().map(|name| text("collate", name)));
+    parts.extend(domain.not_null.then(|| "not_null".to_owned()));
+    parts.extend(domain.default.as_deref().map(|default| text("default", default)));
+    let checks = domain.checks.iter();
+    parts.extend(checks.map(|(name, check)| format!("check({}, {})", text("name", name), text("expr", check))));
+    parts.extend(domain.comment.as_deref().map(|comment| text("comment", comment)));
+    let name = if is_ident(name) && !KEYWORDS.contains(&name) { name.to_owned() } else { quoted(name) };
+    format!("{name}({})", parts.join(", "))
 }
 
 /// `#[schema(…)]`, in one line where it fits, else an attribute for each.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::migration::file::Migration;
 use crate::model::schema::Schema;
+use crate::model::types;
 use crate::names;
 use crate::transition::stage::{EnumForm, Stage};
 
@@ -71,6 +72,18 @@ impl Chain {
     pub fn changed_forms(&self) -> impl Iterator<Item = (usize, &EnumForm)> {
         let gone = self.stage.enums.iter().enumerate().filter(|(_, form)| form.in_from && !form.in_to);
         gone.chain(self.made_forms())
+    }
+
+    /// Whether a column of this type may get a value where it has no default of its own: that of its domain, which a type of another schema
+    /// may be.
+    pub fn may_have_default(&self, sql_type: &str) -> bool {
+        let in_model = [&self.stage.from, &self.stage.to].iter().any(|schema| schema.default_of_type(sql_type).is_some());
+        in_model || sql_type.contains('.') && !types::is_array(sql_type)
+    }
+
+    /// The type behind a domain of either version that takes no NULL, with its collation.
+    pub fn behind_not_null(&self, sql_type: &str) -> Option<(&str, Option<&str>)> {
+        self.stage.from.behind_not_null(sql_type).or_else(|| self.stage.to.behind_not_null(sql_type))
     }
 
     /// Whether the two versions have types that are not the same.

@@ -85,6 +85,8 @@ pub struct Added {
     pub numbered: bool,
     /// The default that the physical column has until complete.
     pub default: Option<Expression>,
+    /// Its type may have a default, which it does not have until complete: who writes the older version leaves it out.
+    pub is_bare: bool,
 }
 
 impl Added {
@@ -276,7 +278,7 @@ fn lay_out<'a>(chain: &'a Chain, lineage: &'a Lineage, taken: &BTreeSet<String>)
             result.added_statistics = own.collect();
         }
         (Some(older), Some(newer)) => {
-            pair_columns(&mut result, older, newer, version);
+            pair_columns(chain, &mut result, older, newer);
             let kept: BTreeSet<&String> = result.newer_names.values().collect();
             result.removed = older.columns.iter().map(|c| c.name.clone()).filter(|name| !kept.contains(name)).collect();
             pair_constraints(&mut result, &chain.stage, older, newer, &free);
@@ -292,7 +294,7 @@ fn own_names(table: &Table) -> Names {
     table.columns.iter().map(|column| (column.name.clone(), column.name.clone())).collect()
 }
 
-fn pair_columns(result: &mut Physical<'_>, older: &Table, newer: &Table, version: &str) {
+fn pair_columns(chain: &Chain, result: &mut Physical<'_>, older: &Table, newer: &Table) {
     let table = result.lineage.oldest().table.clone();
     for column in &newer.columns {
         let physical = match result.lineage.same_below(&column.name) {
@@ -311,9 +313,18 @@ fn pair_columns(result: &mut Physical<'_>, older: &Table, newer: &Table, version
                     if derived { newer.is_set_to_default(&column.name) } else { default.is_fast_default() }
                 };
                 let default = column.default.clone().filter(is_wanted);
-                let physical = names::generated("new", &[&table, &column.name, version]);
+                let physical = names::generated("new", &[&table, &column.name, &chain.newer.name]);
                 let numbered = column.identity.is_some() && result.lineage.origin(&column.name).is_none();
-                result.added.push(Added { column: column.clone(), physical: physical.clone(), derived, numbered, default });
+                let is_computed = column.identity.is_some() || column.generated.is_some();
+                let is_bare = default.is_none() && !is_computed && chain.may_have_default(&column.sql_type);
+                result.added.push(Added {
+                    column: column.clone(),
+                    physical: physical.clone(),
+                    derived,
+                    numbered,
+                    default,
+                    is_bare,
+                });
                 physical
             }
         };

@@ -10,9 +10,13 @@ pub fn adopt(known: &Schema, found: Schema) -> Schema {
         Some(there) if shape(there) == shape(&table) => (name, Table { not_valid: table.not_valid, ..there.clone() }),
         _ => (name, table),
     });
+    let domains = found.domains.into_iter().map(|(name, domain)| match known.domains.get(&name) {
+        Some(there) if there.shape() == domain.shape() => (name, there.clone()),
+        _ => (name, domain),
+    });
     // an extension is a version's where an operation says so, and so is code
     let (extensions, code) = (known.extensions.clone(), known.code.clone());
-    Schema { extensions, enums: found.enums, tables: tables.collect(), code }
+    Schema { extensions, enums: found.enums, domains: domains.collect(), tables: tables.collect(), code }
 }
 
 /// What can be compared of a table: names, types and nullability; constraints, indexes and statistics by their names.

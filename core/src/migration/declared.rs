@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
 use crate::migration::ops::alter_enum::Allowed;
+use crate::model::domain::Domain;
 use crate::model::expression::Expression;
 use crate::model::schema::{Column, Constraint, Index, ReplicaIdentity, Schema, Table};
 use crate::model::snapshot::{Snapshot, Used};
@@ -11,11 +12,13 @@ use crate::model::statistics::Statistics;
 use crate::model::texts::{Place, Purpose};
 use crate::model::types;
 
-/// Every extension, enum and table of a `database!`, and those that are declared gone.
+/// Every extension, domain, enum and table of a `database!`, and those that are declared gone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeclaredSchema {
     /// `extensions: ["citext"]`.
     pub extensions: Vec<String>,
+    /// `domains: [percent(type = "numeric(5,2)")]`, by name.
+    pub domains: BTreeMap<String, Domain>,
     /// The enums.
     pub enums: Vec<DeclaredEnum>,
     /// The structs.
@@ -121,14 +124,16 @@ impl DeclaredSchema {
         let tables = schema.tables.iter().map(|(name, table)| DeclaredTable::of(name, table, before.tables.get(name)));
         let gone_tables = before.tables.keys().filter(|name| !schema.tables.contains_key(*name));
         let gone_enums = before.enums.keys().filter(|name| !schema.enums.contains_key(*name));
+        let gone_domains = before.domains.keys().filter(|name| !schema.domains.contains_key(*name));
         let gone_code = before.code.keys().filter(|name| !schema.code.contains_key(*name));
         let gone_extensions = before.extensions.difference(&schema.extensions);
         DeclaredSchema {
             extensions: schema.extensions.iter().cloned().collect(),
+            domains: schema.domains.clone(),
             enums: enums.collect(),
             tables: tables.collect(),
             code: schema.code.clone(),
-            dropped: gone_tables.chain(gone_enums).chain(gone_code).chain(gone_extensions).cloned().collect(),
+            dropped: gone_tables.chain(gone_enums).chain(gone_domains).chain(gone_code).chain(gone_extensions).cloned().collect(),
         }
     }
 

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::{Error, Result};
 use crate::migration::declared::{DeclaredColumn, DeclaredEnum, DeclaredSchema, DeclaredTable};
 use crate::migration::ops::{
-    AlterColumn, AlterEnum, CreateConstraint, CreateEnum, CreateExtension, CreateIndex, CreateStatistics, CreateTable, DropCode,
-    DropConstraint, DropEnum, DropExtension, DropIndex, DropStatistics, DropTable, Operation, SetCode, SetReplicaIdentity,
+    AlterColumn, AlterDomain, AlterEnum, CreateConstraint, CreateDomain, CreateEnum, CreateExtension, CreateIndex,
+    CreateStatistics, CreateTable, DropCode, DropConstraint, DropDomain, DropEnum, DropExtension, DropIndex, DropStatistics,
+    DropTable, Operation, SetCode, SetReplicaIdentity,
 };
 use crate::model::book::{Book, Question, Then};
 use crate::model::expression::Expression;
 use crate::model::facts::Facts;
+use crate::model::rules::check_change_of_domain;
 use crate::model::schema::{Constraint, Enum, ReplicaIdentity, Schema, Table};
 use crate::model::snapshot::{Snapshot, Used};
 use crate::transition::stage::{self, Stage};
@@ -66,7 +68,8 @@ fn check_references(declared: &DeclaredSchema) -> Result<()> {
 pub fn create_all(schema: &Schema) -> Vec<Operation> {
     let extensions = schema.extensions.iter().map(|name| CreateExtension { name: name.clone() }.into());
     let enums = schema.enums.iter().map(|(name, model)| CreateEnum::of(name, model).into());
-    let mut tables: Vec<Operation> = extensions.chain(enums).collect();
+    let domains = schema.domains_in_order(|_| true).into_iter().map(|(name, domain)| CreateDomain::of(name, domain).into());
+    let mut tables: Vec<Operation> = extensions.chain(enums).chain(domains).collect();
     let mut later: Vec<Operation> = Vec::new();
     for (name, table) in &schema.tables {
         let mut bare = table.clone();
@@ -131,6 +134,7 @@ impl Differ<'_> {
         }
         self.drop_foreign_keys(declared)?;
         self.change_enums(declared)?;
+        self.change_domains(declared)?;
         for table in &declared.tables {
             if let Some(old) = from(table) {
                 self.alter_table(&old, table)?;
@@ -142,6 +146,7 @@ impl Differ<'_> {
                 self.constrain_table(&old, table)?;
             }
         }
+        self.drop_domains(declared)?;
         for name in snapshot.schema.enums.keys().filter(|name| !is_declared(name)) {
             self.push(DropEnum { name: name.clone() })?;
         }
@@ -226,6 +231,12 @@ impl Differ<'_> {
         let recorded = &self.snapshot.schema.enums;
         let is_new = |(name, labels): &(String, Vec<String>)| recorded.get(name).map(|there| &there.labels) != Some(labels);
         let enums: BTreeMap<String, Vec<String>> = enums.filter(is_new).collect();
+        let domains = declared.domains.iter().filter(|(name, _)| !self.snapshot.schema.domains.contains_key(*name));
+        let domains =
+            Schema { domains: domains.map(|(name, domain)| (name.clone(), domain.clone())).collect(), ..Schema::default() };
+        let domains = domains.domains_in_order(|_| true);
+        let domains: Vec<(String, String)> =
+            domains.into_iter().map(|(name, domain)| (name.clone(), domain.definition().as_str().to_owned())).collect();
         let extensions: BTreeSet<String> =
             declared.extensions.iter().filter(|name| !self.snapshot.schema.extensions.contains(*name)).cloned().collect();
         for table in &mut known.tables {
@@ -241,6 +252,7 @@ impl Differ<'_> {
                 let question = Question {
                     enums: enums.clone(),
                     extensions: extensions.clone(),
+                    domains: domains.clone(),
                     ..self.stage.question(&name, &scope, purpose, text, Vec::new())
                 };
                 let facts = self.stage.book.ask(question);
@@ -263,6 +275,36 @@ impl Differ<'_> {
             self.push(CreateExtension { name: name.clone() })?;
         }
         Ok(())
+    }
+
+    /// New domains, whose types are there, and those with another default or comment, or with fewer rules. None goes unsaid.
+    fn change_domains(&mut self, declared: &DeclaredSchema) -> Result<()> {
+        let recorded = &self.snapshot.schema.domains;
+        let is_said = |name: &String| declared.domains.contains_key(name) || declared.dropped.contains(name);
+        if let Some(name) = recorded.keys().find(|name| !is_said(name)) {
+            return Err(Error::new(format!("domain `{name}` is in the snapshot, but `domains` does not list it")).hint(format!(
+                "add it to `domains` of database!, as the snapshot has it; or `dropped: [\"{name}\"]`, which drops it at complete"
+            )));
+        }
+        let wanted = Schema { domains: declared.domains.clone(), ..Schema::default() };
+        for (name, domain) in wanted.domains_in_order(|_| true) {
+            let Some(before) = recorded.get(name) else {
+                self.push(CreateDomain::of(name, domain))?;
+                continue;
+            };
+            check_change_of_domain(name, before, domain)?;
+            if let Some(change) = AlterDomain::between(name, before, domain) {
+                self.push(change)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Domains that go, each after those that are based on it.
+    fn drop_domains(&mut self, declared: &DeclaredSchema) -> Result<()> {
+        let gone = self.stage.to.domains_in_order(|name| !declared.domains.contains_key(name));
+        let gone: Vec<String> = gone.into_iter().rev().map(|(name, _)| name.clone()).collect();
+        gone.into_iter().try_for_each(|name| self.push(DropDomain { name }))
     }
 
     /// New enums, and those with other labels, after what mentions the labels that go.

@@ -10,10 +10,12 @@ use crate::transition::stage::Stage;
 
 pub mod add_column;
 pub mod alter_column;
+pub mod alter_domain;
 pub mod alter_enum;
 pub mod alter_table;
 pub mod column_spec;
 pub mod create_constraint;
+pub mod create_domain;
 pub mod create_enum;
 pub mod create_extension;
 pub mod create_index;
@@ -23,6 +25,7 @@ pub mod delete;
 pub mod drop_code;
 pub mod drop_column;
 pub mod drop_constraint;
+pub mod drop_domain;
 pub mod drop_enum;
 pub mod drop_extension;
 pub mod drop_index;
@@ -125,6 +128,9 @@ operations! {
     create_enum::CreateEnum = "create_enum",
     alter_enum::AlterEnum = "alter_enum",
     drop_enum::DropEnum = "drop_enum",
+    create_domain::CreateDomain = "create_domain",
+    alter_domain::AlterDomain = "alter_domain",
+    drop_domain::DropDomain = "drop_domain",
     set_code::SetCode = "set_code",
     drop_code::DropCode = "drop_code",
     create_extension::CreateExtension = "create_extension",

@@ -59,6 +59,9 @@ pub struct Question {
     /// Extensions that may not be in the database yet.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub extensions: BTreeSet<String>,
+    /// Domains that are not in the database yet, each after the one that it is based on: name, and what `CREATE DOMAIN … AS` is told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub domains: Vec<(String, String)>,
     /// What the text stands for.
     pub purpose: Purpose,
     /// The text.

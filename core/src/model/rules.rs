@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::error::{Error, Result};
+use crate::model::domain::Domain;
+use crate::model::expression::Expression;
 use crate::model::schema::{Constraint, Index, References, Schema, Table};
 use crate::model::statistics::{self, Statistics};
 use crate::model::types;
@@ -158,6 +160,57 @@ pub fn check_statistics(name: &str, statistics: &Statistics, columns: &[&str]) -
             Err(Error::new(format!("{place} have kinds, but one expression alone")).hint("remove the kinds"))
         }
         _ => Ok(()),
+    }
+}
+
+/// Refuses a domain that PostgreSQL would not take.
+pub fn check_domain(name: &str, domain: &Domain) -> Result<()> {
+    check_name("domain", name, None)?;
+    if domain.sql_type.trim().is_empty() {
+        return Err(Error::new(format!("domain `{name}` has no type")).hint("name the type that it is based on: `type: text`"));
+    }
+    if let Some(base) = types::serial(&domain.sql_type) {
+        return Err(Error::new(format!("domain `{name}` cannot be based on {}, which is no type", domain.sql_type))
+            .hint(format!("base it on {base}, and let the columns have an identity")));
+    }
+    if types::element(&domain.sql_type) == name {
+        return Err(Error::new(format!("domain `{name}` is based on itself")).hint("name another type"));
+    }
+    for (check, text) in &domain.checks {
+        check_name("check", check, None)?;
+        if text.trim().is_empty() {
+            return Err(Error::new(format!("check `{check}` of domain `{name}` is empty"))
+                .hint("write a condition over VALUE, such as `VALUE >= 0`, or remove it"));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses what cannot become of a domain while two versions have it: another type, and rules that it did not have.
+pub fn check_change_of_domain(name: &str, before: &Domain, after: &Domain) -> Result<()> {
+    if (&before.sql_type, &before.collation) != (&after.sql_type, &after.collation) {
+        return Err(Error::new(format!(
+            "domain `{name}` would be based on another type or collation, and PostgreSQL cannot change that"
+        ))
+        .hint("create a domain of another name, give it to the columns with `type`, `up` and `down`, and drop this one"));
+    }
+    // what holds for a domain holds for every write at once, whichever version's
+    let refuse = |rule: String, of_tables: &str| {
+        Err(Error::new(format!(
+            "domain `{name}` would get {rule}, which would hold for the older version's writes at once, and PostgreSQL would read every table with a column of it while their writers wait"
+        ))
+        .hint(format!(
+            "create a domain of another name with that rule, and give it to the columns with `type`, `up` and `down`; or leave the domain as it is, and give the columns {of_tables}"
+        )))
+    };
+    if after.not_null && !before.not_null {
+        return refuse("NOT NULL".to_owned(), "NOT NULL");
+    }
+    let is_there = |check: &str, text: &Expression| before.checks.get(check).is_some_and(|there| there.says_the_same(text));
+    match after.checks.iter().find(|(check, text)| !is_there(check, text)) {
+        Some((check, _)) if before.checks.contains_key(check) => refuse(format!("another text for check `{check}`"), "a check"),
+        Some((check, _)) => refuse(format!("check `{check}`"), "the check"),
+        None => Ok(()),
     }
 }
 

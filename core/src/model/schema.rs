@@ -1,17 +1,18 @@
-//! The model: enums, tables, columns, constraints and indexes, as a value.
+//! The model: enums, domains, tables, columns, constraints and indexes, as a value.
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result};
+use crate::model::domain::Domain;
 use crate::model::expression::Expression;
 use crate::model::facts::Facts;
 use crate::model::statistics::Statistics;
 use crate::model::triggers::Triggers;
 use crate::{model::expression, model::types, names};
 
-/// A schema: every extension, enum, table and piece of code that a version has, by name.
+/// A schema: every extension, enum, domain, table and piece of code that a version has, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Form")]
 pub struct Schema {
@@ -21,6 +22,9 @@ pub struct Schema {
     /// The enum types by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub enums: BTreeMap<String, Enum>,
+    /// The domains by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub domains: BTreeMap<String, Domain>,
     /// The tables by name.
     pub tables: BTreeMap<String, Table>,
     /// Code: functions, procedures, aggregates, views and materialized views, as the statements that create them, by name.
@@ -37,6 +41,8 @@ enum Form {
         extensions: BTreeSet<String>,
         #[serde(default)]
         enums: BTreeMap<String, Enum>,
+        #[serde(default)]
+        domains: BTreeMap<String, Domain>,
         tables: BTreeMap<String, Table>,
         #[serde(default)]
         code: BTreeMap<String, String>,
@@ -48,7 +54,7 @@ enum Form {
 impl From<Form> for Schema {
     fn from(form: Form) -> Self {
         match form {
-            Form::Whole { extensions, enums, tables, code } => Schema { extensions, enums, tables, code },
+            Form::Whole { extensions, enums, domains, tables, code } => Schema { extensions, enums, domains, tables, code },
             Form::Tables(tables) => Schema { tables, ..Schema::default() },
         }
     }
@@ -398,12 +404,64 @@ impl Schema {
         })
     }
 
-    /// The columns that have an enum, or an array of it, for a type: table and column.
-    pub fn columns_of_enum<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a Column)> {
+    /// The columns that have an enum or a domain, or an array of it, for a type: table and column.
+    pub fn columns_of_type<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a Column)> {
         let columns = self.tables.iter().flat_map(|(table, model)| model.columns.iter().map(move |column| (table, column)));
         columns
             .filter(move |(_, column)| types::element(&column.sql_type) == name)
             .map(|(table, column)| (table.as_str(), column))
+    }
+
+    /// The domain of this name, or an error that lists those there are.
+    pub fn domain(&self, name: &str) -> Result<&Domain> {
+        self.domains.get(name).ok_or_else(|| {
+            let there: Vec<String> = self.domains.keys().map(|name| format!("`{name}`")).collect();
+            Error::new(format!("there is no domain `{name}`")).hint(if there.is_empty() {
+                "the schema has no domains; create it in an earlier operation".to_owned()
+            } else {
+                format!("the domains are {}", there.join(", "))
+            })
+        })
+    }
+
+    /// The domains for which a condition holds, each after the one that it is based on.
+    pub fn domains_in_order(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<(&String, &Domain)> {
+        let mut waiting: Vec<(&String, &Domain)> = self.domains.iter().filter(|(name, _)| is_wanted(name)).collect();
+        let mut order = Vec::new();
+        while !waiting.is_empty() {
+            let names: BTreeSet<&String> = waiting.iter().map(|(name, _)| *name).collect();
+            let is_ready = |(_, domain): &(&String, &Domain)| !names.contains(&types::element(&domain.sql_type));
+            let (ready, rest): (Vec<_>, Vec<_>) = waiting.iter().copied().partition(is_ready);
+            // a circle is for the server to refuse
+            let is_circle = ready.is_empty();
+            order.extend(if is_circle { waiting } else { ready });
+            waiting = if is_circle { Vec::new() } else { rest };
+        }
+        order
+    }
+
+    /// The domain that a type is, and those that it is based on in turn.
+    fn domains_of(&self, sql_type: &str) -> Vec<&Domain> {
+        let find = |sql_type: &str| self.domains.get(&types::element(sql_type)).filter(|_| !types::is_array(sql_type));
+        let (mut found, mut next) = (Vec::new(), find(sql_type));
+        // a circle is for the server to refuse
+        while let Some(domain) = next.filter(|_| found.len() < self.domains.len()) {
+            found.push(domain);
+            next = find(&domain.sql_type);
+        }
+        found
+    }
+
+    /// The default that a column of this type has where it has none of its own: a domain takes over that of the one that it is based on.
+    pub fn default_of_type(&self, sql_type: &str) -> Option<&Expression> {
+        self.domains_of(sql_type).into_iter().find_map(|domain| domain.default.as_ref())
+    }
+
+    /// The type behind a domain that takes no NULL, with its collation: that of a variable, which is NULL at first. None for other types.
+    pub fn behind_not_null(&self, sql_type: &str) -> Option<(&str, Option<&str>)> {
+        let domains = self.domains_of(sql_type);
+        let behind = domains.last().filter(|_| domains.iter().any(|domain| domain.not_null))?;
+        Some((behind.sql_type.as_str(), domains.iter().find_map(|domain| domain.collation.as_deref())))
     }
 
     /// What no single operation can see: names that two relations would share, foreign keys that point at no key, and replica
@@ -415,6 +473,7 @@ impl Schema {
             return Err(Error::new(format!("an enum and a table would both be called `{name}`"))
                 .hint("PostgreSQL gives each table a type of the same name: choose another name for one of the two"));
         }
+        self.check_domains()?;
         for (name, table) in &self.tables {
             for (relation, kind) in table.relations(name) {
                 let what =
@@ -436,6 +495,18 @@ impl Schema {
             self.check_foreign_keys(name, table)?;
         }
         self.check_triggers()
+    }
+
+    /// The types of a schema have different names, and a table has one of its own.
+    fn check_domains(&self) -> Result<()> {
+        for name in self.domains.keys() {
+            let others = [(self.enums.contains_key(name), "an enum"), (self.tables.contains_key(name), "a table")];
+            if let Some((_, other)) = others.into_iter().find(|(is_there, _)| *is_there) {
+                return Err(Error::new(format!("a domain and {other} would both be called `{name}`"))
+                    .hint("PostgreSQL gives each table a type of the same name: choose another name for one of the two"));
+            }
+        }
+        Ok(())
     }
 
     /// Triggers of code are on tables of the model, and no two files have one, or a function, of the same name.
@@ -837,4 +908,20 @@ fn no_such_table<'a>(name: &str, there: impl Iterator<Item = &'a String>) -> Err
     } else {
         format!("the tables are {there}")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Schema;
+    use crate::model::domain::Domain;
+
+    #[test]
+    fn each_domain_comes_after_the_one_that_it_is_based_on() {
+        let of = |name: &str, base: &str| (name.to_owned(), Domain { sql_type: base.to_owned(), ..Domain::default() });
+        let domains = [of("a", "b[]"), of("b", "\"C\""), of("C", "text"), of("d", "d2"), of("d2", "d")];
+        let schema = Schema { domains: domains.into(), ..Schema::default() };
+        let names = |order: Vec<(&String, &Domain)>| order.into_iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(schema.domains_in_order(|_| true)), ["C", "b", "a", "d", "d2"]);
+        assert_eq!(names(schema.domains_in_order(|name| name == "a")), ["a"]);
+    }
 }

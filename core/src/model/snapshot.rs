@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
+use crate::model::domain::Domain;
 use crate::model::schema::{Enum, Schema, Table};
 use crate::yaml;
 
@@ -15,7 +16,7 @@ pub struct Snapshot {
     pub version: Option<String>,
     /// The base schema that it was recorded for; none for `public`.
     pub base: Option<String>,
-    /// The schema: the file's `extensions`, `enums`, `tables` and `code`.
+    /// The schema: the file's `extensions`, `enums`, `domains`, `tables` and `code`.
     pub schema: Schema,
     /// Attributes that a recorded migration has used up, by table and column: the same text counts as absent.
     pub used: BTreeMap<String, BTreeMap<String, Used>>,
@@ -34,6 +35,8 @@ struct File {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     enums: BTreeMap<String, Enum>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    domains: BTreeMap<String, Domain>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     tables: BTreeMap<String, Table>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     code: BTreeMap<String, String>,
@@ -42,14 +45,14 @@ struct File {
 }
 
 impl From<File> for Snapshot {
-    fn from(File { version, base, extensions, enums, tables, code, used }: File) -> Self {
-        Snapshot { version, base, schema: Schema { extensions, enums, tables, code }, used }
+    fn from(File { version, base, extensions, enums, domains, tables, code, used }: File) -> Self {
+        Snapshot { version, base, schema: Schema { extensions, enums, domains, tables, code }, used }
     }
 }
 
 impl From<Snapshot> for File {
-    fn from(Snapshot { version, base, schema: Schema { extensions, enums, tables, code }, used }: Snapshot) -> Self {
-        File { version, base, extensions, enums, tables, code, used }
+    fn from(Snapshot { version, base, schema: Schema { extensions, enums, domains, tables, code }, used }: Snapshot) -> Self {
+        File { version, base, extensions, enums, domains, tables, code, used }
     }
 }
 

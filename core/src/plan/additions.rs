@@ -21,6 +21,9 @@ pub(super) fn add_columns(place: &Sql, table: &Physical<'_>) -> Vec<Sql> {
                 definition = sql!("{} NOT NULL", definition);
             }
         }
+        if added.is_bare {
+            definition = sql!("{} DEFAULT NULL", definition);
+        }
         statements.push(sql!("ALTER TABLE {} {}", place, definition));
         if let Some(default) = added.default.as_ref().filter(|_| !added.is_filled_at_once()) {
             let default = sql::user(default);

@@ -52,6 +52,7 @@ pub(super) fn checks_of_start(chain: &Chain, tables: &[&Physical<'_>], steps: &m
     let known = Known::of(chain);
     let mut claims: Vec<Claim> = tables.iter().flat_map(|table| claims(chain, table, &known)).collect();
     claims.extend(of_enums(chain));
+    claims.extend(of_domains(chain));
     check(
         chain,
         &claims,
@@ -189,6 +190,14 @@ fn of_enums(chain: &Chain) -> Vec<Claim> {
         purpose: format!("enum `{}`", form.name),
     };
     come.flat_map(|form| [claim(form.name.clone(), form), claim(names::array_type(&form.name), form)]).collect()
+}
+
+/// The domains that a start makes, each with the type of its arrays.
+fn of_domains(chain: &Chain) -> Vec<Claim> {
+    let claim =
+        |name: String, of: &str| Claim { space: Space::AnyType, name, given: Given::AtStart, purpose: format!("domain `{of}`") };
+    let made = chain.stage.made_domains().into_iter();
+    made.flat_map(|(name, _)| [claim(name.clone(), name), claim(names::array_type(name), name)]).collect()
 }
 
 /// What the older version's model has in the base schema: it is gone, or has another name, when its name is given.

@@ -37,7 +37,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], phase: Phase, steps
     );
     let refusal = "this code cannot be created in the new version, whose tables and columns are those of the migration";
     let hint = "correct its statements: they find the version's own tables by their names, without a schema";
-    let before = if phase == Phase::Preflight { super::extensions::lent(chain) } else { Vec::new() };
+    let before = if phase == Phase::Preflight { super::loans::lent(chain) } else { Vec::new() };
     let action = Action::Check { before, sql, refusal: refusal.to_owned(), hint: hint.to_owned(), verdict: Verdict::Refuse };
     steps.push(phase, "the version's code works on its tables", action);
 }

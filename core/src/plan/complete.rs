@@ -61,6 +61,7 @@ pub fn complete(chain: &Chain) -> Plan {
     super::clean_former(chain, &tables, Phase::Contract, &mut steps);
     rename_tables(chain, &order, &mut steps);
     triggers::leave(chain, &changes, &mut steps);
+    super::domains::contract(chain, &mut steps);
     super::enums::contract(chain, &mut steps);
     for (number, script) in chain.stage.scripts_of(Moment::Complete).enumerate() {
         super::scripts::run_at_complete(chain, number, script, &mut steps);

@@ -56,14 +56,15 @@ pub(super) fn checks_of_complete(chain: &Chain, tables: &[Physical<'_>], steps: 
 
 fn nothing_depends(chain: &Chain, tables: &[Physical<'_>], hint: &str, steps: &mut Steps) {
     let gone = chain.stage.enums.iter().filter(|form| form.in_from && !form.in_to);
-    let gone: Vec<_> = gone.map(|form| literal(&form.name)).collect();
+    let gone = gone.map(|form| &form.name).chain(chain.stage.gone_domains());
+    let gone: Vec<_> = gone.map(|name| literal(name)).collect();
     if !gone.is_empty() {
-        let title = "no object outside the migrations depends on enums that change or are dropped";
+        let title = "no object outside the migrations depends on enums that change, or on enums and domains that are dropped";
         push(
             steps,
             title,
             dependents(chain, tables, &gone),
-            "enums cannot be changed or dropped, because other objects depend on them".to_owned(),
+            "enums or domains cannot be changed or dropped, because other objects depend on them".to_owned(),
             hint,
         );
     }
@@ -97,7 +98,8 @@ fn dependents(chain: &Chain, tables: &[Physical<'_>], gone: &[Sql]) -> Sql {
          JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = place.relation AND attribute.attname = column_.name), \
          depend AS (SELECT depend.*, depend.refobjid = type_.typarray AS is_array FROM pg_catalog.pg_depend AS depend JOIN type_ ON depend.refobjid IN (type_.oid, type_.typarray) \
          WHERE depend.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND depend.deptype IN ('n', 'a') \
-         AND NOT (depend.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND depend.objid = type_.typarray)) \
+         AND NOT (depend.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND depend.objid IN (SELECT own.typarray FROM type_ AS own UNION ALL SELECT own.oid FROM type_ AS own)) \
+         AND NOT (depend.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND depend.objid IN (SELECT rule.oid FROM pg_catalog.pg_constraint AS rule JOIN type_ AS own ON own.oid = rule.contypid))) \
          SELECT DISTINCT pg_catalog.pg_describe_object(depend.classid, depend.objid, depend.objsubid), \
          CASE WHEN used.attname IS NOT NULL THEN pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I TYPE text%s', owner.oid::pg_catalog.regclass, used.attname, CASE WHEN depend.is_array THEN '[]' END) END \
          FROM depend LEFT JOIN pg_catalog.pg_class AS owner ON depend.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND owner.oid = depend.objid AND owner.relkind IN ('r', 'p') AND NOT owner.relispartition \

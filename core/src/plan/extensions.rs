@@ -4,7 +4,7 @@ use crate::layout::chain::Chain;
 use crate::layout::tables::Physical;
 use crate::names;
 use crate::plan::final_form::changes_default;
-use crate::plan::{Action, Phase, Step, Steps, Verdict};
+use crate::plan::{Action, Phase, Steps, Verdict};
 use crate::sql::{Sql, join, literal, qualified};
 use crate::{sql, statements::extensions, statements::rights};
 
@@ -77,21 +77,6 @@ fn can_be_created(chain: &Chain, made: &[&String], steps: &mut Steps) {
         "see to what the server says above, then run `start` again",
         Verdict::Refuse,
     );
-}
-
-/// What the preflight's checks need where they hold texts of the user's own: the extensions, in a transaction that is rolled back.
-pub(super) fn lend(chain: &Chain, steps: &mut [Step]) {
-    for step in steps.iter_mut().filter(|step| step.phase == Phase::Preflight && !step.path.is_own()) {
-        if let Action::Check { before, .. } = &mut step.action {
-            *before = lent(chain);
-        }
-    }
-}
-
-/// The same for one check.
-pub(super) fn lent(chain: &Chain) -> Vec<Sql> {
-    let made: Vec<&String> = chain.stage.made_extensions().collect();
-    if made.is_empty() { Vec::new() } else { vec![extensions::borrow_all(&chain.base, &made)] }
 }
 
 /// Creates what is new, before everything else.

@@ -33,6 +33,7 @@ pub(super) fn rename_columns(table: &Physical<'_>, place: &Sql) -> Vec<Sql> {
 pub(super) fn changes_default(table: &Physical<'_>, column: &Column) -> bool {
     let physical = table.newer_name(&column.name);
     let so_far = match table.added.iter().find(|added| added.physical == physical) {
+        Some(added) if added.is_bare && column.default.is_none() => return true,
         Some(added) => added.default.clone(),
         None => table
             .older

@@ -66,7 +66,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], phase: Phase, steps
     ];
     for (title, is_fired, refusal, verdict) in rules {
         let hint = "if a name has changed, replace the function with an `sql` operation of this migration; if the function needs a table rather than a view (GROUP BY a key), name every column in it, or pin it to the tables".to_owned();
-        let before = if phase == Phase::Preflight { super::extensions::lent(chain) } else { Vec::new() };
+        let before = if phase == Phase::Preflight { super::loans::lent(chain) } else { Vec::new() };
         steps.push(phase, title, Action::Check { before, sql: query(is_fired), refusal: refusal.to_owned(), hint, verdict });
     }
 }

@@ -43,7 +43,7 @@ fn of_wider(chain: &Chain, here: &[&Physical<'_>], steps: &mut Steps) {
     if prepare.is_empty() {
         prepare.push(Path::base(&chain.base).set_local());
     }
-    prepare.splice(..0, super::extensions::lent(chain));
+    prepare.splice(..0, super::loans::lent(chain));
     let prepare = join(prepare.iter().map(|sql| literal(sql.as_str())), ", ");
     let base = literal(&chain.base);
     steps.check(

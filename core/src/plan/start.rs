@@ -22,12 +22,13 @@ pub fn start(chain: &Chain) -> Plan {
     let tables = layout(chain);
     let mut steps = Steps::new();
     preflight::checks(chain, &tables, &mut steps);
-    super::extensions::lend(chain, steps.so_far());
+    super::loans::lend(chain, steps.so_far());
     if chain.older.is_none() {
         steps.transaction(Phase::Expand, "create the guard", Vec::new(), vec![guard::create(chain)]);
     }
     super::extensions::expand(chain, &mut steps);
     super::enums::expand(chain, &mut steps);
+    super::domains::expand(chain, &mut steps);
     let scripts: Vec<_> = chain.stage.scripts_of(Moment::Start).collect();
     for number in 0..=scripts.len() {
         if let Some(before) = number.checked_sub(1) {

@@ -228,7 +228,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], phase: Phase, steps
         return;
     }
     shared(&changes, &concerned, phase, steps);
-    let before = if phase == Phase::Preflight { super::extensions::lent(chain) } else { Vec::new() };
+    let before = if phase == Phase::Preflight { super::loans::lent(chain) } else { Vec::new() };
     let action = Action::Check {
         before,
         sql: query(chain, tables, &changes, &concerned),

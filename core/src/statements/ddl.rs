@@ -5,7 +5,7 @@ use crate::model::schema::{Column, Constraint, Index, IndexColumn, IndexParamete
 use crate::model::statistics::Statistics;
 use crate::names::OWN_SCHEMA;
 use crate::sql;
-use crate::sql::{Sql, ident, idents, join, literal, qualified, type_name, user, verbatim};
+use crate::sql::{Sql, dotted, ident, idents, join, literal, qualified, type_name, user, verbatim};
 
 fn list(names: &Names, columns: &[String]) -> Sql {
     join(columns.iter().map(|column| ident(physical_name(names, column))), ", ")
@@ -436,11 +436,6 @@ pub fn replica_identity(place: &Sql, identity: Option<&ReplicaIdentity>, name_of
         Some(ReplicaIdentity::Index { index }) => sql!("USING INDEX {}", ident(&name_of(index))),
     };
     sql!("ALTER TABLE {} REPLICA IDENTITY {}", place, kind)
-}
-
-/// A name that may be written with its schema, `pg_catalog."C"`.
-fn dotted(name: &str) -> Sql {
-    if name.contains('"') { verbatim(name) } else { join(name.split('.').map(ident), ".") }
 }
 
 /// Quoted names of a list, for messages and SQL alike.

@@ -54,7 +54,9 @@ fn attribute(number: usize, sql_type: &str) -> String {
 /// The type of a scope's column in a query of the tool's own; new forms are text before they are there.
 pub fn in_query(chain: &Chain, column: &ScopeColumn, moment: Moment) -> Sql {
     let Some((number, form)) = changed_form(chain, column) else {
-        return type_name(&types::without_length(&column.sql_type));
+        // a value that is not there yet is NULL
+        let behind = chain.behind_not_null(&column.sql_type).map_or(column.sql_type.as_str(), |(behind, _)| behind);
+        return type_name(&types::without_length(behind));
     };
     let name = match moment {
         _ if form.in_from => qualified(&chain.base, &form.name),

@@ -6,7 +6,7 @@ use crate::model::expression::Expression;
 use crate::model::schema::{Column, Table};
 use crate::sql::{Sql, ident, join, literal, qualified, type_name, user};
 use crate::statements::path::Path;
-use crate::{sql, statements::guard, statements::rights};
+use crate::{model::types, sql, statements::domains, statements::guard, statements::rights};
 
 /// Views that one transaction makes or drops: every view is a lock, and the lock table is shared with the app (docs/traps.md F16).
 pub const GROUP: usize = 250;
@@ -87,7 +87,9 @@ pub fn create_view(chain: &Chain, schema: &str, table: &Physical<'_>, newer: &Ta
     }
     for column in &newer.columns {
         let physical = table.newer_name(&column.name);
-        if let Some(default) = view_default(column, &physical_default(table, physical)) {
+        let physical = physical_default(table, physical);
+        let over = default_over_type(chain, column, &physical);
+        if let Some(default) = over.or_else(|| view_default(column, &physical)) {
             statements.push(sql!("ALTER VIEW {} ALTER COLUMN {} SET DEFAULT {}", view, ident(&column.name), default));
         }
         if column.comment.is_some() {
@@ -186,6 +188,22 @@ fn view_default(column: &Column, physical: &Option<Expression>) -> Option<Sql> {
         (Some(wanted), _) => Some(user(wanted)),
         (None, _) => Some(sql!("CAST(nullif('', '') AS {})", type_name(&column.sql_type))),
     }
+}
+
+/// What a view says where its column's type may have a default, which PostgreSQL would take for one that the view does not name: the
+/// column's own; or, where it has none, that of the newer version's domain, if the physical column has another value until complete.
+fn default_over_type(chain: &Chain, column: &Column, physical: &Option<Expression>) -> Option<Sql> {
+    if !chain.may_have_default(&column.sql_type) || column.generated.is_some() || column.identity.is_some() {
+        return None;
+    }
+    if let Some(own) = &column.default {
+        return Some(user(own));
+    }
+    let none = || sql!("CAST(nullif('', '') AS {})", type_name(&column.sql_type));
+    let of_type = chain.stage.to.default_of_type(&column.sql_type);
+    let is_other = physical.is_some() || domains::changes_default(chain, &column.sql_type);
+    (is_other && chain.stage.to.domains.contains_key(&types::element(&column.sql_type)))
+        .then(|| of_type.map_or_else(none, |text| user(text)))
 }
 
 /// Views of tables that the model does not have: those of the base schema that the migrations' own SQL has made, and those that an

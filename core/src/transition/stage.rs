@@ -14,6 +14,7 @@ use crate::transition::lineage::{Layer, Lineage, Link, ScopeColumn};
 use crate::{model::lexer, model::types, sql};
 
 mod convert;
+mod domains;
 mod enum_form;
 mod extensions;
 mod learn;
@@ -102,7 +103,7 @@ impl Stage {
 
     /// A new table.
     pub fn create_table(&mut self, name: &str, table: Table) -> Result<()> {
-        self.refuse_name_of_enum(name)?;
+        self.refuse_name_of_type(name)?;
         if self.to.tables.contains_key(name) {
             return Err(
                 Error::new(format!("table `{name}` already exists")).hint("drop or rename it first, or choose another name")
@@ -127,6 +128,10 @@ impl Stage {
         if self.to.enums.contains_key(name) {
             return Err(Error::new(format!("enum `{name}` already exists")).hint("drop it first, or choose another name"));
         }
+        if self.from.domains.contains_key(name) || self.to.domains.contains_key(name) {
+            return Err(Error::new(format!("enum `{name}` would take the name of a domain of the older or the newer version"))
+                .hint("choose another name, or drop the domain in an earlier release"));
+        }
         // a table's name is that of its row type: in the base schema the two would meet
         if self.from.tables.contains_key(name) {
             return Err(Error::new(format!("enum `{name}` would take the name of a table that the older version has"))
@@ -140,10 +145,7 @@ impl Stage {
     /// An enum gone.
     pub fn drop_enum(&mut self, name: &str) -> Result<()> {
         self.to.enum_type(name)?;
-        if let Some((table, column)) = self.to.columns_of_enum(name).next() {
-            return Err(Error::new(format!("enum `{name}` is the type of column `{table}.{}`", column.name))
-                .hint("drop the column, or give it another type, earlier in the same migration"));
-        }
+        self.refuse_type_in_use("enum", name)?;
         self.end_form(name);
         self.to.enums.remove(name);
         Ok(())
@@ -158,6 +160,10 @@ impl Stage {
                 form.model = model.clone();
             }
         } else {
+            if let Some((domain, _)) = self.to.domains.iter().find(|(_, domain)| types::element(&domain.sql_type) == name) {
+                return Err(Error::new(format!("domain `{domain}` is based on enum `{name}`, and other labels are another type"))
+                    .hint(format!("give the columns of domain `{domain}` the enum itself for a type, and drop the domain, in an earlier migration")));
+            }
             self.end_form(name);
             self.enums.push(EnumForm { name: name.to_owned(), model: model.clone(), in_from: false, in_to: true });
         }
@@ -166,10 +172,18 @@ impl Stage {
     }
 
     /// Until complete both versions' types are there, and a table's name is that of its row type.
-    fn refuse_name_of_enum(&self, table: &str) -> Result<()> {
-        if self.from.enums.contains_key(table) || self.to.enums.contains_key(table) {
-            return Err(Error::new(format!("table `{table}` would take the name of an enum of the older or the newer version"))
-                .hint("choose another name, or drop the enum in an earlier release"));
+    fn refuse_name_of_type(&self, table: &str) -> Result<()> {
+        let both = [&self.from, &self.to];
+        let taken = [
+            (both.iter().any(|schema| schema.enums.contains_key(table)), "enum"),
+            (both.iter().any(|schema| schema.domains.contains_key(table)), "domain"),
+        ];
+        if let Some((_, kind)) = taken.into_iter().find(|(is_taken, _)| *is_taken) {
+            let article = if kind == "enum" { "an" } else { "a" };
+            return Err(Error::new(format!(
+                "table `{table}` would take the name of {article} {kind} of the older or the newer version"
+            ))
+            .hint(format!("choose another name, or drop the {kind} in an earlier release")));
         }
         Ok(())
     }
@@ -216,7 +230,7 @@ impl Stage {
                 Error::new(format!("cannot rename table `{from}`: table `{to}` already exists")).hint("choose another name")
             );
         }
-        self.refuse_name_of_enum(to)?;
+        self.refuse_name_of_type(to)?;
         let model = self.to.table(from)?.clone();
         let naming = model.texts().into_iter().filter(|(_, text)| lexer::words(text).any(|word| word == from));
         let naming: BTreeSet<Place> = naming.map(|(place, _)| place).collect();

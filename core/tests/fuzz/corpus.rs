@@ -5,6 +5,7 @@ use diptych_core::{Migration, Schema};
 /// What the changes start from.
 pub(crate) const BEFORE: &str = "operations:
   - create_extension: {name: hstore}
+  - create_domain: {name: years, type: integer, not_null: true, default: '18', checks: {grown: VALUE >= 0, mortal: VALUE < 150}}
   - create_enum: {name: mood, labels: [sad, meh, happy]}
   - create_enum: {name: idle, labels: []}
   - create_table:
@@ -123,6 +124,13 @@ operations:
   - set_code: {name: adults, sql: CREATE VIEW adults AS SELECT * FROM users}
   - set_code: {name: adults, sql: \"CREATE VIEW adults AS SELECT id FROM users; COMMENT ON VIEW adults IS 'of age'\"}
   - drop_code: {name: adults}
+",
+    "operations:
+  - create_domain: {name: share, type: 'numeric(5,2)', checks: {whole: VALUE <= 1}, comment: of the whole}
+  - create_domain: {name: word, type: text, collate: C}
+  - alter_domain: {name: years, not_null: false, default: null, checks: {grown: VALUE >= 0}, comment: an age}
+  - add_column: {table: users, column: {name: part, type: share, nullable: true}}
+  - drop_domain: {name: years}
 ",
     "operations:
   - create_extension: {name: uuid-ossp}

@@ -57,6 +57,7 @@ operations:
     r#"
 operations:
   - create_extension: {name: $13}
+  - create_domain: {name: $14, type: text, checks: {$5: VALUE <> ''}}
   - drop_table: {name: $6}
   - rename_table: {from: $0, to: $11}
   - rename_column: {table: $11, from: $3, to: $12}

@@ -139,7 +139,7 @@ fn clock() -> Duration {
 
 /// Applies a migration and makes its plans.
 pub(crate) fn try_on(from: &Schema, migration: &Migration) {
-    let older = (!from.tables.is_empty()).then(|| {
+    let older = (*from != Schema::default()).then(|| {
         let first = Migration { name: "0001_first".into(), version_schema: None, operations: Vec::new() };
         Version::new("public", &first, &first.stage(from).expect("no operations, no error"))
     });
@@ -229,6 +229,21 @@ fn what_is_said_in_vain_or_wrongly_is_refused() {
             "`down` for column `age`, but no `up`",
         ),
         ("create_constraint: {name: k, table: users, type: unique, columns: [age, age]}", "column `age` twice"),
+        ("create_domain: {name: years, type: integer}", "domain `years` already exists"),
+        ("create_domain: {name: mood, type: integer}", "the name of an enum"),
+        ("create_domain: {name: users, type: integer}", "the name of a table"),
+        ("create_domain: {name: '', type: integer}", "a domain has no name"),
+        ("create_domain: {name: d, type: ''}", "domain `d` has no type"),
+        ("create_domain: {name: d, type: serial}", "cannot be based on serial"),
+        ("create_domain: {name: d, type: 'd[]'}", "is based on itself"),
+        ("create_domain: {name: d, type: text, checks: {c: ' '}}", "check `c` of domain `d` is empty"),
+        ("drop_domain: {name: share}", "there is no domain `share`"),
+        ("alter_domain: {name: share, comment: a}", "there is no domain `share`"),
+        ("alter_domain: {name: years}", "no change is given for domain `years`"),
+        ("alter_domain: {name: years, checks: {grown: VALUE > 0}}", "another text for check `grown`"),
+        ("alter_domain: {name: years, checks: {grown: VALUE >= 0, even: VALUE % 2 = 0}}", "check `even`"),
+        ("create_table: {name: years, columns: [{name: id, type: integer, pk: true}]}", "the name of a domain"),
+        ("create_enum: {name: years, labels: [a]}", "the name of a domain"),
         ("create_extension: {name: hstore}", "extension `hstore` is there already"),
         ("create_extension: {name: ''}", "an extension has no name"),
         ("drop_extension: {name: citext}", "the schema has no extension `citext`"),

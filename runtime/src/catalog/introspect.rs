@@ -8,14 +8,14 @@ use crate::catalog::histories::{self, History};
 use crate::error::{Error, Result};
 use diptych_core::sql::ident;
 use diptych_core::statements::path::Path;
-use diptych_core::{Enum, Schema, Table, model::types};
+use diptych_core::{Domain, Enum, Schema, Table, model::types};
 
 /// What a base schema has, and what there is beside it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Inventory {
     /// The server's major version, which decides how it prints definitions.
     pub server: u32,
-    /// The tables and enums that a version has, and the extensions that lie beside them or are used by them.
+    /// The tables, enums and domains that a version has, and the extensions that lie beside them or are used by them.
     pub schema: Schema,
     /// Every extension of the database, and the schema that it lies in.
     pub extensions: BTreeMap<String, String>,
@@ -68,7 +68,7 @@ pub async fn catalog(client: &Client, schema: &str) -> Result<Vec<String>> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// The enums and the plain tables of a schema as a model, with the extensions that lie in it or that its tables use, as far as the model goes,
+/// The enums, domains and plain tables of a schema as a model, with the extensions that lie in it or that its tables use, as far as the model goes,
 /// without the histories of other tools; texts are in the form in which PostgreSQL prints them.
 ///
 /// Names are printed by the session's `search_path`.
@@ -78,6 +78,13 @@ pub async fn schema(client: &impl GenericClient, schema: &str) -> Result<Schema>
     found.extensions.extend(rows.iter().filter(|row| row.get(2)).map(|row| row.get::<_, String>(0)));
     for row in client.query(include_str!("introspect/enums.sql"), &[&schema]).await? {
         found.enums.insert(row.get(0), Enum { labels: row.get(1), comment: row.get(2) });
+    }
+    for row in client.query(include_str!("introspect/domains.sql"), &[&schema]).await? {
+        let (name, text): (String, String) = (row.get(0), row.get(1));
+        let domain: Domain = serde_json::from_str(&text).map_err(|error| {
+            Error::refused(format!("domain `{name}` cannot be read: {error}")).hint("report this as a bug in Diptych")
+        })?;
+        found.domains.insert(name, domain.normal());
     }
     let histories = histories::tables(client, schema).await?;
     for row in client.query(include_str!("introspect/schema.sql"), &[&schema, &histories]).await? {
@@ -178,6 +185,16 @@ line AS (
     (SELECT pg_catalog.array_agg(label.enumlabel ORDER BY label.enumsortorder) FROM pg_catalog.pg_enum AS label WHERE label.enumtypid = type_.oid))
   FROM pg_catalog.pg_type AS type_ JOIN space ON space.oid = type_.typnamespace WHERE type_.typtype IN ('e', 'd')
     AND NOT EXISTS (SELECT FROM member WHERE member.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND member.objid = type_.oid)
+  UNION ALL
+  SELECT pg_catalog.format('domain %s %s collation=%s notnull=%s default=%s', type_.typname, pg_catalog.format_type(type_.typbasetype, type_.typtypmod),
+    type_.typcollation::pg_catalog.regcollation, type_.typnotnull, pg_catalog.pg_get_expr(type_.typdefaultbin, 0))
+  FROM pg_catalog.pg_type AS type_ JOIN space ON space.oid = type_.typnamespace WHERE type_.typtype = 'd'
+    AND NOT EXISTS (SELECT FROM member WHERE member.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND member.objid = type_.oid)
+  UNION ALL
+  SELECT pg_catalog.format('rule %s of domain %s %s validated=%s comment=%s', con.conname, type_.typname, pg_catalog.pg_get_constraintdef(con.oid), con.convalidated,
+    pg_catalog.obj_description(con.oid, 'pg_constraint'))
+  FROM pg_catalog.pg_constraint AS con JOIN pg_catalog.pg_type AS type_ ON type_.oid = con.contypid JOIN space ON space.oid = type_.typnamespace
+  WHERE NOT EXISTS (SELECT FROM member WHERE member.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND member.objid = type_.oid)
 )
 SELECT text FROM line ORDER BY text COLLATE pg_catalog."C"
 "#;

@@ -41,6 +41,7 @@ mod alter;
 mod code;
 mod columns;
 mod constraints;
+mod domains;
 pub(crate) mod enums;
 mod extensions;
 mod indexes;
@@ -192,6 +193,7 @@ fn all_cases() -> Vec<Case> {
     cases.extend(serial::cases());
     cases.extend(enums::cases());
     cases.extend(extensions::cases());
+    cases.extend(domains::cases());
     cases.extend(sql::cases());
     cases.extend(rows::cases());
     cases.extend(code::cases());

@@ -13,6 +13,7 @@ mod crash;
 mod data;
 mod dayafter;
 mod derive;
+mod domains;
 mod drift;
 mod embedded;
 mod enums;

@@ -63,7 +63,7 @@ pub(crate) fn run(context: &Context, dir: Option<&Path>, package: Option<&str>, 
 
 /// Everything, as one file.
 fn whole(snapshot: &Snapshot, home: &Home, writer: &mut Writer<'_>) -> String {
-    let Schema { extensions, enums, tables, code } = &snapshot.schema;
+    let Schema { extensions, enums, domains, tables, code } = &snapshot.schema;
     let mut parts = vec!["//! The schema of the database: a struct is a table.\n".to_owned()];
     parts.extend(enums.iter().map(|(name, model)| writer.enum_(name, model)));
     parts.extend(tables.iter().map(|(name, table)| writer.table(name, table)));
@@ -75,6 +75,10 @@ fn whole(snapshot: &Snapshot, home: &Home, writer: &mut Writer<'_>) -> String {
     }
     if !enums.is_empty() {
         keys.push(format!("enums: [{}]", list(enums.keys().map(|name| writer.ident(name)).collect())));
+    }
+    if !domains.is_empty() {
+        let domains = domains.iter().map(|(name, domain)| structs::domain(name, domain));
+        keys.push(format!("domains: [\n            {},\n        ]", domains.collect::<Vec<_>>().join(",\n            ")));
     }
     if !code.is_empty() {
         keys.push(format!("code: {CODE:?}"));
@@ -118,7 +122,10 @@ fn into(app: &Package, dir: &Path, snapshot: &Snapshot, writer: &mut Writer<'_>)
     let listed = sources.extensions();
     let extensions = snapshot.schema.extensions.iter().filter(|name| !listed.contains(name));
     let extensions = extensions.map(|name| format!("{name:?}")).collect();
-    sources.list(code, &[("extensions", extensions), ("enums", enums), ("tables", tables)]);
+    let listed = sources.domains();
+    let domains = snapshot.schema.domains.iter().filter(|(name, _)| !listed.contains(name));
+    let domains = domains.map(|(name, domain)| structs::domain(name, domain)).collect();
+    sources.list(code, &[("extensions", extensions), ("enums", enums), ("domains", domains), ("tables", tables)]);
     let code = sources.code(app, &snapshot.schema);
     sources.write(app, writer, &code)?;
     told.iter().try_for_each(out::say)
@@ -165,6 +172,12 @@ impl Sources {
     fn extensions(&self) -> Vec<String> {
         let database = self.files[self.home].items.iter().find(|item| item.kind == Kind::Database);
         database.map(|item| item.texts("extensions")).unwrap_or_default()
+    }
+
+    /// The domains that `database!` lists.
+    fn domains(&self) -> Vec<String> {
+        let database = self.files[self.home].items.iter().find(|item| item.kind == Kind::Database);
+        database.map(|item| item.names("domains")).unwrap_or_default()
     }
 
     /// The files of code that the folder lacks, which `database!` names from then on.
@@ -230,7 +243,7 @@ impl Sources {
         }
         if changed.is_empty() && code.is_empty() {
             out::say(
-                "nothing is missing: every extension, table, column, enum, label and file of the snapshot has its place in the code",
+                "nothing is missing: every extension, table, column, enum, label, domain and file of the snapshot has its place in the code",
             )?;
         }
         Ok(())

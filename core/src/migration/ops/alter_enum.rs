@@ -72,7 +72,7 @@ impl Operate for AlterEnum {
             return stage.alter_enum(&self.name, model);
         }
         let columns: Vec<(String, Column)> =
-            stage.to.columns_of_enum(&self.name).map(|(table, column)| (table.to_owned(), column.clone())).collect();
+            stage.to.columns_of_type(&self.name).map(|(table, column)| (table.to_owned(), column.clone())).collect();
         let mut tables: Vec<&String> = columns.iter().map(|(table, _)| table).collect();
         tables.dedup();
         // texts follow the new names of labels; what mentions one that goes is refused when the new type is there to be asked

@@ -37,7 +37,7 @@ impl<'a> WriterDetection<'a> {
         let newer = table.added.iter().filter(|added| added.default.is_none() && !added.numbered);
         let older = table.removed.iter().filter_map(|name| {
             let column = older_model.columns.iter().find(|column| column.name == *name)?;
-            let default = column.default.clone();
+            let default = column.default.as_ref().or_else(|| chain.stage.from.default_of_type(&column.sql_type)).cloned();
             let tellable = column.identity.is_none()
                 && column.generated.is_none()
                 && default.as_ref().is_none_or(Expression::is_fast_default);

@@ -30,6 +30,11 @@ impl Stage {
             columns: scope.columns.iter().map(column).collect(),
             enums: enums.map(|(name, model)| (name.clone(), model.labels.clone())).collect(),
             extensions: self.made_extensions().cloned().collect(),
+            domains: self
+                .made_domains()
+                .into_iter()
+                .map(|(name, domain)| (name.clone(), domain.definition().as_str().to_owned()))
+                .collect(),
             purpose,
             text: text.to_owned(),
             then,

@@ -26,6 +26,13 @@ BEGIN
   LOOP
     EXECUTE format('CREATE TYPE %I.%I AS ENUM (%s)', home, item.name, item.labels);
   END LOOP;
+  SELECT string_agg(format('CREATE DOMAIN %I.%I AS %s', home, value ->> 0, value ->> 1), '; ' ORDER BY number) INTO statement
+    FROM jsonb_array_elements(question -> 'domains') WITH ORDINALITY AS list (value, number);
+  IF statement IS NOT NULL THEN
+    PERFORM set_config('search_path', path, true);
+    EXECUTE statement;
+    PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
+  END IF;
   SELECT string_agg(format('%I %s%s', value ->> 'name', value ->> 'sql_type', ' COLLATE ' || (value ->> 'collation')), ', ' ORDER BY number) INTO statement
     FROM jsonb_array_elements(question -> 'columns') WITH ORDINALITY AS list (value, number);
   statement := format('CREATE TABLE %s (%s)', place, statement) || CASE purpose WHEN 'partition' THEN ' PARTITION BY ' || body ELSE '' END;

@@ -1,4 +1,4 @@
--- What a database has beside the tables and enums of its model, one row each: kind, name, definition. `$1` is the base schema, `$2` names
+-- What a database has beside the tables, enums and domains of its model, one row each: kind, name, definition. `$1` is the base schema, `$2` names
 -- the schemas of versions. Run on the tool's own path, by which every operator is the server's and every name is printed with its schema.
 WITH member AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e'),
 space AS (
@@ -47,9 +47,9 @@ beside (kind, name, definition) AS (
   SELECT 'trigger', concat(quote_ident(trigger_.tgname), ' on ', class.oid::regclass), concat(pg_get_triggerdef(trigger_.oid), ' ', trigger_.tgenabled)
     FROM pg_trigger AS trigger_ JOIN class ON class.oid = trigger_.tgrelid WHERE NOT trigger_.tgisinternal AND trigger_.tgparentid = 0
   UNION ALL
-  SELECT 'domain', oid::regtype::text, concat_ws(' ', format_type(typbasetype, typtypmod), CASE WHEN typnotnull THEN 'NOT NULL' END, typdefault,
+  SELECT 'domain of another schema', oid::regtype::text, concat_ws(' ', format_type(typbasetype, typtypmod), CASE WHEN typnotnull THEN 'NOT NULL' END, typdefault,
       (SELECT string_agg(pg_get_constraintdef(con.oid), ' ' ORDER BY con.conname) FROM pg_constraint AS con WHERE con.contypid = type_.oid AND con.contype = 'c'))
-    FROM type_ WHERE typtype = 'd'
+    FROM type_ WHERE typtype = 'd' AND nspname <> $1
   UNION ALL
   SELECT 'composite type', type_.oid::regtype::text, (SELECT string_agg(concat(attribute.attname, ' ', format_type(attribute.atttypid, attribute.atttypmod)), ', ' ORDER BY attribute.attnum)
       FROM pg_attribute AS attribute WHERE attribute.attrelid = type_.typrelid AND attribute.attnum > 0 AND NOT attribute.attisdropped)

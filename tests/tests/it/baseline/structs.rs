@@ -56,9 +56,8 @@ pub struct Accounts {
     // a Rust type that carries `address` belongs here
     #[schema(type = "address")]
     pub home: Option<String>,
-    // a Rust type that carries `percent` belongs here
     #[schema(type = "percent")]
-    pub discount: Option<String>,
+    pub discount: Option<rust_decimal::Decimal>,
     pub plan: Option<i32>,
     #[schema(default = "now()")]
     pub created_at: chrono::DateTime<chrono::Utc>,
@@ -130,6 +129,9 @@ diptych::database! {
     pub struct Database {
         migrations: "tests/it/baseline/migrations",
         enums: [Mood],
+        domains: [
+            percent(type = "numeric(5,2)", check(name = "percent_check", expr = "((VALUE >= (0)::numeric) AND (VALUE <= (100)::numeric))")),
+        ],
         tables: [OddNames, Accounts, Bookings, Items, Lines, Orders],
     }
 }

@@ -15,7 +15,6 @@ use super::account::derived;
 use super::code;
 use super::partitions::{self, Which};
 use super::rows::{self, Side, data, read, rows_of};
-use super::values;
 use super::{BEFORE, CHANGE, Case, anew};
 
 /// Two databases that are used again and again: one for the change, one for what it should come to.
@@ -37,7 +36,6 @@ async fn clear(client: &Client, base: &str) -> Result<(), String> {
     let schemas = read(client, all).await?;
     let mut text: String = schemas.iter().map(|name| format!("DROP SCHEMA {} CASCADE;", ident(name))).collect();
     text.push_str(&format!("CREATE SCHEMA {0}; SET search_path = {0}; SET client_min_messages = warning;", ident(base)));
-    text.push_str(values::DOMAINS);
     if base == "public" {
         text.push_str(HOSTILE);
     }

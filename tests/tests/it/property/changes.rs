@@ -1,11 +1,11 @@
 //! Random changes of a schema as a list of operations.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diptych_core::migration::ops::column_spec::{CheckSpec, ColumnSpec};
 use diptych_core::migration::ops::{
-    AddColumn, AlterColumn, AlterTable, CreateExtension, CreateIndex, CreateStatistics, CreateTable, DropColumn, DropExtension,
-    DropIndex, DropStatistics, DropTable, RenameColumn, RenameIndex, RenameTable, Update,
+    AddColumn, AlterColumn, AlterDomain, AlterTable, CreateDomain, CreateExtension, CreateIndex, CreateStatistics, CreateTable,
+    DropColumn, DropDomain, DropExtension, DropIndex, DropStatistics, DropTable, RenameColumn, RenameIndex, RenameTable, Update,
 };
 use diptych_core::sql::ident;
 use diptych_core::{Column, Constraint, Index, Operation, Schema, Table};
@@ -17,7 +17,7 @@ use super::enums::{self, Enums};
 use super::mentions;
 use super::partitions;
 use super::schemas::{self, collation, comment, name, relations};
-use super::values::{any, harmless, kind};
+use super::values::{any, domains, harmless, kind};
 
 /// A column in another form, with the values of either side.
 pub(super) struct Altered {
@@ -173,6 +173,39 @@ pub(super) fn harmless_index(rng: &mut Rng, enums: &Enums, table: &Table) -> Opt
 
 // -- operations
 
+/// A domain that comes, changes or goes; what has columns stays.
+fn domain(copy: &mut Rng, schema: &Schema) -> Option<Operation> {
+    let all: Vec<&String> = schema.domains.keys().collect();
+    match copy.u8(..3) {
+        0 => {
+            let name = ["word", "share", "Two Words"].into_iter().find(|name| !schema.domains.contains_key(*name))?.to_owned();
+            let checks = BTreeMap::from([("known".to_owned(), "VALUE <> 'x'".to_owned())]);
+            let default = copy.bool().then(|| "'y'".to_owned());
+            Some(
+                CreateDomain {
+                    name,
+                    sql_type: "text".to_owned(),
+                    not_null: copy.bool(),
+                    default,
+                    checks,
+                    ..CreateDomain::default()
+                }
+                .into(),
+            )
+        }
+        1 => {
+            let name = copy.choice(all)?.clone();
+            let checks = copy.bool().then(BTreeMap::new);
+            let comment = (checks.is_none() || copy.bool()).then(|| Some("of its own".to_owned()));
+            Some(AlterDomain { name, checks, comment, ..AlterDomain::default() }.into())
+        }
+        _ => {
+            let gone = all.into_iter().find(|name| !domains().contains_key(*name))?;
+            Some(DropDomain { name: gone.clone() }.into())
+        }
+    }
+}
+
 /// One change as one to three operations, where the schema has what it takes.
 pub(crate) fn operations(rng: &mut Rng, schema: &Schema) -> Option<Vec<Operation>> {
     let Some(table) = rng.choice(schema.tables.keys().collect::<Vec<_>>()) else { return create_table(rng, schema) };
@@ -183,6 +216,10 @@ pub(crate) fn operations(rng: &mut Rng, schema: &Schema) -> Option<Vec<Operation
         rng.u8(..);
         let is_there = schema.extensions.contains(&name);
         return one(if is_there { DropExtension { name }.into() } else { CreateExtension { name }.into() });
+    }
+    if let Some(operation) = domain(&mut rng.clone(), schema).filter(|_| rng.clone().u64(..) % 6 == 1) {
+        rng.u8(..);
+        return one(operation);
     }
     match rng.u8(..42) {
         0 => create_table(rng, schema),

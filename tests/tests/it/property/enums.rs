@@ -191,7 +191,7 @@ pub(super) fn operations(rng: &mut Rng, schema: &Schema) -> Option<Vec<Operation
         let is_idle = change.labels.is_none() && change.comment.is_none();
         return (!is_idle || rng.u8(..15) == 0).then(|| vec![change.into()]);
     }
-    let columns: Vec<(&str, &Column)> = schema.columns_of_enum(name).collect();
+    let columns: Vec<(&str, &Column)> = schema.columns_of_type(name).collect();
     let mut result = Vec::new();
     let mut left = schema.clone();
     for (table, column) in columns {

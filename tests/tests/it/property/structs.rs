@@ -83,7 +83,7 @@ pub(crate) fn next_release(rng: &mut Rng, schema: &Schema) -> (DeclaredSchema, V
     }
     let model = wanted(&result);
     for name in &next.goes {
-        if model.columns_of_enum(name).next().is_none() {
+        if model.columns_of_type(name).next().is_none() {
             result.enums.retain(|there| there.name != *name);
             result.dropped.push(name.clone());
         }
@@ -94,6 +94,10 @@ pub(crate) fn next_release(rng: &mut Rng, schema: &Schema) -> (DeclaredSchema, V
     result.dropped.extend(gone);
     let new = schemas::extension(&mut copy).filter(|name| !schema.extensions.contains(name));
     result.extensions.extend(new);
+    result.domains = schema.domains.clone();
+    if let Some(domain) = result.domains.values_mut().next().filter(|_| copy.u8(..4) == 0) {
+        domain.checks.clear();
+    }
     (result, ways)
 }
 
@@ -286,6 +290,7 @@ pub(crate) fn wanted(declared: &DeclaredSchema) -> Schema {
     Schema {
         extensions: declared.extensions.iter().cloned().collect(),
         enums: declared.enums.iter().map(|there| (there.name.clone(), model(there))).collect(),
+        domains: declared.domains.clone(),
         tables: declared.tables.iter().map(|there| (there.name.clone(), table(there))).collect(),
         code: declared.code.clone(),
     }

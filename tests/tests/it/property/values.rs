@@ -1,5 +1,8 @@
 //! Types with their values, conversions and index methods, as SQL text.
 
+use std::collections::BTreeMap;
+
+use diptych_core::Domain;
 use diptych_core::sql::{ident, literal};
 use fastrand::Rng;
 
@@ -51,10 +54,19 @@ const NUMBER: Kind = Kind {
 };
 const OTHER: Kind = Kind { computed: &[], methods: &[("hash", None, None)], injective: false, ..NUMBER };
 
-/// Domains of the app's own, which every base schema has.
-pub(crate) const DOMAINS: &str = "CREATE DOMAIN quantity AS integer CHECK (VALUE >= 0);
-CREATE DOMAIN \"Short Text\" AS text COLLATE \"C\" CHECK (length(VALUE) < 5000);
-CREATE DOMAIN price AS numeric(12,2) CONSTRAINT positive CHECK (VALUE > -1) CONSTRAINT small CHECK (VALUE < 1000000);";
+/// The domains that every schema has.
+pub(crate) fn domains() -> BTreeMap<String, Domain> {
+    let domain = |name: &str, sql_type: &str, collation: Option<&str>, checks: &[(&str, &str)]| {
+        let checks = checks.iter().map(|(name, check)| ((*name).to_owned(), (*check).into()));
+        let collation = collation.map(str::to_owned);
+        (name.to_owned(), Domain { sql_type: sql_type.to_owned(), collation, checks: checks.collect(), ..Domain::default() })
+    };
+    BTreeMap::from([
+        domain("quantity", "integer", None, &[("quantity_check", "VALUE >= 0")]),
+        domain("Short Text", "text", Some("C"), &[("short", "length(VALUE) < 5000")]),
+        domain("price", "numeric(12,2)", None, &[("positive", "VALUE > -1"), ("small", "VALUE < 1000000")]),
+    ])
+}
 
 /// Every type that is tried.
 pub(crate) const KINDS: &[Kind] = &[

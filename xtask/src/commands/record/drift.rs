@@ -35,7 +35,13 @@ pub(super) async fn run(context: &Context, project: Option<&Project>, name: &str
     }
     let recorded_ones = before.schema.extensions.iter().filter(|name| found.extensions.contains_key(*name));
     let extensions = recorded_ones.chain(by_hand.extensions.difference(&before_hand.extensions)).cloned().collect();
-    let declared = DeclaredSchema { extensions, ..DeclaredSchema::of(&by_hand, &before_hand) };
+    // what nobody has changed keeps the words of the files
+    let domains = by_hand.domains.iter().map(|(name, domain)| match before.schema.domains.get(name) {
+        Some(known) if before_hand.domains.get(name) == Some(domain) => (name.clone(), known.clone()),
+        _ => (name.clone(), domain.clone()),
+    });
+    let domains = domains.collect();
+    let declared = DeclaredSchema { extensions, domains, ..DeclaredSchema::of(&by_hand, &before_hand) };
     let (migration, after) = difference(&migrator, &before, &declared, &next_name(&recorded, name)?).await?;
     // what is dropped or converted by hand is no attribute of a struct
     let after = Snapshot { used: before.used.clone(), ..after };

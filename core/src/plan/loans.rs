@@ -1,0 +1,27 @@
+//! What a start will make and checks of preflight need already: lent to them in a transaction that is rolled back.
+
+use crate::layout::chain::Chain;
+use crate::plan::{Action, Phase, Step};
+use crate::sql::Sql;
+use crate::statements::path::Path;
+use crate::statements::{domains, extensions};
+
+/// Lends to every check that holds texts of the user's own.
+pub(super) fn lend(chain: &Chain, steps: &mut [Step]) {
+    for step in steps.iter_mut().filter(|step| step.phase == Phase::Preflight && !step.path.is_own()) {
+        if let Action::Check { before, .. } = &mut step.action {
+            *before = lent(chain);
+        }
+    }
+}
+
+/// The statements for one check: extensions, and domains, which may be based on their types.
+pub(super) fn lent(chain: &Chain) -> Vec<Sql> {
+    let made: Vec<&String> = chain.stage.made_extensions().collect();
+    let mut statements = Vec::new();
+    if !made.is_empty() {
+        statements.push(extensions::borrow_all(&chain.base, &made));
+    }
+    statements.extend(Path::base(&chain.base).around(domains::borrow(chain)));
+    statements
+}

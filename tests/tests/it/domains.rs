@@ -1,0 +1,230 @@
+//! Domains as a user meets them: refused before anything is changed, left where somebody else uses them, brought along and taken over.
+
+use std::fs;
+
+use diptych::{Migrator, Quiet};
+use diptych_core::Migration;
+use diptych_tests::{Database, Told, ask, difference, dump, migration, must, server};
+
+use crate::cli::{Folder, text};
+
+const USERS: &str = "operations:
+  - create_domain: {name: years, type: integer, not_null: true, default: '18', checks: {grown: VALUE >= 0}}
+  - create_table:
+      name: users
+      columns:
+        - {name: id, type: bigint, pk: true, generated: {identity: {user_specified_values: BY DEFAULT}}}
+        - {name: email, type: text, unique: true}
+        - {name: age, type: years, nullable: true}
+";
+const SHARES: &str = "operations:
+  - create_domain: {name: share, type: 'numeric(5,2)', checks: {whole: VALUE <= 100}}
+  - create_table: {name: parts, columns: [{name: id, type: bigint, pk: true}, {name: of_all, type: share}, {name: all, type: 'share[]'}]}
+";
+
+/// A database with users, and the migrations up to a change.
+async fn with_users(change: &str) -> (Database, [Migration; 2]) {
+    let database = Database::new().await;
+    let all = [migration("0001_before", USERS), migration("0002_change", change)];
+    database.migrate(&all[..1]).await;
+    (database, all)
+}
+
+/// What a start is refused with, and that it has changed nothing.
+async fn refused(database: &Database, migrator: &mut Migrator, all: &[Migration]) -> String {
+    let before = database.catalog().await;
+    let error = migrator.start(all, None, &mut Quiet).await.expect_err("a refusal");
+    let now = database.catalog().await;
+    assert_eq!(before, now, "{}", difference(&before, &now));
+    assert!(migrator.status(all).await.expect("a status").pending.is_none(), "{error}");
+    error.to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_of_a_domain_with_rules_takes_the_form_of_either_version() {
+    let change = "operations:
+  - create_domain: {name: address, type: text, default: \"'none@'\", checks: {has_at: \"VALUE ~ '@'\"}}
+  - alter_column: {table: users, column: email, type: address, up: \"email || '@'\", down: \"split_part(email, '@', 1)\"}
+  - alter_column: {table: users, column: age, type: integer, nullable: true, up: age, down: \"coalesce(age, 1)\"}
+";
+    let (database, all) = with_users(change).await;
+    let old = database.on("0001_before").await;
+    must(&old, "INSERT INTO users (email, age) VALUES ('a', 7), ('b', 8)").await;
+    let mut migrator = database.migrator().await;
+    migrator.start(&all, None, &mut Quiet).await.expect("started");
+    let new = database.on("0002_change").await;
+    assert_eq!(ask(&new, "SELECT email, age FROM users ORDER BY id").await, "a@|7;b@|8");
+    must(&old, "INSERT INTO users (email) VALUES ('c')").await;
+    must(&new, "INSERT INTO users (email, age) VALUES ('d@e', NULL)").await;
+    assert_eq!(ask(&new, "INSERT INTO users (email) VALUES ('d')").await, "!23514");
+    assert_eq!(ask(&new, "SELECT email, age FROM users ORDER BY id").await, "a@|7;b@|8;c@|18;d@e|NULL");
+    assert_eq!(ask(&old, "SELECT email, age FROM users ORDER BY id").await, "a|7;b|8;c|18;d|1");
+    migrator.complete(&mut Quiet).await.expect("completed");
+    let (completed, fresh) = (database.catalog().await, database.fresh_catalog(&diptych_tests::schema(&all)).await);
+    assert_eq!(completed, fresh, "{}", difference(&fresh, &completed));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_a_new_domain_cannot_take_are_found_before_anything_is_changed() {
+    let change = "operations:
+  - create_domain: {name: address, type: text, checks: {has_at: \"VALUE ~ '@'\"}}
+  - alter_column: {table: users, column: email, type: address, up: email, down: email}
+";
+    let (database, all) = with_users(change).await;
+    must(&database.on("0001_before").await, "INSERT INTO users (email) VALUES ('a@b'), ('nobody')").await;
+    let mut migrator = database.migrator().await;
+    let text = refused(&database, &mut migrator, &all).await;
+    assert!(text.contains("has_at") && text.contains("hint: "), "{text}");
+    must(&database.on("0001_before").await, "UPDATE users SET email = 'b@c' WHERE email = 'nobody'").await;
+    migrator.start(&all, None, &mut Quiet).await.expect("each row fits");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_in_the_way_is_named_with_the_way_out() {
+    for (change, before, after, said) in [
+        (
+            "{create_domain: {name: share, type: numeric}}",
+            "CREATE TYPE share AS (a text)",
+            "DROP TYPE share",
+            "the name is needed for domain `share`",
+        ),
+        (
+            "{create_domain: {name: share, type: numeric}}",
+            "CREATE TYPE _share AS (a text)",
+            "DROP TYPE _share",
+            "the name is needed for domain `share`",
+        ),
+        (
+            "{alter_domain: {name: years, not_null: false}}",
+            "ALTER DOMAIN years DROP CONSTRAINT grown",
+            "ALTER DOMAIN years ADD CONSTRAINT grown CHECK (VALUE >= 0)",
+            "has them with other rules: years",
+        ),
+        (
+            "{alter_column: {table: users, column: age, type: integer, up: age, down: age}}, {drop_domain: {name: years}}",
+            "CREATE FUNCTION aged(years) RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+            "DROP FUNCTION aged",
+            "function public.aged(public.years)",
+        ),
+        (
+            "{alter_column: {table: users, column: age, type: integer, up: age, down: age}}, {drop_domain: {name: years}}",
+            "CREATE DOMAIN public.old AS years CHECK (VALUE > 70)",
+            "DROP DOMAIN old",
+            "type public.old",
+        ),
+    ] {
+        let (database, all) = with_users(&format!("operations: [{change}]")).await;
+        let client = database.client().await;
+        must(&client, before).await;
+        let mut migrator = database.migrator().await;
+        let text = refused(&database, &mut migrator, &all).await;
+        assert!(text.contains(said) && text.contains("hint: "), "{change}: {text}");
+        must(&client, after).await;
+        migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{change}: {error}"));
+        migrator.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{change}: {error}"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_else_uses_stays_at_rollback_and_holds_complete_up() {
+    let change = "operations:
+  - create_domain: {name: share, type: numeric}
+  - create_domain: {name: half, type: share, checks: {half: VALUE <= 50}}
+  - alter_column: {table: users, column: age, type: integer, up: age, down: age}
+  - drop_domain: {name: years}
+";
+    let (database, all) = with_users(change).await;
+    let client = database.client().await;
+    let untouched = database.catalog().await;
+    let mut migrator = database.migrator().await;
+    migrator.start(&all, None, &mut Quiet).await.expect("started");
+    must(&client, "CREATE SCHEMA aside; CREATE TABLE aside.notes (part half, age years)").await;
+    let error = migrator.complete(&mut Quiet).await.expect_err("somebody uses it").to_string();
+    assert!(error.contains("column age of table aside.notes") && error.contains("run `complete` again"), "{error}");
+    let mut told = Told::default();
+    migrator.rollback(&mut told).await.expect("rolled back");
+    let warned = told.warnings.join("\n");
+    assert!(warned.contains("column part of table aside.notes") && warned.contains("DROP DOMAIN public.half"), "{warned}");
+    must(&client, "ALTER TABLE aside.notes DROP COLUMN age").await;
+    let text = refused(&database, &mut migrator, &all).await;
+    assert!(text.contains("the name is needed for domain `half`"), "{text}");
+    must(&client, "DROP SCHEMA aside CASCADE; DROP DOMAIN half; DROP DOMAIN share").await;
+    let now = database.catalog().await;
+    assert_eq!(untouched, now, "{}", difference(&untouched, &now));
+    migrator.start(&all, None, &mut Quiet).await.expect("started");
+    migrator.complete(&mut Quiet).await.expect("completed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_exists_brings_its_domains_along() {
+    let database = dump::empty(&Database::new().await).await;
+    if dump::definitions(&database).is_none() {
+        return println!("not tried: there is no pg_dump for this server");
+    }
+    let client = database.client().await;
+    must(
+        &client,
+        "CREATE SCHEMA aside; CREATE DOMAIN aside.word AS text; CREATE DOMAIN percent AS numeric(5,2) DEFAULT 0 CHECK (VALUE >= 0 AND VALUE <= 100); \
+         COMMENT ON DOMAIN percent IS 'of the whole'; CREATE DOMAIN \"Short Text\" AS text COLLATE \"C\" NOT NULL; \
+         CREATE TABLE words (id bigint PRIMARY KEY, word aside.word, part percent NOT NULL, line \"Short Text\", parts percent[])",
+    )
+    .await;
+    let folder = Folder::new(&[]);
+    let run = |url: &str, arguments: &[&str]| {
+        let output = folder.run(Some(url), arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let url = server().url(&database.name);
+    let seen = run(&url, &["baseline"]);
+    assert!(seen.contains("2 domains") && seen.contains("1 domain of another schema: aside.word"), "{seen}");
+    let pulled = run(&url, &["pull", "--stdout"]);
+    for line in [
+        "percent(type = \"numeric(5,2)\", default = \"0\", check(name = \"percent_check\", expr = \"((VALUE >= (0)::numeric) AND (VALUE <= (100)::numeric))\"), comment = \"of the whole\")",
+        "\"Short Text\"(type = \"text\", collate = r#\"\"C\"\"#, not_null)",
+        "#[schema(type = \"percent\")]\n    pub part: rust_decimal::Decimal,",
+        "pub parts: Option<Vec<rust_decimal::Decimal>>,",
+    ] {
+        assert!(pulled.contains(line), "{line}: {pulled}");
+    }
+    run(&url, &["check"]);
+    run(&url, &["complete"]);
+    let fresh = dump::empty(&database).await;
+    let elsewhere = server().url(&fresh.name);
+    run(&elsewhere, &["start"]);
+    run(&elsewhere, &["complete"]);
+    assert_eq!(dump::definitions(&fresh), dump::definitions(&database));
+    assert!(run(&url, &["diff", "files", "database"]).contains("no difference"));
+    // by hand, and taken over
+    must(
+        &client,
+        "ALTER DOMAIN percent DROP CONSTRAINT percent_check; CREATE DOMAIN tag AS percent; ALTER TABLE words ADD COLUMN tag tag",
+    )
+    .await;
+    let status = text(&folder.run(Some(&url), &["status"]).stdout);
+    assert!(status.contains("domain `tag` is only in the database") && status.contains("domain `percent` is "), "{status}");
+    run(&url, &["record", "--from-database", "tags"]);
+    let file = fs::read_to_string(folder.path().join("0002_tags.yaml")).expect("a file");
+    let second = migration("0002_tags", &file);
+    let names: Vec<_> = second.operations.iter().map(|operation| operation.name()).collect();
+    assert_eq!(names, ["alter_domain", "create_domain", "add_column"], "{file}");
+    run(&url, &["baseline"]);
+    run(&url, &["complete"]);
+    run(&elsewhere, &["start"]);
+    run(&elsewhere, &["complete"]);
+    assert_eq!(dump::definitions(&fresh), dump::definitions(&database));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_makes_a_fresh_database_with_its_domains() {
+    let database = Database::new().await;
+    let all = [migration("0001_shares", SHARES)];
+    database.migrate(&all).await;
+    let new = database.on("0001_shares").await;
+    must(&new, "INSERT INTO parts VALUES (1, 12.345, '{1,2}')").await;
+    assert_eq!(ask(&new, "SELECT of_all, \"all\" FROM parts").await, "12.35|{1.00,2.00}");
+    assert_eq!(ask(&new, "INSERT INTO parts VALUES (2, 1, '{101}')").await, "!23514");
+    // as a client whose library does not know the domain sends a value
+    let sent = new.execute("INSERT INTO parts VALUES ($1, $2::text::numeric, '{}')", &[&3_i64, &"7"]).await.expect("a row");
+    assert_eq!(sent, 1);
+}
