@@ -809,6 +809,7 @@ async fn plan_is_what_the_server_sees() {
         "-- What of schema `diptych`",
         "-- the extensions of the database",
         "-- the enum types of a schema",
+        "-- The domains of a schema",
         "-- The tables of a schema",
         "-- The tables of a base schema ($1) that a start makes grow",
         "INSERT INTO diptych.",
