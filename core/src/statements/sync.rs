@@ -257,7 +257,9 @@ pub fn remove(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
 pub fn remove_filling(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
     let (function, never) = (function_name(chain, table, "still"), Sql::trusted("false"));
     let rests = Trigger { name: PUT_BACK, event: "UPDATE", condition: &never, function: &function, argument: "" };
-    let rests = table.needs_fill().then(|| trigger(chain, table, &rests));
+    // what gives nothing but numbers is gone by now, with all of its kind
+    let is_there = table.added.iter().any(|added| added.derived);
+    let rests = is_there.then(|| trigger(chain, table, &rests));
     let gone = sql!("DROP FUNCTION IF EXISTS {}()", qualified(OWN_SCHEMA, &function_name(chain, table, "fill")));
     rests.into_iter().chain([gone]).collect()
 }

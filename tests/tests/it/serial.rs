@@ -123,3 +123,25 @@ async fn what_numbers_cannot_do_is_refused_before_anything_is_changed() {
         assert_eq!(database.migrator().await.status(&all).await.unwrap().pending, None, "{change}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_come_while_another_column_goes() {
+    let before = "operations: [{create_table: {name: items, columns: [{name: id, type: bigint, pk: true}, {name: name, type: text, nullable: true}, {name: size, type: bigint}]}}]";
+    let change = "operations:
+  - add_column: {table: items, column: {name: number, type: integer, generated: {identity: {user_specified_values: ALWAYS}}}}
+  - drop_column: {table: items, column: size, down: 'coalesce(length(name), 8)'}
+";
+    let all = [migration("0001_before", before), migration("0002_change", change)];
+    let database = Database::new().await;
+    database.migrate(&all[..1]).await;
+    let old = database.on("0001_before").await;
+    must(&old, "INSERT INTO items SELECT n, 'n' || n, n FROM generate_series(1, 100) AS n").await;
+    let mut migrator = database.migrator().await;
+    migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    let new = database.on("0002_change").await;
+    must(&new, "INSERT INTO items (id, name) VALUES (101, 'three')").await;
+    must(&old, "INSERT INTO items VALUES (102, 'old', 7); UPDATE items SET size = 9 WHERE id = 1").await;
+    assert_eq!(ask(&old, "SELECT size FROM items WHERE id IN (1, 101, 102) ORDER BY id").await, "9;5;7");
+    assert_eq!(ask(&new, "SELECT count(DISTINCT number) FROM items").await, "102");
+    migrator.complete(&mut Quiet).await.unwrap();
+}
