@@ -176,8 +176,7 @@ impl Migrator {
 
     /// The state of the database. Changes nothing. Recorded migrations that do not fit are listed, and are no error.
     pub async fn status<'a>(&self, files: impl Into<Files<'a>>) -> Result<Status> {
-        let state = self.load().await?;
-        status::read(&self.client, &self.options.base, &state, files.into()).await
+        status::read(&self.client, &self.options.base, files.into()).await
     }
 
     /// The commands that were carried out, the newest first: the last thousand of the base schema. Changes nothing.

@@ -1,5 +1,7 @@
 //! How a base schema stands: its versions, the run under way, who uses what, and what of the recorded migrations does not fit.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use tokio_postgres::Client;
 
@@ -106,8 +108,51 @@ impl std::fmt::Display for Run {
     }
 }
 
-/// Reads how a base schema stands; changes nothing.
-pub(crate) async fn read(client: &Client, base: &str, state: &State, files: Files<'_>) -> Result<Status> {
+/// How often it is read until it is of one moment, and the pause between.
+const TRIES: usize = 20;
+const BETWEEN: Duration = Duration::from_millis(100);
+
+/// Reads how a base schema stands; changes nothing. What a command changes meanwhile may be read from before and after, or be gone between two
+/// looks: then it is read again.
+pub(crate) async fn read(client: &Client, base: &str, files: Files<'_>) -> Result<Status> {
+    for _ in 1..TRIES {
+        // where it cannot be told, the look says why
+        let before = Moment::now(client, base).await.unwrap_or_default();
+        let status = look(client, base, files, before.run.is_some()).await;
+        let after = Moment::now(client, base).await.unwrap_or_default();
+        if before == after && (status.is_ok() || after.run.is_none()) {
+            return status;
+        }
+        tokio::time::sleep(BETWEEN).await;
+    }
+    look(client, base, files, true).await
+}
+
+/// What tells one moment from another.
+#[derive(Default, PartialEq, Eq)]
+struct Moment {
+    /// The session of the command that is being carried out.
+    run: Option<i32>,
+    /// The versions with their states, and since when each has its own.
+    versions: Option<String>,
+}
+
+impl Moment {
+    async fn now(client: &Client, base: &str) -> Result<Self> {
+        let run = state::lock_holders(client, state::lock_key(base)).await?.first().map(|holder| holder.pid);
+        let versions = if state::is_there(client).await? {
+            let sql = "SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', name, state, changed_at), ', ' ORDER BY number) FROM diptych.versions WHERE base = $1";
+            client.query_one(sql, &[&base]).await?.get(0)
+        } else {
+            None
+        };
+        Ok(Moment { run, versions })
+    }
+}
+
+/// Reads it once. While a command is at work, what it makes and drops is nobody's damage.
+async fn look(client: &Client, base: &str, files: Files<'_>, is_at_work: bool) -> Result<Status> {
+    let state = &State::load(client, base).await?;
     let comparison = folder::compare(base, state, files);
     let mut pending = match state.pending() {
         Some(recorded) => Some(pending(client, base, recorded).await?),
@@ -120,14 +165,15 @@ pub(crate) async fn read(client: &Client, base: &str, state: &State, files: File
     if let Some(pending) = pending.as_mut().filter(|pending| run.is_none() || pending.paused.is_some()) {
         (pending.rows_per_second, pending.seconds_left) = (None, None);
     }
-    let damage = match state.pending().filter(|recorded| recorded.state == VersionState::Started) {
+    let started = state.pending().filter(|recorded| recorded.state == VersionState::Started && !is_at_work);
+    let damage = match started {
         Some(recorded) => made::damage(client, base, &recorded.version, state.parent(recorded)).await?,
         None => Vec::new(),
     };
     if let Some(pending) = pending.as_mut().filter(|_| !damage.is_empty()) {
         pending.next.retain(|command| *command != Command::Complete);
     }
-    let drift = drift::find(client, base, state).await?;
+    let drift = if is_at_work { Vec::new() } else { drift::find(client, base, state).await? };
     let mut problems = comparison.problems();
     problems.extend(state.live().and_then(|live| drift::problem(&live.version.name, &drift)));
     Ok(Status {

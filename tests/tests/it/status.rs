@@ -872,3 +872,54 @@ fn dashboard_shows(families: &[&str], printed: &str) {
     });
     println!("dashboard: {queries} queries over {} metrics", families.len());
 }
+
+/// A monitor asks while pipelines work: nobody has changed anything by hand, and what it reads fits together.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_status_reads_beside_commands_is_of_one_moment() {
+    let table = |name: &str| {
+        format!(
+            "  - create_table: {{name: {name}, columns: [{{name: id, type: bigint, pk: true}}, {{name: n, type: integer, default: '1'}}]}}\n"
+        )
+    };
+    let before: String = ["a", "b", "c", "d"].map(table).concat();
+    let change: String = ["a", "b", "c", "d"]
+        .map(|name| format!("  - alter_column: {{table: {name}, column: n, type: bigint, up: n, down: n}}\n"))
+        .concat();
+    let all = [
+        diptych_tests::migration("0001_before", &format!("operations:\n{before}")),
+        diptych_tests::migration("0002_change", &format!("operations:\n{change}")),
+    ];
+    let database = Database::new().await;
+    database.migrate(&all[..1]).await;
+    let ended = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let monitors = (0..4).map(|_| {
+        let (database, all, ended) = (database.clone(), all.clone(), ended.clone());
+        tokio::spawn(async move {
+            let (migrator, mut asked) = (database.migrator().await, 0);
+            while !ended.load(std::sync::atomic::Ordering::Relaxed) {
+                let status = migrator.status(&all).await.unwrap_or_else(|error| panic!("after {asked}: {error}"));
+                assert!(
+                    status.problems.is_empty() && status.drift.is_empty() && status.damage.is_empty(),
+                    "after {asked}: {status:#?}"
+                );
+                asked += 1;
+            }
+            asked
+        })
+    });
+    let monitors: Vec<_> = monitors.collect();
+    for _ in 0..6 {
+        let mut migrator = database.migrator().await;
+        migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+        migrator.rollback(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    }
+    let mut migrator = database.migrator().await;
+    migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    migrator.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    ended.store(true, std::sync::atomic::Ordering::Relaxed);
+    let mut asked = 0;
+    for monitor in monitors {
+        asked += monitor.await.expect("a monitor");
+    }
+    println!("status: asked {asked} times beside 14 commands, nothing amiss");
+}
