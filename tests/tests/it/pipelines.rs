@@ -26,11 +26,13 @@ stop*) kill "$(cat "$2.pid")"; while [ -d "/proc/$(cat "$2.pid")" ] && ! grep -q
 esac"#;
 
 /// Which commands no test runs, and why.
-const NOT_RUN: [(&str, &str); 7] = [
+const NOT_RUN: [(&str, &str); 9] = [
     ("github/check.yml: plan: install the binary", "downloads the archive of a release"),
     ("github/deploy.yml: start: install the binary", "downloads the archive of a release"),
     ("github/deploy.yml: complete: install the binary", "downloads the archive of a release"),
     ("github/by-hand.yml: end: install the binary", "downloads the archive of a release"),
+    ("github/fleet.yml: first: install the binary", "downloads the archive of a release"),
+    ("github/fleet.yml: others: install the binary", "downloads the archive of a release"),
     ("github/check.yml: plan: comment", "writes to a pull request on GitHub"),
     ("gitlab/gitlab-ci.yml: .diptych: before_script 1", "downloads the archive of a release"),
     ("gitlab/gitlab-ci.yml: check: script 7", "writes to a merge request on GitLab"),
@@ -63,12 +65,29 @@ const fn scene(before: Before, commands: &'static [&'static str], live: &'static
     Scene { before, commands, live, pending, inputs: &[], rows: "0" }
 }
 
+/// What the expressions of `fleet.yml` stand for.
+const fn fleet(command: &'static str) -> [(&'static str, &'static str); 5] {
+    [
+        ("secrets[fromJSON(vars.FLEET)[0]]", ""),
+        ("fromJSON(vars.FLEET)[0]", "ACME"),
+        ("secrets[matrix.database]", ""),
+        ("matrix.database", "GLOBEX"),
+        ("inputs.command", command),
+    ]
+}
+
 const ONE: &str = "0001_users";
 const TWO: &str = "0002_mail";
 
 fn scenes() -> Vec<Scene> {
     use Before::{Both, First, Nothing};
     let by_hand: &[&str] = &["github/by-hand.yml: end: who is on which version", "github/by-hand.yml: end: end it"];
+    let fleet_first: &[&str] = &[
+        "github/fleet.yml: first: what would be run",
+        "github/fleet.yml: first: carry it out",
+        "github/fleet.yml: first: how it stands",
+    ];
+    let fleet_others: &[&str] = &["github/fleet.yml: others: carry it out", "github/fleet.yml: others: how it stands"];
     vec![
         scene(
             Nothing,
@@ -97,6 +116,9 @@ fn scenes() -> Vec<Scene> {
         },
         Scene { inputs: &[("inputs.command", "complete")], ..scene(Both, by_hand, TWO, None) },
         Scene { inputs: &[("inputs.command", "rollback")], ..scene(Both, by_hand, ONE, None) },
+        Scene { inputs: const { &fleet("start") }, ..scene(First, fleet_first, ONE, Some(TWO)) },
+        Scene { inputs: const { &fleet("complete") }, ..scene(Both, fleet_others, TWO, None) },
+        Scene { inputs: const { &fleet("rollback") }, ..scene(Both, fleet_first, ONE, None) },
         scene(
             Nothing,
             &[
@@ -218,6 +240,10 @@ async fn every_command_of_a_file_works() {
         assert_eq!(ask(&place.database.client().await, "SELECT count(*) FROM public.users").await, scene.rows, "{at}");
         if let Ok(plan) = std::fs::read_to_string(place.folder.path().join("plan.md")) {
             assert!(plan.starts_with("### Migration `0002_mail`"), "{at}: {plan}");
+        }
+        if let Ok(summary) = std::fs::read_to_string(place.folder.path().join("summary.md")) {
+            assert!(summary.contains("### ACME\n```\n") || summary.contains("### GLOBEX\n```\n"), "{at}: {summary}");
+            assert!(summary.contains(scene.live), "{at}: {summary}");
         }
         if let Ok(page) = std::fs::read_to_string(place.folder.path().join("plan.html")) {
             assert!(page.contains("<title>Migration 0002_mail after 0001_users"), "{at}: {page}");
@@ -348,7 +374,7 @@ impl Place {
         if let Some(tokio_postgres::config::Host::Unix(socket)) = config.get_hosts().first() {
             command.env("PGHOST", socket);
         }
-        command.env("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "main");
+        command.env("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "main").env("GITHUB_STEP_SUMMARY", at.join("summary.md"));
         command
     }
 
