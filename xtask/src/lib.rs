@@ -15,6 +15,7 @@ mod config;
 mod dump;
 mod edges;
 mod ending;
+mod environment;
 mod events;
 mod findings;
 mod folder;
@@ -44,13 +45,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use diptych::{Begin, Database, Guard, Missing, PublishedState};
 use diptych_core::{DeclaredSchema, Snapshot};
 
 use commands::check::Form;
 use commands::status::Asks;
 use config::{Context, Failure};
+use environment::Settings;
 use findings::{Rule, Subject};
 use report::Telling;
 
@@ -95,6 +97,12 @@ enum Task {
 
 #[derive(Args, Clone, Debug)]
 struct Global {
+    /// The environment of diptych.toml whose options stand for those that are not given
+    #[arg(long, global = true, value_name = "NAME", env = "DIPTYCH_ENV")]
+    env: Option<String>,
+    /// The file with environments [default: diptych.toml, where it is there]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// The database: postgresql://user:password@host:port/database; what it leaves open is as psql has it (PGHOST, PGSERVICE, ~/.pgpass)
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true)]
     url: Option<String>,
@@ -502,7 +510,13 @@ pub fn main<D: Database>() -> ExitCode {
 
 /// The same over given arguments, the program's name first: for an xtask with tasks of its own.
 pub fn run<D: Database>(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let Task::Migrate { global, command } = Xtask::parse_from(arguments).task;
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let settings = match Settings::of(&arguments) {
+        Ok(settings) => settings,
+        Err(failure) => return finish(Err(failure)),
+    };
+    let task = Xtask::command().mut_subcommand("migrate", |migrate| migrate.mut_args(|option| settings.apply(option)));
+    let Task::Migrate { global, command } = parsed::<Xtask>(task, arguments).task;
     let mut declared = D::declared();
     // as it is now, not as it was when this was built: a new file rebuilds nothing
     if let Some(code) = D::CODE.and_then(|folder| code::read(Path::new(folder))) {
@@ -520,8 +534,18 @@ pub fn command() -> clap::Command {
 
 /// The binary `diptych`: the same commands over a folder of files.
 pub fn binary() -> ExitCode {
-    let arguments = Binary::parse();
-    finish(dispatch(arguments.global, arguments.command, None))
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let settings = match Settings::of(&arguments) {
+        Ok(settings) => settings,
+        Err(failure) => return finish(Err(failure)),
+    };
+    let Binary { global, command } = parsed(command().mut_args(|option| settings.apply(option)), arguments);
+    finish(dispatch(global, command, None))
+}
+
+/// What a call says. Ends the process where it cannot be read, or asks for help.
+fn parsed<P: FromArgMatches>(command: clap::Command, arguments: Vec<OsString>) -> P {
+    P::from_arg_matches(&command.get_matches_from(arguments)).unwrap_or_else(|error| error.exit())
 }
 
 fn finish(outcome: Result<ExitCode, Failure>) -> ExitCode {

@@ -85,12 +85,13 @@ fn the_book_has_every_page() {
 }
 
 /// Who runs or compiles the blocks of a page of one kind; of any kind where none is named.
-const RUN: [(&str, &str, &str); 11] = [
+const RUN: [(&str, &str, &str); 12] = [
     ("docs/guide.md", "", "followed by `guide`"),
     ("docs/adopt.md", "", "followed by `guide`"),
     ("docs/clients.md", "rust", "found in the examples by `tidy`, which `.ci/clients` builds and runs"),
     ("docs/embedded.md", "rust", "found in the example by `embedded`, which builds and runs it"),
     ("docs/clients.md", "text", "printed by `.ci/clients`"),
+    ("docs/connecting.md", "toml", "used by `environments`"),
     ("docs/rows.md", "yaml", "carried out here"),
     ("docs/code.md", "yaml", "carried out here"),
     ("docs/code.md", "sql", "carried out here"),

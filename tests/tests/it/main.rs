@@ -17,6 +17,7 @@ mod domains;
 mod drift;
 mod embedded;
 mod enums;
+mod environments;
 mod events;
 mod extensions;
 mod facts;
