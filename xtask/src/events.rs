@@ -191,7 +191,7 @@ impl Progress for Events {
     }
 
     fn estimate(&mut self, estimate: &Estimate) {
-        let Estimate { tables, indexes, wal, wal_kept, .. } = *estimate;
+        let &Estimate { tables, indexes, wal, wal_kept, .. } = estimate;
         self.tell(&Event::Estimate { tables, indexes, wal, wal_kept });
     }
 

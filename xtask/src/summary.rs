@@ -1,6 +1,7 @@
 //! What a migration comes to on one screen, or in a comment on a pull request: what changes, who waits, what is lost, and the way back.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use diptych::Estimate;
 use diptych_core::hazard::Hazard;
@@ -81,7 +82,19 @@ impl Summary {
 
     /// What a start may need on the disk, where that is anything to speak of.
     pub(crate) fn room(&self) -> Option<String> {
-        self.estimate.filter(Estimate::is_large).map(|estimate| estimate.to_string())
+        self.estimate.as_ref().filter(|estimate| estimate.is_large()).map(Estimate::to_string)
+    }
+
+    /// How a table is filled, with how many rows it has and how long they take, where that is known and anything to speak of.
+    fn filling(&self, table: &str) -> String {
+        let sentence = format!("the rows of `{table}` are filled, in short transactions");
+        let Some(estimate) = &self.estimate else { return sentence };
+        let rows = estimate.filled.get(table).copied().unwrap_or_default();
+        match (rows, estimate.time(table)) {
+            (0, _) => sentence,
+            (rows, None) => format!("{sentence}: about {}", grouped(rows)),
+            (rows, Some(time)) => format!("{sentence}: about {}, in {} at 100,000 a second", grouped(rows), spoken(time)),
+        }
     }
 
     /// As text, or as Markdown.
@@ -106,7 +119,7 @@ impl Summary {
         let mut parts = vec![part(Topic::Changes, "What changes", self.changes.clone())];
         for (topic, name, half) in [(Topic::Start, "start", &self.start), (Topic::Complete, "complete", &self.complete)] {
             let locks = half.locks.iter().map(|(lock, steps)| told(lock, steps));
-            let fills = half.fills.iter().map(|table| format!("the rows of `{table}` are filled, in short transactions"));
+            let fills = half.fills.iter().map(|table| self.filling(table));
             let needs = self.room().filter(|_| topic == Topic::Start).map(|room| format!("it may need {room}"));
             let heading = format!("What `{name}` does, in {} steps", half.steps);
             parts.push(part(topic, &heading, fills.chain(locks).chain(needs).collect()));
@@ -178,6 +191,22 @@ impl Page<'_> {
         for text in points {
             self.text.push_str(&format!("{point}{text}\n"));
         }
+    }
+}
+
+/// A number with its thousands apart.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev().map(|group| String::from_utf8_lossy(group).into_owned());
+    groups.collect::<Vec<_>>().join(",")
+}
+
+/// A time as people say it.
+fn spoken(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7200 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3600),
     }
 }
 

@@ -45,7 +45,7 @@ pub(crate) async fn run(
         let printed = serde_json::to_string_pretty(&Printed { plan: &plan, estimate });
         return out::say(printed.map_err(|error| Failure::new(error.to_string()))?);
     }
-    out::print(render::plan(&plan, estimate.filter(Estimate::is_large)))
+    out::print(render::plan(&plan, estimate.filter(|estimate| estimate.is_large())))
 }
 
 async fn summary(migrator: &Migrator, migrations: &[Migration], to: Option<&str>, shown: &Shown) -> Result<(), Failure> {
