@@ -1,7 +1,7 @@
 //! Settings that change what a text means, or how a value is printed and read: conversions run under the same ones, whoever writes.
 
 use crate::sql;
-use crate::sql::{Sql, join};
+use crate::sql::{Sql, dollar_quoted, join, literal};
 
 /// How a text is parsed. The tool's own sessions have the same values.
 const PARSED: [(&str, &str); 3] =
@@ -25,39 +25,44 @@ const LOOKED_AT: [&str; 13] = [
 /// The same, but the server reads a file each time that it is set, which takes longer than all else: a function looks whether the writer
 /// has another value.
 const ABBREVIATIONS: &str = "timezone_abbreviations";
-/// What the tool's session has for it.
-const OWN_ABBREVIATIONS: &str = "diptych.timezone_abbreviations";
+/// What stands for the migration's value of it in a function's text. No role but a superuser could hand it over in a setting of ours.
+const MIGRATIONS: &str = "'diptych: timezone_abbreviations of the migration'";
 
 /// The `SET` clauses of a function that evaluates a user's texts. What the database and the migration role say of dates, numbers and so on
 /// holds for every writer, as it does for the backfill. Each costs the writer a moment in each row.
 pub(crate) fn clauses() -> Sql {
     let parsed = PARSED.iter().map(|(name, value)| sql!(" SET {} = {}", Sql::trusted(*name), Sql::trusted(*value)));
-    let current = LOOKED_AT.iter().chain([&OWN_ABBREVIATIONS]);
-    let current = current.map(|name| sql!(" SET {} FROM CURRENT", Sql::trusted(*name)));
+    let current = LOOKED_AT.iter().map(|name| sql!(" SET {} FROM CURRENT", Sql::trusted(*name)));
     join(parsed.chain(current), "")
 }
 
 /// Statements of a function with these clauses, with what is too dear for a clause around them.
 pub(crate) fn around(statements: &Sql) -> Sql {
-    let value = |name: &'static str| sql!("pg_catalog.current_setting('{}')", Sql::trusted(name));
-    let set = |value: &Sql| sql!("PERFORM pg_catalog.set_config('{}', {}, true);", Sql::trusted(ABBREVIATIONS), value);
+    let set = |value: &str| {
+        sql!("PERFORM pg_catalog.set_config('{}', {}, true);", Sql::trusted(ABBREVIATIONS), Sql::trusted(value.to_owned()))
+    };
     sql!(
-        "DECLARE\n\"diptych:abbreviations\" pg_catalog.text := nullif({}, {});\nBEGIN\nIF \"diptych:abbreviations\" IS NOT NULL THEN {} END IF;\n{}\nIF \"diptych:abbreviations\" IS NOT NULL THEN {} END IF;\nEND;",
-        value(ABBREVIATIONS),
-        value(OWN_ABBREVIATIONS),
-        set(&value(OWN_ABBREVIATIONS)),
+        "DECLARE\n\"diptych:abbreviations\" pg_catalog.text := nullif(pg_catalog.current_setting('{}'), {});\nBEGIN\nIF \"diptych:abbreviations\" IS NOT NULL THEN {} END IF;\n{}\nIF \"diptych:abbreviations\" IS NOT NULL THEN {} END IF;\nEND;",
+        Sql::trusted(ABBREVIATIONS),
+        Sql::trusted(MIGRATIONS),
+        set(MIGRATIONS),
         statements,
-        set(&Sql::trusted("\"diptych:abbreviations\""))
+        set("\"diptych:abbreviations\"")
     )
 }
 
-/// `SET …` for a session: how texts are parsed, and what its functions are to have.
-pub fn session() -> Sql {
-    let parsed = PARSED.iter().map(|(name, value)| sql!("SET {} = {}", Sql::trusted(*name), Sql::trusted(*value)));
-    let own = sql!(
-        "SELECT pg_catalog.set_config('{}', pg_catalog.current_setting('{}'), false)",
-        Sql::trusted(OWN_ABBREVIATIONS),
+/// Creates such a function, with the value that the migration's session has.
+pub(crate) fn settle(create: &Sql) -> Sql {
+    let text = sql!(
+        "\nBEGIN\nEXECUTE pg_catalog.replace({}, {}, pg_catalog.quote_literal(pg_catalog.current_setting('{}')));\nEND\n",
+        dollar_quoted(create),
+        literal(MIGRATIONS),
         Sql::trusted(ABBREVIATIONS)
     );
-    join(parsed.chain([own]), "; ")
+    sql!("DO {}", dollar_quoted(&text))
+}
+
+/// `SET …` for a session: how texts are parsed.
+pub fn parsing() -> Sql {
+    join(PARSED.iter().map(|(name, value)| sql!("SET {} = {}", Sql::trusted(*name), Sql::trusted(*value))), "; ")
 }

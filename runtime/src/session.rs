@@ -42,7 +42,7 @@ async fn open_as_is(target: &Target) -> Result<Client> {
 /// a row, a statement is refused rather than incomplete; what a text means, and how values are printed and read, is the same whoever
 /// migrates; nothing is compiled for questions that are asked once; a setting that the server does not know is left out.
 fn settings() -> String {
-    let (path, parsing) = (Path::own().set(), settings::session());
+    let (path, parsing) = (Path::own().set(), settings::parsing());
     format!(
         "{path}; SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off; \
          SET default_transaction_deferrable = off; SET statement_timeout = 0; SET lock_timeout = 0; \

@@ -81,6 +81,11 @@ impl Chain {
         in_model || sql_type.contains('.') && !types::is_array(sql_type)
     }
 
+    /// The type behind a domain of either version that has rules, with its collation.
+    pub fn behind_rules(&self, sql_type: &str) -> Option<(&str, Option<&str>)> {
+        self.stage.from.behind_rules(sql_type).or_else(|| self.stage.to.behind_rules(sql_type))
+    }
+
     /// The type behind a domain of either version that takes no NULL, with its collation.
     pub fn behind_not_null(&self, sql_type: &str) -> Option<(&str, Option<&str>)> {
         self.stage.from.behind_not_null(sql_type).or_else(|| self.stage.to.behind_not_null(sql_type))

@@ -457,10 +457,20 @@ impl Schema {
         self.domains_of(sql_type).into_iter().find_map(|domain| domain.default.as_ref())
     }
 
-    /// The type behind a domain that takes no NULL, with its collation: that of a variable, which is NULL at first. None for other types.
+    /// The type behind a domain that takes no NULL, with its collation. None for other types.
     pub fn behind_not_null(&self, sql_type: &str) -> Option<(&str, Option<&str>)> {
+        self.behind(sql_type, |domain| domain.not_null)
+    }
+
+    /// The type behind a domain with rules, of which any may refuse NULL, with its collation: that of a variable, which is NULL at first. None for
+    /// other types.
+    pub fn behind_rules(&self, sql_type: &str) -> Option<(&str, Option<&str>)> {
+        self.behind(sql_type, Domain::has_rules)
+    }
+
+    fn behind(&self, sql_type: &str, is_meant: impl Fn(&Domain) -> bool) -> Option<(&str, Option<&str>)> {
         let domains = self.domains_of(sql_type);
-        let behind = domains.last().filter(|_| domains.iter().any(|domain| domain.not_null))?;
+        let behind = domains.last().filter(|_| domains.iter().any(|domain| is_meant(domain)))?;
         Some((behind.sql_type.as_str(), domains.iter().find_map(|domain| domain.collation.as_deref())))
     }
 

@@ -1,11 +1,14 @@
 //! The steps that make, change and drop domains, and what is asked of the database before.
 
 use crate::layout::chain::Chain;
+use crate::layout::tables::Physical;
+use crate::model::schema::Column;
+use crate::model::types;
 use crate::plan::{Action, Phase, Steps, Verdict};
 use crate::sql;
-use crate::sql::{Sql, join, literal};
-use crate::statements::domains;
+use crate::sql::{Sql, join, literal, user};
 use crate::statements::path::Path;
+use crate::statements::{ddl, domains, enums};
 
 /// The domains of the older version are there, with the rules that they are to have and no others.
 pub(super) fn checks(chain: &Chain, steps: &mut Steps) {
@@ -57,6 +60,52 @@ fn check_owner(chain: &Chain, steps: &mut Steps) {
             "connect as its owner, or have its owner give it to the migration role",
             Verdict::Refuse,
         );
+    }
+}
+
+/// A row that one of the two versions writes lacks the columns that only the other has: PostgreSQL holds the rules of a domain against their NULL before
+/// any trigger could give them a value.
+pub(super) fn may_be_left_out(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
+    let Some(older) = table.older.filter(|_| table.is_kept()) else { return };
+    let is_told = |column: &Column| {
+        let is_domain = chain.behind_rules(&column.sql_type).is_some() || column.sql_type.contains('.');
+        is_domain && !types::is_array(&column.sql_type) && column.identity.is_none() && column.generated.is_none()
+    };
+    let gone = older.columns.iter().filter(|column| table.removed.contains(&column.name) && is_told(column));
+    let gone: Vec<_> = gone.map(|column| (column, column.default.as_deref().map(user))).collect();
+    let new = table.added.iter().filter(|added| is_told(&added.column));
+    let new: Vec<_> = new
+        .map(|added| {
+            let bare = added.is_bare.then(|| Sql::trusted("NULL"));
+            (&added.column, added.default.as_deref().map(user).or(bare))
+        })
+        .collect();
+    for (columns, who, hint) in [
+        (
+            gone,
+            "newer",
+            "in a migration of its own before this one, let the domain take NULL (`alter_domain` with `not_null: false`, or with `checks` that accept it), or give it a default; the column has its own NOT NULL",
+        ),
+        (
+            new,
+            "older",
+            "give the column the type that the domain is based on, with `nullable: false` and a `check` of its own in place of the domain's",
+        ),
+    ] {
+        if columns.is_empty() {
+            continue;
+        }
+        let names = columns.iter().map(|(column, _)| format!("`{}`", column.name)).collect::<Vec<_>>().join(", ");
+        let tried: Vec<(&str, Option<Sql>)> =
+            columns.iter().map(|(column, default)| (column.sql_type.as_str(), default.clone())).collect();
+        let step = steps.check(
+            format!("the {who} version can write rows of `{}` without {names}", table.name),
+            ddl::try_without(enums::attempt(chain), &tried),
+            format!("every INSERT of the {who} version into table `{}` would fail, since it does not give {names}", table.name),
+            hint,
+            Verdict::Refuse,
+        );
+        step.path(Path::base(&chain.base));
     }
 }
 

@@ -91,6 +91,7 @@ fn of_tables(chain: &Chain, tables: &[Physical<'_>], scripts: usize, steps: &mut
     }
     types_exist(chain, &here, steps);
     definitions(chain, &here, steps);
+    here.iter().for_each(|table| super::domains::may_be_left_out(chain, table, steps));
     here.iter().for_each(|table| super::statistics::definitions(chain, table, steps));
     rehearsal::checks(chain, &here, steps);
     foreign_keys_fit(chain, tables, &here, steps);

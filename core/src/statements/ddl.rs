@@ -273,6 +273,17 @@ pub fn try_defaults(before: Vec<Sql>, columns: &[&Column]) -> Sql {
     attempt(before.into_iter().chain([sql!("CREATE TABLE {} ({})", qualified(OWN_SCHEMA, TWIN), join(columns, ", "))]))
 }
 
+/// A block that tries whether a row can be written without these columns, after these statements, and leaves nothing.
+pub fn try_without(before: Vec<Sql>, columns: &[(&str, Option<Sql>)]) -> Sql {
+    let columns = columns.iter().enumerate().map(|(at, (sql_type, default))| {
+        let default = default.as_ref().map_or_else(Sql::default, |default| sql!(" DEFAULT {}", default));
+        sql!("{} {}{}", ident(&format!("column {at}")), type_name(sql_type), default)
+    });
+    let twin = qualified(OWN_SCHEMA, TWIN);
+    let made = sql!("CREATE TABLE {} ({})", twin, join(columns, ", "));
+    attempt(before.into_iter().chain([made, sql!("INSERT INTO {} DEFAULT VALUES", twin)]))
+}
+
 /// A block that tries whether a foreign key can lead from columns to a key of other columns, after these statements, and leaves nothing.
 pub fn try_foreign_key(before: Vec<Sql>, own: &[&Column], referenced: &[&Column]) -> Sql {
     let declared = |column: &&Column| sql!("{} {}", ident(&column.name), typed(&column.sql_type, &column.collation));

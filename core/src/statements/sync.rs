@@ -380,7 +380,8 @@ fn function(chain: &Chain, name: &str, direction: Direction, program: &Program<'
     );
     // a writer may have no right on the tables that a sub-select reads, and its write must not fail for that
     let rights = if has_sub_select(program.table) { Rights::Owner } else { Rights::Writer };
-    trigger_function(name, rights, clauses, &text)
+    let create = trigger_function(name, rights, clauses, &text);
+    if program.needs == Needs::Settings { settings::settle(&create) } else { create }
 }
 
 /// Where a direction's expressions find their names: in the views of the version that they are written against, where they are

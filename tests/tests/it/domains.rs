@@ -228,3 +228,65 @@ async fn a_folder_makes_a_fresh_database_with_its_domains() {
     let sent = new.execute("INSERT INTO parts VALUES ($1, $2::text::numeric, '{}')", &[&3_i64, &"7"]).await.expect("a row");
     assert_eq!(sent, 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_domain_that_takes_no_null_stands_where_either_version_leaves_its_column_out() {
+    let table = |of: &str| {
+        format!(
+            "operations:\n{of}  - create_table: {{name: t, columns: [{{name: id, type: bigint, pk: true}}, {{name: a, type: TYPE}}]}}\n"
+        )
+    };
+    let rules = ["not_null: true", "checks: {given: VALUE IS NOT NULL}"];
+    for rule in rules {
+        let domain = format!("  - create_domain: {{name: amount, type: integer, {rule}}}\n");
+        // the column stays: an expression may read it, in a variable that is NULL at first
+        let database = Database::new().await;
+        let all = [
+            migration("0001_a", &table(&domain).replace("TYPE", "amount")),
+            migration("0002_b", "operations: [{add_column: {table: t, column: {name: b, type: bigint}, up: a * 100}}]"),
+        ];
+        database.migrate(&all[..1]).await;
+        let old = database.on("0001_a").await;
+        must(&old, "INSERT INTO t VALUES (1, 1)").await;
+        let mut migrator = database.migrator().await;
+        migrator.start(&all, None, &mut Quiet).await.expect("started");
+        must(&old, "INSERT INTO t VALUES (2, 2); UPDATE t SET a = 3 WHERE id = 1").await;
+        assert_eq!(ask(&database.on("0002_b").await, "SELECT a, b FROM t ORDER BY id").await, "3|300;2|200", "{rule}");
+        migrator.complete(&mut Quiet).await.expect("completed");
+
+        // the older column goes: the newer version does not give it
+        let wide = migration("0002_b", "operations: [{alter_column: {table: t, column: a, type: bigint, up: a, down: a}}]");
+        let loose = if rule.starts_with("not_null") { "not_null: false" } else { "checks: {}" };
+        let loose = migration("0002_loose", &format!("operations: [{{alter_domain: {{name: amount, {loose}}}}}]"));
+        let after = Migration { name: "0003_b".to_owned(), ..wide.clone() };
+        let database = Database::new().await;
+        database.migrate(&all[..1]).await;
+        let mut migrator = database.migrator().await;
+        let error = refused(&database, &mut migrator, &[all[0].clone(), wide.clone()]).await;
+        assert!(
+            error.contains("every INSERT of the newer version into table `t` would fail, since it does not give `a`"),
+            "{error}"
+        );
+        // the hint leads out
+        let way = [all[0].clone(), loose, after];
+        migrator.start(&way[..2], None, &mut Quiet).await.unwrap_or_else(|error| panic!("{rule}: {error}"));
+        migrator.complete(&mut Quiet).await.expect("completed");
+        migrator.start(&way, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{rule}: {error}"));
+        must(&database.on("0003_b").await, "INSERT INTO t VALUES (3, 3)").await;
+        must(&database.on("0002_loose").await, "INSERT INTO t VALUES (4, 4)").await;
+        migrator.complete(&mut Quiet).await.expect("completed");
+
+        // the column comes: the older version does not give it, also where the table has no rows yet
+        let all = [
+            migration("0001_a", &table(&domain).replace("TYPE", "integer")),
+            migration("0002_b", "operations: [{alter_column: {table: t, column: a, type: amount, up: a, down: a}}]"),
+        ];
+        let database = Database::new().await;
+        database.migrate(&all[..1]).await;
+        let error = refused(&database, &mut database.migrator().await, &all).await;
+        assert!(
+            error.contains("every INSERT of the older version into table `t` would fail, since it does not give `a`"),
+            "{error}"
+        );
+    }
+}

@@ -65,7 +65,9 @@ impl<'a> Value<'a> {
         let Source::Derived(expression, read) = &self.source else { return None };
         let &[only] = read.as_slice() else { return None };
         let (from, to) = (&only.sql_type, &self.column.sql_type);
-        let has_room = types::widens(from, to) || types::widens(to, from);
+        // an assignment to a type with a length cuts spaces off, and refuses nothing else
+        let is_exact = |name: &str| types::length(name).is_none() || from == to;
+        let has_room = is_exact(from) && is_exact(to) && (types::widens(from, to) || types::widens(to, from));
         let is_plain = [only, self.column].iter().all(|column| is_plain(column) && column.collation.is_none());
         (has_room && is_plain && types::is_column(expression, &only.name)).then_some(only.name.as_str())
     }

@@ -106,7 +106,7 @@ impl<'a> Program<'a> {
 
     /// A variable's type. Of two types of one name PL/pgSQL assigns the one to the other by its text.
     fn declared(&self, column: &ScopeColumn) -> Sql {
-        if let Some((behind, collation)) = self.chain.behind_not_null(&column.sql_type) {
+        if let Some((behind, collation)) = self.chain.behind_rules(&column.sql_type) {
             return typed(behind, &column.collation.clone().or_else(|| collation.map(str::to_owned)));
         }
         enums::variable(self.chain, column).unwrap_or_else(|| typed(&column.sql_type, &column.collation))

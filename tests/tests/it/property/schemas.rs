@@ -11,7 +11,7 @@ use diptych_tests::{has_extension, major};
 use fastrand::Rng;
 
 use super::enums::{self, Enums};
-use super::values::{KINDS, any, domains, harmless, kind};
+use super::values::{KINDS, any, domains, harmless, kind, spare};
 use super::{constraints, partitions};
 
 /// Names that are words of SQL or PL/pgSQL, hold what must be quoted, or are as long as the server keeps them.
@@ -103,7 +103,11 @@ pub(super) fn extension(copy: &mut Rng) -> Option<String> {
 
 /// One to three tables.
 pub(crate) fn schema(rng: &mut Rng) -> Schema {
-    let mut schema = Schema { enums: enums::some(rng), domains: domains(), ..Schema::default() };
+    let mut schema = Schema {
+        enums: enums::some(rng),
+        domains: domains().into_iter().chain(spare(rng.clone())).collect(),
+        ..Schema::default()
+    };
     schema.extensions.extend(extension(&mut rng.clone()));
     for _ in 0..rng.u8(1..=3) {
         let name = name(rng, &relations(&schema));

@@ -68,6 +68,11 @@ pub(crate) fn domains() -> BTreeMap<String, Domain> {
     ])
 }
 
+/// One that no column has, in every other schema: it may go.
+pub(crate) fn spare(mut copy: Rng) -> Option<(String, Domain)> {
+    copy.bool().then(|| ("to spare".to_owned(), Domain { sql_type: "uuid".to_owned(), not_null: true, ..Domain::default() }))
+}
+
 /// Every type that is tried.
 pub(crate) const KINDS: &[Kind] = &[
     PLAIN,
