@@ -9,10 +9,12 @@ const SHOP: &str = "operations: [{create_table: {name: users, columns: [{name: i
 const SPLIT: &str = "operations: [{rename_column: {table: users, from: name, to: full_name}}]";
 
 /// Each row, with what tells that it was found.
-const CANNOT: [(&str, &str); 8] = [
+const CANNOT: [(&str, &str); 10] = [
     ("COPY users FROM STDIN", "cannot copy to view"),
     ("COPY users TO STDOUT", "cannot copy from view"),
     ("TRUNCATE users", "is not a table"),
+    ("SELECT id FROM users TABLESAMPLE SYSTEM (1)", "TABLESAMPLE"),
+    ("UPDATE users SET email = 'a' WHERE CURRENT OF these", "CURRENT OF"),
     ("INSERT INTO users (email, name) VALUES ($1, $2) ON CONFLICT ON CONSTRAINT users_email DO NOTHING", "users_email"),
     ("SELECT id, email FROM users GROUP BY id", "must appear in the GROUP BY"),
     ("SELECT ctid FROM users", "ctid"),

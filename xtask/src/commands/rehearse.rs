@@ -180,6 +180,10 @@ fn instead(text: &str, refusal: &Refusal) -> Option<&'static str> {
             Some("write the schema of the tables before the name, or give the library a path of its own")
         }
         () if refusal.code == SqlState::GROUPING_ERROR => Some("GROUP BY every column that is selected, or aggregate"),
+        () if refusal.message.contains("TABLESAMPLE") => {
+            Some("the table by its schema, in the older form; or WHERE random() < 0.01")
+        }
+        () if refusal.message.contains("CURRENT OF") => Some("WHERE the key that the cursor has read"),
         () if text.contains("on constraint") => Some("ON CONFLICT (column)"),
         () if ["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"].iter().any(|word| refusal.message.contains(word)) => {
             Some("a column of your own")
