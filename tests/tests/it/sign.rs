@@ -65,7 +65,7 @@ async fn a_complete_begins_when_its_query_gives_true() {
         assert_eq!(state(&database).await, "started", "{found}");
     }
     // nobody is kept from anything meanwhile, and a session that is lost is opened again
-    assert_eq!(ask(&admin, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").await, "0");
+    assert_eq!(ask(&admin, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())").await, "0");
     let ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'diptych' AND datname = current_database()";
     assert_eq!(ask(&admin, ended).await, "1");
     tokio::time::sleep(Duration::from_secs(3)).await;
