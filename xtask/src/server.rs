@@ -83,7 +83,7 @@ if [ -f "$2/PG_VERSION" ] || { sh -c "$6" diptych-data "$1" "$2" </dev/null >>"$
   (trap - INT HUP TERM; exec "$1/postgres" -D "$2") </dev/null >>"$3" 2>&1 &
   server=$!
 else
-  : >"$4/failed" 2>/dev/null || rm -rf "$2"
+  : >"$4/failed" 2>/dev/null || { rm -rf "$2"; : >"$4/failed"; }
 fi
 while read -r line; do :; done
 if [ -n "$server" ]; then
@@ -181,8 +181,8 @@ impl Server {
             {
                 return Ok(pid);
             }
-            // the watchdog says so; where even that found no room, it has removed the data folder
-            let failed = self.folder.join("failed").exists() || (since.elapsed() > Duration::from_secs(1) && !self.data.exists());
+            // the watchdog says so; where even that found no room, it has removed the data folder first
+            let failed = self.folder.join("failed").exists();
             if failed || (lines.is_empty() && log(self).contains("FATAL:  ")) {
                 return Err(ServerError::new(format!("the private server did not start: {}", log(self)), room));
             }
@@ -433,6 +433,15 @@ mod tests {
         ] {
             assert_eq!(said(release, user, programs), wanted, "{release:?} {programs:?}");
         }
+    }
+
+    #[test]
+    fn may_take_its_time_and_says_why_it_does_not_start() {
+        let with = |made_by: String| Server::start(&Options { made_by: Some(made_by), ..Options::default() });
+        // a machine that is busy
+        drop(with(format!("sleep 2; {INITDB}")).expect("a private server"));
+        let error = with("echo out of order; exit 1".to_owned()).map(drop).expect_err("it cannot start").to_string();
+        assert!(error.contains("the private server did not start: out of order"), "{error}");
     }
 
     #[test]
