@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Arg;
 use clap::builder::Resettable;
-use toml_edit::{DocumentMut, Item, TableLike};
+use toml_edit::{DocumentMut, Item, TableLike, TomlError};
 
 use crate::config::Failure;
 
@@ -51,7 +51,7 @@ impl Settings {
             Err(error) => {
                 return Err(Failure::hinted(
                     format!("cannot read `{}`: {error}", path.display()),
-                    "name the file with --config, run the command where it is, or leave --env out",
+                    "name the file with --config, run the command where it is, or leave out --env and DIPTYCH_ENV",
                 ));
             }
         };
@@ -90,7 +90,7 @@ fn value_of(arguments: &[OsString], option: &str) -> Option<OsString> {
 }
 
 fn read(text: &str, folder: &Path, name: Option<&str>) -> Result<Settings, String> {
-    let document: DocumentMut = text.parse().map_err(|error| format!("is not TOML: {error}"))?;
+    let document: DocumentMut = text.parse().map_err(|error| is_not_toml(text, &error))?;
     let mut environments = BTreeMap::new();
     let mut settings = Settings { is_named: name.is_some(), ..Settings::default() };
     for (key, item) in document.iter() {
@@ -118,6 +118,12 @@ fn read(text: &str, folder: &Path, name: Option<&str>) -> Result<Settings, Strin
         settings.values.insert(option, value);
     }
     Ok(settings)
+}
+
+/// What is wrong, and in which line. The line itself is not told: there may be a password in it.
+fn is_not_toml(text: &str, error: &TomlError) -> String {
+    let line = error.span().and_then(|span| text.get(..span.start)).map_or(1, |before| before.matches('\n').count() + 1);
+    format!("line {line} is not TOML: {}", error.message().replace('\n', ", "))
 }
 
 /// The other environments of a file are read as well: a slip in one is told before it is needed. Their secrets may not be there.

@@ -110,10 +110,13 @@ async fn what_a_file_says_in_vain_is_refused() {
         ("environments = 3", "`environments` is not a table"),
         ("[environments]\na = 3", "`environments.a` is not a table"),
         ("dir = [1]", "the value of `dir` is neither a text nor a number"),
-        ("dir = ", "is not TOML"),
+        ("dir = ", "line 1 is not TOML"),
+        ("dir = \"a\"\nurl = \"postgresql://a:hidden@h/d", "line 2 is not TOML"),
     ] {
         case.write(toml);
-        refused(&case.run(&["check"], &[]), &["`diptych.toml`: ", message]);
+        let output = case.run(&["check"], &[]);
+        refused(&output, &["`diptych.toml`: ", message]);
+        assert!(!text(&output.stderr).contains("hidden"), "{}", text(&output.stderr));
     }
     // a value of the wrong kind is refused as if it had been given
     case.write("lock-timeout = \"soon\"\ndir = \"db/migrations\"");
