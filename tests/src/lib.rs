@@ -317,6 +317,16 @@ pub fn schema(migrations: &[Migration]) -> Schema {
         .fold(Schema::default(), |schema, migration| migration.stage(&schema).unwrap_or_else(|error| panic!("{error}")).to)
 }
 
+/// What a start is refused with, and that it has changed nothing.
+pub async fn refused(database: &Database, migrator: &mut Migrator, all: &[Migration]) -> String {
+    let before = database.catalog().await;
+    let error = migrator.start(all, None, &mut Quiet).await.expect_err("a refusal");
+    let now = database.catalog().await;
+    assert_eq!(before, now, "{}", difference(&before, &now));
+    assert!(migrator.status(all).await.expect("a status").pending.is_none(), "{error}");
+    error.to_string()
+}
+
 /// The rows of a statement as text, columns by `|`, rows by `;`; the SQLSTATE of one that fails, as `!23505`.
 pub async fn ask(client: &Client, sql: &str) -> String {
     match client.simple_query(sql).await {

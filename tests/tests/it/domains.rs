@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use diptych::{Migrator, Quiet};
+use diptych::Quiet;
 use diptych_core::Migration;
-use diptych_tests::{Database, Told, ask, difference, dump, migration, must, server};
+use diptych_tests::{Database, Told, ask, difference, dump, migration, must, refused, server};
 
 use crate::cli::{Folder, text};
 
@@ -28,16 +28,6 @@ async fn with_users(change: &str) -> (Database, [Migration; 2]) {
     let all = [migration("0001_before", USERS), migration("0002_change", change)];
     database.migrate(&all[..1]).await;
     (database, all)
-}
-
-/// What a start is refused with, and that it has changed nothing.
-async fn refused(database: &Database, migrator: &mut Migrator, all: &[Migration]) -> String {
-    let before = database.catalog().await;
-    let error = migrator.start(all, None, &mut Quiet).await.expect_err("a refusal");
-    let now = database.catalog().await;
-    assert_eq!(before, now, "{}", difference(&before, &now));
-    assert!(migrator.status(all).await.expect("a status").pending.is_none(), "{error}");
-    error.to_string()
 }
 
 #[tokio::test(flavor = "multi_thread")]

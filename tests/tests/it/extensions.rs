@@ -4,9 +4,9 @@ use std::fs;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use diptych::{Migrator, Quiet, Schema, Table};
+use diptych::{Quiet, Schema, Table};
 use diptych_core::{DeclaredSchema, Migration};
-use diptych_tests::{Database, Told, ask, difference, dump, has_extension, migration, must, server};
+use diptych_tests::{Database, Told, ask, difference, dump, has_extension, migration, must, refused, server};
 
 use crate::cli::{Folder, text};
 
@@ -42,16 +42,6 @@ async fn with_users(change: &str) -> (Database, [Migration; 2]) {
 async fn extensions(database: &Database) -> String {
     let sql = "SELECT string_agg(extname || ' ' || extnamespace::regnamespace, ', ' ORDER BY extname) FROM pg_extension WHERE extname <> 'plpgsql'";
     ask(&database.client().await, sql).await
-}
-
-/// What a start is refused with, and that it has changed nothing.
-async fn refused(database: &Database, migrator: &mut Migrator, all: &[Migration]) -> String {
-    let before = database.catalog().await;
-    let error = migrator.start(all, None, &mut Quiet).await.expect_err("a refusal");
-    let now = database.catalog().await;
-    assert_eq!(before, now, "{}", difference(&before, &now));
-    assert!(migrator.status(all).await.expect("a status").pending.is_none(), "{error}");
-    error.to_string()
 }
 
 #[tokio::test(flavor = "multi_thread")]
