@@ -88,7 +88,8 @@ async fn main() {
     let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let settings = [("shared_buffers", buffers.as_str()), ("max_wal_size", "16GB"), ("fsync", "on"), ("autovacuum", "off")];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    let server = Server::start(&server::Options { settings, ..server::Options::default() }).expect("a private server");
+    let server = Server::start(&server::Options { settings, folder: Some(std::env::temp_dir()), ..server::Options::default() })
+        .expect("a private server");
     println!(
         "| table | way | rows/s | × plain | heap | indexes | WAL MB | HOT | updates a row |\n|---|---|---|---|---|---|---|---|---|"
     );

@@ -24,16 +24,8 @@ pub fn server() -> &'static Server {
     SERVER.get_or_init(|| {
         let settings = [("log_statement", "all"), ("max_connections", "300"), ("log_line_prefix", "%d|>")];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-        Server::start(&server::Options { settings, folder: memory(), ..server::Options::default() }).expect("a private server")
+        Server::start(&server::Options { settings, ..server::Options::default() }).expect("a private server")
     })
-}
-
-/// A folder that is kept in memory, where there is one with room for the suite: making and removing the files of hundreds of databases
-/// is a sixth of its time otherwise.
-pub fn memory() -> Option<PathBuf> {
-    let folder = Path::new("/dev/shm");
-    let room = rustix::fs::statvfs(folder).ok()?;
-    (std::env::var_os("TMPDIR").is_none() && room.f_bavail * room.f_frsize >= 8 << 30).then(|| folder.to_owned())
 }
 
 /// The server's major version.

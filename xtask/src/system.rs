@@ -1,6 +1,6 @@
 //! What systems do differently: whose a file is, as whom a program runs, what ends it, where a server listens.
 
-pub(crate) use here::{as_user, endings, give, is_program, open, owner_of, socket, with_socket, writing};
+pub(crate) use here::{as_user, endings, give, in_memory, is_program, open, owner_of, socket, with_socket, writing};
 
 #[cfg(unix)]
 mod here {
@@ -44,6 +44,13 @@ mod here {
     /// Lets everybody into a folder.
     pub(crate) fn open(folder: &Path) -> io::Result<()> {
         set_permissions(folder, Permissions::from_mode(0o755))
+    }
+
+    /// The folder that Linux keeps in memory, where it has that much room in bytes.
+    pub(crate) fn in_memory(room: u64) -> Option<&'static Path> {
+        let folder = Path::new("/dev/shm");
+        let there = rustix::fs::statvfs(folder).ok()?;
+        (there.f_bavail.saturating_mul(there.f_frsize) >= room).then_some(folder)
     }
 
     /// Has a program run as that user, and apart from what is typed at our terminal.
@@ -107,6 +114,10 @@ mod here {
 
     pub(crate) fn open(_: &Path) -> io::Result<()> {
         Ok(())
+    }
+
+    pub(crate) fn in_memory(_: u64) -> Option<&'static Path> {
+        None
     }
 
     pub(crate) fn as_user(_: &mut Command, _: Option<(u32, u32)>) {}

@@ -6,7 +6,7 @@ use diptych::migrator::VersionState;
 use diptych::{Migrator, Options, Outcome, Quiet};
 use diptych_core::Migration;
 use diptych_core::plan::Command;
-use diptych_tests::{Database, ask, client, difference, memory, migration, schema, seed};
+use diptych_tests::{Database, ask, client, difference, migration, schema, seed};
 use diptych_xtask::server::{self, Server};
 
 use crate::lifecycle::{Case, cases, known};
@@ -16,8 +16,7 @@ async fn the_server_is_killed_at_random_points() {
     let mut random = seed("outage");
     let settings = [("synchronous_commit", "on"), ("full_page_writes", "on"), ("shared_buffers", "16MB")];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    let mut server =
-        Server::start(&server::Options { settings, folder: memory(), ..server::Options::default() }).expect("a private server");
+    let mut server = Server::start(&server::Options { settings, ..server::Options::default() }).expect("a private server");
     // one case in three, others each time; all of them with `FAULTS`
     let (only, all) = (std::env::var("CASE").ok(), std::env::var_os("FAULTS").is_some());
     let (mut points, mut tried) = (Points::default(), 0);
