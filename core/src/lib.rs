@@ -32,6 +32,7 @@ pub use migration::declared::{DeclaredColumn, DeclaredEnum, DeclaredLabel, Decla
 pub use migration::file::Migration;
 #[cfg(feature = "planner")]
 pub use migration::ops::Operation;
+pub use model::composite::{Attribute, Composite};
 pub use model::domain::Domain;
 pub use model::expression::Expression;
 pub use model::schema::{Column, Constraint, Enum, Index, Schema, Table};

@@ -2,12 +2,14 @@
 
 #[cfg(feature = "planner")]
 pub mod book;
+pub mod composite;
 #[cfg(feature = "planner")]
 pub mod differences;
 pub mod domain;
 pub mod expression;
 pub mod facts;
 pub mod lexer;
+pub mod own_type;
 #[cfg(feature = "planner")]
 pub mod plain;
 pub mod rules;

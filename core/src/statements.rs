@@ -1,11 +1,11 @@
 //! What is said to PostgreSQL: definitions, views, triggers, rights.
 
 pub mod ddl;
-pub mod domains;
 pub mod enums;
 pub mod extensions;
 pub mod guard;
 pub mod numbers;
+pub mod own_types;
 pub mod partitions;
 pub mod path;
 pub(crate) mod properties;

@@ -68,6 +68,8 @@ const SHOP: &str = "operations:
 /// What an operation needs before it, and no other plan is to be full of.
 const BEFORE: &[(&str, &str)] = &[
     ("alter_domain", "- create_domain: {name: years, type: integer, not_null: true, checks: {years_grown: VALUE >= 0}}\n"),
+    ("alter_composite_type", "- create_composite_type: {name: address, attributes: [{name: street, type: text}]}\n"),
+    ("drop_composite_type", "- create_composite_type: {name: address, attributes: [{name: street, type: text}]}\n"),
     ("drop_domain", "- create_domain: {name: years, type: integer, not_null: true, checks: {years_grown: VALUE >= 0}}\n"),
     ("drop_code", "- set_code: {name: named, sql: CREATE VIEW named AS SELECT id FROM users}\n"),
     ("drop_extension", "- create_extension: {name: hstore}\n"),
@@ -112,6 +114,12 @@ const CHANGES: &[(&str, &str)] = &[
     ),
     ("alter_domain", "{alter_domain: {name: years, not_null: false, default: '21', checks: {}}}"),
     ("drop_domain", "{drop_domain: {name: years}}"),
+    (
+        "create_composite_type",
+        "{create_composite_type: {name: place, attributes: [{name: street, type: text, collate: C}, {name: number, type: integer}], comment: where}}",
+    ),
+    ("alter_composite_type", "{alter_composite_type: {name: address, comment: where mail goes}}"),
+    ("drop_composite_type", "{drop_composite_type: {name: address}}"),
     ("create_extension", "{create_extension: {name: citext}}"),
     ("drop_extension", "{drop_extension: {name: hstore}}"),
     ("insert", "{insert: {table: teams, rows: [{id: 1}, {id: {sql: 1 + 1}}]}}"),

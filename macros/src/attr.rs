@@ -364,7 +364,7 @@ pub(crate) fn plain_folder(text: &str) -> String {
 }
 
 /// A text that says something.
-fn quoted(input: ParseStream<'_>, word: &str) -> Result<String> {
+pub(crate) fn quoted(input: ParseStream<'_>, word: &str) -> Result<String> {
     if !input.peek(LitStr)
         && let Ok(literal) = input.fork().parse::<syn::Lit>()
     {

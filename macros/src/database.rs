@@ -13,14 +13,14 @@ use syn::{Attribute, Error, Ident, LitStr, Path, Result, Token, Visibility, brac
 use crate::attr::{plain_folder, skip};
 use crate::check::{Drift, folder, snapshot};
 use crate::code::Code;
-use crate::domains;
 use crate::errors::{self, Mistakes};
 use crate::expand::{drifts, hash, respan};
 use crate::symbol;
+use crate::{composites, domains};
 use diptych_core::model::rules::check_name;
 use diptych_core::{Snapshot, names};
 
-/// `pub struct Shop { migrations: "…", schema: "…", extensions: […], enums: […], domains: […], tables: […], dropped: […] }`.
+/// `pub struct Shop { migrations: "…", schema: "…", extensions: […], enums: […], domains: […], composites: […], tables: […], dropped: […] }`.
 pub(crate) struct Input {
     attributes: Vec<Attribute>,
     visibility: Visibility,
@@ -30,6 +30,7 @@ pub(crate) struct Input {
     extensions: Vec<LitStr>,
     enums: Vec<Path>,
     domains: Vec<domains::Declared>,
+    composites: Vec<composites::Declared>,
     tables: Vec<Path>,
     code: Option<LitStr>,
     dropped: Vec<LitStr>,
@@ -55,6 +56,7 @@ impl Parse for Input {
             extensions: Vec::new(),
             enums: Vec::new(),
             domains: Vec::new(),
+            composites: Vec::new(),
             tables: Vec::new(),
             code: None,
             dropped: Vec::new(),
@@ -75,6 +77,7 @@ impl Parse for Input {
                 symbol::EXTENSIONS => result.extensions = bracketed_list(list)?,
                 symbol::ENUMS => result.enums = bracketed_list(list)?,
                 symbol::DOMAINS => result.domains = bracketed_list(list)?,
+                symbol::COMPOSITES => result.composites = bracketed_list(list)?,
                 symbol::TABLES => result.tables = bracketed_list(list)?,
                 symbol::CODE => result.code = Some(content.parse()?),
                 symbol::DROPPED => result.dropped = bracketed_list(list)?,
@@ -126,8 +129,9 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
         input.mistakes.note(Error::new(input.ident.span(), errors::unknown_drift(&word)));
     }
     check_extensions(&mut input, &recorded.known, drift);
-    let Input { domains, dropped, mistakes, ident, .. } = &mut input;
+    let Input { domains, composites, dropped, mistakes, ident, .. } = &mut input;
     domains::check_list(domains, dropped, &recorded.known, drift, mistakes, ident.span());
+    composites::check_list(composites, dropped, &recorded.known, drift, mistakes, ident.span());
     let code = Code::read(input.code.as_ref(), &input.ident, &mut input.mistakes);
     let mut compared = TokenStream::new();
     if drift != Drift::Allow {
@@ -136,6 +140,7 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
         if input.mistakes.is_empty() {
             compared.extend(unlisted(&input, &recorded.known, drift));
             compared.extend(domains::unrecorded(&input.domains, &input.dropped, &recorded.known, drift));
+            compared.extend(composites::unrecorded(&input.composites, &input.dropped, &recorded.known, drift));
         }
     }
     let (constants, functions, database) = (constants(&input), functions(&input), database(&input, &recorded, &code));
@@ -282,8 +287,9 @@ fn functions(Input { path, .. }: &Input) -> TokenStream {
 /// What the library asks of it.
 fn database(input: &Input, recorded: &Recorded, code: &Code) -> TokenStream {
     let (code_folder, code) = (option(code.folder().as_deref()), code.declared());
-    let Input { ident, schema, extensions, enums, domains, tables, dropped, path, .. } = input;
+    let Input { ident, schema, extensions, enums, domains, composites, tables, dropped, path, .. } = input;
     let domains = domains.iter().map(|domain| domain.declared(path));
+    let composites = composites.iter().map(|composite| composite.declared(path));
     let version = option(recorded.known.version.as_deref());
     let views = recorded.known.version.as_deref().map(|version| names::view_schema(&schema.value(), version));
     let views = option(views.as_deref());
@@ -314,6 +320,7 @@ fn database(input: &Input, recorded: &Recorded, code: &Code) -> TokenStream {
                     #path::__private::core::DeclaredSchema {
                         extensions: ::std::vec![#(::std::borrow::ToOwned::to_owned(#extensions)),*],
                         domains: ::core::iter::IntoIterator::into_iter([#(#domains),*]).collect(),
+                        composites: ::core::iter::IntoIterator::into_iter([#(#composites),*]).collect(),
                         enums: ::std::vec![#(<#enums as #path::EnumType>::declared()),*],
                         tables: ::std::vec![#(#declared),*],
                         code: #code,

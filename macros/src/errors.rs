@@ -179,6 +179,33 @@ pub(crate) fn domain_changed(error: &diptych_core::Error) -> String {
     format!("DIP514: {error}")
 }
 
+/// A composite type that the list leaves out.
+pub(crate) fn composite_gone(name: &str, version: &str) -> String {
+    format!(
+        "DIP516: composite type `{name}` is in version `{version}`, and this release does not list it in `composites`\n\
+         hint: add it to `composites: […]` as the snapshot has it, or `dropped: [\"{name}\"]` to database!, which drops it at complete"
+    )
+}
+
+/// A composite type that is both listed and dropped.
+pub(crate) fn composite_dropped_but_there(name: &str) -> String {
+    format!(
+        "DIP517: composite type `{name}` is dropped, yet `composites` lists it\nhint: remove \"{name}\" from `dropped`, or from `composites`"
+    )
+}
+
+/// A composite type that cannot become what the list says.
+pub(crate) fn composite_changed(error: &diptych_core::Error) -> String {
+    format!("DIP518: {error}")
+}
+
+/// An attribute of which nothing is said.
+pub(crate) fn attribute_without_type(name: &str) -> String {
+    format!(
+        "DIP519: attribute `{name}` has no type\nhint: write `{name}: \"text\"`, or `{name}(type = \"text\", collate = \"C\")`"
+    )
+}
+
 /// Two structs for one table.
 pub(crate) const SAME_TABLE: &str = "DIP504: two structs in `tables` stand for the same table\nhint: remove one of them, or correct its `#[schema(table = \"…\")]`";
 

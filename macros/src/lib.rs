@@ -4,6 +4,7 @@ mod ast;
 mod attr;
 mod check;
 mod code;
+mod composites;
 mod database;
 mod domains;
 mod enums;
@@ -73,6 +74,7 @@ pub fn derive_sql_type(input: TokenStream) -> TokenStream {
 ///
 /// Further keys: `schema: "…"` (the base schema, `public` where absent), `extensions: ["citext"]`, `enums: [Mood]`,
 /// `domains: [percent(type = "numeric", collate = "C", default = "0", not_null, check(name = "whole", expr = "VALUE < 1"), comment = "…")]`,
+/// `composites: [address(street: "text", zip(type = "text", collate = "C"), comment = "…")]`,
 /// `code: "folder"`, `dropped: ["table"]` (or another name of these) and `crate: path` where the package `diptych` has another name.
 #[proc_macro]
 pub fn database(input: TokenStream) -> TokenStream {

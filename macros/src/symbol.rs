@@ -10,6 +10,7 @@ pub(crate) const COLLATE: &str = "collate";
 pub(crate) const COLUMN: &str = "column";
 pub(crate) const COLUMNS: &str = "columns";
 pub(crate) const COMMENT: &str = "comment";
+pub(crate) const COMPOSITES: &str = "composites";
 pub(crate) const CRATE: &str = "crate";
 pub(crate) const DEFAULT: &str = "default";
 pub(crate) const DEFERRABLE: &str = "deferrable";
@@ -131,9 +132,12 @@ pub(crate) const IN_EXCLUDE: &[&str] =
 /// Parts that are words of their own, without a value.
 pub(crate) const FLAGS: &[&str] = &[UNIQUE, NULLS_NOT_DISTINCT, DEFERRABLE, INITIALLY_DEFERRED, NO_INHERIT];
 /// What `database!` can have.
-pub(crate) const IN_DATABASE: &[&str] = &[MIGRATIONS, SCHEMA, EXTENSIONS, ENUMS, DOMAINS, TABLES, CODE, DROPPED, CRATE];
+pub(crate) const IN_DATABASE: &[&str] =
+    &[MIGRATIONS, SCHEMA, EXTENSIONS, ENUMS, DOMAINS, COMPOSITES, TABLES, CODE, DROPPED, CRATE];
 /// What a domain can have.
 pub(crate) const IN_DOMAIN: &[&str] = &[TYPE, COLLATE, NOT_NULL, DEFAULT, CHECK, COMMENT];
+/// What an attribute of a composite type can have.
+pub(crate) const IN_ATTRIBUTE: &[&str] = &[TYPE, COLLATE];
 /// What an enum can have.
 pub(crate) const ON_ENUM: &[&str] = &[NAME, MIGRATIONS, DROPPED, CRATE];
 /// What a newtype can have.

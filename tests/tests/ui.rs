@@ -4,6 +4,7 @@
 #[allow(dead_code, deprecated, unreachable_pub)]
 #[path = "ui/pass"]
 mod pass {
+    pub(crate) mod composites;
     pub(crate) mod domains;
     pub(crate) mod enums;
     pub(crate) mod every_change_with_its_fix;
@@ -26,6 +27,7 @@ fn messages() {
 #[test]
 fn what_compiles() {
     let programs = [
+        pass::composites::main,
         pass::domains::main,
         pass::enums::main,
         pass::every_change_with_its_fix::main,

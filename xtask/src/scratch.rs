@@ -75,11 +75,12 @@ impl Database<'_> {
         let mut needed = BTreeSet::new();
         for schema in stages {
             let columns = schema.tables.values().flat_map(|table| &table.columns);
-            let own: Vec<&String> = schema.enums.keys().chain(schema.domains.keys()).collect();
+            let own: Vec<&String> = schema.enums.keys().chain(schema.own_types().map(|(name, _)| name)).collect();
             needed.extend(unlisted(columns, &own, |name| schema.extensions.contains(name)));
         }
         let fields = declared.tables.iter().flat_map(|table| &table.columns).map(|field| &field.column);
-        let own: Vec<&String> = declared.enums.iter().map(|there| &there.name).chain(declared.domains.keys()).collect();
+        let own = declared.enums.iter().map(|there| &there.name).chain(declared.domains.keys()).chain(declared.composites.keys());
+        let own: Vec<&String> = own.collect();
         needed.extend(unlisted(fields, &own, |name| declared.extensions.iter().any(|there| there == name)));
         let names: Vec<String> = needed.into_iter().collect();
         let client = connect(&self.config).await?;

@@ -6,7 +6,7 @@ mod places;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use diptych_core::{Column, Domain, Enum, Schema, Table, model::types};
+use diptych_core::{Column, Composite, Domain, Enum, Schema, Table, model::types};
 use proc_macro2::Literal;
 
 use crate::source::snake_case;
@@ -200,8 +200,22 @@ pub(crate) fn domain(name: &str, domain: &Domain) -> String {
     let checks = domain.checks.iter();
     parts.extend(checks.map(|(name, check)| format!("check({}, {})", text("name", name), text("expr", check))));
     parts.extend(domain.comment.as_deref().map(|comment| text("comment", comment)));
-    let name = if is_ident(name) && !KEYWORDS.contains(&name) { name.to_owned() } else { quoted(name) };
-    format!("{name}({})", parts.join(", "))
+    format!("{}({})", word(name), parts.join(", "))
+}
+
+/// A composite type as `database!` lists it.
+pub(crate) fn composite(name: &str, composite: &Composite) -> String {
+    let attributes = composite.attributes.iter().map(|own| match &own.collation {
+        None => format!("{}: {}", word(&own.name), quoted(&own.sql_type)),
+        Some(collation) => format!("{}(type = {}, collate = {})", word(&own.name), quoted(&own.sql_type), quoted(collation)),
+    });
+    let comment = composite.comment.as_deref().map(|comment| format!("comment = {}", quoted(comment)));
+    format!("{}({})", word(name), attributes.chain(comment).collect::<Vec<_>>().join(", "))
+}
+
+/// A name in a list of `database!`: in quotes where it is no word of Rust.
+fn word(name: &str) -> String {
+    if is_ident(name) && !KEYWORDS.contains(&name) { name.to_owned() } else { quoted(name) }
 }
 
 /// `#[schema(…)]`, in one line where it fits, else an attribute for each.

@@ -205,7 +205,7 @@ impl Physical<'_> {
 /// Lays out every table of the chain.
 pub fn layout(chain: &Chain) -> Vec<Physical<'_>> {
     let stage = &chain.stage;
-    let mut taken: BTreeSet<String> = BTreeSet::new();
+    let mut taken: BTreeSet<String> = stage.from.composites.keys().cloned().collect();
     for (name, table) in &stage.from.tables {
         taken.insert(name.clone());
         taken.extend(table.constraints.keys().chain(table.indexes.keys()).cloned());

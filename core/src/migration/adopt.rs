@@ -16,7 +16,14 @@ pub fn adopt(known: &Schema, found: Schema) -> Schema {
     });
     // an extension is a version's where an operation says so, and so is code
     let (extensions, code) = (known.extensions.clone(), known.code.clone());
-    Schema { extensions, enums: found.enums, domains: domains.collect(), tables: tables.collect(), code }
+    Schema {
+        extensions,
+        enums: found.enums,
+        domains: domains.collect(),
+        composites: found.composites,
+        tables: tables.collect(),
+        code,
+    }
 }
 
 /// What can be compared of a table: names, types and nullability; constraints, indexes and statistics by their names.

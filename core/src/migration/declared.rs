@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
 use crate::migration::ops::alter_enum::Allowed;
+use crate::model::composite::Composite;
 use crate::model::domain::Domain;
 use crate::model::expression::Expression;
 use crate::model::schema::{Column, Constraint, Index, ReplicaIdentity, Schema, Table};
@@ -12,13 +13,15 @@ use crate::model::statistics::Statistics;
 use crate::model::texts::{Place, Purpose};
 use crate::model::types;
 
-/// Every extension, domain, enum and table of a `database!`, and those that are declared gone.
+/// Every extension, domain, composite type, enum and table of a `database!`, and those that are declared gone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeclaredSchema {
     /// `extensions: ["citext"]`.
     pub extensions: Vec<String>,
     /// `domains: [percent(type = "numeric(5,2)")]`, by name.
     pub domains: BTreeMap<String, Domain>,
+    /// `composites: [address(street: "text", zip: "text")]`, by name.
+    pub composites: BTreeMap<String, Composite>,
     /// The enums.
     pub enums: Vec<DeclaredEnum>,
     /// The structs.
@@ -112,6 +115,11 @@ pub struct DroppedColumn {
 }
 
 impl DeclaredSchema {
+    /// A schema of nothing but its domains and composite types.
+    pub(crate) fn own_types(&self) -> Schema {
+        Schema { domains: self.domains.clone(), composites: self.composites.clone(), ..Schema::default() }
+    }
+
     /// What structs of a schema would declare that come after those of another: what the other alone has is dropped, and a column of
     /// another type or nullability is itself in both directions.
     pub fn of(schema: &Schema, before: &Schema) -> Self {
@@ -125,15 +133,18 @@ impl DeclaredSchema {
         let gone_tables = before.tables.keys().filter(|name| !schema.tables.contains_key(*name));
         let gone_enums = before.enums.keys().filter(|name| !schema.enums.contains_key(*name));
         let gone_domains = before.domains.keys().filter(|name| !schema.domains.contains_key(*name));
+        let gone_composites = before.composites.keys().filter(|name| !schema.composites.contains_key(*name));
+        let gone_types = gone_enums.chain(gone_domains).chain(gone_composites);
         let gone_code = before.code.keys().filter(|name| !schema.code.contains_key(*name));
         let gone_extensions = before.extensions.difference(&schema.extensions);
         DeclaredSchema {
             extensions: schema.extensions.iter().cloned().collect(),
             domains: schema.domains.clone(),
+            composites: schema.composites.clone(),
             enums: enums.collect(),
             tables: tables.collect(),
             code: schema.code.clone(),
-            dropped: gone_tables.chain(gone_enums).chain(gone_domains).chain(gone_code).chain(gone_extensions).cloned().collect(),
+            dropped: gone_tables.chain(gone_types).chain(gone_code).chain(gone_extensions).cloned().collect(),
         }
     }
 

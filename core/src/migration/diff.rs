@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::{Error, Result};
 use crate::migration::declared::{DeclaredColumn, DeclaredEnum, DeclaredSchema, DeclaredTable};
 use crate::migration::ops::{
-    AlterColumn, AlterDomain, AlterEnum, CreateConstraint, CreateDomain, CreateEnum, CreateExtension, CreateIndex,
-    CreateStatistics, CreateTable, DropCode, DropConstraint, DropDomain, DropEnum, DropExtension, DropIndex, DropStatistics,
-    DropTable, Operation, SetCode, SetReplicaIdentity,
+    AlterColumn, AlterCompositeType, AlterDomain, AlterEnum, CreateCompositeType, CreateConstraint, CreateDomain, CreateEnum,
+    CreateExtension, CreateIndex, CreateStatistics, CreateTable, DropCode, DropCompositeType, DropConstraint, DropDomain,
+    DropEnum, DropExtension, DropIndex, DropStatistics, DropTable, Operation, SetCode, SetReplicaIdentity,
 };
 use crate::model::book::{Book, Question, Then};
 use crate::model::expression::Expression;
 use crate::model::facts::Facts;
-use crate::model::rules::check_change_of_domain;
+use crate::model::own_type::OwnType;
+use crate::model::rules::{check_change_of_composite, check_change_of_domain};
 use crate::model::schema::{Constraint, Enum, ReplicaIdentity, Schema, Table};
 use crate::model::snapshot::{Snapshot, Used};
 use crate::transition::stage::{self, Stage};
@@ -68,8 +69,8 @@ fn check_references(declared: &DeclaredSchema) -> Result<()> {
 pub fn create_all(schema: &Schema) -> Vec<Operation> {
     let extensions = schema.extensions.iter().map(|name| CreateExtension { name: name.clone() }.into());
     let enums = schema.enums.iter().map(|(name, model)| CreateEnum::of(name, model).into());
-    let domains = schema.domains_in_order(|_| true).into_iter().map(|(name, domain)| CreateDomain::of(name, domain).into());
-    let mut tables: Vec<Operation> = extensions.chain(enums).chain(domains).collect();
+    let own_types = schema.own_types_in_order(|_| true).into_iter().map(|(name, own)| create_type(name, own));
+    let mut tables: Vec<Operation> = extensions.chain(enums).chain(own_types).collect();
     let mut later: Vec<Operation> = Vec::new();
     for (name, table) in &schema.tables {
         let mut bare = table.clone();
@@ -87,6 +88,13 @@ pub fn create_all(schema: &Schema) -> Vec<Operation> {
     tables.extend(later);
     tables.extend(schema.code.iter().map(|(name, sql)| SetCode { name: name.clone(), sql: sql.clone() }.into()));
     tables
+}
+
+fn create_type(name: &str, own: OwnType<'_>) -> Operation {
+    match own {
+        OwnType::Domain(domain) => CreateDomain::of(name, domain).into(),
+        OwnType::Composite(composite) => CreateCompositeType::of(name, composite).into(),
+    }
 }
 
 /// The name under which the snapshot has a declared table, if it has it.
@@ -134,7 +142,7 @@ impl Differ<'_> {
         }
         self.drop_foreign_keys(declared)?;
         self.change_enums(declared)?;
-        self.change_domains(declared)?;
+        self.change_own_types(declared)?;
         for table in &declared.tables {
             if let Some(old) = from(table) {
                 self.alter_table(&old, table)?;
@@ -146,7 +154,7 @@ impl Differ<'_> {
                 self.constrain_table(&old, table)?;
             }
         }
-        self.drop_domains(declared)?;
+        self.drop_own_types(declared)?;
         for name in snapshot.schema.enums.keys().filter(|name| !is_declared(name)) {
             self.push(DropEnum { name: name.clone() })?;
         }
@@ -231,12 +239,9 @@ impl Differ<'_> {
         let recorded = &self.snapshot.schema.enums;
         let is_new = |(name, labels): &(String, Vec<String>)| recorded.get(name).map(|there| &there.labels) != Some(labels);
         let enums: BTreeMap<String, Vec<String>> = enums.filter(is_new).collect();
-        let domains = declared.domains.iter().filter(|(name, _)| !self.snapshot.schema.domains.contains_key(*name));
-        let domains =
-            Schema { domains: domains.map(|(name, domain)| (name.clone(), domain.clone())).collect(), ..Schema::default() };
-        let domains = domains.domains_in_order(|_| true);
-        let domains: Vec<(String, String)> =
-            domains.into_iter().map(|(name, domain)| (name.clone(), domain.definition().as_str().to_owned())).collect();
+        let wanted = declared.own_types();
+        let own_types = wanted.own_types_in_order(|name| !self.snapshot.schema.has_own_type(name));
+        let own_types: Vec<_> = own_types.into_iter().map(|(name, own)| stage::asked(name, own)).collect();
         let extensions: BTreeSet<String> =
             declared.extensions.iter().filter(|name| !self.snapshot.schema.extensions.contains(*name)).cloned().collect();
         for table in &mut known.tables {
@@ -252,7 +257,7 @@ impl Differ<'_> {
                 let question = Question {
                     enums: enums.clone(),
                     extensions: extensions.clone(),
-                    domains: domains.clone(),
+                    own_types: own_types.clone(),
                     ..self.stage.question(&name, &scope, purpose, text, Vec::new())
                 };
                 let facts = self.stage.book.ask(question);
@@ -277,34 +282,48 @@ impl Differ<'_> {
         Ok(())
     }
 
-    /// New domains, whose types are there, and those with another default or comment, or with fewer rules. None goes unsaid.
-    fn change_domains(&mut self, declared: &DeclaredSchema) -> Result<()> {
-        let recorded = &self.snapshot.schema.domains;
-        let is_said = |name: &String| declared.domains.contains_key(name) || declared.dropped.contains(name);
-        if let Some(name) = recorded.keys().find(|name| !is_said(name)) {
-            return Err(Error::new(format!("domain `{name}` is in the snapshot, but `domains` does not list it")).hint(format!(
-                "add it to `domains` of database!, as the snapshot has it; or `dropped: [\"{name}\"]`, which drops it at complete"
+    /// New domains and composite types, whose types are there; domains with another default, or with fewer rules; either with another comment.
+    /// None goes unsaid.
+    fn change_own_types(&mut self, declared: &DeclaredSchema) -> Result<()> {
+        let recorded = &self.snapshot.schema;
+        let wanted = declared.own_types();
+        let is_said = |name: &String| wanted.has_own_type(name) || declared.dropped.contains(name);
+        if let Some((name, own)) = recorded.own_types().find(|(name, _)| !is_said(name)) {
+            let (kind, key) = (own.kind(), if let OwnType::Domain(_) = own { "domains" } else { "composites" });
+            return Err(Error::new(format!("{kind} `{name}` is in the snapshot, but `{key}` does not list it")).hint(format!(
+                "add it to `{key}` of database!, as the snapshot has it; or `dropped: [\"{name}\"]`, which drops it at complete"
             )));
         }
-        let wanted = Schema { domains: declared.domains.clone(), ..Schema::default() };
-        for (name, domain) in wanted.domains_in_order(|_| true) {
-            let Some(before) = recorded.get(name) else {
-                self.push(CreateDomain::of(name, domain))?;
-                continue;
-            };
-            check_change_of_domain(name, before, domain)?;
-            if let Some(change) = AlterDomain::between(name, before, domain) {
-                self.push(change)?;
+        for (name, own) in wanted.own_types_in_order(|_| true) {
+            match own {
+                OwnType::Domain(domain) if recorded.domains.contains_key(name) => {
+                    let before = &recorded.domains[name];
+                    check_change_of_domain(name, before, domain)?;
+                    if let Some(change) = AlterDomain::between(name, before, domain) {
+                        self.push(change)?;
+                    }
+                }
+                OwnType::Composite(composite) if recorded.composites.contains_key(name) => {
+                    check_change_of_composite(recorded, name, composite)?;
+                    if recorded.composites[name].comment != composite.comment {
+                        self.push(AlterCompositeType { name: name.clone(), comment: Some(composite.comment.clone()) })?;
+                    }
+                }
+                new => self.push(create_type(name, new))?,
             }
         }
         Ok(())
     }
 
-    /// Domains that go, each after those that are based on it.
-    fn drop_domains(&mut self, declared: &DeclaredSchema) -> Result<()> {
-        let gone = self.stage.to.domains_in_order(|name| !declared.domains.contains_key(name));
-        let gone: Vec<String> = gone.into_iter().rev().map(|(name, _)| name.clone()).collect();
-        gone.into_iter().try_for_each(|name| self.push(DropDomain { name }))
+    /// Domains and composite types that go, each after those that are made of it.
+    fn drop_own_types(&mut self, declared: &DeclaredSchema) -> Result<()> {
+        let wanted = declared.own_types();
+        let gone = self.stage.to.own_types_in_order(|name| !wanted.has_own_type(name));
+        let gone = gone.into_iter().rev().map(|(name, own)| match own {
+            OwnType::Domain(_) => Operation::from(DropDomain { name: name.clone() }),
+            OwnType::Composite(_) => DropCompositeType { name: name.clone() }.into(),
+        });
+        gone.collect::<Vec<_>>().into_iter().try_for_each(|operation| self.push(operation))
     }
 
     /// New enums, and those with other labels, after what mentions the labels that go.

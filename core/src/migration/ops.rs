@@ -10,10 +10,12 @@ use crate::transition::stage::Stage;
 
 pub mod add_column;
 pub mod alter_column;
+pub mod alter_composite_type;
 pub mod alter_domain;
 pub mod alter_enum;
 pub mod alter_table;
 pub mod column_spec;
+pub mod create_composite_type;
 pub mod create_constraint;
 pub mod create_domain;
 pub mod create_enum;
@@ -24,6 +26,7 @@ pub mod create_table;
 pub mod delete;
 pub mod drop_code;
 pub mod drop_column;
+pub mod drop_composite_type;
 pub mod drop_constraint;
 pub mod drop_domain;
 pub mod drop_enum;
@@ -131,6 +134,9 @@ operations! {
     create_domain::CreateDomain = "create_domain",
     alter_domain::AlterDomain = "alter_domain",
     drop_domain::DropDomain = "drop_domain",
+    create_composite_type::CreateCompositeType = "create_composite_type",
+    alter_composite_type::AlterCompositeType = "alter_composite_type",
+    drop_composite_type::DropCompositeType = "drop_composite_type",
     set_code::SetCode = "set_code",
     drop_code::DropCode = "drop_code",
     create_extension::CreateExtension = "create_extension",

@@ -59,9 +59,10 @@ pub struct Question {
     /// Extensions that may not be in the database yet.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub extensions: BTreeSet<String>,
-    /// Domains that are not in the database yet, each after the one that it is based on: name, and what `CREATE DOMAIN … AS` is told.
+    /// Domains and composite types that are not in the database yet, each after those that it is made of: `DOMAIN` or `TYPE`, name, and what
+    /// `CREATE … AS` is told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub domains: Vec<(String, String)>,
+    pub own_types: Vec<(String, String, String)>,
     /// What the text stands for.
     pub purpose: Purpose,
     /// The text.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::error::{Error, Result};
+use crate::model::composite::{Attribute, Composite};
 use crate::model::domain::Domain;
 use crate::model::expression::Expression;
 use crate::model::schema::{Constraint, Index, References, Schema, Table};
@@ -214,13 +215,75 @@ pub fn check_change_of_domain(name: &str, before: &Domain, after: &Domain) -> Re
     }
 }
 
+/// Refuses a composite type that PostgreSQL would not take.
+pub fn check_composite(name: &str, composite: &Composite) -> Result<()> {
+    check_name("composite type", name, None)?;
+    for (at, Attribute { name: own, sql_type, .. }) in composite.attributes.iter().enumerate() {
+        check_name("attribute", own, None)?;
+        if composite.attributes[..at].iter().any(|before| before.name == *own) {
+            return Err(Error::new(format!("composite type `{name}` has attribute `{own}` twice")).hint("keep one of them"));
+        }
+        if sql_type.trim().is_empty() {
+            return Err(Error::new(format!("attribute `{own}` of composite type `{name}` has no type"))
+                .hint("name its type, such as `text`"));
+        }
+        if let Some(base) = types::serial(sql_type) {
+            return Err(Error::new(format!(
+                "attribute `{own}` of composite type `{name}` cannot be {sql_type}, which is no type"
+            ))
+            .hint(format!("give it the type {base}")));
+        }
+        if types::element(sql_type) == name {
+            return Err(
+                Error::new(format!("composite type `{name}` is made of itself, by attribute `{own}`")).hint("name another type")
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Refuses what cannot become of a composite type while two versions have it: anything but another comment. `recorded` is the schema that has it.
+pub fn check_change_of_composite(recorded: &Schema, name: &str, after: &Composite) -> Result<()> {
+    let before = recorded.composite(name)?;
+    if before.attributes == after.attributes {
+        return Ok(());
+    }
+    let is_in = |list: &[Attribute], own: &Attribute| list.iter().any(|other| other.name == own.name);
+    let come = after.attributes.iter().find(|own| !is_in(&before.attributes, own));
+    let goes = before.attributes.iter().find(|own| !is_in(&after.attributes, own));
+    let other = after.attributes.iter().find(|own| is_in(&before.attributes, own) && !before.attributes.contains(own));
+    let change = match (come, goes, other) {
+        (Some(own), None, _) => format!("get attribute `{}`", own.name),
+        (None, Some(own), _) => format!("lose attribute `{}`", own.name),
+        (Some(to), Some(from), _) => format!("have attribute `{}` in place of `{}`", to.name, from.name),
+        (None, None, Some(own)) => format!("have another type or collation for attribute `{}`", own.name),
+        (None, None, None) => "have its attributes in another order".to_owned(),
+    };
+    let value = recorded.columns_of_type(name).find(|(_, column)| !types::is_array(&column.sql_type));
+    let value = value.map_or("value", |(_, column)| column.name.as_str());
+    let fields = after.attributes.iter().map(|own| match is_in(&before.attributes, own) {
+        true => format!("({}).{}", types::spelled(value), types::spelled(&own.name)),
+        false => "NULL".to_owned(),
+    });
+    let next = types::spelled(&format!("{name}_2"));
+    Err(Error::new(format!(
+        "composite type `{name}` would {change}, and both versions read and write values of the one type that there is"
+    ))
+    .hint(format!(
+        "leave it as it is, and list a composite type {next} with these attributes; give it to the columns with `type`, `down` and \
+         `up = \"CASE WHEN {} IS DISTINCT FROM NULL THEN ROW({})::{next} END\"`; when no column has `{name}` any more, drop it",
+        types::spelled(value),
+        fields.collect::<Vec<_>>().join(", ")
+    )))
+}
+
 /// Refuses names that PostgreSQL would cut off, that it cannot store or that are empty.
 pub fn check_name(kind: &str, name: &str, table: Option<&str>) -> Result<()> {
     let place = table.map_or_else(String::new, |table| format!(" of table `{table}`"));
     if name.is_empty() {
         let said = match kind {
             "statistics" => format!("statistics{place} have no name"),
-            _ if kind.starts_with(['e', 'i']) => format!("an {kind}{place} has no name"),
+            _ if kind.starts_with(['a', 'e', 'i']) => format!("an {kind}{place} has no name"),
             _ => format!("a {kind}{place} has no name"),
         };
         return Err(Error::new(said).hint("add `name: …`"));

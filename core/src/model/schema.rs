@@ -1,18 +1,20 @@
-//! The model: enums, domains, tables, columns, constraints and indexes, as a value.
+//! The model: enums, domains, composite types, tables, columns, constraints and indexes, as a value.
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result};
+use crate::model::composite::Composite;
 use crate::model::domain::Domain;
 use crate::model::expression::Expression;
 use crate::model::facts::Facts;
+use crate::model::own_type::OwnType;
 use crate::model::statistics::Statistics;
 use crate::model::triggers::Triggers;
 use crate::{model::expression, model::types, names};
 
-/// A schema: every extension, enum, domain, table and piece of code that a version has, by name.
+/// A schema: every extension, enum, domain, composite type, table and piece of code that a version has, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Form")]
 pub struct Schema {
@@ -25,6 +27,9 @@ pub struct Schema {
     /// The domains by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub domains: BTreeMap<String, Domain>,
+    /// The composite types by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub composites: BTreeMap<String, Composite>,
     /// The tables by name.
     pub tables: BTreeMap<String, Table>,
     /// Code: functions, procedures, aggregates, views and materialized views, as the statements that create them, by name.
@@ -43,6 +48,8 @@ enum Form {
         enums: BTreeMap<String, Enum>,
         #[serde(default)]
         domains: BTreeMap<String, Domain>,
+        #[serde(default)]
+        composites: BTreeMap<String, Composite>,
         tables: BTreeMap<String, Table>,
         #[serde(default)]
         code: BTreeMap<String, String>,
@@ -54,7 +61,9 @@ enum Form {
 impl From<Form> for Schema {
     fn from(form: Form) -> Self {
         match form {
-            Form::Whole { extensions, enums, domains, tables, code } => Schema { extensions, enums, domains, tables, code },
+            Form::Whole { extensions, enums, domains, composites, tables, code } => {
+                Schema { extensions, enums, domains, composites, tables, code }
+            }
             Form::Tables(tables) => Schema { tables, ..Schema::default() },
         }
     }
@@ -404,7 +413,7 @@ impl Schema {
         })
     }
 
-    /// The columns that have an enum or a domain, or an array of it, for a type: table and column.
+    /// The columns that have an enum, a domain or a composite type, or an array of it, for a type: table and column.
     pub fn columns_of_type<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a Column)> {
         let columns = self.tables.iter().flat_map(|(table, model)| model.columns.iter().map(move |column| (table, column)));
         columns
@@ -424,13 +433,36 @@ impl Schema {
         })
     }
 
-    /// The domains for which a condition holds, each after the one that it is based on.
-    pub fn domains_in_order(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<(&String, &Domain)> {
-        let mut waiting: Vec<(&String, &Domain)> = self.domains.iter().filter(|(name, _)| is_wanted(name)).collect();
+    /// The composite type of this name, or an error that lists those there are.
+    pub fn composite(&self, name: &str) -> Result<&Composite> {
+        self.composites.get(name).ok_or_else(|| {
+            let there: Vec<String> = self.composites.keys().map(|name| format!("`{name}`")).collect();
+            Error::new(format!("there is no composite type `{name}`")).hint(if there.is_empty() {
+                "the schema has no composite types; create it in an earlier operation".to_owned()
+            } else {
+                format!("the composite types are {}", there.join(", "))
+            })
+        })
+    }
+
+    /// The domains and composite types.
+    pub fn own_types(&self) -> impl Iterator<Item = (&String, OwnType<'_>)> {
+        let domains = self.domains.iter().map(|(name, domain)| (name, OwnType::Domain(domain)));
+        domains.chain(self.composites.iter().map(|(name, composite)| (name, OwnType::Composite(composite))))
+    }
+
+    /// Whether a domain or composite type has this name.
+    pub fn has_own_type(&self, name: &str) -> bool {
+        self.domains.contains_key(name) || self.composites.contains_key(name)
+    }
+
+    /// The domains and composite types for which a condition holds, each after those that it is made of.
+    pub fn own_types_in_order(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<(&String, OwnType<'_>)> {
+        let mut waiting: Vec<(&String, OwnType<'_>)> = self.own_types().filter(|(name, _)| is_wanted(name)).collect();
         let mut order = Vec::new();
         while !waiting.is_empty() {
             let names: BTreeSet<&String> = waiting.iter().map(|(name, _)| *name).collect();
-            let is_ready = |(_, domain): &(&String, &Domain)| !names.contains(&types::element(&domain.sql_type));
+            let is_ready = |(_, own): &(&String, OwnType<'_>)| !own.elements().iter().any(|name| names.contains(name));
             let (ready, rest): (Vec<_>, Vec<_>) = waiting.iter().copied().partition(is_ready);
             // a circle is for the server to refuse
             let is_circle = ready.is_empty();
@@ -479,11 +511,9 @@ impl Schema {
     pub fn check(&self) -> Result<()> {
         let mut taken: BTreeMap<String, String> = BTreeMap::new();
         let mut statistics: BTreeMap<&String, &String> = BTreeMap::new();
-        if let Some(name) = self.enums.keys().find(|name| self.tables.contains_key(*name)) {
-            return Err(Error::new(format!("an enum and a table would both be called `{name}`"))
-                .hint("PostgreSQL gives each table a type of the same name: choose another name for one of the two"));
-        }
-        self.check_domains()?;
+        self.check_types()?;
+        // a composite type is a relation without rows
+        taken.extend(self.composites.keys().map(|name| (name.clone(), format!("composite type `{name}`"))));
         for (name, table) in &self.tables {
             for (relation, kind) in table.relations(name) {
                 let what =
@@ -508,11 +538,16 @@ impl Schema {
     }
 
     /// The types of a schema have different names, and a table has one of its own.
-    fn check_domains(&self) -> Result<()> {
-        for name in self.domains.keys() {
-            let others = [(self.enums.contains_key(name), "an enum"), (self.tables.contains_key(name), "a table")];
-            if let Some((_, other)) = others.into_iter().find(|(is_there, _)| *is_there) {
-                return Err(Error::new(format!("a domain and {other} would both be called `{name}`"))
+    fn check_types(&self) -> Result<()> {
+        let tables = self.tables.keys().map(|name| (name, "a table"));
+        let enums = self.enums.keys().map(|name| (name, "an enum"));
+        let own = self
+            .own_types()
+            .map(|(name, own)| (name, if let OwnType::Domain(_) = own { "a domain" } else { "a composite type" }));
+        let mut taken = BTreeMap::new();
+        for (name, what) in tables.chain(enums).chain(own) {
+            if let Some(other) = taken.insert(name, what) {
+                return Err(Error::new(format!("{what} and {other} would both be called `{name}`"))
                     .hint("PostgreSQL gives each table a type of the same name: choose another name for one of the two"));
             }
         }
@@ -923,15 +958,24 @@ fn no_such_table<'a>(name: &str, there: impl Iterator<Item = &'a String>) -> Err
 #[cfg(test)]
 mod tests {
     use super::Schema;
+    use crate::model::composite::{Attribute, Composite};
     use crate::model::domain::Domain;
+    use crate::model::own_type::OwnType;
 
     #[test]
-    fn each_domain_comes_after_the_one_that_it_is_based_on() {
+    fn each_type_comes_after_those_that_it_is_made_of() {
         let of = |name: &str, base: &str| (name.to_owned(), Domain { sql_type: base.to_owned(), ..Domain::default() });
         let domains = [of("a", "b[]"), of("b", "\"C\""), of("C", "text"), of("d", "d2"), of("d2", "d")];
         let schema = Schema { domains: domains.into(), ..Schema::default() };
-        let names = |order: Vec<(&String, &Domain)>| order.into_iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
-        assert_eq!(names(schema.domains_in_order(|_| true)), ["C", "b", "a", "d", "d2"]);
-        assert_eq!(names(schema.domains_in_order(|name| name == "a")), ["a"]);
+        let names = |order: Vec<(&String, OwnType<'_>)>| order.into_iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(schema.own_types_in_order(|_| true)), ["C", "b", "a", "d", "d2"]);
+        assert_eq!(names(schema.own_types_in_order(|name| name == "a")), ["a"]);
+        let row = |name: &str, types: &[&str]| {
+            let attribute = |sql_type: &&str| Attribute { sql_type: (*sql_type).to_owned(), ..Attribute::default() };
+            (name.to_owned(), Composite { attributes: types.iter().map(attribute).collect(), comment: None })
+        };
+        let domains = [of("z", "text"), of("of_row", "a")].into();
+        let schema = Schema { domains, composites: [row("a", &["z", "b[]"]), row("b", &["text"])].into(), ..Schema::default() };
+        assert_eq!(names(schema.own_types_in_order(|_| true)), ["z", "b", "a", "of_row"]);
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
+use crate::model::composite::Composite;
 use crate::model::domain::Domain;
 use crate::model::schema::{Enum, Schema, Table};
 use crate::yaml;
@@ -16,7 +17,7 @@ pub struct Snapshot {
     pub version: Option<String>,
     /// The base schema that it was recorded for; none for `public`.
     pub base: Option<String>,
-    /// The schema: the file's `extensions`, `enums`, `domains`, `tables` and `code`.
+    /// The schema: the file's `extensions`, `enums`, `domains`, `composites`, `tables` and `code`.
     pub schema: Schema,
     /// Attributes that a recorded migration has used up, by table and column: the same text counts as absent.
     pub used: BTreeMap<String, BTreeMap<String, Used>>,
@@ -37,6 +38,8 @@ struct File {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     domains: BTreeMap<String, Domain>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    composites: BTreeMap<String, Composite>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     tables: BTreeMap<String, Table>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     code: BTreeMap<String, String>,
@@ -45,14 +48,15 @@ struct File {
 }
 
 impl From<File> for Snapshot {
-    fn from(File { version, base, extensions, enums, domains, tables, code, used }: File) -> Self {
-        Snapshot { version, base, schema: Schema { extensions, enums, domains, tables, code }, used }
+    fn from(File { version, base, extensions, enums, domains, composites, tables, code, used }: File) -> Self {
+        Snapshot { version, base, schema: Schema { extensions, enums, domains, composites, tables, code }, used }
     }
 }
 
 impl From<Snapshot> for File {
-    fn from(Snapshot { version, base, schema: Schema { extensions, enums, domains, tables, code }, used }: Snapshot) -> Self {
-        File { version, base, extensions, enums, domains, tables, code, used }
+    fn from(Snapshot { version, base, schema, used }: Snapshot) -> Self {
+        let Schema { extensions, enums, domains, composites, tables, code } = schema;
+        File { version, base, extensions, enums, domains, composites, tables, code, used }
     }
 }
 

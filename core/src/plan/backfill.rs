@@ -105,14 +105,13 @@ impl<'a> Fill<'a> {
         )
     }
 
-    /// Whether a column of a row is empty whose conversion gives a value. The conversion is asked last.
+    /// Whether a column of a row is empty whose conversion gives a value. The conversion is asked last. A row of NULLs is a value (docs/traps.md H30).
     fn is_unconverted(&self) -> Option<Sql> {
-        let is_empty = |target: &String| sql!("{} IS NULL", self.held(target));
-        let missed = self
-            .targets
-            .iter()
-            .enumerate()
-            .map(|(at, target)| sql!("({} AND ({}).{} IS NOT NULL)", is_empty(target), ident(RESULT), result(at + 1)));
+        let is_empty = |target: &String| sql!("{} IS NOT DISTINCT FROM NULL", self.held(target));
+        let missed =
+            self.targets.iter().enumerate().map(|(at, target)| {
+                sql!("({} AND ({}).{} IS DISTINCT FROM NULL)", is_empty(target), ident(RESULT), result(at + 1))
+            });
         let (empty, missed) = (join(self.targets.iter().map(is_empty), " OR "), join(missed, " OR "));
         (!self.targets.is_empty()).then(|| sql!("(({}) AND ({}))", empty, missed))
     }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::layout::chain::Chain;
 use crate::layout::tables::Physical;
+use crate::model::own_type::OwnType;
 use crate::model::schema::{Constraint, Table};
 use crate::plan::additions::{proof, proven};
 use crate::plan::{Steps, Verdict};
@@ -52,7 +53,7 @@ pub(super) fn checks_of_start(chain: &Chain, tables: &[&Physical<'_>], steps: &m
     let known = Known::of(chain);
     let mut claims: Vec<Claim> = tables.iter().flat_map(|table| claims(chain, table, &known)).collect();
     claims.extend(of_enums(chain));
-    claims.extend(of_domains(chain));
+    claims.extend(of_own_types(chain));
     check(
         chain,
         &claims,
@@ -192,12 +193,18 @@ fn of_enums(chain: &Chain) -> Vec<Claim> {
     come.flat_map(|form| [claim(form.name.clone(), form), claim(names::array_type(&form.name), form)]).collect()
 }
 
-/// The domains that a start makes, each with the type of its arrays.
-fn of_domains(chain: &Chain) -> Vec<Claim> {
-    let claim =
-        |name: String, of: &str| Claim { space: Space::AnyType, name, given: Given::AtStart, purpose: format!("domain `{of}`") };
-    let made = chain.stage.made_domains().into_iter();
-    made.flat_map(|(name, _)| [claim(name.clone(), name), claim(names::array_type(name), name)]).collect()
+/// The domains and composite types that a start makes, each with the type of its arrays. A composite type is a relation, too.
+fn of_own_types(chain: &Chain) -> Vec<Claim> {
+    let made = chain.stage.made_types().into_iter().flat_map(|(name, own)| {
+        let spaces = match own {
+            OwnType::Domain(_) => vec![(Space::AnyType, name.clone())],
+            OwnType::Composite(_) => vec![(Space::Relation, name.clone()), (Space::Type, name.clone())],
+        };
+        let spaces = spaces.into_iter().chain([(Space::AnyType, names::array_type(name))]);
+        let purpose = format!("{} `{name}`", own.kind());
+        spaces.map(move |(space, name)| Claim { space, name, given: Given::AtStart, purpose: purpose.clone() })
+    });
+    made.collect()
 }
 
 /// What the older version's model has in the base schema: it is gone, or has another name, when its name is given.
@@ -208,7 +215,8 @@ struct Known {
 
 impl Known {
     fn of(chain: &Chain) -> Self {
-        let (mut relations, mut statistics) = (BTreeSet::new(), BTreeSet::new());
+        let mut relations: BTreeSet<String> = chain.stage.from.composites.keys().cloned().collect();
+        let mut statistics = BTreeSet::new();
         for (name, table) in &chain.stage.from.tables {
             relations.insert(name.clone());
             relations.extend(table.constraints.iter().filter(|(_, there)| there.owns_index()).map(|(name, _)| name.clone()));

@@ -56,12 +56,12 @@ pub fn complete(chain: &Chain) -> Plan {
     retire_views(chain, &quiet, &mut steps);
     triggers::exchange(chain, &changes, &quiet, &mut steps);
     drop_indexes(chain, &tables, &mut steps);
+    super::own_types::contract(chain, &mut steps);
     rename_indexes(chain, &tables, &mut steps);
     super::statistics::rename(chain, &tables, &mut steps);
     super::clean_former(chain, &tables, Phase::Contract, &mut steps);
     rename_tables(chain, &order, &mut steps);
     triggers::leave(chain, &changes, &mut steps);
-    super::domains::contract(chain, &mut steps);
     super::enums::contract(chain, &mut steps);
     for (number, script) in chain.stage.scripts_of(Moment::Complete).enumerate() {
         super::scripts::run_at_complete(chain, number, script, &mut steps);

@@ -142,7 +142,7 @@ fn faults_of(chain: &Chain, table: &Physical<'_>, column: &Column, value: &Sql) 
     // a CASE makes the server evaluate every conversion, so that one that fails is found also where NULL may be
     let null = if column.nullable { Sql::trusted("NULL") } else { literal(&format!("{label} would be NULL")) };
     let plain = ddl::cast(value, &enums::plain(chain, &column.sql_type), &None);
-    let mut faults = vec![sql!("CASE WHEN {} IS NULL THEN {} END", plain, null)];
+    let mut faults = vec![sql!("CASE WHEN {} IS NOT DISTINCT FROM NULL THEN {} END", plain, null)];
     let fault = |condition: &Sql, reason: String| {
         let text = concatenation([shown(&literal(&label), value), literal(&reason)]);
         sql!("CASE WHEN {} THEN {} END", condition, text)
@@ -251,7 +251,7 @@ fn missing(chain: &Chain, table: &Physical<'_>, column: &str, steps: &mut Steps)
         format!("no row of `{}` has NULL in `{column}`", table.name),
         sync::path(chain, Direction::Up),
         sql!(
-            "SELECT {} FROM {} AS {} WHERE {}.{} IS NULL LIMIT 3",
+            "SELECT {} FROM {} AS {} WHERE {}.{} IS NOT DISTINCT FROM NULL LIMIT 3",
             sample(table),
             qualified(&chain.base, &table.name),
             ident(ROW),

@@ -44,27 +44,30 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
         );
     }
     let hint = "drop the objects named above before the migration, and create them again after it; for a column, give it another type until then";
-    nothing_depends(chain, tables, hint, steps);
+    let building = literal(&chain.newer.scratch());
+    nothing_depends(chain, tables, &[building], hint, steps);
 }
 
 /// The same again at complete: a partition may have been detached since, a table or function may have come.
 pub(super) fn checks_of_complete(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     let hint =
         "drop the objects named above (for a column, give it another type), run `complete` again, and put them back after it";
-    nothing_depends(chain, tables, hint, steps);
+    nothing_depends(chain, tables, &[], hint, steps);
 }
 
-fn nothing_depends(chain: &Chain, tables: &[Physical<'_>], hint: &str, steps: &mut Steps) {
+/// Nothing but the older version, which goes first, and what is in these schemas.
+fn nothing_depends(chain: &Chain, tables: &[Physical<'_>], but_for: &[Sql], hint: &str, steps: &mut Steps) {
     let gone = chain.stage.enums.iter().filter(|form| form.in_from && !form.in_to);
-    let gone = gone.map(|form| &form.name).chain(chain.stage.gone_domains());
+    let gone_types = chain.stage.gone_types();
+    let gone = gone.map(|form| &form.name).chain(gone_types.iter().map(|(name, _)| *name));
     let gone: Vec<_> = gone.map(|name| literal(name)).collect();
     if !gone.is_empty() {
-        let title = "no object outside the migrations depends on enums that change, or on enums and domains that are dropped";
+        let title = "no object outside the migrations depends on enums that change, or on types that are dropped";
         push(
             steps,
             title,
-            dependents(chain, tables, &gone),
-            "enums or domains cannot be changed or dropped, because other objects depend on them".to_owned(),
+            dependents(chain, tables, but_for, &gone),
+            "types cannot be changed or dropped, because other objects depend on them".to_owned(),
             hint,
         );
     }
@@ -74,8 +77,8 @@ fn push(steps: &mut Steps, title: &str, sql: Sql, refusal: String, hint: &str) {
     steps.check(title, sql, refusal, hint, Verdict::Refuse);
 }
 
-/// What depends on a type and on no column that goes, in a partition neither: functions, domains, columns that the model does not have.
-fn dependents(chain: &Chain, tables: &[Physical<'_>], gone: &[Sql]) -> Sql {
+/// What depends on a type and on no column that goes, in a partition neither: functions, other types, columns that the model does not have.
+fn dependents(chain: &Chain, tables: &[Physical<'_>], but_for: &[Sql], gone: &[Sql]) -> Sql {
     let columns = tables.iter().flat_map(|table| {
         let names: Vec<&String> = match (table.older, table.newer) {
             (Some(older), None) => older.columns.iter().map(|column| &column.name).collect(),
@@ -89,15 +92,18 @@ fn dependents(chain: &Chain, tables: &[Physical<'_>], gone: &[Sql]) -> Sql {
     let columns =
         if columns.is_empty() { vec![Sql::trusted("(0::pg_catalog.regclass, NULL::pg_catalog.name)")] } else { columns };
     let mut versions: Vec<Sql> = chain.older.iter().map(|version| literal(&version.views)).collect();
-    versions.extend([literal(&chain.newer.scratch()), literal(&chain.newer.views), literal(crate::names::OWN_SCHEMA)]);
+    versions.extend(but_for.iter().cloned().chain([literal(crate::names::OWN_SCHEMA)]));
     sql!(
-        "WITH type_ AS (SELECT there.oid, there.typarray FROM pg_catalog.pg_type AS there JOIN pg_catalog.pg_namespace AS space ON space.oid = there.typnamespace \
+        "WITH type_ AS (SELECT there.oid, there.typarray, nullif(there.typrelid, 0) AS relation FROM pg_catalog.pg_type AS there JOIN pg_catalog.pg_namespace AS space ON space.oid = there.typnamespace \
          WHERE space.nspname = {} AND there.typname IN ({})), \
          gone AS (SELECT attribute.attrelid, attribute.attnum FROM (VALUES {}) AS column_ (relation, name) \
          CROSS JOIN LATERAL (SELECT column_.relation UNION SELECT tree.relid FROM pg_catalog.pg_partition_tree(column_.relation) AS tree) AS place (relation) \
          JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = place.relation AND attribute.attname = column_.name), \
-         depend AS (SELECT depend.*, depend.refobjid = type_.typarray AS is_array FROM pg_catalog.pg_depend AS depend JOIN type_ ON depend.refobjid IN (type_.oid, type_.typarray) \
-         WHERE depend.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND depend.deptype IN ('n', 'a') \
+         depend AS (SELECT depend.*, depend.refobjid = type_.typarray AS is_array FROM pg_catalog.pg_depend AS depend \
+         JOIN type_ ON (depend.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND depend.refobjid IN (type_.oid, type_.typarray)) \
+         OR (depend.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND depend.refobjid = type_.relation) \
+         WHERE depend.deptype IN ('n', 'a') \
+         AND NOT (depend.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND depend.objid IN (SELECT own.relation FROM type_ AS own WHERE own.relation IS NOT NULL)) \
          AND NOT (depend.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND depend.objid IN (SELECT own.typarray FROM type_ AS own UNION ALL SELECT own.oid FROM type_ AS own)) \
          AND NOT (depend.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND depend.objid IN (SELECT rule.oid FROM pg_catalog.pg_constraint AS rule JOIN type_ AS own ON own.oid = rule.contypid))) \
          SELECT DISTINCT pg_catalog.pg_describe_object(depend.classid, depend.objid, depend.objsubid), \

@@ -56,7 +56,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     super::statistics::check_owner(chain, tables, steps);
     super::extensions::checks(chain, tables, steps);
     super::enums::checks(chain, tables, steps);
-    super::domains::checks(chain, steps);
+    super::own_types::checks(chain, steps);
     catalog_checks::checks(chain, tables, steps);
     replication::checks(chain, tables, steps);
     of_tables(chain, tables, 0, steps);
@@ -91,7 +91,7 @@ fn of_tables(chain: &Chain, tables: &[Physical<'_>], scripts: usize, steps: &mut
     }
     types_exist(chain, &here, steps);
     definitions(chain, &here, steps);
-    here.iter().for_each(|table| super::domains::may_be_left_out(chain, table, steps));
+    here.iter().for_each(|table| super::own_types::may_be_left_out(chain, table, steps));
     here.iter().for_each(|table| super::statistics::definitions(chain, table, steps));
     rehearsal::checks(chain, &here, steps);
     foreign_keys_fit(chain, tables, &here, steps);

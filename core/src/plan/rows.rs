@@ -152,8 +152,9 @@ fn references_are_there(chain: &Chain, tables: &[Physical<'_>], number: usize, i
         let is_inserted = insertions(chain).any(|(_, other)| other.table == references.table);
         let Some(parent) = target(tables, number, &references.table).filter(|_| !is_inserted) else { continue };
         let Some(compared) = Compared::of(&parent, &references.columns, insert, columns) else { continue };
-        let missing = compared.columns.iter().map(|column| sql!("\"diptych row\".{} IS NULL", ident(&column.name)));
-        let given = (0..columns.len()).map(|at| sql!("{} IS NOT NULL", Compared::value(at)));
+        let missing =
+            compared.columns.iter().map(|column| sql!("\"diptych row\".{} IS NOT DISTINCT FROM NULL", ident(&column.name)));
+        let given = (0..columns.len()).map(|at| sql!("{} IS DISTINCT FROM NULL", Compared::value(at)));
         let step = steps.check(
             format!("the rows that are inserted into `{}` reference rows that are there", insert.table),
             sql!(

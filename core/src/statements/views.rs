@@ -6,7 +6,7 @@ use crate::model::expression::Expression;
 use crate::model::schema::{Column, Table};
 use crate::sql::{Sql, ident, join, literal, qualified, type_name, user};
 use crate::statements::path::Path;
-use crate::{model::types, sql, statements::domains, statements::guard, statements::rights};
+use crate::{model::types, sql, statements::guard, statements::own_types, statements::rights};
 
 /// Views that one transaction makes or drops: every view is a lock, and the lock table is shared with the app (docs/traps.md F16).
 pub const GROUP: usize = 250;
@@ -201,7 +201,7 @@ fn default_over_type(chain: &Chain, column: &Column, physical: &Option<Expressio
     }
     let none = || sql!("CAST(nullif('', '') AS {})", type_name(&column.sql_type));
     let of_type = chain.stage.to.default_of_type(&column.sql_type);
-    let is_other = physical.is_some() || domains::changes_default(chain, &column.sql_type);
+    let is_other = physical.is_some() || own_types::changes_default(chain, &column.sql_type);
     (is_other && chain.stage.to.domains.contains_key(&types::element(&column.sql_type)))
         .then(|| of_type.map_or_else(none, |text| user(text)))
 }

@@ -14,16 +14,16 @@ use crate::transition::lineage::{Layer, Lineage, Link, ScopeColumn};
 use crate::{model::lexer, model::types, sql};
 
 mod convert;
-mod domains;
 mod enum_form;
 mod extensions;
 mod learn;
+mod own_types;
 mod relations;
 mod script;
 mod targets;
 pub use convert::Conversion;
 pub use enum_form::EnumForm;
-pub(crate) use learn::put;
+pub(crate) use learn::{asked, put};
 use relations::Relations;
 pub use script::{Conflict, Delete, Insert, Moment, Script, Work};
 
@@ -128,9 +128,10 @@ impl Stage {
         if self.to.enums.contains_key(name) {
             return Err(Error::new(format!("enum `{name}` already exists")).hint("drop it first, or choose another name"));
         }
-        if self.from.domains.contains_key(name) || self.to.domains.contains_key(name) {
-            return Err(Error::new(format!("enum `{name}` would take the name of a domain of the older or the newer version"))
-                .hint("choose another name, or drop the domain in an earlier release"));
+        if let Some((_, own)) = self.from.own_types().chain(self.to.own_types()).find(|(there, _)| *there == name) {
+            let kind = own.kind();
+            return Err(Error::new(format!("enum `{name}` would take the name of a {kind} of the older or the newer version"))
+                .hint(format!("choose another name, or drop the {kind} in an earlier release")));
         }
         // a table's name is that of its row type: in the base schema the two would meet
         if self.from.tables.contains_key(name) {
@@ -160,9 +161,11 @@ impl Stage {
                 form.model = model.clone();
             }
         } else {
-            if let Some((domain, _)) = self.to.domains.iter().find(|(_, domain)| types::element(&domain.sql_type) == name) {
-                return Err(Error::new(format!("domain `{domain}` is based on enum `{name}`, and other labels are another type"))
-                    .hint(format!("give the columns of domain `{domain}` the enum itself for a type, and drop the domain, in an earlier migration")));
+            if let Some((user, made)) = self.made_of(name) {
+                let instead =
+                    if made.ends_with("based on") { "the enum itself" } else { "another composite type, or columns of the enum" };
+                return Err(Error::new(format!("{made} enum `{name}`, and other labels are another type"))
+                    .hint(format!("give the columns of {user} {instead} for a type, and drop {user}, in an earlier migration")));
             }
             self.end_form(name);
             self.enums.push(EnumForm { name: name.to_owned(), model: model.clone(), in_from: false, in_to: true });
@@ -177,6 +180,7 @@ impl Stage {
         let taken = [
             (both.iter().any(|schema| schema.enums.contains_key(table)), "enum"),
             (both.iter().any(|schema| schema.domains.contains_key(table)), "domain"),
+            (both.iter().any(|schema| schema.composites.contains_key(table)), "composite type"),
         ];
         if let Some((_, kind)) = taken.into_iter().find(|(is_taken, _)| *is_taken) {
             let article = if kind == "enum" { "an" } else { "a" };

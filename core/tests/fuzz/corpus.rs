@@ -6,6 +6,8 @@ use diptych_core::{Migration, Schema};
 pub(crate) const BEFORE: &str = "operations:
   - create_extension: {name: hstore}
   - create_domain: {name: years, type: integer, not_null: true, default: '18', checks: {grown: VALUE >= 0, mortal: VALUE < 150}}
+  - create_composite_type: {name: address, attributes: [{name: street, type: text}, {name: zip, type: text}]}
+  - create_composite_type: {name: pair, attributes: [{name: one, type: address}]}
   - create_enum: {name: mood, labels: [sad, meh, happy]}
   - create_enum: {name: idle, labels: []}
   - create_table:
@@ -131,6 +133,15 @@ operations:
   - alter_domain: {name: years, not_null: false, default: null, checks: {grown: VALUE >= 0}, comment: an age}
   - add_column: {table: users, column: {name: part, type: share, nullable: true}}
   - drop_domain: {name: years}
+",
+    "operations:
+  - create_composite_type: {name: place, attributes: [{name: at, type: 'address[]'}, {name: felt, type: mood}, {name: word, type: text, collate: C}], comment: where}
+  - add_column: {table: users, column: {name: home, type: place, nullable: true}, up: \"ROW(NULL, 'sad', name)::place\"}
+  - alter_composite_type: {name: address, comment: where mail goes}
+",
+    "operations:
+  - drop_composite_type: {name: pair}
+  - drop_composite_type: {name: address}
 ",
     "operations:
   - create_extension: {name: uuid-ossp}

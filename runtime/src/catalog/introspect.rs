@@ -8,14 +8,14 @@ use crate::catalog::histories::{self, History};
 use crate::error::{Error, Result};
 use diptych_core::sql::ident;
 use diptych_core::statements::path::Path;
-use diptych_core::{Domain, Enum, Schema, Table, model::types};
+use diptych_core::{Composite, Domain, Enum, Schema, Table, model::types};
 
 /// What a base schema has, and what there is beside it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Inventory {
     /// The server's major version, which decides how it prints definitions.
     pub server: u32,
-    /// The tables, enums and domains that a version has, and the extensions that lie beside them or are used by them.
+    /// The tables, enums, domains and composite types that a version has, and the extensions that lie beside them or are used by them.
     pub schema: Schema,
     /// Every extension of the database, and the schema that it lies in.
     pub extensions: BTreeMap<String, String>,
@@ -68,7 +68,7 @@ pub async fn catalog(client: &Client, schema: &str) -> Result<Vec<String>> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// The enums, domains and plain tables of a schema as a model, with the extensions that lie in it or that its tables use, as far as the model goes,
+/// The enums, domains, composite types and plain tables of a schema as a model, with the extensions that lie in it or that its tables use, as far as the model goes,
 /// without the histories of other tools; texts are in the form in which PostgreSQL prints them.
 ///
 /// Names are printed by the session's `search_path`.
@@ -85,6 +85,13 @@ pub async fn schema(client: &impl GenericClient, schema: &str) -> Result<Schema>
             Error::refused(format!("domain `{name}` cannot be read: {error}")).hint("report this as a bug in Diptych")
         })?;
         found.domains.insert(name, domain.normal());
+    }
+    for row in client.query(include_str!("introspect/composites.sql"), &[&schema]).await? {
+        let (name, text): (String, String) = (row.get(0), row.get(1));
+        let composite: Composite = serde_json::from_str(&text).map_err(|error| {
+            Error::refused(format!("composite type `{name}` cannot be read: {error}")).hint("report this as a bug in Diptych")
+        })?;
+        found.composites.insert(name, composite.normal());
     }
     let histories = histories::tables(client, schema).await?;
     for row in client.query(include_str!("introspect/schema.sql"), &[&schema, &histories]).await? {
@@ -183,8 +190,15 @@ line AS (
   SELECT pg_catalog.format('type %s %s owner=%s acl=%s comment=%s labels=%s', type_.typname, type_.typtype, type_.typowner::pg_catalog.regrole,
     CASE WHEN type_.typacl IS NOT NULL THEN ARRAY(SELECT acl.item::pg_catalog.text FROM pg_catalog.unnest(type_.typacl) AS acl (item) ORDER BY 1) END, pg_catalog.obj_description(type_.oid, 'pg_type'),
     (SELECT pg_catalog.array_agg(label.enumlabel ORDER BY label.enumsortorder) FROM pg_catalog.pg_enum AS label WHERE label.enumtypid = type_.oid))
-  FROM pg_catalog.pg_type AS type_ JOIN space ON space.oid = type_.typnamespace WHERE type_.typtype IN ('e', 'd')
+  FROM pg_catalog.pg_type AS type_ JOIN space ON space.oid = type_.typnamespace
+  WHERE (type_.typtype IN ('e', 'd') OR type_.typrelid IN (SELECT relation.oid FROM relation WHERE relation.relkind = 'c'))
     AND NOT EXISTS (SELECT FROM member WHERE member.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND member.objid = type_.oid)
+  UNION ALL
+  SELECT pg_catalog.format('attribute %s of composite type %s %s %s collation=%s comment=%s', pg_catalog.row_number() OVER (PARTITION BY relation.oid ORDER BY attribute.attnum),
+    relation.relname, attribute.attname, pg_catalog.format_type(attribute.atttypid, attribute.atttypmod), attribute.attcollation::pg_catalog.regcollation,
+    pg_catalog.col_description(relation.oid, attribute.attnum))
+  FROM relation JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = relation.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped
+  WHERE relation.relkind = 'c'
   UNION ALL
   SELECT pg_catalog.format('domain %s %s collation=%s notnull=%s default=%s', type_.typname, pg_catalog.format_type(type_.typbasetype, type_.typtypmod),
     type_.typcollation::pg_catalog.regcollation, type_.typnotnull, pg_catalog.pg_get_expr(type_.typdefaultbin, 0))

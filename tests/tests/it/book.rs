@@ -85,7 +85,7 @@ fn the_book_has_every_page() {
 }
 
 /// Who runs or compiles the blocks of a page of one kind; of any kind where none is named.
-const RUN: [(&str, &str, &str); 12] = [
+const RUN: [(&str, &str, &str); 13] = [
     ("docs/guide.md", "", "followed by `guide`"),
     ("docs/adopt.md", "", "followed by `guide`"),
     ("docs/clients.md", "rust", "found in the examples by `tidy`, which `.ci/clients` builds and runs"),
@@ -94,6 +94,7 @@ const RUN: [(&str, &str, &str); 12] = [
     ("docs/connecting.md", "toml", "used by `environments`"),
     ("docs/rows.md", "yaml", "carried out here"),
     ("docs/code.md", "yaml", "carried out here"),
+    ("docs/types.md", "yaml", "carried out here"),
     ("docs/code.md", "sql", "carried out here"),
     ("README.md", "rust", "compiled here"),
     ("docs/code.md", "rust", "compiled here"),
@@ -192,6 +193,19 @@ async fn the_migrations_of_the_pages_are_carried_out() {
     must(&new, "INSERT INTO users (id, full_name, age) VALUES (1, 'Ada', 36)").await;
     let said = ask(&new, "SELECT greeting(1), slug, changed_at IS NOT NULL FROM users").await;
     assert_eq!(said, "good day Ada|ada|t");
+
+    let database = Database::new().await;
+    let homes = "{name: home, type: address, default: \"'(unknown,)'\"}, {name: others, type: 'address[]'}";
+    let address =
+        "- create_composite_type: {name: address, attributes: [{name: street, type: text}, {name: zip, type: text, collate: C}]}";
+    let before = format!("operations:\n{address}\n{}", table("customers", homes));
+    let [change] = of("docs/types.md", "yaml").try_into().expect("one block");
+    let all = [migration("0001_before", &before), migration("0002_country", &format!("operations:\n{change}"))];
+    database.migrate(&all[..1]).await;
+    must(&database.on("0001_before").await, "INSERT INTO customers VALUES (1, '(Elm,1)', '{\"(Oak,2)\",\"(,)\"}')").await;
+    database.migrate_on(&all).await;
+    let said = ask(&database.on("0002_country").await, "SELECT home::text, others::text FROM customers").await;
+    assert_eq!(said, "(Elm,1,)|{\"(Oak,2,)\",\"(,,)\"}");
 }
 
 /// The name of a piece of code, of a file whose first line is its path.
@@ -216,7 +230,7 @@ const MOODS: &str = "version: 0001_moods\nenums:\n  mood:\n    labels: [sad, meh
 const USER: &str =
     "#[derive(diptych::Schema)] #[schema(table = \"users\")] pub struct User { #[schema(primary_key)] pub id: i64 }";
 
-const PACKAGES: [Package; 8] = [
+const PACKAGES: [Package; 9] = [
     Package { page: "README.md", at: 0, before: "use diptych::Schema;", after: "", snapshot: NOTHING },
     Package {
         page: "README.md",
@@ -235,9 +249,10 @@ const PACKAGES: [Package; 8] = [
     Package { page: "docs/code.md", at: 0, before: USER, after: "", snapshot: NOTHING },
     Package { page: "docs/types.md", at: 0, before: USER, after: "", snapshot: NOTHING },
     Package { page: "docs/types.md", at: 1, before: "pub struct Decimal;", after: "", snapshot: NOTHING },
+    Package { page: "docs/types.md", at: 2, before: "pub struct Address;", after: "", snapshot: NOTHING },
     Package {
         page: "docs/types.md",
-        at: 2,
+        at: 3,
         before: "pub struct Decimal; pub mod foreign { pub struct Interval; }
             #[derive(diptych::Schema)] #[schema(table = \"events\")] pub struct Event { #[schema(primary_key)] pub id: i64,",
         after: "} diptych::database! { pub struct Shop { migrations: \"migrations\", tables: [Event] } }",
@@ -245,7 +260,7 @@ const PACKAGES: [Package; 8] = [
     },
     Package {
         page: "docs/types.md",
-        at: 3,
+        at: 4,
         before: "use std::marker::PhantomData; use diptych::SqlType;",
         after: "",
         snapshot: NOTHING,

@@ -40,6 +40,7 @@ macro_rules! regions {
 mod alter;
 mod code;
 mod columns;
+mod composites;
 mod constraints;
 mod domains;
 pub(crate) mod enums;
@@ -194,6 +195,7 @@ fn all_cases() -> Vec<Case> {
     cases.extend(enums::cases());
     cases.extend(extensions::cases());
     cases.extend(domains::cases());
+    cases.extend(composites::cases());
     cases.extend(sql::cases());
     cases.extend(rows::cases());
     cases.extend(code::cases());

@@ -9,6 +9,7 @@ mod catalog;
 pub(crate) mod cli;
 mod code;
 mod coming;
+mod composites;
 mod crash;
 mod data;
 mod dayafter;

@@ -63,7 +63,7 @@ pub(crate) fn run(context: &Context, dir: Option<&Path>, package: Option<&str>, 
 
 /// Everything, as one file.
 fn whole(snapshot: &Snapshot, home: &Home, writer: &mut Writer<'_>) -> String {
-    let Schema { extensions, enums, domains, tables, code } = &snapshot.schema;
+    let Schema { extensions, enums, domains, composites, tables, code } = &snapshot.schema;
     let mut parts = vec!["//! The schema of the database: a struct is a table.\n".to_owned()];
     parts.extend(enums.iter().map(|(name, model)| writer.enum_(name, model)));
     parts.extend(tables.iter().map(|(name, table)| writer.table(name, table)));
@@ -76,9 +76,10 @@ fn whole(snapshot: &Snapshot, home: &Home, writer: &mut Writer<'_>) -> String {
     if !enums.is_empty() {
         keys.push(format!("enums: [{}]", list(enums.keys().map(|name| writer.ident(name)).collect())));
     }
-    if !domains.is_empty() {
-        let domains = domains.iter().map(|(name, domain)| structs::domain(name, domain));
-        keys.push(format!("domains: [\n            {},\n        ]", domains.collect::<Vec<_>>().join(",\n            ")));
+    let domains: Vec<String> = domains.iter().map(|(name, domain)| structs::domain(name, domain)).collect();
+    let composites: Vec<String> = composites.iter().map(|(name, composite)| structs::composite(name, composite)).collect();
+    for (key, types) in [("domains", domains), ("composites", composites)].into_iter().filter(|(_, types)| !types.is_empty()) {
+        keys.push(format!("{key}: [\n            {},\n        ]", types.join(",\n            ")));
     }
     if !code.is_empty() {
         keys.push(format!("code: {CODE:?}"));
@@ -122,10 +123,15 @@ fn into(app: &Package, dir: &Path, snapshot: &Snapshot, writer: &mut Writer<'_>)
     let listed = sources.extensions();
     let extensions = snapshot.schema.extensions.iter().filter(|name| !listed.contains(name));
     let extensions = extensions.map(|name| format!("{name:?}")).collect();
-    let listed = sources.domains();
+    let listed = sources.names("domains");
     let domains = snapshot.schema.domains.iter().filter(|(name, _)| !listed.contains(name));
     let domains = domains.map(|(name, domain)| structs::domain(name, domain)).collect();
-    sources.list(code, &[("extensions", extensions), ("enums", enums), ("domains", domains), ("tables", tables)]);
+    let listed = sources.names("composites");
+    let composites = snapshot.schema.composites.iter().filter(|(name, _)| !listed.contains(name));
+    let composites = composites.map(|(name, composite)| structs::composite(name, composite)).collect();
+    let new =
+        [("extensions", extensions), ("enums", enums), ("domains", domains), ("composites", composites), ("tables", tables)];
+    sources.list(code, &new);
     let code = sources.code(app, &snapshot.schema);
     sources.write(app, writer, &code)?;
     told.iter().try_for_each(out::say)
@@ -174,10 +180,10 @@ impl Sources {
         database.map(|item| item.texts("extensions")).unwrap_or_default()
     }
 
-    /// The domains that `database!` lists.
-    fn domains(&self) -> Vec<String> {
+    /// The domains or composite types that `database!` lists.
+    fn names(&self, key: &str) -> Vec<String> {
         let database = self.files[self.home].items.iter().find(|item| item.kind == Kind::Database);
-        database.map(|item| item.names("domains")).unwrap_or_default()
+        database.map(|item| item.names(key)).unwrap_or_default()
     }
 
     /// The files of code that the folder lacks, which `database!` names from then on.
@@ -243,7 +249,7 @@ impl Sources {
         }
         if changed.is_empty() && code.is_empty() {
             out::say(
-                "nothing is missing: every extension, table, column, enum, label, domain and file of the snapshot has its place in the code",
+                "nothing is missing: every extension, table, column, enum, label, domain, composite type and file of the snapshot has its place in the code",
             )?;
         }
         Ok(())

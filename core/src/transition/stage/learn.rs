@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::model::book::{Question, ScopeColumn, Then};
 use crate::model::expression::Expression;
 use crate::model::facts::Facts;
+use crate::model::own_type::OwnType;
 use crate::model::schema::Table;
 use crate::model::texts::{Place, Purpose};
 use crate::model::types;
@@ -30,11 +31,7 @@ impl Stage {
             columns: scope.columns.iter().map(column).collect(),
             enums: enums.map(|(name, model)| (name.clone(), model.labels.clone())).collect(),
             extensions: self.made_extensions().cloned().collect(),
-            domains: self
-                .made_domains()
-                .into_iter()
-                .map(|(name, domain)| (name.clone(), domain.definition().as_str().to_owned()))
-                .collect(),
+            own_types: self.made_types().into_iter().map(|(name, own)| asked(name, own)).collect(),
             purpose,
             text: text.to_owned(),
             then,
@@ -147,6 +144,11 @@ impl Stage {
         self.book.ask(question.clone());
         self.book.refusal(&question).map(str::to_owned)
     }
+}
+
+/// A type that is not in the database yet, as questions have it.
+pub(crate) fn asked(name: &str, own: OwnType<'_>) -> (String, String, String) {
+    (own.word().to_owned(), name.to_owned(), own.definition().as_str().to_owned())
 }
 
 /// Puts texts in the places of those that said it in other words.

@@ -26,8 +26,8 @@ BEGIN
   LOOP
     EXECUTE format('CREATE TYPE %I.%I AS ENUM (%s)', home, item.name, item.labels);
   END LOOP;
-  SELECT string_agg(format('CREATE DOMAIN %I.%I AS %s', home, value ->> 0, value ->> 1), '; ' ORDER BY number) INTO statement
-    FROM jsonb_array_elements(question -> 'domains') WITH ORDINALITY AS list (value, number);
+  SELECT string_agg(format('CREATE %s %I.%I AS %s', value ->> 0, home, value ->> 1, value ->> 2), '; ' ORDER BY number) INTO statement
+    FROM jsonb_array_elements(question -> 'own_types') WITH ORDINALITY AS list (value, number);
   IF statement IS NOT NULL THEN
     PERFORM set_config('search_path', path, true);
     EXECUTE statement;

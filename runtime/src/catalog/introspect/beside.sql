@@ -1,4 +1,4 @@
--- What a database has beside the tables, enums and domains of its model, one row each: kind, name, definition. `$1` is the base schema, `$2` names
+-- What a database has beside the tables, enums, domains and composite types of its model, one row each: kind, name, definition. `$1` is the base schema, `$2` names
 -- the schemas of versions. Run on the tool's own path, by which every operator is the server's and every name is printed with its schema.
 WITH member AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e'),
 space AS (
@@ -51,9 +51,9 @@ beside (kind, name, definition) AS (
       (SELECT string_agg(pg_get_constraintdef(con.oid), ' ' ORDER BY con.conname) FROM pg_constraint AS con WHERE con.contypid = type_.oid AND con.contype = 'c'))
     FROM type_ WHERE typtype = 'd' AND nspname <> $1
   UNION ALL
-  SELECT 'composite type', type_.oid::regtype::text, (SELECT string_agg(concat(attribute.attname, ' ', format_type(attribute.atttypid, attribute.atttypmod)), ', ' ORDER BY attribute.attnum)
+  SELECT 'composite type of another schema', type_.oid::regtype::text, (SELECT string_agg(concat(attribute.attname, ' ', format_type(attribute.atttypid, attribute.atttypmod)), ', ' ORDER BY attribute.attnum)
       FROM pg_attribute AS attribute WHERE attribute.attrelid = type_.typrelid AND attribute.attnum > 0 AND NOT attribute.attisdropped)
-    FROM type_ JOIN pg_class AS own ON own.oid = type_.typrelid WHERE own.relkind = 'c'
+    FROM type_ JOIN pg_class AS own ON own.oid = type_.typrelid WHERE own.relkind = 'c' AND type_.nspname <> $1
   UNION ALL
   SELECT 'range type', oid::regtype::text, NULL FROM type_ WHERE typtype = 'r'
   UNION ALL

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diptych_core::migration::ops::column_spec::{CheckSpec, ColumnSpec};
 use diptych_core::migration::ops::{
-    AddColumn, AlterColumn, AlterDomain, AlterTable, CreateDomain, CreateExtension, CreateIndex, CreateStatistics, CreateTable,
-    DropColumn, DropDomain, DropExtension, DropIndex, DropStatistics, DropTable, RenameColumn, RenameIndex, RenameTable, Update,
+    AddColumn, AlterColumn, AlterCompositeType, AlterDomain, AlterTable, CreateCompositeType, CreateDomain, CreateExtension,
+    CreateIndex, CreateStatistics, CreateTable, DropColumn, DropCompositeType, DropDomain, DropExtension, DropIndex,
+    DropStatistics, DropTable, RenameColumn, RenameIndex, RenameTable, Update,
 };
 use diptych_core::sql::ident;
-use diptych_core::{Column, Constraint, Index, Operation, Schema, Table};
+use diptych_core::{Attribute, Column, Constraint, Index, Operation, Schema, Table};
 use diptych_tests::major;
 use fastrand::Rng;
 
@@ -17,7 +18,7 @@ use super::enums::{self, Enums};
 use super::mentions;
 use super::partitions;
 use super::schemas::{self, collation, comment, name, relations};
-use super::values::{any, domains, harmless, kind};
+use super::values::{any, composites, domains, harmless, kind};
 
 /// A column in another form, with the values of either side.
 pub(super) struct Altered {
@@ -206,6 +207,32 @@ fn domain(copy: &mut Rng, schema: &Schema) -> Option<Operation> {
     }
 }
 
+/// A composite type that comes, changes or goes; what has columns stays.
+fn composite(copy: &mut Rng, schema: &Schema) -> Option<Operation> {
+    let all: Vec<&String> = schema.composites.keys().collect();
+    match copy.u8(..3) {
+        0 => {
+            let name = ["place", "Two Rows", "user"].into_iter().find(|name| !schema.has_own_type(name))?.to_owned();
+            let types = ["text", "pair", "integer[]", "\"Odd Row\""];
+            let attribute = |at: usize| Attribute {
+                name: format!("{at} of them"),
+                sql_type: types[at].to_owned(),
+                collation: (at == 0).then(|| "C".to_owned()),
+            };
+            let attributes = (0..copy.usize(..=types.len())).map(attribute).collect();
+            Some(CreateCompositeType { name, attributes, comment: copy.bool().then(|| "a row".to_owned()) }.into())
+        }
+        1 => {
+            let name = copy.choice(all)?.clone();
+            Some(AlterCompositeType { name, comment: Some(copy.bool().then(|| "of its own".to_owned())) }.into())
+        }
+        _ => {
+            let gone = all.into_iter().find(|name| !composites().contains_key(*name))?;
+            Some(DropCompositeType { name: gone.clone() }.into())
+        }
+    }
+}
+
 /// One change as one to three operations, where the schema has what it takes.
 pub(crate) fn operations(rng: &mut Rng, schema: &Schema) -> Option<Vec<Operation>> {
     let Some(table) = rng.choice(schema.tables.keys().collect::<Vec<_>>()) else { return create_table(rng, schema) };
@@ -218,6 +245,10 @@ pub(crate) fn operations(rng: &mut Rng, schema: &Schema) -> Option<Vec<Operation
         return one(if is_there { DropExtension { name }.into() } else { CreateExtension { name }.into() });
     }
     if let Some(operation) = domain(&mut rng.clone(), schema).filter(|_| rng.clone().u64(..) % 6 == 1) {
+        rng.u8(..);
+        return one(operation);
+    }
+    if let Some(operation) = composite(&mut rng.clone(), schema).filter(|_| rng.clone().u64(..) % 6 == 2) {
         rng.u8(..);
         return one(operation);
     }

@@ -98,6 +98,10 @@ pub(crate) fn next_release(rng: &mut Rng, schema: &Schema) -> (DeclaredSchema, V
     if let Some(domain) = result.domains.values_mut().next().filter(|_| copy.u8(..4) == 0) {
         domain.checks.clear();
     }
+    result.composites = schema.composites.clone();
+    if let Some(composite) = result.composites.values_mut().next().filter(|_| copy.u8(..4) == 0) {
+        composite.comment = Some("two of them".to_owned());
+    }
     (result, ways)
 }
 
@@ -291,6 +295,7 @@ pub(crate) fn wanted(declared: &DeclaredSchema) -> Schema {
         extensions: declared.extensions.iter().cloned().collect(),
         enums: declared.enums.iter().map(|there| (there.name.clone(), model(there))).collect(),
         domains: declared.domains.clone(),
+        composites: declared.composites.clone(),
         tables: declared.tables.iter().map(|there| (there.name.clone(), table(there))).collect(),
         code: declared.code.clone(),
     }

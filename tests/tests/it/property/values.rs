@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use diptych_core::Domain;
 use diptych_core::sql::{ident, literal};
+use diptych_core::{Attribute, Composite, Domain};
 use fastrand::Rng;
 
 use super::enums::{self, Enums};
@@ -65,6 +65,22 @@ pub(crate) fn domains() -> BTreeMap<String, Domain> {
         domain("quantity", "integer", None, &[("quantity_check", "VALUE >= 0")]),
         domain("Short Text", "text", Some("C"), &[("short", "length(VALUE) < 5000")]),
         domain("price", "numeric(12,2)", None, &[("positive", "VALUE > -1"), ("small", "VALUE < 1000000")]),
+    ])
+}
+
+/// The composite types that every schema has.
+pub(crate) fn composites() -> BTreeMap<String, Composite> {
+    let composite = |name: &str, attributes: &[(&str, &str)]| {
+        let attribute = |(name, sql_type): &(&str, &str)| Attribute {
+            name: (*name).to_owned(),
+            sql_type: (*sql_type).to_owned(),
+            collation: None,
+        };
+        (name.to_owned(), Composite { attributes: attributes.iter().map(attribute).collect(), comment: None })
+    };
+    BTreeMap::from([
+        composite("Odd Row", &[("Pair", "pair"), ("many", "quantity[]"), ("text", "json")]),
+        composite("pair", &[("left", "text"), ("right", "integer")]),
     ])
 }
 
@@ -208,6 +224,23 @@ pub(crate) const KINDS: &[Kind] = &[
     },
     Kind { sql: "quantity", of_text: "CAST(length({}) AS quantity)", ..OTHER },
     Kind { sql: "\"Short Text\"", of_text: "CAST({} AS \"Short Text\")", computed: &[], classes: &[], ..PLAIN },
+    // of these no value is NULL, and few are NOT NULL
+    Kind {
+        sql: "pair",
+        value: |n| if n % 2 == 0 { format!("(\"a {n}\",)") } else { format!("(,{n})") },
+        of_text: "CASE WHEN {} IS NOT NULL THEN CAST(ROW({}, NULL) AS pair) END",
+        injective: true,
+        methods: &[],
+        ..OTHER
+    },
+    Kind {
+        sql: "\"Odd Row\"",
+        value: |n| format!("(\"({n},)\",{{{n}}},\"{{\"\"n\"\": 1.0}}\")"),
+        of_text: "CASE WHEN {} IS NOT NULL THEN CAST(ROW(NULL, CASE WHEN length({}) > 3 THEN ARRAY[1] END, NULL) AS \"Odd Row\") END",
+        ordered: false,
+        methods: &[],
+        ..OTHER
+    },
     Kind { sql: "price", value: |n| format!("{n}.25"), of_text: "CAST(length({}) AS price)", ..OTHER },
 ];
 

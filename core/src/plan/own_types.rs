@@ -1,22 +1,33 @@
-//! The steps that make, change and drop domains, and what is asked of the database before.
+//! The steps that make, change and drop domains and composite types, and what is asked of the database before.
 
 use crate::layout::chain::Chain;
 use crate::layout::tables::Physical;
+use crate::model::own_type::OwnType;
 use crate::model::schema::Column;
 use crate::model::types;
 use crate::plan::{Action, Phase, Steps, Verdict};
 use crate::sql;
 use crate::sql::{Sql, join, literal, user};
 use crate::statements::path::Path;
-use crate::statements::{ddl, domains, enums};
+use crate::statements::{ddl, enums, own_types};
 
-/// The domains of the older version are there, with the rules that they are to have and no others.
+/// The types of the older version are there as they are to be: domains with their rules and no others, composite types with their attributes.
 pub(super) fn checks(chain: &Chain, steps: &mut Steps) {
-    let list =
-        |names: Vec<&String>| sql!("ARRAY[{}]::pg_catalog.text[]", join(names.into_iter().map(|name| literal(name)), ", "));
+    check_domains(chain, steps);
+    check_composites(chain, steps);
+    if !(chain.stage.from.domains.is_empty() && chain.stage.from.composites.is_empty()) {
+        check_owner(chain, steps);
+    }
+}
+
+fn list<'a>(names: impl Iterator<Item = &'a String>) -> Sql {
+    sql!("ARRAY[{}]::pg_catalog.text[]", join(names.map(|name| literal(name)), ", "))
+}
+
+fn check_domains(chain: &Chain, steps: &mut Steps) {
     let known = chain.stage.from.domains.iter().map(|(name, domain)| {
         let not_null = Sql::trusted(if domain.not_null { "true" } else { "false" });
-        sql!("({}, {}, {})", literal(name), not_null, list(domain.checks.keys().collect()))
+        sql!("({}, {}, {})", literal(name), not_null, list(domain.checks.keys()))
     });
     let known: Vec<Sql> = known.collect();
     if known.is_empty() {
@@ -37,26 +48,51 @@ pub(super) fn checks(chain: &Chain, steps: &mut Steps) {
         "somebody changed the database outside Diptych: put back what was there",
         Verdict::Refuse,
     );
-    check_owner(chain, steps);
 }
 
-/// Whoever changes or drops a domain has to be its owner.
+fn check_composites(chain: &Chain, steps: &mut Steps) {
+    let known = chain.stage.from.composites.iter();
+    let known = known.map(|(name, own)| sql!("({}, {})", literal(name), list(own.attributes.iter().map(|own| &own.name))));
+    let known: Vec<Sql> = known.collect();
+    if known.is_empty() {
+        return;
+    }
+    steps.check(
+        "the database has the composite types of the older version",
+        sql!(
+            "SELECT wanted.name FROM (VALUES {}) AS wanted (name, attributes) WHERE NOT EXISTS (\
+             SELECT FROM pg_catalog.pg_class AS there JOIN pg_catalog.pg_namespace AS space ON space.oid = there.relnamespace \
+             WHERE space.nspname = {} AND there.relname = wanted.name AND there.relkind = 'c' \
+             AND wanted.attributes = ARRAY(SELECT own.attname::pg_catalog.text FROM pg_catalog.pg_attribute AS own WHERE own.attrelid = there.oid \
+             AND own.attnum > 0 AND NOT own.attisdropped ORDER BY own.attnum))",
+            join(known, ", "),
+            literal(&chain.base)
+        ),
+        format!("schema `{}` lacks composite types of the older version, or has them with other attributes", chain.base),
+        "somebody changed the database outside Diptych: put back what was there",
+        Verdict::Refuse,
+    );
+}
+
+/// Whoever changes or drops a type has to be its owner.
 fn check_owner(chain: &Chain, steps: &mut Steps) {
-    let (from, to) = (&chain.stage.from.domains, &chain.stage.to.domains);
-    let changed = from.iter().filter(|(name, before)| to.get(*name) != Some(*before));
-    let changed: Vec<Sql> = changed.map(|(name, _)| literal(name)).collect();
+    let (from, to) = (&chain.stage.from, &chain.stage.to);
+    let domains = from.domains.iter().filter(|(name, before)| to.domains.get(*name) != Some(*before)).map(|(name, _)| name);
+    let composites = from.composites.iter().filter(|(name, before)| to.composites.get(*name) != Some(*before));
+    let changed = domains.chain(composites.map(|(name, _)| name)).map(|name| literal(name));
+    let changed: Vec<Sql> = changed.collect();
     if !changed.is_empty() {
         steps.check(
-            "the domains that change or go are the migration role's own",
+            "the domains and composite types that change or go are the migration role's own",
             sql!(
                 "SELECT pg_catalog.format('%s, which belongs to %s', there.oid::pg_catalog.regtype, there.typowner::pg_catalog.regrole), \
-                 pg_catalog.format('ALTER DOMAIN %s OWNER TO %I', there.oid::pg_catalog.regtype, current_user) \
+                 pg_catalog.format('ALTER %s %s OWNER TO %I', CASE there.typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END, there.oid::pg_catalog.regtype, current_user) \
                  FROM pg_catalog.pg_type AS there JOIN pg_catalog.pg_namespace AS space ON space.oid = there.typnamespace \
-                 WHERE space.nspname = {} AND there.typname IN ({}) AND there.typtype = 'd' AND NOT pg_catalog.pg_has_role(there.typowner, 'USAGE')",
+                 WHERE space.nspname = {} AND there.typname IN ({}) AND there.typtype IN ('c', 'd') AND NOT pg_catalog.pg_has_role(there.typowner, 'USAGE')",
                 literal(&chain.base),
                 join(changed, ", ")
             ),
-            "a domain cannot be changed or dropped by this role",
+            "a domain or composite type cannot be changed or dropped by this role",
             "connect as its owner, or have its owner give it to the migration role",
             Verdict::Refuse,
         );
@@ -111,62 +147,85 @@ pub(super) fn may_be_left_out(chain: &Chain, table: &Physical<'_>, steps: &mut S
 
 /// Makes what is new, before the tables.
 pub(super) fn expand(chain: &Chain, steps: &mut Steps) {
-    let created = domains::create(chain);
+    let created = own_types::create(chain);
     if !created.is_empty() {
         let statements = Path::newer(chain, &chain.newer.scratch()).around(created);
-        steps.transaction(Phase::Expand, "create the new domains", Vec::new(), statements);
+        let title = format!("create the new {}", kinds(&chain.stage.made_types()));
+        steps.transaction(Phase::Expand, title, Vec::new(), statements);
     }
 }
 
-/// What only the older version needed goes, when its views and columns are gone.
+/// What only the older version needed goes, when its code, views and columns are gone; a composite type makes room for a relation of its name.
 pub(super) fn contract(chain: &Chain, steps: &mut Steps) {
-    let changed = domains::alter(chain);
+    let changed = own_types::alter(chain);
     if !changed.is_empty() {
         let statements = Path::newer(chain, &chain.newer.views).around(changed);
-        steps.transaction(Phase::Contract, "change the domains", Vec::new(), statements);
+        let shared = chain.stage.to.own_types().filter(|(name, _)| chain.stage.from.has_own_type(name));
+        let title = format!("change the {}", kinds(&shared.collect::<Vec<_>>()));
+        steps.transaction(Phase::Contract, title, Vec::new(), statements);
     }
-    let gone = domains::drop_gone(chain);
+    let gone = own_types::drop_gone(chain);
     if !gone.is_empty() {
-        steps.transaction(Phase::Contract, "drop the domains that only the older version had", Vec::new(), gone);
+        let title = format!("drop the {} that only the older version had", kinds(&chain.stage.gone_types()));
+        steps.transaction(Phase::Contract, title, Vec::new(), gone);
     }
 }
 
 /// What a start made goes, when no table and no view of its version is left; what somebody else uses by now stays, and is named.
 pub(super) fn undo(chain: &Chain, steps: &mut Steps) {
-    if chain.stage.made_domains().is_empty() {
+    let made = chain.stage.made_types();
+    if made.is_empty() {
         return;
     }
-    steps.transaction(Phase::Undo, "drop the domains that the start created", Vec::new(), vec![domains::drop_made(chain)]);
+    let kinds = kinds(&made);
+    steps.transaction(
+        Phase::Undo,
+        format!("drop the {kinds} that the start created"),
+        Vec::new(),
+        vec![own_types::drop_made(chain)],
+    );
     let action = Action::Check {
         before: Vec::new(),
-        sql: domains::left_behind(chain),
-        refusal: "domains that the start created stay, because other objects use them".to_owned(),
+        sql: own_types::left_behind(chain),
+        refusal: format!("{kinds} that the start created stay, because other objects use them"),
         hint: "before the next start, drop what uses them, and then".to_owned(),
         verdict: Verdict::Warn,
     };
-    steps.push(Phase::Undo, "nothing else uses the domains that the start created", action);
+    steps.push(Phase::Undo, format!("nothing else uses the {kinds} that the start created"), action);
+}
+
+/// What these are, in words.
+fn kinds(types: &[(&String, OwnType<'_>)]) -> String {
+    let has = |kind: &str| types.iter().any(|(_, own)| own.kind() == kind);
+    let kinds = ["domain", "composite type"].into_iter().filter(|kind| has(kind)).map(|kind| format!("{kind}s"));
+    kinds.collect::<Vec<_>>().join(" and ")
 }
 
 /// One sentence per change.
 pub(super) fn notes(chain: &Chain) -> Vec<String> {
-    let (from, to) = (&chain.stage.from.domains, &chain.stage.to.domains);
-    let made = chain.stage.made_domains().into_iter().map(|(name, _)| format!("domain `{name}`: created"));
+    let (from, to) = (&chain.stage.from, &chain.stage.to);
+    let made = chain.stage.made_types().into_iter().map(|(name, own)| format!("{} `{name}`: created", own.kind()));
     let mut notes: Vec<String> = made.collect();
-    for (name, before, after) in from.iter().filter_map(|(name, before)| Some((name, before, to.get(name)?))) {
+    for (name, before, after) in from.domains.iter().filter_map(|(name, before)| Some((name, before, to.domains.get(name)?))) {
         let rules =
             before.checks.keys().filter(|check| !after.checks.contains_key(*check)).map(|check| format!("check `{check}`"));
         let rules = rules.chain((before.not_null && !after.not_null).then(|| "NOT NULL".to_owned()));
         notes.extend(rules.map(|rule| format!("domain `{name}`: {rule} holds until complete, for both versions")));
-        if domains::changes_default(chain, sql::ident(name).as_str()) {
+        if own_types::changes_default(chain, sql::ident(name).as_str()) {
             notes.push(format!(
                 "domain `{name}`: each version's views have its own default; the domain gets the newer one at complete"
             ));
         }
-        if before.comment != after.comment {
-            notes.push(format!("domain `{name}`: gets its comment at complete"));
+    }
+    let after = |name: &String| to.own_types().find(|(there, _)| *there == name).map(|(_, own)| own);
+    for (name, own) in from.own_types() {
+        if after(name).is_some_and(|after| after.comment() != own.comment()) {
+            notes.push(format!("{} `{name}`: gets its comment at complete", own.kind()));
         }
     }
-    let gone = chain.stage.gone_domains().into_iter();
-    notes.extend(gone.map(|name| format!("domain `{name}`: stays until complete, because the older version uses it")));
+    let gone = chain.stage.gone_types().into_iter();
+    notes.extend(
+        gone.map(|(name, own)| format!("{} `{name}`: stays until complete, because the older version uses it", own.kind())),
+    );
     notes
 }
