@@ -265,15 +265,16 @@ pub fn check_change_of_composite(recorded: &Schema, name: &str, after: &Composit
         true => format!("({}).{}", types::spelled(value), types::spelled(&own.name)),
         false => "NULL".to_owned(),
     });
-    let next = types::spelled(&format!("{name}_2"));
+    let next = format!("{name}_2");
+    let (value, fields) = (types::spelled(value), fields.collect::<Vec<_>>().join(", "));
+    let up = format!("CASE WHEN {value} IS DISTINCT FROM NULL THEN ROW({fields})::{} END", types::spelled(&next));
     Err(Error::new(format!(
         "composite type `{name}` would {change}, and both versions read and write values of the one type that there is"
     ))
     .hint(format!(
-        "leave it as it is, and list a composite type {next} with these attributes; give it to the columns with `type`, `down` and \
-         `up = \"CASE WHEN {} IS DISTINCT FROM NULL THEN ROW({})::{next} END\"`; when no column has `{name}` any more, drop it",
-        types::spelled(value),
-        fields.collect::<Vec<_>>().join(", ")
+        "leave it as it is, and list a composite type `{next}` with these attributes; give it to the columns with `type`, `down` and \
+         `up = \"{}\"`; when no column has `{name}` any more, drop it",
+        up.replace('"', "\\\"")
     )))
 }
 

@@ -68,7 +68,7 @@ async fn a_database_with_everything_becomes_the_first_version_and_its_structs() 
     let before = database.catalog().await;
     let seen = done(&folder, &url, &["baseline", "--dry-run"]);
     assert!(
-        seen.contains("6 tables, 40 columns, 13 constraints, 4 indexes, 1 enum, 1 domain, 1 statistics\n")
+        seen.contains("6 tables, 40 columns, 13 constraints, 4 indexes, 1 enum, 1 domain, 1 composite type, 1 statistics\n")
             && seen.contains("6 functions: "),
         "{seen}"
     );

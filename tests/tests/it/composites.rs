@@ -328,5 +328,9 @@ async fn a_database_that_exists_brings_its_composite_types_along() {
     must(&client, "ALTER TYPE tag ADD ATTRIBUTE more text").await;
     let output = folder.run(Some(&url), &["record", "--from-database", "more"]);
     let told = text(&output.stderr);
-    assert!(output.status.code() == Some(1) && told.contains("composite type `tag` would get attribute `more`"), "{told}");
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("composite type `tag` would get attribute `more`") && told.contains("ROW((tag).at, NULL)::tag_2"),
+        "{told}"
+    );
 }

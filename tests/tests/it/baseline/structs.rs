@@ -132,6 +132,9 @@ diptych::database! {
         domains: [
             percent(type = "numeric(5,2)", check(name = "percent_check", expr = "((VALUE >= (0)::numeric) AND (VALUE <= (100)::numeric))")),
         ],
+        composites: [
+            address(street: "text", zip: "text"),
+        ],
         tables: [OddNames, Accounts, Bookings, Items, Lines, Orders],
     }
 }

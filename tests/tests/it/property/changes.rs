@@ -248,7 +248,7 @@ pub(crate) fn operations(rng: &mut Rng, schema: &Schema) -> Option<Vec<Operation
         rng.u8(..);
         return one(operation);
     }
-    if let Some(operation) = composite(&mut rng.clone(), schema).filter(|_| rng.clone().u64(..) % 6 == 2) {
+    if let Some(operation) = composite(&mut rng.clone(), schema).filter(|_| rng.clone().u64(..) % 12 == 2) {
         rng.u8(..);
         return one(operation);
     }

@@ -138,12 +138,13 @@ fn drop_constraint(rng: &mut Rng, schema: &Schema, table: &str) -> Option<Vec<Op
 /// Gone for the newer version at once: some of the columns get another form.
 fn drop_multicolumn_constraint(rng: &mut Rng, schema: &Schema, table: &str) -> Option<Vec<Operation>> {
     let model = &schema.tables[table];
-    let (name, constraint) = rng.choice(model.constraints.iter().collect::<Vec<_>>())?;
+    let can_go = |(_, constraint): &(&String, &Constraint)| {
+        let is_key = matches!(constraint, Constraint::PrimaryKey { .. } | Constraint::Unique { .. });
+        let is_held = is_key && is_referenced(schema, table, Some(&constraint.columns(model)));
+        !is_held && !matches!(constraint, Constraint::Exclude { .. })
+    };
+    let (name, constraint) = rng.choice(model.constraints.iter().filter(can_go).collect::<Vec<_>>())?;
     let columns = constraint.columns(model);
-    let is_key = matches!(constraint, Constraint::PrimaryKey { .. } | Constraint::Unique { .. });
-    if matches!(constraint, Constraint::Exclude { .. }) || is_key && is_referenced(schema, table, Some(&columns)) {
-        return None;
-    }
     let moved = some_columns(rng, model, 2, |column| columns.contains(&column.name) && is_movable(schema, table, column));
     let itself = |column: &String| (column.clone(), ident(column).as_str().to_owned());
     // without `down` it is to be refused

@@ -11,7 +11,7 @@ use diptych_tests::{has_extension, major};
 use fastrand::Rng;
 
 use super::enums::{self, Enums};
-use super::values::{KINDS, any, composites, domains, harmless, kind, spare};
+use super::values::{KINDS, any, composites, domains, harmless, kind, spare, spare_composite};
 use super::{constraints, partitions};
 
 /// Names that are words of SQL or PL/pgSQL, hold what must be quoted, or are as long as the server keeps them.
@@ -106,7 +106,7 @@ pub(crate) fn schema(rng: &mut Rng) -> Schema {
     let mut schema = Schema {
         enums: enums::some(rng),
         domains: domains().into_iter().chain(spare(rng.clone())).collect(),
-        composites: composites(),
+        composites: composites().into_iter().chain(spare_composite(rng.clone())).collect(),
         ..Schema::default()
     };
     schema.extensions.extend(extension(&mut rng.clone()));

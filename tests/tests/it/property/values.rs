@@ -85,6 +85,11 @@ pub(crate) fn composites() -> BTreeMap<String, Composite> {
 }
 
 /// One that no column has, in every other schema: it may go.
+pub(crate) fn spare_composite(mut copy: Rng) -> Option<(String, Composite)> {
+    copy.bool().then(|| ("row to spare".to_owned(), Composite::default()))
+}
+
+/// One that no column has, in every other schema: it may go.
 pub(crate) fn spare(mut copy: Rng) -> Option<(String, Domain)> {
     copy.bool().then(|| ("to spare".to_owned(), Domain { sql_type: "uuid".to_owned(), not_null: true, ..Domain::default() }))
 }
