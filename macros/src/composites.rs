@@ -2,19 +2,17 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
-use std::collections::BTreeSet;
-use syn::ext::IdentExt;
+use std::collections::BTreeMap;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Error, Ident, LitStr, Path, Result, Token, parenthesized, token};
+use syn::{Error, Path, Result, Token, parenthesized, token};
 
 use crate::attr::{quoted, text};
-use crate::check::Drift;
-use crate::errors::{self, Mistakes};
-use crate::expand::drifts;
+use crate::errors::{self, Words};
+use crate::listed::{Listed, name};
 use crate::symbol;
 use diptych_core::model::rules::{check_change_of_composite, check_composite};
-use diptych_core::{Attribute, Composite, Snapshot};
+use diptych_core::{Attribute, Composite, Schema};
 
 /// `address(street: "text", zip(type = "text", collate = "C"), comment = "…")`.
 pub(crate) struct Declared {
@@ -27,16 +25,6 @@ pub(crate) struct Declared {
 enum Part {
     Attribute(Attribute),
     Comment(Span, String),
-}
-
-/// A word of Rust, or a text.
-fn name(input: ParseStream<'_>) -> Result<(String, Span)> {
-    if input.peek(LitStr) {
-        let name: LitStr = input.parse()?;
-        return Ok((name.value(), name.span()));
-    }
-    let name = Ident::parse_any(input)?;
-    Ok((name.unraw().to_string(), name.span()))
 }
 
 impl Parse for Part {
@@ -108,48 +96,31 @@ impl Declared {
     }
 }
 
-/// What the list says in vain, what it leaves out, and what cannot become of a recorded one.
-pub(crate) fn check_list(
-    listed: &[Declared],
-    dropped: &[LitStr],
-    known: &Snapshot,
-    drift: Drift,
-    mistakes: &mut Mistakes,
-    own: Span,
-) {
-    let mut seen = BTreeSet::new();
-    for Declared { name, span, composite } in listed {
-        let mut note = |message: String| mistakes.note(Error::new(*span, message));
-        let is_recorded = drift != Drift::Allow && known.schema.composites.contains_key(name);
-        if let Err(error) = check_composite(name, composite) {
-            note(errors::not_taken(&error));
-        } else if !seen.insert(name) {
-            note(errors::twice(name));
-        } else if dropped.iter().any(|dropped| dropped.value() == *name) {
-            note(errors::composite_dropped_but_there(name));
-        } else if is_recorded && let Err(error) = check_change_of_composite(&known.schema, name, composite) {
-            note(errors::composite_changed(&error));
-        }
-    }
-    let version = known.version.as_deref().unwrap_or("(none)");
-    let is_said = |name: &String| seen.contains(name) || dropped.iter().any(|dropped| dropped.value() == *name);
-    for name in known.schema.composites.keys().filter(|name| drift != Drift::Allow && !is_said(name)) {
-        mistakes.note(Error::new(own, errors::composite_gone(name, version)));
-    }
-}
+impl Listed for Declared {
+    type Model = Composite;
+    const WORDS: Words = errors::COMPOSITE;
 
-/// Composite types that are not recorded, or not as they are here.
-pub(crate) fn unrecorded(listed: &[Declared], dropped: &[LitStr], known: &Snapshot, drift: Drift) -> TokenStream {
-    let recorded = &known.schema.composites;
-    let new = listed.iter().filter_map(|there| {
-        let what = match recorded.get(&there.name) {
-            None => format!("composite type `{}`", there.name),
-            Some(before) if *before != there.composite => format!("the change of composite type `{}`", there.name),
-            Some(_) => return None,
-        };
-        Some((there.span, what))
-    });
-    let gone = dropped.iter().filter(|there| recorded.contains_key(&there.value()));
-    let gone = gone.map(|there| (there.span(), format!("the end of composite type `{}`", there.value())));
-    drifts(&new.chain(gone).collect::<Vec<_>>(), known.version.as_deref().unwrap_or("(none)"), drift)
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn span(&self) -> Span {
+        self.span
+    }
+
+    fn recorded(schema: &Schema) -> &BTreeMap<String, Composite> {
+        &schema.composites
+    }
+
+    fn check(&self) -> diptych_core::Result<()> {
+        check_composite(&self.name, &self.composite)
+    }
+
+    fn check_change(&self, schema: &Schema, _: &Composite) -> diptych_core::Result<()> {
+        check_change_of_composite(schema, &self.name, &self.composite)
+    }
+
+    fn says_the_same(&self, before: &Composite) -> bool {
+        *before == self.composite
+    }
 }

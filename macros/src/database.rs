@@ -16,7 +16,7 @@ use crate::code::Code;
 use crate::errors::{self, Mistakes};
 use crate::expand::{drifts, hash, respan};
 use crate::symbol;
-use crate::{composites, domains};
+use crate::{composites, domains, listed};
 use diptych_core::model::rules::check_name;
 use diptych_core::{Snapshot, names};
 
@@ -130,8 +130,8 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
     }
     check_extensions(&mut input, &recorded.known, drift);
     let Input { domains, composites, dropped, mistakes, ident, .. } = &mut input;
-    domains::check_list(domains, dropped, &recorded.known, drift, mistakes, ident.span());
-    composites::check_list(composites, dropped, &recorded.known, drift, mistakes, ident.span());
+    listed::check(domains, dropped, &recorded.known, drift, mistakes, ident.span());
+    listed::check(composites, dropped, &recorded.known, drift, mistakes, ident.span());
     let code = Code::read(input.code.as_ref(), &input.ident, &mut input.mistakes);
     let mut compared = TokenStream::new();
     if drift != Drift::Allow {
@@ -139,8 +139,8 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
         compared.extend(code.compare(&recorded.known, &input.dropped, drift, &mut input.mistakes));
         if input.mistakes.is_empty() {
             compared.extend(unlisted(&input, &recorded.known, drift));
-            compared.extend(domains::unrecorded(&input.domains, &input.dropped, &recorded.known, drift));
-            compared.extend(composites::unrecorded(&input.composites, &input.dropped, &recorded.known, drift));
+            compared.extend(listed::unrecorded(&input.domains, &input.dropped, &recorded.known, drift));
+            compared.extend(listed::unrecorded(&input.composites, &input.dropped, &recorded.known, drift));
         }
     }
     let (constants, functions, database) = (constants(&input), functions(&input), database(&input, &recorded, &code));

@@ -2,18 +2,16 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
-use std::collections::BTreeSet;
-use syn::ext::IdentExt;
+use std::collections::{BTreeMap, BTreeSet};
 use syn::parse::{Parse, ParseStream, Parser};
-use syn::{Error, Ident, LitStr, Path, Result, parenthesized};
+use syn::{Path, Result, parenthesized};
 
 use crate::attr::{check, text};
-use crate::check::Drift;
-use crate::errors::{self, Mistakes};
-use crate::expand::drifts;
+use crate::errors::{self, Words};
+use crate::listed::{Listed, name};
 use crate::symbol;
 use diptych_core::model::rules::{check_change_of_domain, check_domain};
-use diptych_core::{Domain, Snapshot};
+use diptych_core::{Domain, Schema};
 
 /// `percent(type = "numeric(5,2)", not_null, check(name = "…", expr = "VALUE >= 0"))`.
 pub(crate) struct Declared {
@@ -24,13 +22,7 @@ pub(crate) struct Declared {
 
 impl Parse for Declared {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        let (name, span) = if input.peek(LitStr) {
-            let name: LitStr = input.parse()?;
-            (name.value(), name.span())
-        } else {
-            let name = Ident::parse_any(input)?;
-            (name.unraw().to_string(), name.span())
-        };
+        let (name, span) = name(input)?;
         let content;
         parenthesized!(content in input);
         let mut domain = Domain::default();
@@ -90,49 +82,31 @@ impl Declared {
     }
 }
 
-/// What the list says in vain, what it leaves out, and what cannot become of a recorded one.
-pub(crate) fn check_list(
-    listed: &[Declared],
-    dropped: &[LitStr],
-    known: &Snapshot,
-    drift: Drift,
-    mistakes: &mut Mistakes,
-    own: Span,
-) {
-    let mut seen = BTreeSet::new();
-    for Declared { name, span, domain } in listed {
-        let mut note = |message: String| mistakes.note(Error::new(*span, message));
-        if let Err(error) = check_domain(name, domain) {
-            note(errors::not_taken(&error));
-        } else if !seen.insert(name) {
-            note(errors::twice(name));
-        } else if dropped.iter().any(|dropped| dropped.value() == *name) {
-            note(errors::domain_dropped_but_there(name));
-        } else if let Some(before) = known.schema.domains.get(name).filter(|_| drift != Drift::Allow)
-            && let Err(error) = check_change_of_domain(name, before, domain)
-        {
-            note(errors::domain_changed(&error));
-        }
-    }
-    let version = known.version.as_deref().unwrap_or("(none)");
-    let is_said = |name: &String| seen.contains(name) || dropped.iter().any(|dropped| dropped.value() == *name);
-    for name in known.schema.domains.keys().filter(|name| drift != Drift::Allow && !is_said(name)) {
-        mistakes.note(Error::new(own, errors::domain_gone(name, version)));
-    }
-}
+impl Listed for Declared {
+    type Model = Domain;
+    const WORDS: Words = errors::DOMAIN;
 
-/// Domains that are not recorded, or not as they are here.
-pub(crate) fn unrecorded(listed: &[Declared], dropped: &[LitStr], known: &Snapshot, drift: Drift) -> TokenStream {
-    let recorded = &known.schema.domains;
-    let new = listed.iter().filter_map(|there| {
-        let what = match recorded.get(&there.name) {
-            None => format!("domain `{}`", there.name),
-            Some(before) if !before.says_the_same(&there.domain) => format!("the change of domain `{}`", there.name),
-            Some(_) => return None,
-        };
-        Some((there.span, what))
-    });
-    let gone = dropped.iter().filter(|there| recorded.contains_key(&there.value()));
-    let gone = gone.map(|there| (there.span(), format!("the end of domain `{}`", there.value())));
-    drifts(&new.chain(gone).collect::<Vec<_>>(), known.version.as_deref().unwrap_or("(none)"), drift)
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn span(&self) -> Span {
+        self.span
+    }
+
+    fn recorded(schema: &Schema) -> &BTreeMap<String, Domain> {
+        &schema.domains
+    }
+
+    fn check(&self) -> diptych_core::Result<()> {
+        check_domain(&self.name, &self.domain)
+    }
+
+    fn check_change(&self, _: &Schema, before: &Domain) -> diptych_core::Result<()> {
+        check_change_of_domain(&self.name, before, &self.domain)
+    }
+
+    fn says_the_same(&self, before: &Domain) -> bool {
+        before.says_the_same(&self.domain)
+    }
 }

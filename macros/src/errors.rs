@@ -3,6 +3,8 @@
 use diptych_core::model::schema::Column;
 use syn::Error;
 
+use crate::symbol;
+
 /// The mistakes of one item: all of them are reported.
 #[derive(Default)]
 pub(crate) struct Mistakes(Option<Error>);
@@ -159,44 +161,44 @@ pub(crate) fn extension_dropped_but_there(name: &str) -> String {
     )
 }
 
-/// A domain that the list leaves out.
-pub(crate) fn domain_gone(name: &str, version: &str) -> String {
+/// How messages speak of a type that `database!` lists.
+pub(crate) struct Words {
+    /// What people call it.
+    pub kind: &'static str,
+    /// The key of its list.
+    key: &'static str,
+    /// The codes: its list leaves it out, it is both listed and dropped, it cannot become what the list says.
+    gone: &'static str,
+    dropped: &'static str,
+    changed: &'static str,
+}
+
+/// Of domains.
+pub(crate) const DOMAIN: Words =
+    Words { kind: "domain", key: symbol::DOMAINS, gone: "DIP512", dropped: "DIP513", changed: "DIP514" };
+
+/// Of composite types.
+pub(crate) const COMPOSITE: Words =
+    Words { kind: "composite type", key: symbol::COMPOSITES, gone: "DIP516", dropped: "DIP517", changed: "DIP518" };
+
+/// A type that its list leaves out.
+pub(crate) fn not_listed(Words { kind, key, gone, .. }: &Words, name: &str, version: &str) -> String {
     format!(
-        "DIP512: domain `{name}` is in version `{version}`, and this release does not list it in `domains`\n\
-         hint: add it to `domains: […]` as the snapshot has it, or `dropped: [\"{name}\"]` to database!, which drops it at complete"
+        "{gone}: {kind} `{name}` is in version `{version}`, and this release does not list it in `{key}`\n\
+         hint: add it to `{key}: […]` as the snapshot has it, or `dropped: [\"{name}\"]` to database!, which drops it at complete"
     )
 }
 
-/// A domain that is both listed and dropped.
-pub(crate) fn domain_dropped_but_there(name: &str) -> String {
+/// A type that is both listed and dropped.
+pub(crate) fn listed_and_dropped(Words { kind, key, dropped, .. }: &Words, name: &str) -> String {
     format!(
-        "DIP513: domain `{name}` is dropped, yet `domains` lists it\nhint: remove \"{name}\" from `dropped`, or from `domains`"
+        "{dropped}: {kind} `{name}` is dropped, yet `{key}` lists it\nhint: remove \"{name}\" from `dropped`, or from `{key}`"
     )
 }
 
-/// A domain that cannot become what the list says.
-pub(crate) fn domain_changed(error: &diptych_core::Error) -> String {
-    format!("DIP514: {error}")
-}
-
-/// A composite type that the list leaves out.
-pub(crate) fn composite_gone(name: &str, version: &str) -> String {
-    format!(
-        "DIP516: composite type `{name}` is in version `{version}`, and this release does not list it in `composites`\n\
-         hint: add it to `composites: […]` as the snapshot has it, or `dropped: [\"{name}\"]` to database!, which drops it at complete"
-    )
-}
-
-/// A composite type that is both listed and dropped.
-pub(crate) fn composite_dropped_but_there(name: &str) -> String {
-    format!(
-        "DIP517: composite type `{name}` is dropped, yet `composites` lists it\nhint: remove \"{name}\" from `dropped`, or from `composites`"
-    )
-}
-
-/// A composite type that cannot become what the list says.
-pub(crate) fn composite_changed(error: &diptych_core::Error) -> String {
-    format!("DIP518: {error}")
+/// A type that cannot become what its list says.
+pub(crate) fn listed_otherwise(Words { changed, .. }: &Words, error: &diptych_core::Error) -> String {
+    format!("{changed}: {error}")
 }
 
 /// An attribute of which nothing is said.

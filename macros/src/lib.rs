@@ -13,6 +13,7 @@ mod expand;
 mod fallback;
 #[cfg(test)]
 mod fuzz;
+mod listed;
 mod newtype;
 mod symbol;
 mod truth;
