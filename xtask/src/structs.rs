@@ -190,8 +190,15 @@ impl<'a> Writer<'a> {
     }
 }
 
+/// The lists of types in `database!`: the key of each, and what it has by name.
+pub(crate) fn lists(schema: &Schema) -> [(&'static str, Vec<(&str, String)>); 2] {
+    let domains = schema.domains.iter().map(|(name, model)| (name.as_str(), domain(name, model)));
+    let composites = schema.composites.iter().map(|(name, model)| (name.as_str(), composite(name, model)));
+    [("domains", domains.collect()), ("composites", composites.collect())]
+}
+
 /// A domain as `database!` lists it.
-pub(crate) fn domain(name: &str, domain: &Domain) -> String {
+fn domain(name: &str, domain: &Domain) -> String {
     let text = |key: &str, text: &str| format!("{key} = {}", quoted(text));
     let mut parts = vec![text("type", &domain.sql_type)];
     parts.extend(domain.collation.as_deref().map(|name| text("collate", name)));
@@ -204,7 +211,7 @@ pub(crate) fn domain(name: &str, domain: &Domain) -> String {
 }
 
 /// A composite type as `database!` lists it.
-pub(crate) fn composite(name: &str, composite: &Composite) -> String {
+fn composite(name: &str, composite: &Composite) -> String {
     let attributes = composite.attributes.iter().map(|own| match &own.collation {
         None => format!("{}: {}", word(&own.name), quoted(&own.sql_type)),
         Some(collation) => format!("{}(type = {}, collate = {})", word(&own.name), quoted(&own.sql_type), quoted(collation)),

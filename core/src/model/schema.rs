@@ -403,14 +403,7 @@ impl Schema {
 
     /// The enum of this name, or an error that lists those there are.
     pub fn enum_type(&self, name: &str) -> Result<&Enum> {
-        self.enums.get(name).ok_or_else(|| {
-            let there: Vec<String> = self.enums.keys().map(|name| format!("`{name}`")).collect();
-            Error::new(format!("there is no enum `{name}`")).hint(if there.is_empty() {
-                "the schema has no enums; create it in an earlier operation".to_owned()
-            } else {
-                format!("the enums are {}", there.join(", "))
-            })
-        })
+        self.enums.get(name).ok_or_else(|| no_such("enum", name, &self.enums))
     }
 
     /// The columns that have an enum, a domain or a composite type, or an array of it, for a type: table and column.
@@ -423,26 +416,12 @@ impl Schema {
 
     /// The domain of this name, or an error that lists those there are.
     pub fn domain(&self, name: &str) -> Result<&Domain> {
-        self.domains.get(name).ok_or_else(|| {
-            let there: Vec<String> = self.domains.keys().map(|name| format!("`{name}`")).collect();
-            Error::new(format!("there is no domain `{name}`")).hint(if there.is_empty() {
-                "the schema has no domains; create it in an earlier operation".to_owned()
-            } else {
-                format!("the domains are {}", there.join(", "))
-            })
-        })
+        self.domains.get(name).ok_or_else(|| no_such("domain", name, &self.domains))
     }
 
     /// The composite type of this name, or an error that lists those there are.
     pub fn composite(&self, name: &str) -> Result<&Composite> {
-        self.composites.get(name).ok_or_else(|| {
-            let there: Vec<String> = self.composites.keys().map(|name| format!("`{name}`")).collect();
-            Error::new(format!("there is no composite type `{name}`")).hint(if there.is_empty() {
-                "the schema has no composite types; create it in an earlier operation".to_owned()
-            } else {
-                format!("the composite types are {}", there.join(", "))
-            })
-        })
+        self.composites.get(name).ok_or_else(|| no_such("composite type", name, &self.composites))
     }
 
     /// The domains and composite types.
@@ -952,6 +931,15 @@ fn no_such_table<'a>(name: &str, there: impl Iterator<Item = &'a String>) -> Err
         "the schema has no tables yet; create it in an earlier operation".to_owned()
     } else {
         format!("the tables are {there}")
+    })
+}
+
+fn no_such<T>(kind: &str, name: &str, there: &BTreeMap<String, T>) -> Error {
+    let there: Vec<String> = there.keys().map(|name| format!("`{name}`")).collect();
+    Error::new(format!("there is no {kind} `{name}`")).hint(if there.is_empty() {
+        format!("the schema has no {kind}s; create it in an earlier operation")
+    } else {
+        format!("the {kind}s are {}", there.join(", "))
     })
 }
 

@@ -1,8 +1,9 @@
 //! What a base schema holds: as sorted lines that can be compared, the measure of R4; and as the model has it.
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
-use tokio_postgres::{Client, GenericClient, IsolationLevel};
+use tokio_postgres::{Client, GenericClient, IsolationLevel, Row};
 
 use crate::catalog::histories::{self, History};
 use crate::error::{Error, Result};
@@ -80,25 +81,16 @@ pub async fn schema(client: &impl GenericClient, schema: &str) -> Result<Schema>
         found.enums.insert(row.get(0), Enum { labels: row.get(1), comment: row.get(2) });
     }
     for row in client.query(include_str!("introspect/domains.sql"), &[&schema]).await? {
-        let (name, text): (String, String) = (row.get(0), row.get(1));
-        let domain: Domain = serde_json::from_str(&text).map_err(|error| {
-            Error::refused(format!("domain `{name}` cannot be read: {error}")).hint("report this as a bug in Diptych")
-        })?;
+        let (name, domain): (String, Domain) = read("domain", &row)?;
         found.domains.insert(name, domain.normal());
     }
     for row in client.query(include_str!("introspect/composites.sql"), &[&schema]).await? {
-        let (name, text): (String, String) = (row.get(0), row.get(1));
-        let composite: Composite = serde_json::from_str(&text).map_err(|error| {
-            Error::refused(format!("composite type `{name}` cannot be read: {error}")).hint("report this as a bug in Diptych")
-        })?;
+        let (name, composite): (String, Composite) = read("composite type", &row)?;
         found.composites.insert(name, composite.normal());
     }
     let histories = histories::tables(client, schema).await?;
     for row in client.query(include_str!("introspect/schema.sql"), &[&schema, &histories]).await? {
-        let (name, text): (String, String) = (row.get(0), row.get(1));
-        let mut table: Table = serde_json::from_str(&text).map_err(|error| {
-            Error::refused(format!("table `{name}` cannot be read: {error}")).hint("report this as a bug in Diptych")
-        })?;
+        let (name, mut table): (String, Table) = read("table", &row)?;
         for column in &mut table.columns {
             column.sql_type = types::normalize(&column.sql_type);
         }
@@ -107,6 +99,15 @@ pub async fn schema(client: &impl GenericClient, schema: &str) -> Result<Schema>
         found.tables.insert(name, table);
     }
     Ok(found)
+}
+
+/// A piece of the model that a query gives by name and as JSON.
+fn read<T: DeserializeOwned>(kind: &str, row: &Row) -> Result<(String, T)> {
+    let (name, text): (String, String) = (row.get(0), row.get(1));
+    let read = serde_json::from_str(&text).map_err(|error| {
+        Error::refused(format!("{kind} `{name}` cannot be read: {error}")).hint("report this as a bug in Diptych")
+    })?;
+    Ok((name, read))
 }
 
 const QUERY: &str = r#"

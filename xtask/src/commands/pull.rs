@@ -63,7 +63,7 @@ pub(crate) fn run(context: &Context, dir: Option<&Path>, package: Option<&str>, 
 
 /// Everything, as one file.
 fn whole(snapshot: &Snapshot, home: &Home, writer: &mut Writer<'_>) -> String {
-    let Schema { extensions, enums, domains, composites, tables, code } = &snapshot.schema;
+    let Schema { extensions, enums, tables, code, .. } = &snapshot.schema;
     let mut parts = vec!["//! The schema of the database: a struct is a table.\n".to_owned()];
     parts.extend(enums.iter().map(|(name, model)| writer.enum_(name, model)));
     parts.extend(tables.iter().map(|(name, table)| writer.table(name, table)));
@@ -76,9 +76,8 @@ fn whole(snapshot: &Snapshot, home: &Home, writer: &mut Writer<'_>) -> String {
     if !enums.is_empty() {
         keys.push(format!("enums: [{}]", list(enums.keys().map(|name| writer.ident(name)).collect())));
     }
-    let domains: Vec<String> = domains.iter().map(|(name, domain)| structs::domain(name, domain)).collect();
-    let composites: Vec<String> = composites.iter().map(|(name, composite)| structs::composite(name, composite)).collect();
-    for (key, types) in [("domains", domains), ("composites", composites)].into_iter().filter(|(_, types)| !types.is_empty()) {
+    for (key, types) in structs::lists(&snapshot.schema).into_iter().filter(|(_, types)| !types.is_empty()) {
+        let types: Vec<String> = types.into_iter().map(|(_, text)| text).collect();
         keys.push(format!("{key}: [\n            {},\n        ]", types.join(",\n            ")));
     }
     if !code.is_empty() {
@@ -123,14 +122,12 @@ fn into(app: &Package, dir: &Path, snapshot: &Snapshot, writer: &mut Writer<'_>)
     let listed = sources.extensions();
     let extensions = snapshot.schema.extensions.iter().filter(|name| !listed.contains(name));
     let extensions = extensions.map(|name| format!("{name:?}")).collect();
-    let listed = sources.names("domains");
-    let domains = snapshot.schema.domains.iter().filter(|(name, _)| !listed.contains(name));
-    let domains = domains.map(|(name, domain)| structs::domain(name, domain)).collect();
-    let listed = sources.names("composites");
-    let composites = snapshot.schema.composites.iter().filter(|(name, _)| !listed.contains(name));
-    let composites = composites.map(|(name, composite)| structs::composite(name, composite)).collect();
-    let new =
-        [("extensions", extensions), ("enums", enums), ("domains", domains), ("composites", composites), ("tables", tables)];
+    let [domains, composites] = structs::lists(&snapshot.schema).map(|(key, types)| {
+        let listed = sources.names(key);
+        let new = types.into_iter().filter(|(name, _)| !listed.iter().any(|there| there == name));
+        (key, new.map(|(_, text)| text).collect())
+    });
+    let new = [("extensions", extensions), ("enums", enums), domains, composites, ("tables", tables)];
     sources.list(code, &new);
     let code = sources.code(app, &snapshot.schema);
     sources.write(app, writer, &code)?;
