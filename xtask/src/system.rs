@@ -11,6 +11,7 @@ mod here {
     use std::path::Path;
     use std::process::Command;
 
+    use rustix::fs::Access;
     use tokio::signal::unix::{SignalKind, signal};
     use tokio::sync::mpsc;
     use tokio_postgres::Config;
@@ -46,9 +47,10 @@ mod here {
         set_permissions(folder, Permissions::from_mode(0o755))
     }
 
-    /// The folder that Linux keeps in memory, where it has that much room in bytes.
+    /// The folder that Linux keeps in memory, where it may be written and has that much room in bytes.
     pub(crate) fn in_memory(room: u64) -> Option<&'static Path> {
         let folder = Path::new("/dev/shm");
+        rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK).ok()?;
         let there = rustix::fs::statvfs(folder).ok()?;
         (there.f_bavail.saturating_mul(there.f_frsize) >= room).then_some(folder)
     }
