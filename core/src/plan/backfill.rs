@@ -105,7 +105,7 @@ impl<'a> Fill<'a> {
         )
     }
 
-    /// Whether a column of a row is empty whose conversion gives a value. The conversion is asked last. A row of NULLs is a value (docs/traps.md H30).
+    /// Whether a column of a row is empty whose conversion gives a value. The conversion is asked last. A row of NULLs is a value (docs/traps.md H17).
     fn is_unconverted(&self) -> Option<Sql> {
         let is_empty = |target: &String| sql!("{} IS NOT DISTINCT FROM NULL", self.held(target));
         let missed =

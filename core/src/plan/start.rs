@@ -152,7 +152,7 @@ fn is_shared(table: &Physical<'_>, constraint: &Constraint) -> bool {
 }
 
 /// From now on no row gets NULL in a column; those that are there are looked at later. `IS NOT NULL` would refuse rows of a composite type with a
-/// NULL in them (docs/traps.md H30).
+/// NULL in them (docs/traps.md H17).
 fn prove_later(chain: &Chain, table: &Physical<'_>, column: &str) -> Sql {
     sql!(
         "ALTER TABLE {} ADD CONSTRAINT {} CHECK ({} IS DISTINCT FROM NULL) NOT VALID",

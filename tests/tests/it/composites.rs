@@ -1,13 +1,12 @@
 //! Composite types as a user meets them: refused before anything is changed, left where somebody else uses them, brought along and taken over.
 
-use std::fs;
-
 use diptych::Quiet;
 use diptych_core::plan::{Action, start::start};
 use diptych_core::{Chain, Migration, Schema, Version};
-use diptych_tests::{Database, Told, ask, difference, dump, migration, must, refused, server};
+use diptych_tests::{Database, Told, ask, difference, migration, must, refused};
 
-use crate::cli::{Folder, text};
+use crate::cli::text;
+use crate::existing::Existing;
 
 const USERS: &str = "operations:
   - create_composite_type: {name: address, attributes: [{name: street, type: text}, {name: zip, type: text}]}
@@ -29,7 +28,7 @@ async fn with_users(change: &str) -> (Database, [Migration; 2]) {
 
 /// Of a row of NULLs `IS NULL` is true, and of one with a NULL in it `IS NOT NULL` is false: neither is NULL.
 #[tokio::test(flavor = "multi_thread")]
-async fn h30_a_row_with_nulls_in_it_is_a_value_of_a_column_that_becomes_not_null() {
+async fn h17_a_row_with_nulls_in_it_is_a_value_of_a_column_that_becomes_not_null() {
     let change = "operations: [{alter_column: {table: users, column: home, nullable: false, up: home, down: home}}]";
     let (database, all) = with_users(change).await;
     let old = database.on("0001_before").await;
@@ -144,7 +143,7 @@ async fn a_text_is_read_as_a_row_where_it_is_a_default_or_a_conversion() {
 
 /// Why no operation changes the attributes of a composite type.
 #[tokio::test(flavor = "multi_thread")]
-async fn h31_an_attribute_more_or_less_is_there_for_everybody_at_once() {
+async fn h18_an_attribute_more_or_less_is_there_for_everybody_at_once() {
     let database = Database::new().await;
     database.migrate(&[migration("0001_before", USERS)]).await;
     let old = database.on("0001_before").await;
@@ -268,29 +267,14 @@ async fn code_of_the_newer_version_that_uses_a_type_which_goes_is_named_before_c
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_exists_brings_its_composite_types_along() {
-    let database = dump::empty(&Database::new().await).await;
-    if dump::definitions(&database).is_none() {
-        return println!("not tried: there is no pg_dump for this server");
-    }
-    let client = database.client().await;
-    must(
-        &client,
-        "CREATE SCHEMA aside; CREATE TYPE aside.word AS (letters text); CREATE DOMAIN zip AS text CHECK (VALUE <> ''); CREATE TYPE mood AS ENUM ('sad'); \
+    let made_by = "CREATE SCHEMA aside; CREATE TYPE aside.word AS (letters text); CREATE DOMAIN zip AS text CHECK (VALUE <> ''); CREATE TYPE mood AS ENUM ('sad'); \
          CREATE TYPE place AS (zip zip, feels mood, \"Short Text\" text COLLATE \"C\", words aside.word[]); COMMENT ON TYPE place IS 'where'; \
          CREATE TYPE address AS (one place, more place[], price numeric(5,2)); \
-         CREATE TABLE words (id bigint PRIMARY KEY, word aside.word, home address NOT NULL, places place[])",
-    )
-    .await;
-    let folder = Folder::new(&[]);
-    let run = |url: &str, arguments: &[&str]| {
-        let output = folder.run(Some(url), arguments);
-        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
-        text(&output.stdout)
-    };
-    let url = server().url(&database.name);
-    let seen = run(&url, &["baseline"]);
+         CREATE TABLE words (id bigint PRIMARY KEY, word aside.word, home address NOT NULL, places place[])";
+    let Some(existing) = Existing::new(made_by).await else { return };
+    let seen = existing.run(&["baseline"]);
     assert!(seen.contains("2 composite types") && seen.contains("1 composite type of another schema: aside.word"), "{seen}");
-    let pulled = run(&url, &["pull", "--stdout"]);
+    let pulled = existing.run(&["pull", "--stdout"]);
     for line in [
         "address(one: \"place\", more: \"place[]\", price: \"numeric(5,2)\")",
         "place(zip: \"zip\", feels: \"mood\", \"Short Text\"(type = \"text\", collate = r#\"\"C\"\"#), words: \"aside.word[]\", comment = \"where\")",
@@ -299,34 +283,24 @@ async fn a_database_that_exists_brings_its_composite_types_along() {
     ] {
         assert!(pulled.contains(line), "{line}: {pulled}");
     }
-    run(&url, &["check"]);
-    run(&url, &["complete"]);
-    let fresh = dump::empty(&database).await;
-    let elsewhere = server().url(&fresh.name);
-    run(&elsewhere, &["start"]);
-    run(&elsewhere, &["complete"]);
-    assert_eq!(dump::definitions(&fresh), dump::definitions(&database));
-    assert!(run(&url, &["diff", "files", "database"]).contains("no difference"));
+    let fresh = existing.completed().await;
+    existing.is_as(&fresh);
     // by hand, and taken over
-    must(&client, "COMMENT ON TYPE address IS 'it'; CREATE TYPE tag AS (at address); ALTER TABLE words ADD COLUMN tag tag").await;
-    let status = text(&folder.run(Some(&url), &["status"]).stdout);
+    must(
+        &existing.client,
+        "COMMENT ON TYPE address IS 'it'; CREATE TYPE tag AS (at address); ALTER TABLE words ADD COLUMN tag tag",
+    )
+    .await;
+    let status = existing.status();
     assert!(
         status.contains("composite type `tag` is only in the database") && status.contains("composite type `address` is "),
         "{status}"
     );
-    run(&url, &["record", "--from-database", "tags"]);
-    let file = fs::read_to_string(folder.path().join("0002_tags.yaml")).expect("a file");
-    let second = migration("0002_tags", &file);
-    let names: Vec<_> = second.operations.iter().map(|operation| operation.name()).collect();
-    assert_eq!(names, ["alter_composite_type", "create_composite_type", "add_column"], "{file}");
-    run(&url, &["baseline"]);
-    run(&url, &["complete"]);
-    run(&elsewhere, &["start"]);
-    run(&elsewhere, &["complete"]);
-    assert_eq!(dump::definitions(&fresh), dump::definitions(&database));
+    assert_eq!(existing.take_over("tags", &fresh), ["alter_composite_type", "create_composite_type", "add_column"]);
+    existing.is_as(&fresh);
     // what no operation can say stands in the way, with its words
-    must(&client, "ALTER TYPE tag ADD ATTRIBUTE more text").await;
-    let output = folder.run(Some(&url), &["record", "--from-database", "more"]);
+    must(&existing.client, "ALTER TYPE tag ADD ATTRIBUTE more text").await;
+    let output = existing.folder.run(Some(&existing.url), &["record", "--from-database", "more"]);
     let told = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{told}");
     assert!(

@@ -1,12 +1,10 @@
 //! Domains as a user meets them: refused before anything is changed, left where somebody else uses them, brought along and taken over.
 
-use std::fs;
-
 use diptych::Quiet;
 use diptych_core::Migration;
-use diptych_tests::{Database, Told, ask, difference, dump, migration, must, refused, server};
+use diptych_tests::{Database, Told, ask, difference, migration, must, refused};
 
-use crate::cli::{Folder, text};
+use crate::existing::Existing;
 
 const USERS: &str = "operations:
   - create_domain: {name: years, type: integer, not_null: true, default: '18', checks: {grown: VALUE >= 0}}
@@ -147,28 +145,13 @@ async fn what_somebody_else_uses_stays_at_rollback_and_holds_complete_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_exists_brings_its_domains_along() {
-    let database = dump::empty(&Database::new().await).await;
-    if dump::definitions(&database).is_none() {
-        return println!("not tried: there is no pg_dump for this server");
-    }
-    let client = database.client().await;
-    must(
-        &client,
-        "CREATE SCHEMA aside; CREATE DOMAIN aside.word AS text; CREATE DOMAIN percent AS numeric(5,2) DEFAULT 0 CHECK (VALUE >= 0 AND VALUE <= 100); \
+    let made_by = "CREATE SCHEMA aside; CREATE DOMAIN aside.word AS text; CREATE DOMAIN percent AS numeric(5,2) DEFAULT 0 CHECK (VALUE >= 0 AND VALUE <= 100); \
          COMMENT ON DOMAIN percent IS 'of the whole'; CREATE DOMAIN \"Short Text\" AS text COLLATE \"C\" NOT NULL; \
-         CREATE TABLE words (id bigint PRIMARY KEY, word aside.word, part percent NOT NULL, line \"Short Text\", parts percent[])",
-    )
-    .await;
-    let folder = Folder::new(&[]);
-    let run = |url: &str, arguments: &[&str]| {
-        let output = folder.run(Some(url), arguments);
-        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
-        text(&output.stdout)
-    };
-    let url = server().url(&database.name);
-    let seen = run(&url, &["baseline"]);
+         CREATE TABLE words (id bigint PRIMARY KEY, word aside.word, part percent NOT NULL, line \"Short Text\", parts percent[])";
+    let Some(existing) = Existing::new(made_by).await else { return };
+    let seen = existing.run(&["baseline"]);
     assert!(seen.contains("2 domains") && seen.contains("1 domain of another schema: aside.word"), "{seen}");
-    let pulled = run(&url, &["pull", "--stdout"]);
+    let pulled = existing.run(&["pull", "--stdout"]);
     for line in [
         "percent(type = \"numeric(5,2)\", default = \"0\", check(name = \"percent_check\", expr = \"((VALUE >= (0)::numeric) AND (VALUE <= (100)::numeric))\"), comment = \"of the whole\")",
         "\"Short Text\"(type = \"text\", collate = r#\"\"C\"\"#, not_null)",
@@ -177,32 +160,18 @@ async fn a_database_that_exists_brings_its_domains_along() {
     ] {
         assert!(pulled.contains(line), "{line}: {pulled}");
     }
-    run(&url, &["check"]);
-    run(&url, &["complete"]);
-    let fresh = dump::empty(&database).await;
-    let elsewhere = server().url(&fresh.name);
-    run(&elsewhere, &["start"]);
-    run(&elsewhere, &["complete"]);
-    assert_eq!(dump::definitions(&fresh), dump::definitions(&database));
-    assert!(run(&url, &["diff", "files", "database"]).contains("no difference"));
+    let fresh = existing.completed().await;
+    existing.is_as(&fresh);
     // by hand, and taken over
     must(
-        &client,
+        &existing.client,
         "ALTER DOMAIN percent DROP CONSTRAINT percent_check; CREATE DOMAIN tag AS percent; ALTER TABLE words ADD COLUMN tag tag",
     )
     .await;
-    let status = text(&folder.run(Some(&url), &["status"]).stdout);
+    let status = existing.status();
     assert!(status.contains("domain `tag` is only in the database") && status.contains("domain `percent` is "), "{status}");
-    run(&url, &["record", "--from-database", "tags"]);
-    let file = fs::read_to_string(folder.path().join("0002_tags.yaml")).expect("a file");
-    let second = migration("0002_tags", &file);
-    let names: Vec<_> = second.operations.iter().map(|operation| operation.name()).collect();
-    assert_eq!(names, ["alter_domain", "create_domain", "add_column"], "{file}");
-    run(&url, &["baseline"]);
-    run(&url, &["complete"]);
-    run(&elsewhere, &["start"]);
-    run(&elsewhere, &["complete"]);
-    assert_eq!(dump::definitions(&fresh), dump::definitions(&database));
+    assert_eq!(existing.take_over("tags", &fresh), ["alter_domain", "create_domain", "add_column"]);
+    existing.is_as(&fresh);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -279,4 +248,31 @@ async fn a_domain_that_takes_no_null_stands_where_either_version_leaves_its_colu
             "{error}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h14_a_view_has_the_default_of_the_domain_and_not_the_tables() {
+    let client = Database::new().await.client().await;
+    must(&client, "CREATE DOMAIN share AS integer DEFAULT 5; CREATE TABLE parts (id integer, part share DEFAULT 7)").await;
+    must(&client, "CREATE VIEW shown AS SELECT * FROM parts; INSERT INTO shown (id) VALUES (1)").await;
+    must(&client, "ALTER VIEW shown ALTER COLUMN part SET DEFAULT 7; INSERT INTO shown (id) VALUES (2)").await;
+    must(&client, "ALTER TABLE parts ALTER COLUMN part SET DEFAULT NULL; INSERT INTO parts (id) VALUES (3)").await;
+    assert_eq!(ask(&client, "SELECT id, part FROM parts ORDER BY id").await, "1|5;2|7;3|NULL");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h15_a_variable_of_a_domain_that_is_not_null_fails_before_it_has_a_value() {
+    let client = Database::new().await.client().await;
+    must(&client, "CREATE DOMAIN share AS integer NOT NULL").await;
+    assert_eq!(ask(&client, "DO 'DECLARE part share; BEGIN part := 1; END'").await, "!23502");
+    must(&client, "DO 'DECLARE part integer; BEGIN part := 1; END'").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h16_a_domain_takes_over_the_default_of_the_other_one_once() {
+    let client = Database::new().await.client().await;
+    must(&client, "CREATE DOMAIN share AS integer DEFAULT 1; CREATE DOMAIN half AS share; ALTER DOMAIN share SET DEFAULT 2")
+        .await;
+    must(&client, "CREATE TABLE parts (whole share, half half); INSERT INTO parts DEFAULT VALUES").await;
+    assert_eq!(ask(&client, "SELECT * FROM parts").await, "2|1");
 }

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use diptych::{Quiet, Schema, Table};
 use diptych_core::{DeclaredSchema, Migration};
-use diptych_tests::{Database, Told, ask, difference, dump, has_extension, migration, must, refused, server};
+use diptych_tests::{Database, Told, ask, difference, has_extension, migration, must, refused};
 
-use crate::cli::{Folder, text};
+use crate::existing::Existing;
 
 const USERS: &str = "operations:
   - create_table:
@@ -325,48 +325,20 @@ async fn a_database_that_exists_brings_its_extensions_along() {
     if !can_be_tried(&["citext", "pg_trgm", "hstore"]) {
         return;
     }
-    let database = dump::empty(&Database::new().await).await;
-    if dump::definitions(&database).is_none() {
-        return println!("not tried: there is no pg_dump for this server");
-    }
-    let client = database.client().await;
-    must(&client, "CREATE SCHEMA aside; CREATE EXTENSION pg_trgm SCHEMA aside; CREATE EXTENSION citext; CREATE TABLE words (id bigint PRIMARY KEY, word citext NOT NULL UNIQUE, line text); CREATE INDEX words_line ON words USING gin (line aside.gin_trgm_ops)").await;
-    let folder = Folder::new(&[]);
-    let run = |url: &str, arguments: &[&str]| {
-        let output = folder.run(Some(url), arguments);
-        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
-        text(&output.stdout)
-    };
-    let url = server().url(&database.name);
-    let seen = run(&url, &["baseline"]);
+    let made_by = "CREATE SCHEMA aside; CREATE EXTENSION pg_trgm SCHEMA aside; CREATE EXTENSION citext; CREATE TABLE words (id bigint PRIMARY KEY, word citext NOT NULL UNIQUE, line text); CREATE INDEX words_line ON words USING gin (line aside.gin_trgm_ops)";
+    let Some(existing) = Existing::new(made_by).await else { return };
+    let seen = existing.run(&["baseline"]);
     assert!(seen.contains("2 extensions"), "{seen}");
-    let file = fs::read_to_string(folder.path().join("0001_baseline.yaml")).expect("a file");
+    let file = fs::read_to_string(existing.folder.path().join("0001_baseline.yaml")).expect("a file");
     // the one of another schema is made by the dump, with the schema
     assert!(file.contains("- create_extension:\n    name: \"citext\"\n- sql:") && !file.contains("name: \"pg_trgm\""), "{file}");
-    assert!(run(&url, &["pull", "--stdout"]).contains("extensions: [\"citext\"]"));
-    run(&url, &["check"]);
-    run(&url, &["complete"]);
-    let fresh = dump::empty(&database).await;
-    let elsewhere = server().url(&fresh.name);
-    run(&elsewhere, &["start"]);
-    run(&elsewhere, &["complete"]);
+    assert!(existing.run(&["pull", "--stdout"]).contains("extensions: [\"citext\"]"));
+    let fresh = existing.completed().await;
     assert_eq!(extensions(&fresh).await, "citext public, pg_trgm aside");
-    assert!(run(&url, &["diff", "files", "database"]).contains("no difference"));
     // by hand, and taken over
-    must(&client, "CREATE EXTENSION hstore; ALTER TABLE words ADD COLUMN facts hstore").await;
-    let status = run(&url, &["status"]);
+    must(&existing.client, "CREATE EXTENSION hstore; ALTER TABLE words ADD COLUMN facts hstore").await;
+    let status = existing.run(&["status"]);
     assert!(status.contains("extension `hstore` is only in the database"), "{status}");
-    run(&url, &["record", "--from-database", "facts"]);
-    let file = fs::read_to_string(folder.path().join("0002_facts.yaml")).expect("a file");
-    let second = migration("0002_facts", &file);
-    assert_eq!(
-        second.operations.iter().map(|operation| operation.name()).collect::<Vec<_>>(),
-        ["create_extension", "add_column"],
-        "{file}"
-    );
-    run(&url, &["baseline"]);
-    run(&url, &["complete"]);
-    run(&elsewhere, &["start"]);
-    run(&elsewhere, &["complete"]);
+    assert_eq!(existing.take_over("facts", &fresh), ["create_extension", "add_column"]);
     assert_eq!(extensions(&fresh).await, "citext public, hstore public, pg_trgm aside");
 }

@@ -1,4 +1,4 @@
-//! docs/traps.md: the smaller ones, each a test by its name; h3 is in `race`, h9 in `leases`, h30 and h31 in `composites`.
+//! docs/traps.md: the smaller ones, each a test by its name; h3 is in `race`, h9 in `leases`, h14 to h16 in `domains`, h17 and h18 in `composites`.
 
 use std::time::Duration;
 

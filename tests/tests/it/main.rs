@@ -20,6 +20,7 @@ mod embedded;
 mod enums;
 mod environments;
 mod events;
+mod existing;
 mod extensions;
 mod facts;
 mod fills;
