@@ -36,6 +36,7 @@ pub use model::composite::{Attribute, Composite};
 pub use model::domain::Domain;
 pub use model::expression::Expression;
 pub use model::schema::{Column, Constraint, Enum, Index, Schema, Table};
+pub use model::sequence::Sequence;
 pub use model::snapshot::Snapshot;
 pub use model::statistics::Statistics;
 #[cfg(feature = "planner")]

@@ -14,6 +14,7 @@ pub mod own_type;
 pub mod plain;
 pub mod rules;
 pub mod schema;
+pub mod sequence;
 pub mod snapshot;
 pub mod statistics;
 pub mod table_constraint;

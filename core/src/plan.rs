@@ -33,6 +33,7 @@ mod replication;
 pub mod rollback;
 mod rows;
 mod scripts;
+mod sequences;
 mod server_features;
 pub mod start;
 mod statistics;

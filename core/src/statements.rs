@@ -11,5 +11,6 @@ pub mod path;
 pub(crate) mod properties;
 pub(crate) mod ranges;
 pub(crate) mod rights;
+pub mod sequences;
 pub mod sync;
 pub mod views;

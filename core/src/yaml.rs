@@ -293,8 +293,10 @@ fn mark(value: &mut serde_yaml::Value, sign: &str, words: &mut BTreeSet<String>)
 }
 
 /// A key that may be there with `null`: absence is something else.
-pub fn present<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Option<String>>, D::Error> {
-    Option::<String>::deserialize(deserializer).map(Some)
+pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Some)
 }
 
 /// Left out of a file where it is false.

@@ -15,12 +15,13 @@ use crate::check::{Drift, folder, snapshot};
 use crate::code::Code;
 use crate::errors::{self, Mistakes};
 use crate::expand::{drifts, hash, respan};
+use crate::sequences;
 use crate::symbol;
 use crate::{composites, domains, listed};
 use diptych_core::model::rules::check_name;
 use diptych_core::{Snapshot, names};
 
-/// `pub struct Shop { migrations: "…", schema: "…", extensions: […], enums: […], domains: […], composites: […], tables: […], dropped: […] }`.
+/// `pub struct Shop { migrations: "…", schema: "…", extensions: […], enums: […], domains: […], composites: […], sequences: […], tables: […], dropped: […] }`.
 pub(crate) struct Input {
     attributes: Vec<Attribute>,
     visibility: Visibility,
@@ -31,6 +32,7 @@ pub(crate) struct Input {
     enums: Vec<Path>,
     domains: Vec<domains::Declared>,
     composites: Vec<composites::Declared>,
+    sequences: Vec<sequences::Declared>,
     tables: Vec<Path>,
     code: Option<LitStr>,
     dropped: Vec<LitStr>,
@@ -57,6 +59,7 @@ impl Parse for Input {
             enums: Vec::new(),
             domains: Vec::new(),
             composites: Vec::new(),
+            sequences: Vec::new(),
             tables: Vec::new(),
             code: None,
             dropped: Vec::new(),
@@ -78,6 +81,7 @@ impl Parse for Input {
                 symbol::ENUMS => result.enums = bracketed_list(list)?,
                 symbol::DOMAINS => result.domains = bracketed_list(list)?,
                 symbol::COMPOSITES => result.composites = bracketed_list(list)?,
+                symbol::SEQUENCES => result.sequences = bracketed_list(list)?,
                 symbol::TABLES => result.tables = bracketed_list(list)?,
                 symbol::CODE => result.code = Some(content.parse()?),
                 symbol::DROPPED => result.dropped = bracketed_list(list)?,
@@ -129,9 +133,11 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
         input.mistakes.note(Error::new(input.ident.span(), errors::unknown_drift(&word)));
     }
     check_extensions(&mut input, &recorded.known, drift);
-    let Input { domains, composites, dropped, mistakes, ident, .. } = &mut input;
+    let Input { domains, composites, sequences, dropped, mistakes, ident, .. } = &mut input;
     listed::check(domains, dropped, &recorded.known, drift, mistakes, ident.span());
     listed::check(composites, dropped, &recorded.known, drift, mistakes, ident.span());
+    listed::check(sequences, dropped, &recorded.known, drift, mistakes, ident.span());
+    sequences::check_places(sequences, dropped, &recorded.known, drift, mistakes, ident.span());
     let code = Code::read(input.code.as_ref(), &input.ident, &mut input.mistakes);
     let mut compared = TokenStream::new();
     if drift != Drift::Allow {
@@ -141,6 +147,7 @@ pub(crate) fn expand(mut input: Input) -> TokenStream {
             compared.extend(unlisted(&input, &recorded.known, drift));
             compared.extend(listed::unrecorded(&input.domains, &input.dropped, &recorded.known, drift));
             compared.extend(listed::unrecorded(&input.composites, &input.dropped, &recorded.known, drift));
+            compared.extend(listed::unrecorded(&input.sequences, &input.dropped, &recorded.known, drift));
         }
     }
     let (constants, functions, database) = (constants(&input), functions(&input), database(&input, &recorded, &code));
@@ -287,9 +294,10 @@ fn functions(Input { path, .. }: &Input) -> TokenStream {
 /// What the library asks of it.
 fn database(input: &Input, recorded: &Recorded, code: &Code) -> TokenStream {
     let (code_folder, code) = (option(code.folder().as_deref()), code.declared());
-    let Input { ident, schema, extensions, enums, domains, composites, tables, dropped, path, .. } = input;
+    let Input { ident, schema, extensions, enums, domains, composites, sequences, tables, dropped, path, .. } = input;
     let domains = domains.iter().map(|domain| domain.declared(path));
     let composites = composites.iter().map(|composite| composite.declared(path));
+    let sequences = sequences.iter().map(|sequence| sequence.declared(path));
     let version = option(recorded.known.version.as_deref());
     let views = recorded.known.version.as_deref().map(|version| names::view_schema(&schema.value(), version));
     let views = option(views.as_deref());
@@ -321,6 +329,7 @@ fn database(input: &Input, recorded: &Recorded, code: &Code) -> TokenStream {
                         extensions: ::std::vec![#(::std::borrow::ToOwned::to_owned(#extensions)),*],
                         domains: ::core::iter::IntoIterator::into_iter([#(#domains),*]).collect(),
                         composites: ::core::iter::IntoIterator::into_iter([#(#composites),*]).collect(),
+                        sequences: ::core::iter::IntoIterator::into_iter([#(#sequences),*]).collect(),
                         enums: ::std::vec![#(<#enums as #path::EnumType>::declared()),*],
                         tables: ::std::vec![#(#declared),*],
                         code: #code,

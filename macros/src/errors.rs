@@ -161,7 +161,7 @@ pub(crate) fn extension_dropped_but_there(name: &str) -> String {
     )
 }
 
-/// How messages speak of a type that `database!` lists.
+/// How messages speak of what `database!` lists by name.
 pub(crate) struct Words {
     /// What people call it.
     pub kind: &'static str,
@@ -181,7 +181,11 @@ pub(crate) const DOMAIN: Words =
 pub(crate) const COMPOSITE: Words =
     Words { kind: "composite type", key: symbol::COMPOSITES, gone: "DIP516", dropped: "DIP517", changed: "DIP518" };
 
-/// A type that its list leaves out.
+/// Of sequences that no column owns.
+pub(crate) const SEQUENCE: Words =
+    Words { kind: "sequence", key: symbol::SEQUENCES, gone: "DIP520", dropped: "DIP521", changed: "DIP522" };
+
+/// What its list leaves out.
 pub(crate) fn not_listed(Words { kind, key, gone, .. }: &Words, name: &str, version: &str) -> String {
     format!(
         "{gone}: {kind} `{name}` is in version `{version}`, and this release does not list it in `{key}`\n\
@@ -189,14 +193,14 @@ pub(crate) fn not_listed(Words { kind, key, gone, .. }: &Words, name: &str, vers
     )
 }
 
-/// A type that is both listed and dropped.
+/// What is both listed and dropped.
 pub(crate) fn listed_and_dropped(Words { kind, key, dropped, .. }: &Words, name: &str) -> String {
     format!(
         "{dropped}: {kind} `{name}` is dropped, yet `{key}` lists it\nhint: remove \"{name}\" from `dropped`, or from `{key}`"
     )
 }
 
-/// A type that cannot become what its list says.
+/// What cannot become what its list says.
 pub(crate) fn listed_otherwise(Words { changed, .. }: &Words, error: &diptych_core::Error) -> String {
     format!("{changed}: {error}")
 }
@@ -206,6 +210,15 @@ pub(crate) fn attribute_without_type(name: &str) -> String {
     format!(
         "DIP519: attribute `{name}` has no type\nhint: write `{name}: \"text\"`, or `{name}(type = \"text\", collate = \"C\")`"
     )
+}
+
+/// A number that no sequence has.
+pub(crate) const NO_BIGINT: &str =
+    "DIP110: a number of a sequence is not within bigint\nhint: write one from -9223372036854775808 to 9223372036854775807";
+
+/// A sequence that comes where another one goes, and would give the same numbers.
+pub(crate) fn sequence_in_place(error: &diptych_core::Error) -> String {
+    format!("DIP523: {error}")
 }
 
 /// Two structs for one table.

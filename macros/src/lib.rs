@@ -15,6 +15,7 @@ mod fallback;
 mod fuzz;
 mod listed;
 mod newtype;
+mod sequences;
 mod symbol;
 mod truth;
 
@@ -76,6 +77,7 @@ pub fn derive_sql_type(input: TokenStream) -> TokenStream {
 /// Further keys: `schema: "…"` (the base schema, `public` where absent), `extensions: ["citext"]`, `enums: [Mood]`,
 /// `domains: [percent(type = "numeric", collate = "C", default = "0", not_null, check(name = "whole", expr = "VALUE < 1"), comment = "…")]`,
 /// `composites: [address(street: "text", zip(type = "text", collate = "C"), comment = "…")]`,
+/// `sequences: [invoice_number(type = "integer", start = 1000, increment = 5, min = 1000, max = 9999, cache = 10, cycle, comment = "…")]`,
 /// `code: "folder"`, `dropped: ["table"]` (or another name of these) and `crate: path` where the package `diptych` has another name.
 #[proc_macro]
 pub fn database(input: TokenStream) -> TokenStream {

@@ -1,4 +1,4 @@
-//! What `database!` lists of types that no Rust item declares: domains and composite types.
+//! What `database!` lists by name, because no Rust item declares it: domains, composite types and sequences.
 
 use proc_macro2::{Span, TokenStream};
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +11,7 @@ use crate::errors::{self, Mistakes, Words};
 use crate::expand::drifts;
 use diptych_core::{Schema, Snapshot};
 
-/// A type of such a list.
+/// An entry of such a list.
 pub(crate) trait Listed {
     /// What the model has of it.
     type Model;
@@ -54,9 +54,10 @@ pub(crate) fn check<L: Listed>(
     for there in listed {
         let name = there.name();
         let mut note = |message: String| mistakes.note(Error::new(there.span(), message));
+        let is_first = seen.insert(name);
         if let Err(error) = there.check() {
             note(errors::not_taken(&error));
-        } else if !seen.insert(name) {
+        } else if !is_first {
             note(errors::twice(name));
         } else if is_dropped(name) {
             note(errors::listed_and_dropped(&L::WORDS, name));

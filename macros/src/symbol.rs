@@ -5,6 +5,7 @@ pub(crate) const SCHEMA: &str = "schema";
 
 pub(crate) const ALLOW: &str = "allow";
 pub(crate) const CHECK: &str = "check";
+pub(crate) const CACHE: &str = "cache";
 pub(crate) const CODE: &str = "code";
 pub(crate) const COLLATE: &str = "collate";
 pub(crate) const COLUMN: &str = "column";
@@ -12,6 +13,7 @@ pub(crate) const COLUMNS: &str = "columns";
 pub(crate) const COMMENT: &str = "comment";
 pub(crate) const COMPOSITES: &str = "composites";
 pub(crate) const CRATE: &str = "crate";
+pub(crate) const CYCLE: &str = "cycle";
 pub(crate) const DEFAULT: &str = "default";
 pub(crate) const DEFERRABLE: &str = "deferrable";
 pub(crate) const DOMAINS: &str = "domains";
@@ -27,6 +29,7 @@ pub(crate) const FOREIGN_KEY: &str = "foreign_key";
 pub(crate) const GENERATED: &str = "generated";
 pub(crate) const IDENTITY: &str = "identity";
 pub(crate) const INCLUDE: &str = "include";
+pub(crate) const INCREMENT: &str = "increment";
 pub(crate) const INDEX: &str = "index";
 pub(crate) const INDEX_METHOD: &str = "index_method";
 pub(crate) const INITIALLY_DEFERRED: &str = "initially_deferred";
@@ -34,8 +37,10 @@ pub(crate) const KEY: &str = "key";
 pub(crate) const KINDS: &str = "kinds";
 pub(crate) const LABEL: &str = "label";
 pub(crate) const MATCH_TYPE: &str = "match_type";
+pub(crate) const MAX: &str = "max";
 pub(crate) const METHOD: &str = "method";
 pub(crate) const MIGRATIONS: &str = "migrations";
+pub(crate) const MIN: &str = "min";
 pub(crate) const NAME: &str = "name";
 pub(crate) const NO_INHERIT: &str = "no_inherit";
 pub(crate) const NOT_NULL: &str = "not_null";
@@ -55,7 +60,9 @@ pub(crate) const REFERENCES: &str = "references";
 pub(crate) const RENAMED_FROM: &str = "renamed_from";
 pub(crate) const REPLICA_IDENTITY: &str = "replica_identity";
 pub(crate) const SEQUENCE_OPTIONS: &str = "sequence_options";
+pub(crate) const SEQUENCES: &str = "sequences";
 pub(crate) const SORT: &str = "sort";
+pub(crate) const START: &str = "start";
 pub(crate) const STATISTICS: &str = "statistics";
 pub(crate) const STORAGE_PARAMETERS: &str = "storage_parameters";
 pub(crate) const TABLE: &str = "table";
@@ -133,11 +140,13 @@ pub(crate) const IN_EXCLUDE: &[&str] =
 pub(crate) const FLAGS: &[&str] = &[UNIQUE, NULLS_NOT_DISTINCT, DEFERRABLE, INITIALLY_DEFERRED, NO_INHERIT];
 /// What `database!` can have.
 pub(crate) const IN_DATABASE: &[&str] =
-    &[MIGRATIONS, SCHEMA, EXTENSIONS, ENUMS, DOMAINS, COMPOSITES, TABLES, CODE, DROPPED, CRATE];
+    &[MIGRATIONS, SCHEMA, EXTENSIONS, ENUMS, DOMAINS, COMPOSITES, SEQUENCES, TABLES, CODE, DROPPED, CRATE];
 /// What a domain can have.
 pub(crate) const IN_DOMAIN: &[&str] = &[TYPE, COLLATE, NOT_NULL, DEFAULT, CHECK, COMMENT];
 /// What an attribute of a composite type can have.
 pub(crate) const IN_ATTRIBUTE: &[&str] = &[TYPE, COLLATE];
+/// What a sequence can have.
+pub(crate) const IN_SEQUENCE: &[&str] = &[TYPE, START, INCREMENT, MIN, MAX, CACHE, CYCLE, COMMENT];
 /// What an enum can have.
 pub(crate) const ON_ENUM: &[&str] = &[NAME, MIGRATIONS, DROPPED, CRATE];
 /// What a newtype can have.

@@ -13,6 +13,7 @@ mod pass {
     pub(crate) mod newtypes;
     pub(crate) mod no_tables;
     pub(crate) mod rules_on_new_columns;
+    pub(crate) mod sequences;
     pub(crate) mod unchanged;
 }
 
@@ -36,6 +37,7 @@ fn what_compiles() {
         pass::newtypes::main,
         pass::no_tables::main,
         pass::rules_on_new_columns::main,
+        pass::sequences::main,
         pass::unchanged::main,
     ];
     let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ui/pass")).expect("a folder").count();

@@ -113,7 +113,8 @@ pub(crate) fn find(snapshot: &Snapshot, declared: &DeclaredSchema, migrations: &
     for name in &declared.dropped {
         let schema = &snapshot.schema;
         let is_type = schema.enums.contains_key(name) || schema.has_own_type(name);
-        let is_there = schema.tables.contains_key(name) || is_type || schema.extensions.contains(name);
+        let is_relation = schema.tables.contains_key(name) || schema.sequences.contains_key(name);
+        let is_there = is_relation || is_type || schema.extensions.contains(name);
         if !is_there {
             let by = used::user_of_drop(migrations, name).map(str::to_owned);
             found.push(Leftover { place: Place::Database, key: "dropped", argument: Some(name.clone()), by, known: None });

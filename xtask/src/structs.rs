@@ -6,7 +6,7 @@ mod places;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use diptych_core::{Column, Composite, Domain, Enum, Schema, Table, model::types};
+use diptych_core::{Column, Composite, Domain, Enum, Schema, Sequence, Table, model::types};
 use proc_macro2::Literal;
 
 use crate::source::snake_case;
@@ -190,11 +190,12 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// The lists of types in `database!`: the key of each, and what it has by name.
-pub(crate) fn lists(schema: &Schema) -> [(&'static str, Vec<(&str, String)>); 2] {
+/// The lists of `database!` that have no Rust items: the key of each, and what it has by name.
+pub(crate) fn lists(schema: &Schema) -> [(&'static str, Vec<(&str, String)>); 3] {
     let domains = schema.domains.iter().map(|(name, model)| (name.as_str(), domain(name, model)));
     let composites = schema.composites.iter().map(|(name, model)| (name.as_str(), composite(name, model)));
-    [("domains", domains.collect()), ("composites", composites.collect())]
+    let sequences = schema.sequences.iter().map(|(name, model)| (name.as_str(), sequence(name, model)));
+    [("domains", domains.collect()), ("composites", composites.collect()), ("sequences", sequences.collect())]
 }
 
 /// A domain as `database!` lists it.
@@ -218,6 +219,23 @@ fn composite(name: &str, composite: &Composite) -> String {
     });
     let comment = composite.comment.as_deref().map(|comment| format!("comment = {}", quoted(comment)));
     format!("{}({})", word(name), attributes.chain(comment).collect::<Vec<_>>().join(", "))
+}
+
+/// A sequence as `database!` lists it.
+fn sequence(name: &str, sequence: &Sequence) -> String {
+    let plain = Sequence::default();
+    let number = |key: &str, number: i64| format!("{key} = {number}");
+    let Sequence { sql_type, start, increment, min, max, cache, cycle, comment } = sequence;
+    let mut parts = Vec::new();
+    parts.extend((*sql_type != plain.sql_type).then(|| format!("type = {}", quoted(sql_type))));
+    parts.extend(start.map(|start| number("start", start)));
+    parts.extend((*increment != plain.increment).then(|| number("increment", *increment)));
+    parts.extend(min.map(|min| number("min", min)));
+    parts.extend(max.map(|max| number("max", max)));
+    parts.extend((*cache != plain.cache).then(|| number("cache", *cache)));
+    parts.extend(cycle.then(|| "cycle".to_owned()));
+    parts.extend(comment.as_deref().map(|comment| format!("comment = {}", quoted(comment))));
+    if parts.is_empty() { word(name) } else { format!("{}({})", word(name), parts.join(", ")) }
 }
 
 /// A name in a list of `database!`: in quotes where it is no word of Rust.

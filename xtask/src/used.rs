@@ -135,10 +135,10 @@ pub(crate) fn user_of_label<'a>(migrations: &'a [Migration], name: &str, label: 
     Some(own.swap_remove(at).migration.name.as_str())
 }
 
-/// The newest migration that dropped a table, an enum, a domain, a composite type or an extension.
+/// The newest migration that dropped a table, an enum, a domain, a composite type, a sequence or an extension.
 pub(crate) fn user_of_drop<'a>(migrations: &'a [Migration], name: &str) -> Option<&'a str> {
     let dropped = |operation: &&Told<'_>| {
-        let drops = ["drop_table", "drop_enum", "drop_domain", "drop_composite_type", "drop_extension"];
+        let drops = ["drop_table", "drop_enum", "drop_domain", "drop_composite_type", "drop_sequence", "drop_extension"];
         drops.contains(&operation.name.as_str()) && operation.has("name", name)
     };
     told(migrations).iter().rev().find(dropped).map(|operation| operation.migration.name.as_str())

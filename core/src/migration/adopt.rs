@@ -21,6 +21,7 @@ pub fn adopt(known: &Schema, found: Schema) -> Schema {
         enums: found.enums,
         domains: domains.collect(),
         composites: found.composites,
+        sequences: found.sequences,
         tables: tables.collect(),
         code,
     }

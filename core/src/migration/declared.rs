@@ -8,12 +8,13 @@ use crate::model::composite::Composite;
 use crate::model::domain::Domain;
 use crate::model::expression::Expression;
 use crate::model::schema::{Column, Constraint, Index, ReplicaIdentity, Schema, Table};
+use crate::model::sequence::Sequence;
 use crate::model::snapshot::{Snapshot, Used};
 use crate::model::statistics::Statistics;
 use crate::model::texts::{Place, Purpose};
 use crate::model::types;
 
-/// Every extension, domain, composite type, enum and table of a `database!`, and those that are declared gone.
+/// Every extension, domain, composite type, sequence, enum and table of a `database!`, and those that are declared gone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeclaredSchema {
     /// `extensions: ["citext"]`.
@@ -22,6 +23,8 @@ pub struct DeclaredSchema {
     pub domains: BTreeMap<String, Domain>,
     /// `composites: [address(street: "text", zip: "text")]`, by name.
     pub composites: BTreeMap<String, Composite>,
+    /// `sequences: [invoice_number(start = 1000)]`, by name.
+    pub sequences: BTreeMap<String, Sequence>,
     /// The enums.
     pub enums: Vec<DeclaredEnum>,
     /// The structs.
@@ -135,16 +138,20 @@ impl DeclaredSchema {
         let gone_domains = before.domains.keys().filter(|name| !schema.domains.contains_key(*name));
         let gone_composites = before.composites.keys().filter(|name| !schema.composites.contains_key(*name));
         let gone_types = gone_enums.chain(gone_domains).chain(gone_composites);
+        let gone_sequences = before.sequences.keys().filter(|name| !schema.sequences.contains_key(*name));
         let gone_code = before.code.keys().filter(|name| !schema.code.contains_key(*name));
         let gone_extensions = before.extensions.difference(&schema.extensions);
+        let gone = gone_tables.chain(gone_types).chain(gone_sequences);
+        let gone = gone.chain(gone_code).chain(gone_extensions);
         DeclaredSchema {
             extensions: schema.extensions.iter().cloned().collect(),
             domains: schema.domains.clone(),
             composites: schema.composites.clone(),
+            sequences: schema.sequences.clone(),
             enums: enums.collect(),
             tables: tables.collect(),
             code: schema.code.clone(),
-            dropped: gone_tables.chain(gone_types).chain(gone_code).chain(gone_extensions).cloned().collect(),
+            dropped: gone.cloned().collect(),
         }
     }
 

@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::{Error, Result};
 use crate::migration::declared::{DeclaredColumn, DeclaredEnum, DeclaredSchema, DeclaredTable};
 use crate::migration::ops::{
-    AlterColumn, AlterCompositeType, AlterDomain, AlterEnum, CreateCompositeType, CreateConstraint, CreateDomain, CreateEnum,
-    CreateExtension, CreateIndex, CreateStatistics, CreateTable, DropCode, DropCompositeType, DropConstraint, DropDomain,
-    DropEnum, DropExtension, DropIndex, DropStatistics, DropTable, Operation, SetCode, SetReplicaIdentity,
+    AlterColumn, AlterCompositeType, AlterDomain, AlterEnum, AlterSequence, CreateCompositeType, CreateConstraint, CreateDomain,
+    CreateEnum, CreateExtension, CreateIndex, CreateSequence, CreateStatistics, CreateTable, DropCode, DropCompositeType,
+    DropConstraint, DropDomain, DropEnum, DropExtension, DropIndex, DropSequence, DropStatistics, DropTable, Operation, SetCode,
+    SetReplicaIdentity,
 };
 use crate::model::book::{Book, Question, Then};
 use crate::model::expression::Expression;
 use crate::model::facts::Facts;
 use crate::model::own_type::OwnType;
-use crate::model::rules::{check_change_of_composite, check_change_of_domain};
+use crate::model::rules::{check_change_of_composite, check_change_of_domain, check_change_of_sequence};
 use crate::model::schema::{Constraint, Enum, ReplicaIdentity, Schema, Table};
 use crate::model::snapshot::{Snapshot, Used};
 use crate::transition::stage::{self, Stage};
@@ -70,7 +71,8 @@ pub fn create_all(schema: &Schema) -> Vec<Operation> {
     let extensions = schema.extensions.iter().map(|name| CreateExtension { name: name.clone() }.into());
     let enums = schema.enums.iter().map(|(name, model)| CreateEnum::of(name, model).into());
     let own_types = schema.own_types_in_order(|_| true).into_iter().map(|(name, own)| create_type(name, own));
-    let mut tables: Vec<Operation> = extensions.chain(enums).chain(own_types).collect();
+    let sequences = schema.sequences.iter().map(|(name, sequence)| CreateSequence::of(name, sequence).into());
+    let mut tables: Vec<Operation> = extensions.chain(enums).chain(sequences).chain(own_types).collect();
     let mut later: Vec<Operation> = Vec::new();
     for (name, table) in &schema.tables {
         let mut bare = table.clone();
@@ -142,6 +144,7 @@ impl Differ<'_> {
         }
         self.drop_foreign_keys(declared)?;
         self.change_enums(declared)?;
+        self.change_sequences(declared)?;
         self.change_own_types(declared)?;
         for table in &declared.tables {
             if let Some(old) = from(table) {
@@ -155,6 +158,9 @@ impl Differ<'_> {
             }
         }
         self.drop_own_types(declared)?;
+        for name in snapshot.schema.sequences.keys().filter(|name| !declared.sequences.contains_key(*name)) {
+            self.push(DropSequence { name: name.clone() })?;
+        }
         for name in snapshot.schema.enums.keys().filter(|name| !is_declared(name)) {
             self.push(DropEnum { name: name.clone() })?;
         }
@@ -163,7 +169,8 @@ impl Differ<'_> {
             self.push(DropExtension { name: name.clone() })?;
         }
         self.stage.to.check()?;
-        self.stage.check_targets()
+        self.stage.check_targets()?;
+        self.stage.check_sequences()
     }
 
     /// Code has no parts: what another text is, is another whole.
@@ -244,6 +251,8 @@ impl Differ<'_> {
         let own_types: Vec<_> = own_types.into_iter().map(|(name, own)| stage::asked(name, own)).collect();
         let extensions: BTreeSet<String> =
             declared.extensions.iter().filter(|name| !self.snapshot.schema.extensions.contains(*name)).cloned().collect();
+        let sequences = declared.sequences.keys().filter(|name| !self.snapshot.schema.sequences.contains_key(*name));
+        let sequences: BTreeSet<String> = sequences.cloned().collect();
         for table in &mut known.tables {
             let Some(before) = recorded_name(self.snapshot, table).and_then(|old| self.snapshot.schema.tables.get(&old)) else {
                 continue;
@@ -258,6 +267,7 @@ impl Differ<'_> {
                     enums: enums.clone(),
                     extensions: extensions.clone(),
                     own_types: own_types.clone(),
+                    sequences: sequences.clone(),
                     ..self.stage.question(&name, &scope, purpose, text, Vec::new())
                 };
                 let facts = self.stage.book.ask(question);
@@ -310,6 +320,29 @@ impl Differ<'_> {
                     }
                 }
                 new => self.push(create_type(name, new))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// New sequences, from which all that follows may draw, and those with other options. None goes unsaid.
+    fn change_sequences(&mut self, declared: &DeclaredSchema) -> Result<()> {
+        let recorded = &self.snapshot.schema.sequences;
+        let is_said = |name: &String| declared.sequences.contains_key(name) || declared.dropped.contains(name);
+        if let Some(name) = recorded.keys().find(|name| !is_said(name)) {
+            return Err(Error::new(format!("sequence `{name}` is in the snapshot, but `sequences` does not list it")).hint(format!(
+                "add it to `sequences` of database!, as the snapshot has it; or `dropped: [\"{name}\"]`, which drops it at complete"
+            )));
+        }
+        for (name, sequence) in &declared.sequences {
+            match recorded.get(name) {
+                None => self.push(CreateSequence::of(name, sequence))?,
+                Some(before) => {
+                    check_change_of_sequence(name, before, sequence)?;
+                    if let Some(change) = AlterSequence::between(name, before, sequence) {
+                        self.push(change)?;
+                    }
+                }
             }
         }
         Ok(())

@@ -13,6 +13,7 @@ pub mod alter_column;
 pub mod alter_composite_type;
 pub mod alter_domain;
 pub mod alter_enum;
+pub mod alter_sequence;
 pub mod alter_table;
 pub mod column_spec;
 pub mod create_composite_type;
@@ -21,6 +22,7 @@ pub mod create_domain;
 pub mod create_enum;
 pub mod create_extension;
 pub mod create_index;
+pub mod create_sequence;
 pub mod create_statistics;
 pub mod create_table;
 pub mod delete;
@@ -33,6 +35,7 @@ pub mod drop_enum;
 pub mod drop_extension;
 pub mod drop_index;
 pub mod drop_multicolumn_constraint;
+pub mod drop_sequence;
 pub mod drop_statistics;
 pub mod drop_table;
 pub mod insert;
@@ -137,6 +140,9 @@ operations! {
     create_composite_type::CreateCompositeType = "create_composite_type",
     alter_composite_type::AlterCompositeType = "alter_composite_type",
     drop_composite_type::DropCompositeType = "drop_composite_type",
+    create_sequence::CreateSequence = "create_sequence",
+    alter_sequence::AlterSequence = "alter_sequence",
+    drop_sequence::DropSequence = "drop_sequence",
     set_code::SetCode = "set_code",
     drop_code::DropCode = "drop_code",
     create_extension::CreateExtension = "create_extension",

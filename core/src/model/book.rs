@@ -63,6 +63,9 @@ pub struct Question {
     /// `CREATE … AS` is told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub own_types: Vec<(String, String, String)>,
+    /// Sequences that are not in the database yet.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub sequences: BTreeSet<String>,
     /// What the text stands for.
     pub purpose: Purpose,
     /// The text.

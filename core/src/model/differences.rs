@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::composite::Composite;
 use crate::model::domain::Domain;
 use crate::model::schema::{Column, Constraint, Enum, Index, Schema, Table};
+use crate::model::sequence::Sequence;
 use crate::model::statistics::Statistics;
 
 /// An object that one schema has in another form than the other, or that only one of them has.
@@ -25,7 +26,7 @@ pub struct Difference {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Weight {
-    /// A table, an index, a constraint, statistics, an enum, a domain, a composite type, or a column that may be left out more in the second schema: what the first has is as it was.
+    /// A table, an index, a constraint, statistics, an enum, a domain, a composite type, a sequence, or a column that may be left out more in the second schema: what the first has is as it was.
     Beside,
     /// Neither what rows there can be nor how they are found: comments, storage, the replica identity, whether a constraint is validated.
     Outside,
@@ -56,6 +57,8 @@ pub fn differences(first: &Schema, second: &Schema) -> Vec<Difference> {
     compare("domain", "", &first.domains, &second.domains, domains, |_| true, &mut found);
     let composites = |one: &Composite, other: &Composite| Alike::of(one == other, one.attributes == other.attributes);
     compare("composite type", "", &first.composites, &second.composites, composites, |_| true, &mut found);
+    let sequences = |one: &Sequence, other: &Sequence| Alike::of(one == other, one.counts_as(other));
+    compare("sequence", "", &first.sequences, &second.sequences, sequences, |_| true, &mut found);
     let tables: BTreeSet<&String> = first.tables.keys().chain(second.tables.keys()).collect();
     for name in tables {
         match (first.tables.get(name), second.tables.get(name)) {

@@ -25,6 +25,9 @@ pub struct Facts {
     /// Types that are not the server's own.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub types: BTreeSet<String>,
+    /// Sequences of the schema that it draws from by name.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub sequences: BTreeSet<String>,
     /// It takes numbers from a sequence.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub draws_numbers: bool,

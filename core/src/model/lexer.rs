@@ -330,6 +330,10 @@ pub fn assume<'a>(text: &str, table: &str, columns: impl IntoIterator<Item = &'a
         if after == Some(&Kind::Symbol('(')) {
             calls |= !NO_FUNCTIONS.contains(&word.as_str());
             facts.draws_numbers |= word == "nextval";
+            if let (true, Some(Kind::String)) = (word == "nextval", kind(Some(at + 2))) {
+                let name = &text[tokens[at + 2].start..tokens[at + 2].end];
+                facts.sequences.extend(words(name.trim_matches('\'')).last());
+            }
         } else if word == table && is_qualifier && qualifier.is_none() {
             facts.whole_row |= kind(Some(at + 2)) == Some(&Kind::Symbol('*'));
         } else if columns.contains(word.as_str()) && qualifier.is_none_or(|qualifier| qualifier == table) {
@@ -494,6 +498,9 @@ mod tests {
         {
             assert_eq!(certain(text).is_some(), is_certain, "{text}");
         }
+        let drawn = |text: &str| assume(text, "t", []).sequences.into_iter().collect::<Vec<_>>();
+        assert_eq!(drawn("nextval('Shop.Invoices'::regclass) + nextval ( '\"In voices\"')"), ["In voices", "invoices"]);
+        assert!(drawn("nextval(name) || 'nextval'").is_empty());
         assert!(assume("nextval('s')", "t", []).draws_numbers && !assume("'nextval'", "t", []).draws_numbers);
     }
 

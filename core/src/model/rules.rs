@@ -1,15 +1,16 @@
 //! What a name, a constraint or a list of labels must be, whoever writes it: a file, or a struct.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result};
 use crate::model::composite::{Attribute, Composite};
 use crate::model::domain::Domain;
 use crate::model::expression::Expression;
 use crate::model::schema::{Constraint, Index, References, Schema, Table};
+use crate::model::sequence::Sequence;
 use crate::model::statistics::{self, Statistics};
 use crate::model::types;
-use crate::names;
+use crate::{names, sql};
 
 /// A referential action in upper case; `NO ACTION` is the absence of one.
 pub fn normal_action(action: Option<&str>) -> Option<String> {
@@ -185,6 +186,73 @@ pub fn check_domain(name: &str, domain: &Domain) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Refuses a sequence that PostgreSQL would not take.
+pub fn check_sequence(name: &str, sequence: &Sequence) -> Result<()> {
+    check_name("sequence", name, None)?;
+    let Sequence { sql_type, increment, cache, .. } = sequence;
+    let refuse = |what: String, hint: &str| Err(Error::new(format!("sequence `{name}` {what}")).hint(hint));
+    if !["smallint", "integer", "bigint"].contains(&sql_type.as_str()) {
+        return refuse(
+            format!("cannot give numbers of type `{sql_type}`"),
+            "write `smallint`, `integer` or `bigint`, or leave the type out",
+        );
+    }
+    if *increment == 0 {
+        return refuse(
+            "would give one number again and again: its `increment` is 0".to_owned(),
+            "write another number, or remove it",
+        );
+    }
+    let ((lowest, highest), least, most, first) = (sequence.limits(), sequence.least(), sequence.most(), sequence.first());
+    if least < lowest || most > highest {
+        return refuse(
+            format!("would give numbers from {least} to {most}, and type {sql_type} has those from {lowest} to {highest}"),
+            "choose a wider `type`, or a `min` and `max` within this one",
+        );
+    }
+    if least >= most {
+        return refuse(format!("would give numbers from {least} to {most}"), "give a `min` that is smaller than `max`");
+    }
+    if first < least || first > most {
+        return refuse(
+            format!("would begin with {first}, and gives numbers from {least} to {most}"),
+            "give a `start` between `min` and `max`, or leave it out",
+        );
+    }
+    if *cache < 1 {
+        return refuse(format!("has `cache` {cache}"), "write 1 or more, or leave it out");
+    }
+    Ok(())
+}
+
+/// Refuses what cannot become of a sequence while two versions draw from it: that it counts the other way.
+pub fn check_change_of_sequence(name: &str, before: &Sequence, after: &Sequence) -> Result<()> {
+    if before.descends() == after.descends() {
+        return Ok(());
+    }
+    Err(Error::new(format!(
+        "sequence `{name}` would count the other way, from numbers that it has given back to them, and the older version draws from it as well"
+    ))
+    .hint("create a sequence of another name with its own `start`, let the newer version draw from that one, and drop this one"))
+}
+
+/// Refuses a sequence that comes where another one goes and says nothing of where it begins: it would give the same numbers once more.
+pub fn check_successors(before: &BTreeMap<String, Sequence>, after: &BTreeMap<String, Sequence>) -> Result<()> {
+    let Some(gone) = before.keys().find(|name| !after.contains_key(*name)) else { return Ok(()) };
+    let comes = |(name, sequence): &(&String, &Sequence)| !before.contains_key(*name) && sequence.start.is_none();
+    match after.iter().find(comes) {
+        Some((name, sequence)) => Err(Error::new(format!(
+            "sequence `{name}` comes where `{gone}` goes, and would begin with {}: if it is to go on in its place, numbers that `{gone}` has given would come again",
+            sequence.first()
+        ))
+        .hint(format!(
+            "give `{name}` a `start` beyond what `{gone}` gives until complete (SELECT last_value FROM {place}); or leave `{gone}` as it is, since PostgreSQL has one name for a sequence, and two releases draw from it; or drop `{gone}` in a later release",
+            place = sql::ident(gone)
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Refuses what cannot become of a domain while two versions have it: another type, and rules that it did not have.

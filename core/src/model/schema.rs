@@ -1,4 +1,4 @@
-//! The model: enums, domains, composite types, tables, columns, constraints and indexes, as a value.
+//! The model: enums, domains, composite types, sequences, tables, columns, constraints and indexes, as a value.
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -10,11 +10,12 @@ use crate::model::domain::Domain;
 use crate::model::expression::Expression;
 use crate::model::facts::Facts;
 use crate::model::own_type::OwnType;
+use crate::model::sequence::Sequence;
 use crate::model::statistics::Statistics;
 use crate::model::triggers::Triggers;
 use crate::{model::expression, model::types, names};
 
-/// A schema: every extension, enum, domain, composite type, table and piece of code that a version has, by name.
+/// A schema: every extension, enum, domain, composite type, sequence, table and piece of code that a version has, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Form")]
 pub struct Schema {
@@ -30,6 +31,9 @@ pub struct Schema {
     /// The composite types by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub composites: BTreeMap<String, Composite>,
+    /// The sequences that no column owns, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sequences: BTreeMap<String, Sequence>,
     /// The tables by name.
     pub tables: BTreeMap<String, Table>,
     /// Code: functions, procedures, aggregates, views and materialized views, as the statements that create them, by name.
@@ -50,6 +54,8 @@ enum Form {
         domains: BTreeMap<String, Domain>,
         #[serde(default)]
         composites: BTreeMap<String, Composite>,
+        #[serde(default)]
+        sequences: BTreeMap<String, Sequence>,
         tables: BTreeMap<String, Table>,
         #[serde(default)]
         code: BTreeMap<String, String>,
@@ -61,8 +67,8 @@ enum Form {
 impl From<Form> for Schema {
     fn from(form: Form) -> Self {
         match form {
-            Form::Whole { extensions, enums, domains, composites, tables, code } => {
-                Schema { extensions, enums, domains, composites, tables, code }
+            Form::Whole { extensions, enums, domains, composites, sequences, tables, code } => {
+                Schema { extensions, enums, domains, composites, sequences, tables, code }
             }
             Form::Tables(tables) => Schema { tables, ..Schema::default() },
         }
@@ -424,6 +430,11 @@ impl Schema {
         self.composites.get(name).ok_or_else(|| no_such("composite type", name, &self.composites))
     }
 
+    /// The sequence of this name, or an error that lists those there are.
+    pub fn sequence(&self, name: &str) -> Result<&Sequence> {
+        self.sequences.get(name).ok_or_else(|| no_such("sequence", name, &self.sequences))
+    }
+
     /// The domains and composite types.
     pub fn own_types(&self) -> impl Iterator<Item = (&String, OwnType<'_>)> {
         let domains = self.domains.iter().map(|(name, domain)| (name, OwnType::Domain(domain)));
@@ -489,19 +500,26 @@ impl Schema {
     /// identities without their index.
     pub fn check(&self) -> Result<()> {
         let mut taken: BTreeMap<String, String> = BTreeMap::new();
+        let mut take = |name: String, what: String| {
+            match taken.get(&name) {
+            Some(other) => Err(Error::new(format!("{other} and {what} would have the same name"))
+                .hint("tables, indexes, keys, sequences and composite types of a schema must have different names: choose another name for one of the two")),
+            None => {
+                taken.insert(name, what);
+                Ok(())
+            }
+        }
+        };
         let mut statistics: BTreeMap<&String, &String> = BTreeMap::new();
         self.check_types()?;
+        self.sequences.keys().try_for_each(|name| take(name.clone(), format!("sequence `{name}`")))?;
         // a composite type is a relation without rows
-        taken.extend(self.composites.keys().map(|name| (name.clone(), format!("composite type `{name}`"))));
+        self.composites.keys().try_for_each(|name| take(name.clone(), format!("composite type `{name}`")))?;
         for (name, table) in &self.tables {
             for (relation, kind) in table.relations(name) {
                 let what =
                     if kind == "table" { format!("table `{name}`") } else { format!("{kind} `{relation}` of table `{name}`") };
-                if let Some(other) = taken.get(&relation) {
-                    return Err(Error::new(format!("{other} and {what} would have the same name"))
-                        .hint("tables, indexes, keys and sequences of a schema must have different names: choose another name for one of the two"));
-                }
-                taken.insert(relation, what);
+                take(relation, what)?;
             }
             for own in table.statistics.keys() {
                 if let Some(other) = statistics.insert(own, name) {

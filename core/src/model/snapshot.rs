@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::model::composite::Composite;
 use crate::model::domain::Domain;
 use crate::model::schema::{Enum, Schema, Table};
+use crate::model::sequence::Sequence;
 use crate::yaml;
 
 /// `migrations/snapshot.yaml`. An empty file is the empty schema.
@@ -17,7 +18,7 @@ pub struct Snapshot {
     pub version: Option<String>,
     /// The base schema that it was recorded for; none for `public`.
     pub base: Option<String>,
-    /// The schema: the file's `extensions`, `enums`, `domains`, `composites`, `tables` and `code`.
+    /// The schema: the file's `extensions`, `enums`, `domains`, `composites`, `sequences`, `tables` and `code`.
     pub schema: Schema,
     /// Attributes that a recorded migration has used up, by table and column: the same text counts as absent.
     pub used: BTreeMap<String, BTreeMap<String, Used>>,
@@ -40,6 +41,8 @@ struct File {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     composites: BTreeMap<String, Composite>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    sequences: BTreeMap<String, Sequence>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     tables: BTreeMap<String, Table>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     code: BTreeMap<String, String>,
@@ -48,15 +51,15 @@ struct File {
 }
 
 impl From<File> for Snapshot {
-    fn from(File { version, base, extensions, enums, domains, composites, tables, code, used }: File) -> Self {
-        Snapshot { version, base, schema: Schema { extensions, enums, domains, composites, tables, code }, used }
+    fn from(File { version, base, extensions, enums, domains, composites, sequences, tables, code, used }: File) -> Self {
+        Snapshot { version, base, schema: Schema { extensions, enums, domains, composites, sequences, tables, code }, used }
     }
 }
 
 impl From<Snapshot> for File {
     fn from(Snapshot { version, base, schema, used }: Snapshot) -> Self {
-        let Schema { extensions, enums, domains, composites, tables, code } = schema;
-        File { version, base, extensions, enums, domains, composites, tables, code, used }
+        let Schema { extensions, enums, domains, composites, sequences, tables, code } = schema;
+        File { version, base, extensions, enums, domains, composites, sequences, tables, code, used }
     }
 }
 

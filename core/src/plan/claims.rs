@@ -54,6 +54,7 @@ pub(super) fn checks_of_start(chain: &Chain, tables: &[&Physical<'_>], steps: &m
     let mut claims: Vec<Claim> = tables.iter().flat_map(|table| claims(chain, table, &known)).collect();
     claims.extend(of_enums(chain));
     claims.extend(of_own_types(chain));
+    claims.extend(of_sequences(chain));
     check(
         chain,
         &claims,
@@ -205,6 +206,17 @@ fn of_own_types(chain: &Chain) -> Vec<Claim> {
         spaces.map(move |(space, name)| Claim { space, name, given: Given::AtStart, purpose: purpose.clone() })
     });
     made.collect()
+}
+
+/// The sequences that a start makes.
+fn of_sequences(chain: &Chain) -> Vec<Claim> {
+    let claim = |name: &String| Claim {
+        space: Space::Relation,
+        name: name.clone(),
+        given: Given::AtStart,
+        purpose: format!("sequence `{name}`"),
+    };
+    chain.stage.made_sequences().map(|(name, _)| claim(name)).collect()
 }
 
 /// What the older version's model has in the base schema: it is gone, or has another name, when its name is given.

@@ -21,15 +21,8 @@ use crate::{
 pub fn complete(chain: &Chain) -> Plan {
     let tables = layout(chain);
     let mut steps = Steps::new();
-    claims::checks_of_complete(chain, &tables, &mut steps);
-    dependents::check_of_complete(chain, &tables, &mut steps);
-    super::enums::checks_of_complete(chain, &tables, &mut steps);
-    super::extensions::checks_of_complete(chain, &tables, &mut steps);
-    super::statistics::check_owner(chain, &tables, &mut steps);
-    super::replication::checks_of_complete(chain, &tables, &mut steps);
     let changes = triggers::Changes::of(chain);
-    triggers::checks_of_complete(chain, &changes, &tables, &mut steps);
-    super::deletions::checks_of_complete(chain, &tables, &mut steps);
+    checks(chain, &changes, &tables, &mut steps);
     for table in tables.iter().filter(|table| table.is_partitioned() && table.is_kept()) {
         index_new_partitions(chain, table, &mut steps);
     }
@@ -62,6 +55,7 @@ pub fn complete(chain: &Chain) -> Plan {
     super::clean_former(chain, &tables, Phase::Contract, &mut steps);
     rename_tables(chain, &order, &mut steps);
     triggers::leave(chain, &changes, &mut steps);
+    super::sequences::contract(chain, &mut steps);
     super::enums::contract(chain, &mut steps);
     for (number, script) in chain.stage.scripts_of(Moment::Complete).enumerate() {
         super::scripts::run_at_complete(chain, number, script, &mut steps);
@@ -77,6 +71,19 @@ pub fn complete(chain: &Chain) -> Plan {
         notes: Vec::new(),
         steps: steps.done(),
     }
+}
+
+/// What may have come since the start and would be found half-way through.
+fn checks(chain: &Chain, changes: &triggers::Changes, tables: &[Physical<'_>], steps: &mut Steps) {
+    claims::checks_of_complete(chain, tables, steps);
+    dependents::check_of_complete(chain, tables, steps);
+    super::enums::checks_of_complete(chain, tables, steps);
+    super::sequences::checks_of_complete(chain, tables, steps);
+    super::extensions::checks_of_complete(chain, tables, steps);
+    super::statistics::check_owner(chain, tables, steps);
+    super::replication::checks_of_complete(chain, tables, steps);
+    triggers::checks_of_complete(chain, changes, tables, steps);
+    super::deletions::checks_of_complete(chain, tables, steps);
 }
 
 /// Indexes that the newer version does not have; those of partitioned tables went with the contract.

@@ -4,7 +4,7 @@ use crate::layout::chain::Chain;
 use crate::plan::{Action, Phase, Step};
 use crate::sql::Sql;
 use crate::statements::path::Path;
-use crate::statements::{extensions, own_types};
+use crate::statements::{extensions, own_types, sequences};
 
 /// Lends to every check that holds texts of the user's own.
 pub(super) fn lend(chain: &Chain, steps: &mut [Step]) {
@@ -15,13 +15,14 @@ pub(super) fn lend(chain: &Chain, steps: &mut [Step]) {
     }
 }
 
-/// The statements for one check: extensions, and domains and composite types, which may be made of their types.
+/// The statements for one check: extensions, sequences, and domains and composite types, which may be made of the one's types and draw from the other.
 pub(super) fn lent(chain: &Chain) -> Vec<Sql> {
     let made: Vec<&String> = chain.stage.made_extensions().collect();
     let mut statements = Vec::new();
     if !made.is_empty() {
         statements.push(extensions::borrow_all(&chain.base, &made));
     }
+    statements.extend(sequences::borrow(chain));
     statements.extend(Path::base(&chain.base).around(own_types::borrow(chain)));
     statements
 }

@@ -44,6 +44,7 @@ pub(super) fn notes(chain: &Chain, tables: &[Physical<'_>]) -> Vec<String> {
             false => format!("enum `{}`: created", form.name),
         });
     }
+    notes.extend(super::sequences::notes(chain));
     notes.extend(super::own_types::notes(chain));
     notes.extend(super::rows::notes(chain, tables));
     notes.extend(super::deletions::notes(chain));

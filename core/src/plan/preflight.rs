@@ -56,6 +56,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     super::statistics::check_owner(chain, tables, steps);
     super::extensions::checks(chain, tables, steps);
     super::enums::checks(chain, tables, steps);
+    super::sequences::checks(chain, tables, steps);
     super::own_types::checks(chain, steps);
     catalog_checks::checks(chain, tables, steps);
     replication::checks(chain, tables, steps);

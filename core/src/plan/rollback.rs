@@ -54,6 +54,7 @@ pub fn rollback(chain: &Chain) -> Plan {
     super::enums::undo(chain, &mut steps);
     super::rows::undo(chain, &tables, &mut steps);
     super::own_types::undo(chain, &mut steps);
+    super::sequences::undo(chain, &mut steps);
     for (schema, when) in [(views, When::Published), (&scratch, When::Unpublished)] {
         let mut statements = enums::drop_made(chain, schema);
         statements.extend(views::leave_schema(chain, &chain.newer.name, schema));

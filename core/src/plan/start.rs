@@ -28,6 +28,7 @@ pub fn start(chain: &Chain) -> Plan {
     }
     super::extensions::expand(chain, &mut steps);
     super::enums::expand(chain, &mut steps);
+    super::sequences::expand(chain, &mut steps);
     super::own_types::expand(chain, &mut steps);
     let scripts: Vec<_> = chain.stage.scripts_of(Moment::Start).collect();
     for number in 0..=scripts.len() {
@@ -50,6 +51,7 @@ pub fn start(chain: &Chain) -> Plan {
             relate(chain, &tables, table, &mut steps);
         }
     }
+    super::sequences::publish(chain, &tables, &mut steps);
     super::triggers::publish(chain, &tables, &mut steps);
     publish(chain, &tables, &mut steps);
     Plan {

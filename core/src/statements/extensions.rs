@@ -87,11 +87,11 @@ fn block(body: &Sql) -> Sql {
 /// of those and does not: for its sake PostgreSQL refuses to drop them.
 pub fn used(condition: &Sql) -> Sql {
     sql!(
-        "member (extension, classid, objid) AS (\
-         SELECT own.extname, 'pg_catalog.pg_extension'::pg_catalog.regclass::pg_catalog.oid, own.oid FROM pg_catalog.pg_extension AS own WHERE {} \
-         UNION SELECT member.extension, depend.classid, depend.objid FROM member JOIN pg_catalog.pg_depend AS depend \
+        "member (what, classid, objid) AS (\
+         SELECT pg_catalog.quote_ident(own.extname), 'pg_catalog.pg_extension'::pg_catalog.regclass::pg_catalog.oid, own.oid FROM pg_catalog.pg_extension AS own WHERE {} \
+         UNION SELECT member.what, depend.classid, depend.objid FROM member JOIN pg_catalog.pg_depend AS depend \
          ON depend.refclassid = member.classid AND depend.refobjid = member.objid AND depend.deptype IN ('e', 'i', 'a')), \
-         used AS (SELECT member.extension, depend.* FROM member JOIN pg_catalog.pg_depend AS depend \
+         used AS (SELECT member.what, depend.* FROM member JOIN pg_catalog.pg_depend AS depend \
          ON depend.refclassid = member.classid AND depend.refobjid = member.objid AND depend.deptype = 'n' \
          WHERE NOT EXISTS (SELECT FROM member AS own WHERE own.classid = depend.classid AND own.objid = depend.objid))",
         condition
@@ -125,7 +125,7 @@ pub fn left_behind(chain: &Chain) -> Sql {
     let each = chain.stage.made_extensions().map(|name| is_marked(chain, name));
     sql!(
         "WITH RECURSIVE {} SELECT pg_catalog.format('%I (%s)', there.extname, (SELECT pg_catalog.string_agg(DISTINCT \
-         pg_catalog.pg_describe_object(used.classid, used.objid, used.objsubid), ', ') FROM used WHERE used.extension = there.extname)), \
+         pg_catalog.pg_describe_object(used.classid, used.objid, used.objsubid), ', ') FROM used WHERE used.what = pg_catalog.quote_ident(there.extname))), \
          pg_catalog.format('DROP EXTENSION %I', there.extname) FROM pg_catalog.pg_extension AS there WHERE {} ORDER BY there.extname",
         used(&sql!("own.extname IN ({})", list(chain.stage.made_extensions()))),
         join(each.collect::<Vec<_>>(), " OR ")

@@ -20,6 +20,7 @@ mod learn;
 mod own_types;
 mod relations;
 mod script;
+mod sequences;
 mod targets;
 pub use convert::Conversion;
 pub use enum_form::EnumForm;
@@ -103,7 +104,7 @@ impl Stage {
 
     /// A new table.
     pub fn create_table(&mut self, name: &str, table: Table) -> Result<()> {
-        self.refuse_name_of_type(name)?;
+        self.refuse_taken_name(name)?;
         if self.to.tables.contains_key(name) {
             return Err(
                 Error::new(format!("table `{name}` already exists")).hint("drop or rename it first, or choose another name")
@@ -118,9 +119,10 @@ impl Stage {
         Ok(())
     }
 
-    /// Whether a table, index, key or sequence of the newer version has this name.
+    /// Whether a table, index, key, sequence or composite type of the newer version has this name.
     pub(crate) fn has_relation(&mut self, name: &str) -> bool {
-        self.relations.has(&self.to, name)
+        let is_of_no_table = self.to.sequences.contains_key(name) || self.to.composites.contains_key(name);
+        is_of_no_table || self.relations.has(&self.to, name)
     }
 
     /// A new enum.
@@ -174,13 +176,14 @@ impl Stage {
         Ok(())
     }
 
-    /// Until complete both versions' types are there, and a table's name is that of its row type.
-    fn refuse_name_of_type(&self, table: &str) -> Result<()> {
+    /// Until complete both versions' types and sequences are there, and a table's name is that of its row type.
+    fn refuse_taken_name(&self, table: &str) -> Result<()> {
         let both = [&self.from, &self.to];
         let taken = [
             (both.iter().any(|schema| schema.enums.contains_key(table)), "enum"),
             (both.iter().any(|schema| schema.domains.contains_key(table)), "domain"),
             (both.iter().any(|schema| schema.composites.contains_key(table)), "composite type"),
+            (both.iter().any(|schema| schema.sequences.contains_key(table)), "sequence"),
         ];
         if let Some((_, kind)) = taken.into_iter().find(|(is_taken, _)| *is_taken) {
             let article = if kind == "enum" { "an" } else { "a" };
@@ -234,7 +237,7 @@ impl Stage {
                 Error::new(format!("cannot rename table `{from}`: table `{to}` already exists")).hint("choose another name")
             );
         }
-        self.refuse_name_of_type(to)?;
+        self.refuse_taken_name(to)?;
         let model = self.to.table(from)?.clone();
         let naming = model.texts().into_iter().filter(|(_, text)| lexer::words(text).any(|word| word == from));
         let naming: BTreeSet<Place> = naming.map(|(place, _)| place).collect();

@@ -8,6 +8,8 @@ pub(crate) const BEFORE: &str = "operations:
   - create_domain: {name: years, type: integer, not_null: true, default: '18', checks: {grown: VALUE >= 0, mortal: VALUE < 150}}
   - create_composite_type: {name: address, attributes: [{name: street, type: text}, {name: zip, type: text}]}
   - create_composite_type: {name: pair, attributes: [{name: one, type: address}]}
+  - create_sequence: {name: tickets, type: integer, start: 10, increment: 5, max: 1000, cycle: true}
+  - create_sequence: {name: downward, increment: -1}
   - create_enum: {name: mood, labels: [sad, meh, happy]}
   - create_enum: {name: idle, labels: []}
   - create_table:
@@ -142,6 +144,13 @@ operations:
     "operations:
   - drop_composite_type: {name: pair}
   - drop_composite_type: {name: address}
+",
+    "operations:
+  - create_sequence: {name: invoice_number, start: 1000, increment: 5, min: 7, max: 9000000000, cache: 3, comment: of all}
+  - create_sequence: {name: Short Ones, type: smallint, increment: -2, cycle: true, start: -9}
+  - add_column: {table: users, column: {name: invoice, type: bigint, default: \"nextval('invoice_number')\"}}
+  - alter_sequence: {name: tickets, type: bigint, start: null, increment: 10, min: 2, max: null, cache: 9, cycle: false, comment: drawn}
+  - drop_sequence: {name: downward}
 ",
     "operations:
   - create_extension: {name: uuid-ossp}

@@ -59,6 +59,7 @@ operations:
   - create_extension: {name: $13}
   - create_domain: {name: $14, type: text, checks: {$5: VALUE <> ''}}
   - create_composite_type: {name: $15, attributes: [{name: $5, type: text}, {name: $14, type: text}]}
+  - create_sequence: {name: $16, start: 7, comment: of all}
   - drop_table: {name: $6}
   - rename_table: {from: $0, to: $11}
   - rename_column: {table: $11, from: $3, to: $12}

@@ -9,14 +9,14 @@ use crate::catalog::histories::{self, History};
 use crate::error::{Error, Result};
 use diptych_core::sql::ident;
 use diptych_core::statements::path::Path;
-use diptych_core::{Composite, Domain, Enum, Schema, Table, model::types};
+use diptych_core::{Composite, Domain, Enum, Schema, Sequence, Table, model::types};
 
 /// What a base schema has, and what there is beside it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Inventory {
     /// The server's major version, which decides how it prints definitions.
     pub server: u32,
-    /// The tables, enums, domains and composite types that a version has, and the extensions that lie beside them or are used by them.
+    /// The tables, enums, domains, composite types and sequences that a version has, and the extensions that lie beside them or are used by them.
     pub schema: Schema,
     /// Every extension of the database, and the schema that it lies in.
     pub extensions: BTreeMap<String, String>,
@@ -69,7 +69,7 @@ pub async fn catalog(client: &Client, schema: &str) -> Result<Vec<String>> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// The enums, domains, composite types and plain tables of a schema as a model, with the extensions that lie in it or that its tables use, as far as the model goes,
+/// The enums, domains, composite types, sequences that no column owns, and plain tables of a schema as a model, with the extensions that lie in it or that its tables use, as far as the model goes,
 /// without the histories of other tools; texts are in the form in which PostgreSQL prints them.
 ///
 /// Names are printed by the session's `search_path`.
@@ -87,6 +87,10 @@ pub async fn schema(client: &impl GenericClient, schema: &str) -> Result<Schema>
     for row in client.query(include_str!("introspect/composites.sql"), &[&schema]).await? {
         let (name, composite): (String, Composite) = read("composite type", &row)?;
         found.composites.insert(name, composite.normal());
+    }
+    for row in client.query(include_str!("introspect/sequences.sql"), &[&schema]).await? {
+        let (name, sequence): (String, Sequence) = read("sequence", &row)?;
+        found.sequences.insert(name, sequence.normal());
     }
     let histories = histories::tables(client, schema).await?;
     for row in client.query(include_str!("introspect/schema.sql"), &[&schema, &histories]).await? {

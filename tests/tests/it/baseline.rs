@@ -68,8 +68,9 @@ async fn a_database_with_everything_becomes_the_first_version_and_its_structs() 
     let before = database.catalog().await;
     let seen = done(&folder, &url, &["baseline", "--dry-run"]);
     assert!(
-        seen.contains("6 tables, 40 columns, 13 constraints, 4 indexes, 1 enum, 1 domain, 1 composite type, 1 statistics\n")
-            && seen.contains("6 functions: "),
+        seen.contains(
+            "6 tables, 40 columns, 13 constraints, 4 indexes, 1 enum, 1 domain, 1 composite type, 1 sequence, 1 statistics\n"
+        ) && seen.contains("6 functions: "),
         "{seen}"
     );
     let json = done(&folder, &url, &["baseline", "--dry-run", "--json"]);
@@ -140,7 +141,7 @@ async fn a_further_database_is_held_against_the_files() {
     // what is there cannot be made: the way in is named
     refused(&folder.run(Some(&url), &["start", "--to", "0001_baseline"]), &["already exists", "`rollback`", "`baseline`"]);
     done(&folder, &url, &["rollback"]);
-    must(&client, "ALTER TABLE items ADD COLUMN extra integer; ALTER TABLE bookings ALTER COLUMN room TYPE bigint; DROP INDEX items_lower; DROP FUNCTION count_items; CREATE SEQUENCE own").await;
+    must(&client, "ALTER TABLE items ADD COLUMN extra integer; ALTER TABLE bookings ALTER COLUMN room TYPE bigint; DROP INDEX items_lower; DROP FUNCTION count_items; CREATE SEQUENCE own; CREATE SEQUENCE audit.own").await;
     let wrong = folder.run(Some(&url), &["baseline"]);
     refused(
         &wrong,
@@ -148,14 +149,15 @@ async fn a_further_database_is_held_against_the_files() {
             "column `items.extra` is only in the database",
             "column `bookings.room` is",
             "index `items.items_lower` is only in the files",
+            "sequence `own` is only in the database",
         ],
     );
-    must(&client, "ALTER TABLE items DROP COLUMN extra; ALTER TABLE bookings ALTER COLUMN room TYPE integer; CREATE INDEX items_lower ON items (lower(title))").await;
+    must(&client, "DROP SEQUENCE own; ALTER TABLE items DROP COLUMN extra; ALTER TABLE bookings ALTER COLUMN room TYPE integer; CREATE INDEX items_lower ON items (lower(title))").await;
     refused(&folder.run(Some(&url), &["baseline", "mine"]), &["`mine`", "leave the name out"]);
     refused(&folder.run(Some(&url), &["baseline", "--to", "0003_x"]), &["`0003_x`", "`0002_nick`"]);
     refused(&folder.run(Some(&url), &["baseline", "--to", "0002_nick"]), &["column `accounts.nick` is only in the files"]);
     let said = done(&folder, &url, &["baseline"]);
-    assert!(said.contains("lacks function public.count_items()") && said.contains("do not make sequence public.own"), "{said}");
+    assert!(said.contains("lacks function public.count_items()") && said.contains("do not make sequence audit.own"), "{said}");
     refused(&folder.run(Some(&url), &["baseline", "--to", "0002_nick"]), &["`0001_baseline` is started", "`complete`"]);
     // the next start ends it
     done(&folder, &url, &["start"]);

@@ -230,7 +230,7 @@ const MOODS: &str = "version: 0001_moods\nenums:\n  mood:\n    labels: [sad, meh
 const USER: &str =
     "#[derive(diptych::Schema)] #[schema(table = \"users\")] pub struct User { #[schema(primary_key)] pub id: i64 }";
 
-const PACKAGES: [Package; 9] = [
+const PACKAGES: [Package; 10] = [
     Package { page: "README.md", at: 0, before: "use diptych::Schema;", after: "", snapshot: NOTHING },
     Package {
         page: "README.md",
@@ -250,9 +250,10 @@ const PACKAGES: [Package; 9] = [
     Package { page: "docs/types.md", at: 0, before: USER, after: "", snapshot: NOTHING },
     Package { page: "docs/types.md", at: 1, before: "pub struct Decimal;", after: "", snapshot: NOTHING },
     Package { page: "docs/types.md", at: 2, before: "pub struct Address;", after: "", snapshot: NOTHING },
+    Package { page: "docs/types.md", at: 3, before: "", after: "", snapshot: NOTHING },
     Package {
         page: "docs/types.md",
-        at: 3,
+        at: 4,
         before: "pub struct Decimal; pub mod foreign { pub struct Interval; }
             #[derive(diptych::Schema)] #[schema(table = \"events\")] pub struct Event { #[schema(primary_key)] pub id: i64,",
         after: "} diptych::database! { pub struct Shop { migrations: \"migrations\", tables: [Event] } }",
@@ -260,7 +261,7 @@ const PACKAGES: [Package; 9] = [
     },
     Package {
         page: "docs/types.md",
-        at: 4,
+        at: 5,
         before: "use std::marker::PhantomData; use diptych::SqlType;",
         after: "",
         snapshot: NOTHING,

@@ -1,4 +1,5 @@
-//! docs/traps.md: the smaller ones, each a test by its name; h3 is in `race`, h9 in `leases`, h14 to h16 in `domains`, h17 and h18 in `composites`.
+//! docs/traps.md: the smaller ones, each a test by its name; h3 is in `race`, h9 in `leases`, h14 to h16 in `domains`,
+//! h17 and h18 in `composites`, h19 to h22 in `sequences`.
 
 use std::time::Duration;
 

@@ -50,6 +50,7 @@ mod partitions;
 mod promises;
 mod refusals;
 mod rows;
+mod sequences;
 mod serial;
 mod several;
 mod sql;
@@ -196,6 +197,7 @@ fn all_cases() -> Vec<Case> {
     cases.extend(extensions::cases());
     cases.extend(domains::cases());
     cases.extend(composites::cases());
+    cases.extend(sequences::cases());
     cases.extend(sql::cases());
     cases.extend(rows::cases());
     cases.extend(code::cases());

@@ -56,6 +56,7 @@ mod run;
 mod sarif;
 mod scripts;
 mod secure;
+mod sequences;
 mod serial;
 mod shells;
 mod sign;

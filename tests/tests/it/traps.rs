@@ -811,6 +811,7 @@ async fn plan_is_what_the_server_sees() {
         "-- the enum types of a schema",
         "-- The domains of a schema",
         "-- The composite types of a schema",
+        "-- The sequences of a schema",
         "-- The tables of a schema",
         "-- The tables of a base schema ($1) that a start makes grow",
         "INSERT INTO diptych.",

@@ -238,7 +238,7 @@ async fn enter(migrator: &mut Migrator, applied: &[Migration]) -> Result<Outcome
 
 /// What a database has, in a few lines.
 fn inventory(base: &str, found: &Inventory) -> String {
-    let Schema { extensions, tables, enums, domains, composites, .. } = &found.schema;
+    let Schema { extensions, tables, enums, domains, composites, sequences, .. } = &found.schema;
     let columns = tables.values().map(|table| table.columns.len()).sum();
     let constraints = tables.values().map(|table| table.constraints.len()).sum();
     let indexes = tables.values().map(|table| table.indexes.len()).sum();
@@ -251,6 +251,7 @@ fn inventory(base: &str, found: &Inventory) -> String {
         (enums.len(), "enum"),
         (domains.len(), "domain"),
         (composites.len(), "composite type"),
+        (sequences.len(), "sequence"),
         (extensions.len(), "extension"),
         (statistics, "statistics"),
     ];

@@ -76,9 +76,9 @@ fn whole(snapshot: &Snapshot, home: &Home, writer: &mut Writer<'_>) -> String {
     if !enums.is_empty() {
         keys.push(format!("enums: [{}]", list(enums.keys().map(|name| writer.ident(name)).collect())));
     }
-    for (key, types) in structs::lists(&snapshot.schema).into_iter().filter(|(_, types)| !types.is_empty()) {
-        let types: Vec<String> = types.into_iter().map(|(_, text)| text).collect();
-        keys.push(format!("{key}: [\n            {},\n        ]", types.join(",\n            ")));
+    for (key, there) in structs::lists(&snapshot.schema).into_iter().filter(|(_, there)| !there.is_empty()) {
+        let texts: Vec<String> = there.into_iter().map(|(_, text)| text).collect();
+        keys.push(format!("{key}: [\n            {},\n        ]", texts.join(",\n            ")));
     }
     if !code.is_empty() {
         keys.push(format!("code: {CODE:?}"));
@@ -122,12 +122,12 @@ fn into(app: &Package, dir: &Path, snapshot: &Snapshot, writer: &mut Writer<'_>)
     let listed = sources.extensions();
     let extensions = snapshot.schema.extensions.iter().filter(|name| !listed.contains(name));
     let extensions = extensions.map(|name| format!("{name:?}")).collect();
-    let [domains, composites] = structs::lists(&snapshot.schema).map(|(key, types)| {
+    let [domains, composites, sequences] = structs::lists(&snapshot.schema).map(|(key, there)| {
         let listed = sources.names(key);
-        let new = types.into_iter().filter(|(name, _)| !listed.iter().any(|there| there == name));
+        let new = there.into_iter().filter(|(name, _)| !listed.iter().any(|listed| listed == name));
         (key, new.map(|(_, text)| text).collect())
     });
-    let new = [("extensions", extensions), ("enums", enums), domains, composites, ("tables", tables)];
+    let new = [("extensions", extensions), ("enums", enums), domains, composites, sequences, ("tables", tables)];
     sources.list(code, &new);
     let code = sources.code(app, &snapshot.schema);
     sources.write(app, writer, &code)?;
@@ -177,7 +177,7 @@ impl Sources {
         database.map(|item| item.texts("extensions")).unwrap_or_default()
     }
 
-    /// The domains or composite types that `database!` lists.
+    /// The domains, composite types or sequences that `database!` lists.
     fn names(&self, key: &str) -> Vec<String> {
         let database = self.files[self.home].items.iter().find(|item| item.kind == Kind::Database);
         database.map(|item| item.names(key)).unwrap_or_default()
@@ -246,7 +246,7 @@ impl Sources {
         }
         if changed.is_empty() && code.is_empty() {
             out::say(
-                "nothing is missing: every extension, table, column, enum, label, domain, composite type and file of the snapshot has its place in the code",
+                "nothing is missing: every extension, table, column, enum, label, domain, composite type, sequence and file of the snapshot has its place in the code",
             )?;
         }
         Ok(())

@@ -32,6 +32,7 @@ impl Stage {
             enums: enums.map(|(name, model)| (name.clone(), model.labels.clone())).collect(),
             extensions: self.made_extensions().cloned().collect(),
             own_types: self.made_types().into_iter().map(|(name, own)| asked(name, own)).collect(),
+            sequences: self.made_sequences().map(|(name, _)| name.clone()).collect(),
             purpose,
             text: text.to_owned(),
             then,

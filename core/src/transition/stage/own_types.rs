@@ -28,7 +28,10 @@ impl Stage {
             return Err(Error::new(format!("{kind} `{name}` already exists")).hint("drop it first, or choose another name"));
         }
         let both = [&self.from, &self.to];
+        // a composite type is a relation
+        let is_sequence = kind == "composite type" && both.iter().any(|schema| schema.sequences.contains_key(name));
         let taken = [
+            (is_sequence, "a sequence"),
             (both.iter().any(|schema| schema.domains.contains_key(name)), "a domain"),
             (both.iter().any(|schema| schema.composites.contains_key(name)), "a composite type"),
             (both.iter().any(|schema| schema.enums.contains_key(name)), "an enum"),

@@ -26,6 +26,8 @@ BEGIN
   LOOP
     EXECUTE format('CREATE TYPE %I.%I AS ENUM (%s)', home, item.name, item.labels);
   END LOOP;
+  SELECT string_agg(format('CREATE SEQUENCE %I.%I', home, value), '; ') INTO statement FROM jsonb_array_elements_text(question -> 'sequences') AS list (value);
+  EXECUTE coalesce(statement, 'SELECT');
   SELECT string_agg(format('CREATE %s %I.%I AS %s', value ->> 0, home, value ->> 1, value ->> 2), '; ' ORDER BY number) INTO statement
     FROM jsonb_array_elements(question -> 'own_types') WITH ORDINALITY AS list (value, number);
   IF statement IS NOT NULL THEN
@@ -114,6 +116,9 @@ BEGIN
     'system_columns', tree ~ '\{VAR :varno \S+ :varattno -\d+ ',
     'relations', (SELECT coalesce(jsonb_agg(DISTINCT class.oid::regclass::text), '[]') FROM depend JOIN pg_class AS class ON class.oid = depend.refobjid
       WHERE depend.refclassid = 'pg_class'::regclass AND class.relkind IN ('r', 'p', 'v', 'm', 'f') AND class.oid NOT IN (twin, coalesce(view_, 0))),
+    'sequences', (SELECT coalesce(jsonb_agg(DISTINCT class.relname), '[]') FROM depend JOIN pg_class AS class ON class.oid = depend.refobjid
+      JOIN pg_namespace AS space ON space.oid = class.relnamespace WHERE depend.refclassid = 'pg_class'::regclass AND class.relkind = 'S'
+      AND concat('"', replace(space.nspname, '"', '""'), '"') = ANY (string_to_array(path, ', '))),
     'functions', (SELECT coalesce(jsonb_agg(DISTINCT used.proc::regprocedure::text), '[]') FROM (
         SELECT depend.refobjid AS proc FROM depend WHERE depend.refclassid = 'pg_proc'::regclass
         UNION SELECT operator_.oprcode::oid FROM depend JOIN pg_operator AS operator_ ON operator_.oid = depend.refobjid WHERE depend.refclassid = 'pg_operator'::regclass) AS used),

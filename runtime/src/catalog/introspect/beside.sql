@@ -1,4 +1,4 @@
--- What a database has beside the tables, enums, domains and composite types of its model, one row each: kind, name, definition. `$1` is the base schema, `$2` names
+-- What a database has beside the tables, enums, domains, composite types and sequences of its model, one row each: kind, name, definition. `$1` is the base schema, `$2` names
 -- the schemas of versions. Run on the tool's own path, by which every operator is the server's and every name is printed with its schema.
 WITH member AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e'),
 space AS (
@@ -40,6 +40,9 @@ beside (kind, name, definition) AS (
         WHERE depend.classid = 'pg_class'::regclass AND depend.objid = class.oid AND depend.deptype = 'a'))
     FROM class JOIN pg_sequence AS seq ON seq.seqrelid = class.oid
     WHERE NOT EXISTS (SELECT FROM pg_depend AS depend WHERE depend.classid = 'pg_class'::regclass AND depend.objid = class.oid AND depend.deptype = 'i')
+      -- those that no column owns are the version's
+      AND NOT (class.nspname = $1 AND NOT EXISTS (SELECT FROM pg_depend AS depend
+        WHERE depend.classid = 'pg_class'::regclass AND depend.objid = class.oid AND depend.deptype = 'a'))
   UNION ALL
   SELECT CASE prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END, oid::regprocedure::text,
     CASE WHEN prokind <> 'a' THEN pg_get_functiondef(oid) END FROM proc

@@ -135,6 +135,9 @@ diptych::database! {
         composites: [
             address(street: "text", zip: "text"),
         ],
+        sequences: [
+            invoice_number(start = 1000, increment = 5),
+        ],
         tables: [OddNames, Accounts, Bookings, Items, Lines, Orders],
     }
 }

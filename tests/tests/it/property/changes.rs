@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diptych_core::migration::ops::column_spec::{CheckSpec, ColumnSpec};
 use diptych_core::migration::ops::{
-    AddColumn, AlterColumn, AlterCompositeType, AlterDomain, AlterTable, CreateCompositeType, CreateDomain, CreateExtension,
-    CreateIndex, CreateStatistics, CreateTable, DropColumn, DropCompositeType, DropDomain, DropExtension, DropIndex,
-    DropStatistics, DropTable, RenameColumn, RenameIndex, RenameTable, Update,
+    AddColumn, AlterColumn, AlterCompositeType, AlterDomain, AlterSequence, AlterTable, CreateCompositeType, CreateDomain,
+    CreateExtension, CreateIndex, CreateSequence, CreateStatistics, CreateTable, DropColumn, DropCompositeType, DropDomain,
+    DropExtension, DropIndex, DropSequence, DropStatistics, DropTable, RenameColumn, RenameIndex, RenameTable, Update,
 };
 use diptych_core::sql::ident;
 use diptych_core::{Attribute, Column, Constraint, Index, Operation, Schema, Table};
@@ -18,7 +18,7 @@ use super::enums::{self, Enums};
 use super::mentions;
 use super::partitions;
 use super::schemas::{self, collation, comment, name, relations};
-use super::values::{any, composites, domains, harmless, kind};
+use super::values::{any, composites, domains, harmless, kind, sequence};
 
 /// A column in another form, with the values of either side.
 pub(super) struct Altered {
@@ -233,6 +233,19 @@ fn composite(copy: &mut Rng, schema: &Schema) -> Option<Operation> {
     }
 }
 
+/// A sequence that comes, changes or goes; a few that are to be refused.
+fn of_sequences(copy: &mut Rng, schema: &Schema) -> Option<Operation> {
+    let there = copy.choice(schema.sequences.keys().collect::<Vec<_>>()).cloned();
+    match copy.u8(..3) {
+        0 => Some(CreateSequence::of(&name(copy, &relations(schema)), &sequence(copy)).into()),
+        1 => {
+            let name = there?;
+            AlterSequence::between(&name, &schema.sequences[&name], &sequence(copy)).map(Into::into)
+        }
+        _ => Some(DropSequence { name: there? }.into()),
+    }
+}
+
 /// One change as one to three operations, where the schema has what it takes.
 pub(crate) fn operations(rng: &mut Rng, schema: &Schema) -> Option<Vec<Operation>> {
     let Some(table) = rng.choice(schema.tables.keys().collect::<Vec<_>>()) else { return create_table(rng, schema) };
@@ -248,7 +261,11 @@ pub(crate) fn operations(rng: &mut Rng, schema: &Schema) -> Option<Vec<Operation
         rng.u8(..);
         return one(operation);
     }
-    if let Some(operation) = composite(&mut rng.clone(), schema).filter(|_| rng.clone().u64(..) % 12 == 2) {
+    if let Some(operation) = composite(&mut rng.clone(), schema).filter(|_| rng.clone().u64(..) % 8 == 2) {
+        rng.u8(..);
+        return one(operation);
+    }
+    if let Some(operation) = of_sequences(&mut rng.clone(), schema).filter(|_| rng.clone().u64(..) % 7 == 2) {
         rng.u8(..);
         return one(operation);
     }

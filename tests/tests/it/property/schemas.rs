@@ -11,7 +11,7 @@ use diptych_tests::{has_extension, major};
 use fastrand::Rng;
 
 use super::enums::{self, Enums};
-use super::values::{KINDS, any, composites, domains, harmless, kind, spare, spare_composite};
+use super::values::{KINDS, any, composites, domains, harmless, kind, sequence, spare, spare_composite};
 use super::{constraints, partitions};
 
 /// Names that are words of SQL or PL/pgSQL, hold what must be quoted, or are as long as the server keeps them.
@@ -80,9 +80,9 @@ fn fitted(name: &str) -> String {
     name[..end].to_owned()
 }
 
-/// Names that relations and enums of the schema have; constraints' too, though not all of them are relations.
+/// Names that relations, sequences among them, and enums of the schema have; constraints' too, though not all of them are relations.
 pub(crate) fn relations(schema: &Schema) -> BTreeSet<String> {
-    let mut names: BTreeSet<String> = schema.enums.keys().cloned().collect();
+    let mut names: BTreeSet<String> = schema.enums.keys().chain(schema.sequences.keys()).cloned().collect();
     for (name, table) in &schema.tables {
         names.insert(name.clone());
         names.extend(table.constraints.keys().chain(table.indexes.keys()).cloned());
@@ -109,6 +109,10 @@ pub(crate) fn schema(rng: &mut Rng) -> Schema {
         composites: composites().into_iter().chain(spare_composite(rng.clone())).collect(),
         ..Schema::default()
     };
+    for at in 0..rng.clone().u8(..3) {
+        let mut copy = Rng::with_seed(rng.clone().u64(..) + u64::from(at));
+        schema.sequences.insert(name(&mut copy, &relations(&schema)), sequence(&mut copy));
+    }
     schema.extensions.extend(extension(&mut rng.clone()));
     for _ in 0..rng.u8(1..=3) {
         let name = name(rng, &relations(&schema));

@@ -18,7 +18,7 @@ use super::enums::{self, Next};
 use super::mentions;
 use super::partitions;
 use super::schemas::{self, comment, name, relations};
-use super::values::harmless;
+use super::values::{harmless, sequence};
 
 /// The structs of the next release, and what they say about every table.
 pub(crate) fn next_release(rng: &mut Rng, schema: &Schema) -> (DeclaredSchema, Vec<Way>) {
@@ -101,6 +101,22 @@ pub(crate) fn next_release(rng: &mut Rng, schema: &Schema) -> (DeclaredSchema, V
     result.composites = schema.composites.clone();
     if let Some(composite) = result.composites.values_mut().next().filter(|_| copy.u8(..4) == 0) {
         composite.comment = Some("two of them".to_owned());
+    }
+    // the first may change, the last may go, and another one may come
+    result.sequences = schema.sequences.clone();
+    if let Some((name, own)) = result.sequences.iter_mut().next().filter(|_| copy.u8(..4) == 0) {
+        *own = sequence(&mut copy);
+        if own.descends() != schema.sequences[name].descends() {
+            own.clone_from(&schema.sequences[name]);
+        }
+    }
+    if copy.u8(..6) == 0
+        && let Some((name, _)) = result.sequences.pop_last()
+    {
+        result.dropped.push(name);
+    } else if copy.u8(..6) == 0 {
+        let taken = schemas::relations(&wanted(&result)).union(&schemas::relations(schema)).cloned().collect();
+        result.sequences.insert(name(&mut copy, &taken), sequence(&mut copy));
     }
     (result, ways)
 }
@@ -296,6 +312,7 @@ pub(crate) fn wanted(declared: &DeclaredSchema) -> Schema {
         enums: declared.enums.iter().map(|there| (there.name.clone(), model(there))).collect(),
         domains: declared.domains.clone(),
         composites: declared.composites.clone(),
+        sequences: declared.sequences.clone(),
         tables: declared.tables.iter().map(|there| (there.name.clone(), table(there))).collect(),
         code: declared.code.clone(),
     }

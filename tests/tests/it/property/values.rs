@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use diptych_core::sql::{ident, literal};
-use diptych_core::{Attribute, Composite, Domain};
+use diptych_core::{Attribute, Composite, Domain, Sequence};
 use fastrand::Rng;
 
 use super::enums::{self, Enums};
@@ -92,6 +92,17 @@ pub(crate) fn spare_composite(mut copy: Rng) -> Option<(String, Composite)> {
 /// One that no column has, in every other schema: it may go.
 pub(crate) fn spare(mut copy: Rng) -> Option<(String, Domain)> {
     copy.bool().then(|| ("to spare".to_owned(), Domain { sql_type: "uuid".to_owned(), not_null: true, ..Domain::default() }))
+}
+
+/// A sequence with options of every kind.
+pub(crate) fn sequence(rng: &mut Rng) -> Sequence {
+    let sql_type = ["smallint", "integer", "bigint"][rng.usize(..3)].to_owned();
+    let increment = [1, 2, 50, -1, -7][rng.usize(..5)];
+    let (min, max) = (rng.bool().then(|| rng.i64(-100..-9)), rng.bool().then(|| rng.i64(100..30_000)));
+    let start = rng.bool().then_some(if increment < 0 { -1 } else { 1 });
+    let cache = if rng.bool() { 1 } else { rng.i64(1..9) };
+    let comment = rng.bool().then(|| "of all".to_owned());
+    Sequence { sql_type, start, increment, min, max, cache, cycle: rng.bool(), comment }.normal()
 }
 
 /// Every type that is tried.

@@ -1,0 +1,82 @@
+//! Sequences between two versions: those that a start makes, those that change, and those that go at complete.
+
+use super::Stage;
+use crate::error::{Error, Result};
+use crate::model::expression::Expression;
+use crate::model::rules::check_successors;
+use crate::model::sequence::Sequence;
+
+impl Stage {
+    /// A new sequence.
+    pub fn create_sequence(&mut self, name: &str, sequence: Sequence) -> Result<()> {
+        if self.to.sequences.contains_key(name) {
+            return Err(Error::new(format!("sequence `{name}` already exists")).hint("drop it first, or choose another name"));
+        }
+        let taken = [
+            (self.from.sequences.contains_key(name), "a sequence that the older version has", "the sequence"),
+            (self.from.tables.contains_key(name), "a table that the older version has", "the table"),
+            (self.from.composites.contains_key(name), "a composite type that the older version has", "the type"),
+            (self.has_relation(name), "a table, index, key, sequence or composite type", "the other one"),
+        ];
+        if let Some((_, what, other)) = taken.into_iter().find(|(is_taken, ..)| *is_taken) {
+            return Err(Error::new(format!("sequence `{name}` would take the name of {what}"))
+                .hint(format!("choose another name, or drop {other} in an earlier release")));
+        }
+        self.to.sequences.insert(name.to_owned(), sequence);
+        Ok(())
+    }
+
+    /// A sequence with other options.
+    pub fn alter_sequence(&mut self, name: &str, sequence: Sequence) -> Result<()> {
+        self.to.sequence(name)?;
+        self.to.sequences.insert(name.to_owned(), sequence);
+        Ok(())
+    }
+
+    /// A sequence gone.
+    pub fn drop_sequence(&mut self, name: &str) -> Result<()> {
+        self.to.sequence(name)?;
+        if !self.from.sequences.contains_key(name) {
+            return Err(Error::new(format!("sequence `{name}` is created and dropped in the same migration"))
+                .hint("remove both operations, or drop it in the next migration"));
+        }
+        self.to.sequences.remove(name);
+        Ok(())
+    }
+
+    /// What no single operation can see: defaults of the newer version that draw from what goes, and a sequence that comes in its place.
+    pub fn check_sequences(&self) -> Result<()> {
+        for name in self.gone_sequences() {
+            let draws = |text: &Expression| text.facts([]).sequences.contains(name);
+            let mut columns =
+                self.to.tables.iter().flat_map(|(table, model)| model.columns.iter().map(move |column| (table, column)));
+            let column = columns.find(|(_, column)| column.default.as_ref().is_some_and(draws));
+            if let Some((table, column)) = column {
+                return Err(Error::new(format!("the default of column `{table}.{}` draws from sequence `{name}`", column.name))
+                    .hint("give the column another default, or none, in the same migration; or keep the sequence"));
+            }
+            let domain = self.to.domains.iter().find(|(_, domain)| domain.default.as_ref().is_some_and(draws));
+            if let Some((domain, _)) = domain {
+                return Err(Error::new(format!("the default of domain `{domain}` draws from sequence `{name}`"))
+                    .hint("give the domain another default, or none, in the same migration; or keep the sequence"));
+            }
+        }
+        check_successors(&self.from.sequences, &self.to.sequences)
+    }
+
+    /// The sequences that the older version does not have.
+    pub fn made_sequences(&self) -> impl Iterator<Item = (&String, &Sequence)> {
+        self.to.sequences.iter().filter(|(name, _)| !self.from.sequences.contains_key(*name))
+    }
+
+    /// The sequences that the newer version does not have.
+    pub fn gone_sequences(&self) -> impl Iterator<Item = &String> {
+        self.from.sequences.keys().filter(|name| !self.to.sequences.contains_key(*name))
+    }
+
+    /// The sequences of both versions that are not the same in them: name, the older one's form, the newer one's.
+    pub fn changed_sequences(&self) -> impl Iterator<Item = (&String, &Sequence, &Sequence)> {
+        let kept = self.from.sequences.iter().filter_map(|(name, before)| Some((name, before, self.to.sequences.get(name)?)));
+        kept.filter(|(_, before, after)| before != after)
+    }
+}

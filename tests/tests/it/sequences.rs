@@ -1,0 +1,359 @@
+//! Sequences as a user meets them: refused before anything is changed, drawn from by whoever may, never set back, brought along and taken over.
+
+use std::time::{Duration, Instant};
+
+use diptych::{Migrator, Options, Quiet};
+use diptych_core::Migration;
+use diptych_tests::{Database, Told, ask, client, difference, migration, must, refused};
+use tokio_postgres::Client;
+
+use crate::existing::Existing;
+use crate::rights::stranger;
+
+const ORDERS: &str = "operations:
+  - create_sequence: {name: order_number, start: 1000, increment: 5}
+  - create_sequence: {name: ring, max: 9, cycle: true}
+  - create_table:
+      name: orders
+      columns: [{name: id, type: bigint, pk: true, default: \"nextval('order_number')\"}, {name: note, type: text, nullable: true}]
+";
+
+/// A database with orders, and the migrations up to a change.
+async fn with_orders(change: &str) -> (Database, [Migration; 2]) {
+    let database = Database::new().await;
+    let all = [migration("0001_before", ORDERS), migration("0002_change", &format!("operations: [{change}]"))];
+    database.migrate(&all[..1]).await;
+    (database, all)
+}
+
+const NO_DEFAULT: &str = "{alter_column: {table: orders, column: id, default: null}}";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_in_the_way_is_named_with_the_way_out() {
+    let gone = format!("{NO_DEFAULT}, {{drop_sequence: {{name: order_number}}}}");
+    for (change, before, after, said) in [
+        (
+            "{create_sequence: {name: tickets}}",
+            "CREATE TABLE tickets ()",
+            "DROP TABLE tickets",
+            "the name is needed for sequence `tickets`",
+        ),
+        (
+            "{alter_sequence: {name: ring, cache: 5}}",
+            "ALTER SEQUENCE ring INCREMENT 2",
+            "ALTER SEQUENCE ring INCREMENT 1",
+            "has them with other options: ring",
+        ),
+        (
+            "{alter_sequence: {name: order_number, max: 2000}}",
+            "SELECT setval('order_number', 3000)",
+            "ALTER SEQUENCE order_number RESTART 1500",
+            "order_number stands at 3000, and would give numbers from 1 to 2000",
+        ),
+        (
+            "{alter_sequence: {name: order_number, type: smallint}}",
+            "SELECT setval('order_number', 40000)",
+            "ALTER SEQUENCE order_number RESTART 1500",
+            "order_number stands at 40000, and would give numbers from 1 to 32767",
+        ),
+        (&gone, "CREATE VIEW drawn AS SELECT nextval('order_number')", "DROP VIEW drawn", "view public.drawn"),
+        (
+            &gone,
+            "CREATE TABLE by_hand (id bigint DEFAULT nextval('order_number'))",
+            "DROP TABLE by_hand",
+            "default value for column id of table public.by_hand",
+        ),
+        (
+            &gone,
+            "CREATE FUNCTION draw() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT nextval('order_number'); END",
+            "DROP FUNCTION draw",
+            "function public.draw()",
+        ),
+        (
+            &gone,
+            "CREATE DOMAIN numbered AS bigint DEFAULT nextval('order_number')",
+            "DROP DOMAIN numbered",
+            "type public.numbered",
+        ),
+    ] {
+        let (database, all) = with_orders(change).await;
+        let client = database.client().await;
+        must(&client, before).await;
+        let mut migrator = database.migrator().await;
+        let text = refused(&database, &mut migrator, &all).await;
+        assert!(text.contains(said) && text.contains("hint: "), "{change}: {text}");
+        must(&client, after).await;
+        migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{change}: {error}"));
+        migrator.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{change}: {error}"));
+    }
+}
+
+#[test]
+fn a_default_that_draws_from_what_goes_is_refused_without_a_server() {
+    let before = migration("0001_before", ORDERS).stage(&Default::default()).expect("a schema").to;
+    for (change, said) in [
+        ("{drop_sequence: {name: order_number}}", "the default of column `orders.id` draws from sequence `order_number`"),
+        (
+            "{create_domain: {name: d, type: bigint, default: \"nextval('ring')\"}}, {drop_sequence: {name: ring}}",
+            "the default of domain `d` draws from sequence `ring`",
+        ),
+        ("{drop_sequence: {name: ring}}, {create_sequence: {name: round}}", "sequence `round` comes where `ring` goes"),
+    ] {
+        let error = migration("0002_change", &format!("operations: [{change}]")).stage(&before).expect_err(change);
+        assert!(error.message().contains(said) && error.hint_text().is_some(), "{change}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_that_the_counter_leaves_before_complete_holds_complete_up() {
+    let (database, all) = with_orders("{alter_sequence: {name: order_number, max: 2000}}").await;
+    let before = database.catalog().await;
+    let mut migrator = database.migrator().await;
+    migrator.start(&all, None, &mut Quiet).await.expect("started");
+    // whichever release draws, the older one's range holds
+    let draws = "SELECT count(nextval('order_number')) FROM generate_series(1, 300)";
+    assert_eq!(ask(&database.on("0002_change").await, draws).await, "300");
+    let error = migrator.complete(&mut Quiet).await.expect_err("beyond").to_string();
+    assert!(error.contains("order_number stands at 2495") && error.contains("`rollback`"), "{error}");
+    migrator.rollback(&mut Quiet).await.expect("rolled back");
+    let now = database.catalog().await;
+    assert_eq!(before, now, "{}", difference(&before, &now));
+    assert_eq!(ask(&database.on("0001_before").await, "SELECT nextval('order_number')").await, "2500");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_counter_is_never_set_back() {
+    let change = "{alter_sequence: {name: order_number, increment: 50, start: 7, cache: 3, max: 100000}}";
+    let (database, all) = with_orders(change).await;
+    let old = database.on("0001_before").await;
+    let mut last = 0;
+    let mut draw = async |client: &Client, least: i64| {
+        let number: i64 = ask(client, "SELECT nextval('order_number')").await.parse().expect("a number");
+        assert!(number >= last + least, "{number} after {last}");
+        last = number;
+    };
+    draw(&old, 1000).await;
+    let mut migrator = database.migrator().await;
+    for _ in 0..2 {
+        migrator.start(&all, None, &mut Quiet).await.expect("started");
+        draw(&old, 50).await;
+        let new = database.on("0002_change").await;
+        draw(&new, 50).await;
+        // what is drawn and rolled back is drawn
+        must(&new, "BEGIN; SELECT nextval('order_number'); ROLLBACK").await;
+        draw(&new, 100).await;
+        migrator.rollback(&mut Quiet).await.expect("rolled back");
+        draw(&old, 5).await;
+    }
+    migrator.start(&all, None, &mut Quiet).await.expect("started");
+    draw(&old, 50).await;
+    migrator.complete(&mut Quiet).await.expect("completed");
+    draw(&database.on("0002_change").await, 50).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_may_insert_may_draw_and_nobody_else() {
+    let change = "{create_sequence: {name: tickets}}, \
+        {add_column: {table: orders, column: {name: ticket, type: bigint}, up: \"nextval('tickets')\"}}, \
+        {create_table: {name: pets, columns: [{name: id, type: bigint, pk: true, default: \"nextval('tickets')\"}]}}";
+    let (database, all) = with_orders(change).await;
+    let admin = database.client().await;
+    let (writer, _) = stranger(&database, "writer").await;
+    let (reader, _) = stranger(&database, "reader").await;
+    let (keeper, _) = stranger(&database, "keeper").await;
+    must(
+        &admin,
+        &format!(
+            "GRANT INSERT, SELECT ON orders TO {writer}; GRANT INSERT ON public_0001_before.orders TO {writer}; GRANT USAGE ON SEQUENCE order_number TO {writer}; GRANT SELECT ON orders TO {reader}; \
+             ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT INSERT ON TABLES TO {keeper}"
+        ),
+    )
+    .await;
+    let on = async |role: &str, version: &str| {
+        let mut config = database.config();
+        diptych::connect::put_on(&mut config, &diptych::internal::search_path("public", &format!("public_{version}")));
+        client(config.user(role)).await
+    };
+    // version schemas are for those who may use the base schema, as everybody may
+    database.migrator().await.start(&all, None, &mut Quiet).await.expect("started");
+    let app = on(&writer, "0002_change").await;
+    assert_eq!(ask(&app, "SELECT nextval('tickets') > 0").await, "t");
+    must(&on(&writer, "0001_before").await, "INSERT INTO orders (note) VALUES ('older')").await;
+    assert_eq!(ask(&app, "SELECT setval('tickets', 1)").await, "!42501");
+    assert_eq!(ask(&on(&reader, "0002_change").await, "SELECT nextval('tickets')").await, "!42501");
+    // by default privileges of tables that are new
+    must(&on(&keeper, "0002_change").await, "INSERT INTO pets DEFAULT VALUES").await;
+    database.migrator().await.rollback(&mut Quiet).await.expect("rolled back");
+    database.migrator().await.start(&all, None, &mut Quiet).await.expect("started");
+    database.migrator().await.complete(&mut Quiet).await.expect("completed");
+    let rights = format!(
+        "SELECT string_agg(DISTINCT privilege_type, ',') FROM pg_class, aclexplode(relacl) WHERE relname = 'tickets' AND grantee = '{writer}'::regrole"
+    );
+    assert_eq!(ask(&admin, &rights).await, "USAGE");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_else_draws_from_stays_at_rollback_and_holds_complete_up() {
+    let change =
+        format!("{NO_DEFAULT}, {{create_sequence: {{name: tickets, start: 5}}}}, {{drop_sequence: {{name: order_number}}}}");
+    let (database, all) = with_orders(&change).await;
+    let client = database.client().await;
+    must(&client, "CREATE FUNCTION draw() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RETURN nextval('order_number'); END $$")
+        .await;
+    assert_eq!(ask(&client, "SELECT nextval('order_number')").await, "1000");
+    let mut migrator = database.migrator().await;
+    let mut told = Told::default();
+    migrator.start(&all, None, &mut told).await.expect("started");
+    let warned = told.warnings.join("\n");
+    assert!(
+        warned.contains("function public.draw()") && warned.contains("tickets begins with 5, and order_number stands at 1000"),
+        "{warned}"
+    );
+    must(&client, "CREATE SCHEMA aside; CREATE TABLE aside.notes (a bigint DEFAULT nextval('tickets'), b bigint DEFAULT nextval('order_number'))").await;
+    let error = migrator.complete(&mut Quiet).await.expect_err("somebody draws").to_string();
+    assert!(
+        error.contains("default value for column b of table aside.notes") && error.contains("run `complete` again"),
+        "{error}"
+    );
+    assert_eq!(ask(&client, "SELECT nextval('tickets')").await, "5");
+    let mut told = Told::default();
+    migrator.rollback(&mut told).await.expect("rolled back");
+    let warned = told.warnings.join("\n");
+    assert!(warned.contains("tickets has given numbers up to 5"), "{warned}");
+    assert!(warned.contains("column a of table aside.notes") && warned.contains("DROP SEQUENCE public.tickets"), "{warned}");
+    must(&client, "DROP SCHEMA aside CASCADE; DROP SEQUENCE tickets").await;
+    migrator.start(&all, None, &mut Quiet).await.expect("started");
+    migrator.complete(&mut Quiet).await.expect("completed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_exists_brings_its_sequences_along() {
+    let made_by = "CREATE SCHEMA aside; CREATE SEQUENCE aside.own; CREATE SEQUENCE invoice_number START 1000 INCREMENT 5; COMMENT ON SEQUENCE invoice_number IS 'of all'; \
+         CREATE SEQUENCE \"Short Ones\" AS smallint INCREMENT -1 CYCLE CACHE 3; CREATE SEQUENCE owned; \
+         CREATE TABLE orders (id bigserial PRIMARY KEY, other bigint GENERATED ALWAYS AS IDENTITY, number bigint NOT NULL DEFAULT nextval('invoice_number'), owned bigint); \
+         ALTER SEQUENCE owned OWNED BY orders.owned; SELECT nextval('invoice_number') FROM generate_series(1, 3)";
+    let Some(existing) = Existing::new(made_by).await else { return };
+    let seen = existing.run(&["baseline"]);
+    assert!(
+        seen.contains("2 sequences\n") && seen.contains("3 sequences: aside.own, public.orders_id_seq, public.owned"),
+        "{seen}"
+    );
+    let pulled = existing.run(&["pull", "--stdout"]);
+    for line in [
+        "\"Short Ones\"(type = \"smallint\", increment = -1, cache = 3, cycle),",
+        "invoice_number(start = 1000, increment = 5, comment = \"of all\"),",
+    ] {
+        assert!(pulled.contains(line), "{line}: {pulled}");
+    }
+    let fresh = existing.completed().await;
+    existing.is_as(&fresh);
+    // the database that is entered goes on, and a fresh one begins
+    let draw = "SELECT nextval('public.invoice_number')";
+    assert_eq!(ask(&existing.client, draw).await, "1015");
+    assert_eq!(ask(&fresh.client().await, draw).await, "1000");
+    // by hand, and taken over
+    let by_hand = "ALTER SEQUENCE invoice_number CACHE 7; CREATE SEQUENCE tags; ALTER TABLE orders ADD COLUMN tag bigint DEFAULT nextval('tags')";
+    must(&existing.client, by_hand).await;
+    let status = existing.status();
+    assert!(
+        status.contains("sequence `tags` is only in the database") && status.contains("sequence `invoice_number` is "),
+        "{status}"
+    );
+    assert_eq!(existing.take_over("tags", &fresh), ["alter_sequence", "create_sequence", "add_column"]);
+    existing.is_as(&fresh);
+}
+
+const NUMBERED: &str = "operations: [{create_sequence: {name: tickets, cache: 10}}]";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h19_whoever_has_drawn_holds_a_change_of_the_sequence_up_and_nobody_for_longer_than_the_budget() {
+    let database = Database::new().await;
+    let all = [
+        migration("0001_before", NUMBERED),
+        migration("0002_change", "operations: [{alter_sequence: {name: tickets, increment: 5}}]"),
+    ];
+    database.migrate(&all[..1]).await;
+    let (drawer, other) = (database.client().await, database.client().await);
+    must(&drawer, "BEGIN; SELECT nextval('tickets')").await;
+    let options = Options { timeout: Duration::from_secs(6), ..Options::default() };
+    let mut migrator = Migrator::connect(&database.config(), options).await.unwrap();
+    let draws = async {
+        let mut longest = Duration::ZERO;
+        for _ in 0..400 {
+            let since = Instant::now();
+            // a session that has numbers left takes no lock for them but this
+            must(&other, "SELECT nextval('tickets')").await;
+            longest = longest.max(since.elapsed());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        longest
+    };
+    let mut quiet = Quiet;
+    let (started, longest) = tokio::join!(migrator.start(&all, None, &mut quiet), draws);
+    let error = started.unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert!(longest < Duration::from_secs(3), "{longest:?}");
+    println!("h19: a draw beside a change of its sequence waited {longest:?} at most");
+    must(&drawer, "COMMIT").await;
+    database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h20_a_change_of_a_sequence_drops_what_sessions_have_cached() {
+    let database = Database::new().await;
+    let all = [
+        migration("0001_before", NUMBERED),
+        migration("0002_change", "operations: [{alter_sequence: {name: tickets, increment: 5}}]"),
+    ];
+    database.migrate(&all[..1]).await;
+    let (one, two) = (database.client().await, database.client().await);
+    let draw = async |client: &Client| ask(client, "SELECT nextval('tickets')").await;
+    assert_eq!((draw(&one).await, draw(&two).await, draw(&one).await), ("1".into(), "11".into(), "2".into()));
+    database.migrator().await.start(&all, None, &mut Quiet).await.unwrap();
+    // 3 to 10 and 12 to 20 come no more, and none comes twice
+    assert_eq!((draw(&one).await, draw(&two).await, draw(&one).await), ("25".into(), "75".into(), "30".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h21_a_name_in_a_text_is_no_dependency() {
+    let database = Database::new().await;
+    let client = database.client().await;
+    must(&client, "CREATE SEQUENCE s; CREATE TABLE t (a bigint DEFAULT nextval('s'::text), b bigint DEFAULT nextval('s'))").await;
+    assert_eq!(ask(&client, "DROP SEQUENCE s").await, "!2BP01");
+    must(&client, "ALTER TABLE t ALTER b DROP DEFAULT; DROP SEQUENCE s").await;
+    assert_eq!(ask(&client, "INSERT INTO t DEFAULT VALUES").await, "!42P01");
+    // the tool tells of the text, and does not decide by it
+    let all = [
+        migration(
+            "0001_before",
+            "operations: [{create_sequence: {name: s}}, {create_table: {name: u, columns: [{name: id, type: bigint, pk: true, default: \"nextval('s'::text)\"}]}}]",
+        ),
+        migration(
+            "0002_change",
+            "operations: [{alter_column: {table: u, column: id, default: null}}, {drop_sequence: {name: s}}]",
+        ),
+    ];
+    must(&client, "DROP TABLE t").await;
+    database.migrate(&all[..1]).await;
+    must(&client, "CREATE TABLE t (a bigint DEFAULT nextval('s'::text))").await;
+    let mut told = Told::default();
+    database.migrator().await.start(&all, None, &mut told).await.unwrap();
+    let told = told.warnings.join("\n");
+    assert!(told.contains("default value for column a of table public.t"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h22_another_type_takes_the_range_along_unless_it_is_said() {
+    let database = Database::new().await;
+    let client = database.client().await;
+    must(&client, "CREATE SEQUENCE s AS integer; CREATE SEQUENCE r AS integer MAXVALUE 100; ALTER SEQUENCE s AS bigint; ALTER SEQUENCE r AS bigint").await;
+    let ranges = "SELECT seqmax FROM pg_sequence WHERE seqrelid IN ('s'::regclass, 'r'::regclass) ORDER BY seqmax";
+    assert_eq!(ask(&client, ranges).await, "100;9223372036854775807");
+    // what the counter has given is no longer in the range
+    must(&client, "SELECT setval('s', 40000)").await;
+    assert_eq!(ask(&client, "ALTER SEQUENCE s AS smallint").await, "!22023");
+    assert_eq!(ask(&client, "ALTER SEQUENCE s MAXVALUE 39999").await, "!22023");
+    // a change that is rolled back leaves the counter where it was
+    must(&client, "BEGIN; ALTER SEQUENCE s INCREMENT 7; SELECT nextval('s'); ROLLBACK").await;
+    assert_eq!(ask(&client, "SELECT nextval('s')").await, "40001");
+}
