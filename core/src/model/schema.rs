@@ -541,11 +541,14 @@ impl Schema {
         let own = self
             .own_types()
             .map(|(name, own)| (name, if let OwnType::Domain(_) = own { "a domain" } else { "a composite type" }));
+        // PostgreSQL makes no sequence beside a type of its name: a database that had both could not be restored
+        let sequences = self.sequences.keys().map(|name| (name, "a sequence"));
         let mut taken = BTreeMap::new();
-        for (name, what) in tables.chain(enums).chain(own) {
+        for (name, what) in tables.chain(enums).chain(own).chain(sequences) {
             if let Some(other) = taken.insert(name, what) {
-                return Err(Error::new(format!("{what} and {other} would both be called `{name}`"))
-                    .hint("PostgreSQL gives each table a type of the same name: choose another name for one of the two"));
+                return Err(Error::new(format!("{what} and {other} would both be called `{name}`")).hint(
+                    "tables, types and sequences of a schema must have different names: choose another name for one of the two",
+                ));
             }
         }
         Ok(())

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::layout::chain::{Chain, Version};
 use crate::layout::tables::Physical;
+use crate::model::own_type::OwnType;
 use crate::plan::functions::Twins;
 use crate::plan::{Action, Phase, Steps, Verdict, When, catalog_checks};
 use crate::sql::{Sql, ident, join, literal};
@@ -49,6 +50,26 @@ fn nobody_elses(chain: &Chain, phase: Phase, steps: &mut Steps) {
     let (sql, hint) = (catalog_checks::strangers(chain), catalog_checks::STRANGERS_GO.to_owned());
     let action = Action::Check { before: Vec::new(), sql, refusal: refusal.to_owned(), hint, verdict: Verdict::Refuse };
     steps.push(phase, "the version's code meets nobody else's", action);
+}
+
+/// What is new in the base schema is found behind the views of the older version's code: none has its name.
+pub(super) fn hide_nothing(chain: &Chain, steps: &mut Steps) {
+    let composites = chain.stage.made_types().into_iter().filter(|(_, own)| matches!(own, OwnType::Composite(_)));
+    let made = composites.map(|(name, _)| name).chain(chain.stage.made_sequences().map(|(name, _)| name));
+    let made: Vec<Sql> = made.map(|name| literal(name)).collect();
+    let Some(older) = chain.older.as_ref().filter(|older| !made.is_empty() && !of_version(older).is_empty()) else { return };
+    steps.check(
+        "no view of the older version has the name of a new sequence or composite type",
+        sql!(
+            "SELECT class.relname::pg_catalog.text FROM pg_catalog.pg_class AS class JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace \
+             WHERE space.nspname = {} AND class.relname IN ({})",
+            literal(&older.views),
+            join(made, ", ")
+        ),
+        "a view of the older version would hide a new sequence or composite type from every session",
+        "choose another name for what is new, or drop the view in an earlier release",
+        Verdict::Refuse,
+    );
 }
 
 /// Creates the newer version's code in its schema, which has its final name; nothing where there is none.

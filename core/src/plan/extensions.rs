@@ -146,7 +146,7 @@ fn nothing_uses(chain: &Chain, tables: &[Physical<'_>], hint: &str, steps: &mut 
     if !gone.is_empty() {
         steps.check(
             "nothing that stays uses the extensions that go",
-            users(chain, tables, &extensions::used(&sql!("own.extname IN ({})", extensions::list(gone)))),
+            users(chain, tables, &extensions::used(&sql!("own.extname IN ({})", extensions::list(gone))), false),
             "an extension cannot be dropped, because other objects use it",
             hint,
             Verdict::Refuse,
@@ -155,13 +155,14 @@ fn nothing_uses(chain: &Chain, tables: &[Physical<'_>], hint: &str, steps: &mut 
 }
 
 /// What is `used`, a common table expression of what is used and the rows of `pg_depend` that say by whom, but for what goes at complete itself:
-/// columns, indexes, constraints, defaults, views and code of versions, domains and composite types.
-pub(super) fn users(chain: &Chain, tables: &[Physical<'_>], used: &Sql) -> Sql {
+/// columns, indexes, constraints, defaults, views and code of versions, domains and composite types. Those of the newer version count where it
+/// is published.
+pub(super) fn users(chain: &Chain, tables: &[Physical<'_>], used: &Sql, is_published: bool) -> Sql {
     let parts = what_goes(chain, tables);
     let mut schemas: Vec<Sql> = chain.older.iter().map(|version| literal(&version.views)).collect();
     let older = join(schemas.clone().into_iter().chain([Sql::trusted("NULL")]), ", ");
-    let own = [&chain.newer.scratch(), &chain.newer.views, &names::guard_schema(&chain.base), names::OWN_SCHEMA].map(literal);
-    schemas.extend(own);
+    let own = [&chain.newer.scratch(), &names::guard_schema(&chain.base), names::OWN_SCHEMA].map(literal);
+    schemas.extend(own.into_iter().chain((!is_published).then(|| literal(&chain.newer.views))));
     let class = |name: &str| sql!("{}::pg_catalog.regclass", literal(&format!("pg_catalog.{name}")));
     let (pg_class, pg_attrdef, pg_constraint, pg_rewrite) =
         (class("pg_class"), class("pg_attrdef"), class("pg_constraint"), class("pg_rewrite"));

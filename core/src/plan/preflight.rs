@@ -58,6 +58,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     super::enums::checks(chain, tables, steps);
     super::sequences::checks(chain, tables, steps);
     super::own_types::checks(chain, steps);
+    code::hide_nothing(chain, steps);
     catalog_checks::checks(chain, tables, steps);
     replication::checks(chain, tables, steps);
     of_tables(chain, tables, 0, steps);
@@ -87,6 +88,9 @@ pub(super) fn checks_after_script(chain: &Chain, tables: &[Physical<'_>], script
 fn of_tables(chain: &Chain, tables: &[Physical<'_>], scripts: usize, steps: &mut Steps) {
     let here: Vec<_> = tables.iter().filter(|table| table.scripts_before == scripts).collect();
     claims::checks_of_start(chain, &here, steps);
+    if scripts == 0 {
+        super::loans::checks(chain, steps);
+    }
     for table in &here {
         dependents::check(chain, table, steps);
     }

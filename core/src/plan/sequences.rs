@@ -15,52 +15,94 @@ const LOCK: &str =
 
 /// The sequences of the older version are there as it knows them, and what changes or goes may do so.
 pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
-    let known = chain.stage.from.sequences.iter().map(|(name, sequence)| {
-        let Sequence { sql_type, increment, cycle, .. } = sequence;
-        let [least, most] = [sequence.least(), sequence.most()].map(bigint);
-        let cycle = Sql::trusted(if *cycle { "true" } else { "false" });
-        sql!(
-            "({}, {}::pg_catalog.regtype, {}, {}, {}, {})",
-            literal(name),
-            literal(sql_type),
-            bigint(*increment),
-            least,
-            most,
-            cycle
-        )
-    });
-    let known: Vec<Sql> = known.collect();
-    if !known.is_empty() {
-        steps.check(
-            "the database has the sequences of the older version",
-            sql!(
-                "SELECT wanted.name FROM (VALUES {}) AS wanted (name, type_, increment, least, most, cycle) WHERE NOT EXISTS (\
-                 SELECT FROM pg_catalog.pg_sequence AS there JOIN pg_catalog.pg_class AS class ON class.oid = there.seqrelid \
-                 JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace \
-                 WHERE space.nspname = {} AND class.relname = wanted.name AND there.seqtypid = wanted.type_ AND there.seqincrement = wanted.increment \
-                 AND there.seqmin = wanted.least AND there.seqmax = wanted.most AND there.seqcycle = wanted.cycle)",
-                join(known, ", "),
-                literal(&chain.base)
-            ),
-            format!("schema `{}` lacks sequences of the older version, or has them with other options", chain.base),
-            "somebody changed the database outside Diptych: put back what was there",
-            Verdict::Refuse,
-        );
-    }
+    let known = chain.stage.from.sequences.iter().map(|(name, sequence)| (name, sequence.clone()));
+    are_there(chain, known.collect(), "the older version", steps);
     check_owner(chain, steps);
     let hint = "migrate with another `min` or `max`, or leave the type as it is: the counter is never set back, and what it has given stays";
     within_range(chain, hint, steps);
     let hint = "drop what is named above, or let it draw from another sequence, before the migration; or keep the sequence";
-    nothing_uses(chain, tables, hint, steps);
+    has_room(chain, steps);
+    nothing_uses(chain, tables, false, hint, steps);
     names_in_texts(chain, steps);
     goes_on(chain, steps);
 }
 
-/// The same again at complete: the counter has moved, and an object may have come.
+/// The same again at complete: the counter has moved, and an object may have come or gone.
 pub(super) fn checks_of_complete(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
+    let kept = chain.stage.from.sequences.iter().map(|(name, before)| {
+        let after = chain.stage.to.sequences.get(name);
+        (name, after.map_or_else(|| before.clone(), |after| before.shared_with(after)))
+    });
+    let made = chain.stage.made_sequences().map(|(name, sequence)| (name, sequence.clone()));
+    are_there(chain, kept.chain(made).collect(), "the two versions", steps);
     within_range(chain, "`rollback`, and migrate with another `min`, `max` or type", steps);
     let hint = "drop what is named above, or let it draw from another sequence, and run `complete` again";
-    nothing_uses(chain, tables, hint, steps);
+    nothing_uses(chain, tables, true, hint, steps);
+}
+
+/// The database has these sequences, and no column owns one: with that column it would go.
+fn are_there(chain: &Chain, known: Vec<(&String, Sequence)>, whose: &str, steps: &mut Steps) {
+    if known.is_empty() {
+        return;
+    }
+    let wanted = known.iter().map(|(name, sequence)| {
+        let cycle = Sql::trusted(if sequence.cycle { "true" } else { "false" });
+        sql!(
+            "({}, {}::pg_catalog.regtype, {}, {}, {}, {})",
+            literal(name),
+            literal(&sequence.sql_type),
+            bigint(sequence.increment),
+            bigint(sequence.least()),
+            bigint(sequence.most()),
+            cycle
+        )
+    });
+    steps.check(
+        format!("the database has the sequences of {whose}"),
+        sql!(
+            "SELECT wanted.name FROM (VALUES {}) AS wanted (name, type_, increment, least, most, cycle) WHERE NOT EXISTS (\
+             SELECT FROM pg_catalog.pg_sequence AS there JOIN pg_catalog.pg_class AS class ON class.oid = there.seqrelid \
+             JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace \
+             WHERE space.nspname = {} AND class.relname = wanted.name AND there.seqtypid = wanted.type_ AND there.seqincrement = wanted.increment \
+             AND there.seqmin = wanted.least AND there.seqmax = wanted.most AND there.seqcycle = wanted.cycle)",
+            join(wanted.collect::<Vec<_>>(), ", "),
+            literal(&chain.base)
+        ),
+        format!("schema `{}` lacks sequences of {whose}, or has them with other options", chain.base),
+        "somebody changed the database outside Diptych: put back what was there",
+        Verdict::Refuse,
+    );
+    steps.check(
+        format!("no column owns a sequence of {whose}"),
+        sql!(
+            "SELECT pg_catalog.format('%s is owned by %s', class.relname, pg_catalog.pg_describe_object(depend.refclassid, depend.refobjid, depend.refobjsubid)), \
+             pg_catalog.format('ALTER SEQUENCE %s OWNED BY NONE', class.oid::pg_catalog.regclass) FROM pg_catalog.pg_class AS class \
+             JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace JOIN pg_catalog.pg_depend AS depend \
+             ON depend.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND depend.objid = class.oid AND depend.deptype = 'a' \
+             WHERE space.nspname = {} AND class.relkind = 'S' AND class.relname IN ({})",
+            literal(&chain.base),
+            join(known.iter().map(|(name, _)| literal(name)), ", ")
+        ),
+        "a sequence would go with the column that owns it",
+        "somebody changed the database outside Diptych: put back what was there",
+        Verdict::Refuse,
+    );
+}
+
+/// The longer step comes before the wider range: what is left of the older one is enough for many draws.
+fn has_room(chain: &Chain, steps: &mut Steps) {
+    for (name, before, after) in chain.stage.changed_sequences() {
+        let shared = before.shared_with(after);
+        if shared.increment != before.increment {
+            steps.check(
+                format!("sequence `{name}` has room for longer steps"),
+                sequences::cramped(chain, name, &shared),
+                "until complete a sequence has its older range, in which the longer step leaves too few numbers for the two versions",
+                "give it the wider `min`, `max` or type in a release of its own before this one",
+                Verdict::Refuse,
+            );
+        }
+    }
 }
 
 /// Whoever changes or drops a sequence has to be its owner.
@@ -88,11 +130,11 @@ fn check_owner(chain: &Chain, steps: &mut Steps) {
 /// A range that is not the older version's holds what the counter has given.
 fn within_range(chain: &Chain, hint: &str, steps: &mut Steps) {
     let ranged = chain.stage.changed_sequences().filter(|(_, before, after)| narrows(before, after));
-    for (name, _, after) in ranged {
+    for (name, before, after) in ranged {
         steps.check(
             format!("the counter of sequence `{name}` is within its new range"),
-            sequences::outside(chain, name, after),
-            "a sequence has given numbers that its new range does not have",
+            sequences::outside(chain, name, before, after),
+            "a sequence has given numbers that its new range does not have, or hardly has any left there",
             hint,
             Verdict::Refuse,
         );
@@ -103,7 +145,7 @@ fn narrows(before: &Sequence, after: &Sequence) -> bool {
     after.least() > before.least() || after.most() < before.most()
 }
 
-fn nothing_uses(chain: &Chain, tables: &[Physical<'_>], hint: &str, steps: &mut Steps) {
+fn nothing_uses(chain: &Chain, tables: &[Physical<'_>], is_published: bool, hint: &str, steps: &mut Steps) {
     let gone: Vec<Sql> = chain.stage.gone_sequences().map(|name| literal(name)).collect();
     if gone.is_empty() {
         return;
@@ -122,7 +164,7 @@ fn nothing_uses(chain: &Chain, tables: &[Physical<'_>], hint: &str, steps: &mut 
     );
     steps.check(
         "nothing that stays draws from the sequences that go",
-        extensions::users(chain, tables, &used),
+        extensions::users(chain, tables, &used, is_published),
         "a sequence cannot be dropped, because other objects draw from it",
         hint,
         Verdict::Refuse,
@@ -133,8 +175,6 @@ fn nothing_uses(chain: &Chain, tables: &[Physical<'_>], hint: &str, steps: &mut 
 fn names_in_texts(chain: &Chain, steps: &mut Steps) {
     for name in chain.stage.gone_sequences() {
         let pattern = literal(&sequences::in_text(name));
-        let own = chain.stage.to.code.iter().filter(|(_, text)| text.contains(name.as_str()));
-        let own: Vec<Sql> = own.map(|(code, _)| sql!(" UNION ALL SELECT {}", literal(&format!("code {code}")))).collect();
         steps.check(
             format!("no text seems to draw from sequence `{name}`, which goes"),
             sql!(
@@ -144,13 +184,12 @@ fn names_in_texts(chain: &Chain, steps: &mut Steps) {
                  JOIN pg_catalog.pg_class AS class ON class.oid = def.adrelid AND class.relkind IN ('r', 'p') JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace \
                  WHERE space.nspname = {} AND pg_catalog.pg_get_expr(def.adbin, def.adrelid) ~ {} AND NOT EXISTS (\
                  SELECT FROM pg_catalog.pg_depend AS depend WHERE depend.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND depend.objid = def.oid \
-                 AND depend.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND depend.refobjid = pg_catalog.to_regclass({})::pg_catalog.oid){}",
+                 AND depend.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND depend.refobjid = pg_catalog.to_regclass({})::pg_catalog.oid)",
                 literal(&chain.base),
                 pattern,
                 literal(&chain.base),
                 pattern,
-                literal(qualified(&chain.base, name).as_str()),
-                join(own, "")
+                literal(qualified(&chain.base, name).as_str())
             ),
             format!("these texts name sequence `{name}`, which is gone after complete"),
             "if they draw from it, change them before complete",
@@ -216,7 +255,8 @@ pub(super) fn contract(chain: &Chain, steps: &mut Steps) {
     for (name, before, after) in chain.stage.changed_sequences() {
         if !after.is_defined_as(&before.shared_with(after)) {
             let title = format!("change sequence `{name}`");
-            steps.transaction(Phase::Contract, title, Vec::new(), vec![sequences::settle(chain, name, after)]).lock(LOCK);
+            let statements = sequences::settle(chain, name, &before.shared_with(after), after);
+            steps.transaction(Phase::Contract, title, Vec::new(), statements).lock(LOCK);
         }
         if before.comment != after.comment {
             let title = format!("comment on sequence `{name}`");
@@ -236,7 +276,12 @@ pub(super) fn undo(chain: &Chain, steps: &mut Steps) {
         if before.shared_with(after).increment != before.increment {
             let title = format!("shorten the step of sequence `{name}` again");
             steps
-                .transaction(Phase::Undo, title, Vec::new(), vec![sequences::lengthen(chain, name, before.increment)])
+                .transaction(
+                    Phase::Undo,
+                    title,
+                    Vec::new(),
+                    vec![sequences::shorten(chain, name, &before.shared_with(after), before)],
+                )
                 .lock(LOCK);
         }
     }

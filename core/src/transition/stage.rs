@@ -135,6 +135,10 @@ impl Stage {
             return Err(Error::new(format!("enum `{name}` would take the name of a {kind} of the older or the newer version"))
                 .hint(format!("choose another name, or drop the {kind} in an earlier release")));
         }
+        if self.from.sequences.contains_key(name) || self.to.sequences.contains_key(name) {
+            return Err(Error::new(format!("enum `{name}` would take the name of a sequence of the older or the newer version"))
+                .hint("choose another name, or drop the sequence in an earlier release"));
+        }
         // a table's name is that of its row type: in the base schema the two would meet
         if self.from.tables.contains_key(name) {
             return Err(Error::new(format!("enum `{name}` would take the name of a table that the older version has"))

@@ -106,6 +106,10 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $body$
   UNION ALL
   SELECT own.key, format('it creates a %s, which keeps rows or is used by tables: create it with an operation of its own, or with `sql`', lower(own.kind)) FROM own WHERE NOT own.is_code
   UNION ALL
+  -- a view comes first on the path of every session
+  SELECT own.key, format('it creates a view with the name of %s `%s`, which no session would find: choose another name', CASE class.relkind WHEN 'S' THEN 'sequence' ELSE 'composite type' END, class.relname)
+  FROM own JOIN pg_class AS class ON class.relnamespace = to_regnamespace(quote_ident($1))::oid AND class.relname = own.own_name AND class.relkind IN ('S', 'c') WHERE own.class = 'pg_class'::regclass
+  UNION ALL
   -- what would be left over, or hold it back, when it is dropped
   SELECT own.key, format('it creates %s, which is no part of a version', pg_describe_object(depend.classid, depend.objid, 0))
   FROM own JOIN pg_depend AS depend ON depend.refclassid = own.class AND depend.refobjid = own.oid

@@ -357,3 +357,178 @@ async fn h22_another_type_takes_the_range_along_unless_it_is_said() {
     must(&client, "BEGIN; ALTER SEQUENCE s INCREMENT 7; SELECT nextval('s'); ROLLBACK").await;
     assert_eq!(ask(&client, "SELECT nextval('s')").await, "40001");
 }
+
+/// A view comes first on the path of every session, and no session would find the sequence or the type.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_of_code_hides_no_sequence_and_no_type() {
+    let before = "operations:
+  - create_sequence: {name: tickets}
+  - create_composite_type: {name: address, attributes: [{name: zip, type: text}]}
+  - create_table: {name: orders, columns: [{name: id, type: bigint, pk: true}]}
+  - set_code: {name: seen, sql: CREATE VIEW seen AS SELECT 1 AS one}
+";
+    for (change, said) in [
+        ("{set_code: {name: hides, sql: CREATE VIEW tickets AS SELECT 1 AS one}}", "name of sequence `tickets`"),
+        ("{set_code: {name: hides, sql: CREATE VIEW address AS SELECT 1 AS one}}", "name of composite type `address`"),
+        (
+            "{set_code: {name: tags, sql: CREATE VIEW tags AS SELECT 1 AS one}}, {create_sequence: {name: tags}}",
+            "name of sequence `tags`",
+        ),
+        ("{create_sequence: {name: seen}}", "would hide a new sequence or composite type from every session: seen"),
+        ("{drop_code: {name: seen}}, {create_composite_type: {name: seen, attributes: []}}", "from every session: seen"),
+    ] {
+        let database = Database::new().await;
+        let all = [migration("0001_before", before), migration("0002_change", &format!("operations: [{change}]"))];
+        database.migrate(&all[..1]).await;
+        let text = refused(&database, &mut database.migrator().await, &all).await;
+        assert!(text.contains(said), "{change}: {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_is_too_long_for_the_older_range_is_refused() {
+    for (options, change) in [
+        ("max: 1000", "increment: 1000, max: 1000000"),
+        ("type: smallint", "type: bigint, increment: 40000"),
+        ("increment: -1, min: -1000", "increment: -100, min: -100000"),
+        ("max: 20, cycle: true", "increment: 50, max: 2000"),
+    ] {
+        let database = Database::new().await;
+        let all = [
+            migration("0001_before", &format!("operations: [{{create_sequence: {{name: s, {options}}}}}]")),
+            migration("0002_change", &format!("operations: [{{alter_sequence: {{name: s, {change}}}}}]")),
+        ];
+        database.migrate(&all[..1]).await;
+        let text = refused(&database, &mut database.migrator().await, &all).await;
+        assert!(
+            text.contains("the longer step leaves too few numbers") && text.contains("in a release of its own"),
+            "{options}: {text}"
+        );
+    }
+}
+
+/// Whoever takes a block with each draw meets no block of the other release, also where the step gets shorter.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_block_meets_another_where_the_step_gets_shorter() {
+    for sign in ["", "-"] {
+        let database = Database::new().await;
+        let before = "{create_table: {name: t, columns: [{name: id, type: bigint, pk: true}]}}";
+        let all = [
+            migration(
+                "0001_before",
+                &format!(
+                    "operations: [{before}, {{create_sequence: {{name: s, increment: {sign}5}}}}, {{create_sequence: {{name: z, increment: {sign}50}}}}]"
+                ),
+            ),
+            migration(
+                "0002_change",
+                &format!(
+                    "operations: [{{alter_sequence: {{name: s, increment: {sign}50}}}}, {{alter_sequence: {{name: z, increment: {sign}5}}}}]"
+                ),
+            ),
+        ];
+        database.migrate(&all[..1]).await;
+        let (old, mut migrator) = (database.on("0001_before").await, database.migrator().await);
+        let take = async |client: &Client, sequence: &str, length: i64| {
+            let sql = format!(
+                "INSERT INTO t SELECT first + {sign}1 * i FROM (SELECT nextval('{sequence}') AS first) AS block, generate_series(0, {}) AS i",
+                length - 1
+            );
+            must(client, &sql).await;
+        };
+        take(&old, "s", 5).await;
+        migrator.start(&all, None, &mut Quiet).await.expect("started");
+        let new = database.on("0002_change").await;
+        take(&new, "s", 50).await;
+        take(&old, "s", 5).await;
+        migrator.rollback(&mut Quiet).await.expect("rolled back");
+        take(&old, "s", 5).await;
+        must(&database.client().await, "TRUNCATE t").await;
+        take(&old, "z", 50).await;
+        migrator.start(&all, None, &mut Quiet).await.expect("started");
+        take(&old, "z", 50).await;
+        migrator.complete(&mut Quiet).await.expect("completed");
+        let new = database.on("0002_change").await;
+        take(&new, "z", 5).await;
+        take(&new, "z", 5).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_changed_by_hand_between_start_and_complete_holds_complete_up() {
+    let before = "operations:
+  - create_sequence: {name: kept}
+  - create_table: {name: t, columns: [{name: id, type: bigint, pk: true}, {name: own, type: bigint, nullable: true}]}
+";
+    let change = "operations:
+  - create_sequence: {name: made}
+  - create_composite_type: {name: address, attributes: [{name: zip, type: text}]}
+  - drop_column: {table: t, column: own}
+";
+    for (by_hand, back, said) in [
+        (
+            "DROP SEQUENCE made",
+            "CREATE SEQUENCE made",
+            "lacks sequences of the two versions, or has them with other options: made",
+        ),
+        ("ALTER SEQUENCE kept INCREMENT 7", "ALTER SEQUENCE kept INCREMENT 1", "with other options: kept"),
+        ("ALTER SEQUENCE kept OWNED BY t.own", "ALTER SEQUENCE kept OWNED BY NONE", "kept is owned by column own of table"),
+        ("DROP TYPE address", "CREATE TYPE address AS (zip text)", "composite types that the start created: address"),
+        (
+            "DROP TYPE address; CREATE TYPE address AS ENUM ('a')",
+            "DROP TYPE address; CREATE TYPE address AS (zip text)",
+            "that the start created: address",
+        ),
+    ] {
+        let database = Database::new().await;
+        let all = [migration("0001_before", before), migration("0002_change", change)];
+        database.migrate(&all[..1]).await;
+        let (client, mut migrator) = (database.client().await, database.migrator().await);
+        migrator.start(&all, None, &mut Quiet).await.expect("started");
+        must(&client, by_hand).await;
+        let error = migrator.complete(&mut Quiet).await.expect_err(by_hand).to_string();
+        assert!(error.contains(said), "{by_hand}: {error}");
+        must(&client, back).await;
+        migrator.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{by_hand}: {error}"));
+    }
+}
+
+/// A view or function of the newer version's code that draws from what goes is known before anything is changed.
+#[tokio::test(flavor = "multi_thread")]
+async fn code_that_draws_from_what_goes_is_refused() {
+    let before = "operations:
+  - create_sequence: {name: s}
+  - create_table: {name: t, columns: [{name: id, type: bigint, pk: true}]}
+  - set_code: {name: drawn, sql: \"CREATE VIEW drawn AS SELECT nextval('s') AS number\"}
+";
+    let gone = migration("0002_change", "operations: [{drop_sequence: {name: s}}]");
+    let first = migration("0001_before", before);
+    let error = gone.stage(&first.stage(&Default::default()).expect("a schema").to).expect_err("refused").to_string();
+    assert!(error.contains("code `drawn` draws from sequence `s`"), "{error}");
+    // what the text does not tell, the catalog does
+    let change = "operations: [{set_code: {name: drawn, sql: \"CREATE VIEW drawn AS SELECT pg_sequence_last_value('s') AS number\"}}, {drop_sequence: {name: s}}]";
+    let (database, all) = (Database::new().await, [first, migration("0002_change", change)]);
+    database.migrate(&all[..1]).await;
+    let mut migrator = database.migrator().await;
+    migrator.start(&all, None, &mut Quiet).await.expect("started");
+    let error = migrator.complete(&mut Quiet).await.expect_err("it is used").to_string();
+    assert!(error.contains("view public_0002_change.drawn"), "{error}");
+    migrator.rollback(&mut Quiet).await.expect("nothing was changed");
+}
+
+/// Rights on a table that is no version's give none on a sequence.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_outside_the_versions_gives_no_right_to_draw() {
+    let (database, all) = with_orders("{create_sequence: {name: tickets}}").await;
+    let client = database.client().await;
+    must(&client, "CREATE TABLE junk (a integer); GRANT INSERT ON junk TO PUBLIC").await;
+    database.migrator().await.start(&all, None, &mut Quiet).await.expect("started");
+    assert_eq!(
+        ask(
+            &client,
+            "SELECT coalesce(relacl::text LIKE '%,=%' OR relacl::text LIKE '{=%', false) FROM pg_class WHERE relname = 'tickets'"
+        )
+        .await,
+        "f"
+    );
+}

@@ -28,10 +28,8 @@ impl Stage {
             return Err(Error::new(format!("{kind} `{name}` already exists")).hint("drop it first, or choose another name"));
         }
         let both = [&self.from, &self.to];
-        // a composite type is a relation
-        let is_sequence = kind == "composite type" && both.iter().any(|schema| schema.sequences.contains_key(name));
         let taken = [
-            (is_sequence, "a sequence"),
+            (both.iter().any(|schema| schema.sequences.contains_key(name)), "a sequence"),
             (both.iter().any(|schema| schema.domains.contains_key(name)), "a domain"),
             (both.iter().any(|schema| schema.composites.contains_key(name)), "a composite type"),
             (both.iter().any(|schema| schema.enums.contains_key(name)), "an enum"),
@@ -71,8 +69,8 @@ impl Stage {
 
     fn refuse_drop(&self, kind: &str, name: &str, is_older: bool) -> Result<()> {
         if !is_older {
-            return Err(Error::new(format!("{kind} `{name}` is created and dropped in the same migration"))
-                .hint("remove both operations, or drop it in the next migration"));
+            return Err(Error::new(format!("{kind} `{name}` is created and dropped before anything is started"))
+                .hint("remove both operations; or, where the two are in files of their own, `start --to` the first file and `complete`, and then `start` the other"));
         }
         self.refuse_type_in_use(kind, name)
     }

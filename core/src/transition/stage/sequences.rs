@@ -12,11 +12,13 @@ impl Stage {
         if self.to.sequences.contains_key(name) {
             return Err(Error::new(format!("sequence `{name}` already exists")).hint("drop it first, or choose another name"));
         }
+        let both = [&self.from, &self.to];
         let taken = [
             (self.from.sequences.contains_key(name), "a sequence that the older version has", "the sequence"),
             (self.from.tables.contains_key(name), "a table that the older version has", "the table"),
-            (self.from.composites.contains_key(name), "a composite type that the older version has", "the type"),
-            (self.has_relation(name), "a table, index, key, sequence or composite type", "the other one"),
+            (both.iter().any(|schema| schema.enums.contains_key(name)), "an enum of the older or the newer version", "the enum"),
+            (both.iter().any(|schema| schema.has_own_type(name)), "a type of the older or the newer version", "the type"),
+            (self.has_relation(name), "a table, index or key", "the other one"),
         ];
         if let Some((_, what, other)) = taken.into_iter().find(|(is_taken, ..)| *is_taken) {
             return Err(Error::new(format!("sequence `{name}` would take the name of {what}"))
@@ -37,8 +39,8 @@ impl Stage {
     pub fn drop_sequence(&mut self, name: &str) -> Result<()> {
         self.to.sequence(name)?;
         if !self.from.sequences.contains_key(name) {
-            return Err(Error::new(format!("sequence `{name}` is created and dropped in the same migration"))
-                .hint("remove both operations, or drop it in the next migration"));
+            return Err(Error::new(format!("sequence `{name}` is created and dropped before anything is started"))
+                .hint("remove both operations; or, where the two are in files of their own, `start --to` the first file and `complete`, and then `start` the other"));
         }
         self.to.sequences.remove(name);
         Ok(())
@@ -60,6 +62,10 @@ impl Stage {
                 return Err(Error::new(format!("the default of domain `{domain}` draws from sequence `{name}`"))
                     .hint("give the domain another default, or none, in the same migration; or keep the sequence"));
             }
+            if let Some((code, _)) = self.to.code.iter().find(|(_, text)| draws_by_name(text, name)) {
+                return Err(Error::new(format!("code `{code}` draws from sequence `{name}`"))
+                    .hint("let it draw from another one, or drop it, in the same migration; or keep the sequence"));
+            }
         }
         check_successors(&self.from.sequences, &self.to.sequences)
     }
@@ -79,4 +85,10 @@ impl Stage {
         let kept = self.from.sequences.iter().filter_map(|(name, before)| Some((name, before, self.to.sequences.get(name)?)));
         kept.filter(|(_, before, after)| before != after)
     }
+}
+
+/// Whether a text speaks of counters and has a sequence's name for a string, alone or with its schema.
+fn draws_by_name(text: &str, name: &str) -> bool {
+    let speaks = ["nextval", "currval", "setval"].iter().any(|word| text.to_ascii_lowercase().contains(word));
+    speaks && [format!("'{name}'"), format!(".{name}'"), format!("\"{name}\"'")].iter().any(|written| text.contains(written))
 }
