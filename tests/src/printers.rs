@@ -107,7 +107,7 @@ impl Statements {
             Direction::Down => (&table.lineage.newest().table, &chain.newer),
         };
         let row = ident("diptych row");
-        let (targets, query) = sync::conversion_query(chain, table, direction, &row, Moment::Start);
+        let (targets, query) = sync::conversion_query(chain, table, direction, &row, Moment::Start, |_| true);
         if targets.is_empty() {
             return None;
         }

@@ -295,6 +295,12 @@ pub fn check_composite(name: &str, composite: &Composite) -> Result<()> {
             return Err(Error::new(format!("attribute `{own}` of composite type `{name}` has no type"))
                 .hint("name its type, such as `text`"));
         }
+        if types::is_list(sql_type) {
+            return Err(Error::new(format!(
+                "attribute `{own}` of composite type `{name}` has `{sql_type}` for a type, which is more than one"
+            ))
+            .hint("name one type, and list further attributes by themselves"));
+        }
         if let Some(base) = types::serial(sql_type) {
             return Err(Error::new(format!(
                 "attribute `{own}` of composite type `{name}` cannot be {sql_type}, which is no type"

@@ -69,6 +69,20 @@ pub fn spelled(name: &str) -> String {
     if is_plain && !KEYWORDS.contains(&name) { name.to_owned() } else { crate::sql::ident(name).as_str().to_owned() }
 }
 
+/// Whether a text has a comma outside parentheses and quotes, as a list of definitions has.
+pub fn is_list(text: &str) -> bool {
+    let (mut depth, mut is_quoted) = (0_usize, false);
+    text.chars().any(|c| {
+        match c {
+            '"' => is_quoted = !is_quoted,
+            '(' if !is_quoted => depth += 1,
+            ')' if !is_quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == ',' && depth == 0 && !is_quoted
+    })
+}
+
 /// Whether an expression is nothing but a column.
 pub fn is_column(expression: &str, name: &str) -> bool {
     let expression = expression.trim();

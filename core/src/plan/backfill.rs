@@ -56,7 +56,7 @@ impl<'a> Fill<'a> {
         let whole = qualified(&chain.base, &table.name);
         let place = if table.is_partitioned() { ident(partitions::PARTITION) } else { whole };
         let row = ident("diptych row");
-        let (targets, query) = sync::conversion_query(chain, table, Direction::Up, &row, enums::Moment::Start);
+        let (targets, query) = sync::conversion_query(chain, table, Direction::Up, &row, enums::Moment::Start, |_| true);
         Fill { chain, table, place, row, targets, query }
     }
 

@@ -119,9 +119,14 @@ fn expressions(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
 /// Every existing row has a value that its column takes: one scan, and another one, row by row, to find those on which an expression fails.
 fn conversions(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     let row = ident(ROW);
-    let (targets, query) = sync::conversion_query(chain, table, Direction::Up, &row, Moment::Preflight);
+    let added = |physical: &str| table.added.iter().find(|added| added.physical == *physical).map(|added| &added.column);
+    // numbers that are given once are not drawn to be looked at
+    let is_tried = |physical: &str| added(physical).is_none_or(|column| !draws(table, &column.name));
+    let (targets, query) = sync::conversion_query(chain, table, Direction::Up, &row, Moment::Preflight, is_tried);
+    if targets.is_empty() {
+        return;
+    }
     let columns: Vec<Sql> = (1..=targets.len()).map(|number| ident(&format!("diptych {number}"))).collect();
-    let added = |physical: &String| table.added.iter().find(|added| added.physical == *physical).map(|added| &added.column);
     let given = targets.iter().zip(&columns).filter_map(|(physical, name)| Some((added(physical)?, sql!("result.{}", name))));
     let faults: Vec<Sql> = given.flat_map(|(column, value)| faults_of(chain, table, column, &value)).collect();
     let faults = sql!("nullif(pg_catalog.concat_ws(', ', {}), '')", join(faults, ", "));
@@ -415,7 +420,14 @@ fn separated(parts: Vec<Sql>, separator: &str) -> Sql {
 
 /// Whether a rule reads numbers that no row has yet.
 fn reads_numbers<'a>(table: &Physical<'_>, read: impl IntoIterator<Item = &'a String>) -> bool {
-    read.into_iter().any(|name| numbers::columns(table).any(|added| added.column.name == *name))
+    read.into_iter().any(|name| draws(table, name) || numbers::columns(table).any(|added| added.column.name == *name))
+}
+
+/// Whether a column's values come from a sequence, which gives each number once: preflight draws none.
+fn draws(table: &Physical<'_>, column: &str) -> bool {
+    let added = table.added.iter().find(|added| added.column.name == *column);
+    let default = added.filter(|added| !added.derived).and_then(|added| added.default.as_ref());
+    default.is_some_and(|text| !text.facts([]).sequences.is_empty()) || table.lineage.draws(column)
 }
 
 /// Whether a text reads the row as a whole, or what a sub-select does not have.

@@ -1,7 +1,10 @@
 //! The steps that make, change and drop sequences, and what is asked of the database before.
 
+use std::collections::BTreeSet;
+
 use crate::layout::chain::Chain;
 use crate::layout::tables::Physical;
+use crate::model::schema::Column;
 use crate::model::sequence::Sequence;
 use crate::plan::{Action, Phase, Steps, Verdict, extensions};
 use crate::sql;
@@ -22,6 +25,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     within_range(chain, hint, steps);
     let hint = "drop what is named above, or let it draw from another sequence, before the migration; or keep the sequence";
     has_room(chain, steps);
+    may_be_drawn(chain, tables, steps);
     nothing_uses(chain, tables, false, hint, steps);
     names_in_texts(chain, steps);
     goes_on(chain, steps);
@@ -103,6 +107,43 @@ fn has_room(chain: &Chain, steps: &mut Steps) {
             );
         }
     }
+}
+
+/// Whoever writes to a table may draw from the sequences there are from which it begins to draw: its trigger and its defaults do so with the
+/// writer's rights, whichever version that one is of.
+fn may_be_drawn(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
+    let kept = tables.iter().filter_map(|table| Some((table, table.older?, table.newer?)));
+    let mut pairs = BTreeSet::new();
+    for (table, older, newer) in kept {
+        let had = |column: &Column| older.columns.iter().any(|there| there.default == column.default);
+        let defaults = newer.columns.iter().filter(|column| !had(column)).filter_map(|column| column.default.as_ref());
+        let drawn = defaults.flat_map(|text| text.facts([]).sequences.clone());
+        let drawn = drawn.chain(table.lineage.drawn());
+        pairs.extend(drawn.filter(|name| chain.stage.from.sequences.contains_key(name)).map(|name| (table.name.clone(), name)));
+    }
+    if pairs.is_empty() {
+        return;
+    }
+    let wanted = pairs.iter().map(|(table, name)| {
+        let place = |name: &str| literal(qualified(&chain.base, name).as_str());
+        sql!("(pg_catalog.to_regclass({}), pg_catalog.to_regclass({}))", place(table), place(name))
+    });
+    steps.check(
+        "whoever writes to a table may draw from its sequences",
+        sql!(
+            "SELECT DISTINCT pg_catalog.format('%s writes to %s and may not draw from %s', who.name, pair.table_, pair.sequence), \
+             pg_catalog.format('GRANT USAGE ON SEQUENCE %s TO %s', pair.sequence, who.name) FROM (VALUES {}) AS pair (table_, sequence) \
+             JOIN pg_catalog.pg_class AS class ON class.oid = pair.table_ \
+             CROSS JOIN LATERAL (SELECT class.relacl AS rights UNION ALL SELECT own.attacl FROM pg_catalog.pg_attribute AS own WHERE own.attrelid = class.oid) AS list \
+             CROSS JOIN LATERAL pg_catalog.aclexplode(list.rights) AS acl LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = acl.grantee \
+             CROSS JOIN LATERAL (SELECT CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(role.rolname) END) AS who (name) \
+             WHERE acl.privilege_type IN ('INSERT', 'UPDATE') AND NOT pg_catalog.has_sequence_privilege(CASE WHEN acl.grantee = 0 THEN 'public' ELSE role.rolname END, pair.sequence, 'USAGE, UPDATE')",
+            join(wanted.collect::<Vec<_>>(), ", ")
+        ),
+        "roles that write to a table would fail, in the running release as well: the table begins to draw from a sequence without their right to it",
+        "give them the right, then run `start` again",
+        Verdict::Refuse,
+    );
 }
 
 /// Whoever changes or drops a sequence has to be its owner.

@@ -1,7 +1,7 @@
 //! One table's way through a migration: a layer of names and conversions for each operation on it.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::expression::Expression;
 use crate::model::facts::Facts;
@@ -83,6 +83,37 @@ impl Lineage {
             }
         }
         Some(name)
+    }
+
+    /// The sequences from which expressions between the two versions draw.
+    pub fn drawn(&self) -> BTreeSet<String> {
+        let pairs = self.layers.iter().zip(self.layers.iter().skip(1));
+        let texts = pairs.flat_map(|(below, above)| {
+            let up = above.up.values().map(move |link| (below, link));
+            up.chain(above.down.values().map(move |link| (above, link)))
+        });
+        let texts = texts.filter_map(|(layer, link)| if let Link::Derived(text) = link { Some(layer.facts(text)) } else { None });
+        texts.flat_map(|facts| facts.sequences.clone()).collect()
+    }
+
+    /// Whether an expression on the way to the newer version's column draws from a sequence.
+    pub fn draws(&self, column: &str) -> bool {
+        let mut read: BTreeSet<&str> = BTreeSet::from([column]);
+        for (below, layer) in self.layers.iter().zip(self.layers.iter().skip(1)).rev() {
+            let mut next = BTreeSet::new();
+            for name in read {
+                match layer.up.get(name) {
+                    Some(Link::Same(other)) => {
+                        next.insert(other.as_str());
+                    }
+                    Some(Link::Derived(text)) if !below.facts(text).sequences.is_empty() => return true,
+                    Some(Link::Derived(text)) => next.extend(below.read_by(text).map(|column| column.name.as_str())),
+                    Some(Link::Fresh) | None => {}
+                }
+            }
+            read = next;
+        }
+        false
     }
 
     /// Whether a value of the newer version's column comes out of an expression.

@@ -259,6 +259,7 @@ fn what_is_said_in_vain_or_wrongly_is_refused() {
             "create_composite_type: {name: c, attributes: [{name: a, type: text}, {name: a, type: text}]}",
             "has attribute `a` twice",
         ),
+        ("create_composite_type: {name: c, attributes: [{name: a, type: 'int, b int'}]}", "which is more than one"),
         ("create_composite_type: {name: c, attributes: [{name: a, type: serial}]}", "cannot be serial"),
         ("create_composite_type: {name: c, attributes: [{name: a, type: 'c[]'}]}", "is made of itself"),
         ("alter_composite_type: {name: address}", "no change is given for composite type `address`"),

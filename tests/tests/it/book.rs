@@ -195,17 +195,18 @@ async fn the_migrations_of_the_pages_are_carried_out() {
     assert_eq!(said, "good day Ada|ada|t");
 
     let database = Database::new().await;
-    let homes = "{name: home, type: address, default: \"'(unknown,)'\"}, {name: others, type: 'address[]'}";
+    let homes = "{name: home, type: address, default: \"'(unknown,)'\"}, {name: others, type: 'address[]', nullable: true}";
     let address =
         "- create_composite_type: {name: address, attributes: [{name: street, type: text}, {name: zip, type: text, collate: C}]}";
     let before = format!("operations:\n{address}\n{}", table("customers", homes));
     let [change] = of("docs/types.md", "yaml").try_into().expect("one block");
     let all = [migration("0001_before", &before), migration("0002_country", &format!("operations:\n{change}"))];
     database.migrate(&all[..1]).await;
-    must(&database.on("0001_before").await, "INSERT INTO customers VALUES (1, '(Elm,1)', '{\"(Oak,2)\",\"(,)\"}')").await;
+    let rows = "INSERT INTO customers VALUES (1, '(Elm,1)', '{\"(Oak,2)\",\"(,)\"}'), (2, '(,)', NULL), (3, '(,)', '{}'), (4, '(,)', '{NULL,\"(Ash,)\"}')";
+    must(&database.on("0001_before").await, rows).await;
     database.migrate_on(&all).await;
-    let said = ask(&database.on("0002_country").await, "SELECT home::text, others::text FROM customers").await;
-    assert_eq!(said, "(Elm,1,)|{\"(Oak,2,)\",\"(,,)\"}");
+    let said = ask(&database.on("0002_country").await, "SELECT home::text, others::text FROM customers ORDER BY id").await;
+    assert_eq!(said, "(Elm,1,)|{\"(Oak,2,)\",\"(,,)\"};(,,)|NULL;(,,)|{};(,,)|{NULL,\"(Ash,,)\"}");
 }
 
 /// The name of a piece of code, of a file whose first line is its path.

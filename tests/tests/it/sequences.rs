@@ -516,6 +516,61 @@ async fn code_that_draws_from_what_goes_is_refused() {
     migrator.rollback(&mut Quiet).await.expect("nothing was changed");
 }
 
+/// Triggers and defaults draw with the writer's rights: who has none is told before the running release fails.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_writes_may_draw_from_a_sequence_that_is_there() {
+    let draws = "default: \"nextval('ring')\"";
+    for change in [
+        format!("{{add_column: {{table: orders, column: {{name: ticket, type: bigint, {draws}}}}}}}"),
+        "{add_column: {table: orders, column: {name: ticket, type: bigint}, up: \"nextval('ring')\"}}".to_owned(),
+        format!("{{alter_column: {{table: orders, column: id, {draws}}}}}"),
+    ] {
+        let (database, all) = with_orders(&change).await;
+        let client = database.client().await;
+        let (writer, _) = stranger(&database, "writer").await;
+        let grants = format!(
+            "GRANT INSERT (note), SELECT ON orders TO {writer}; GRANT INSERT, SELECT ON public_0001_before.orders TO {writer}; GRANT USAGE ON SEQUENCE order_number TO {writer}"
+        );
+        must(&client, &grants).await;
+        let mut migrator = database.migrator().await;
+        let text = refused(&database, &mut migrator, &all).await;
+        let way = format!("GRANT USAGE ON SEQUENCE public.ring TO {writer}");
+        assert!(text.contains(&format!("{writer} writes to public.orders and may not draw")) && text.contains(&way), "{text}");
+        must(&client, &way).await;
+        migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{change}: {error}"));
+        let mut config = database.config();
+        diptych::connect::put_on(&mut config, &diptych::internal::search_path("public", "public_0001_before"));
+        must(&diptych_tests::client(config.user(&writer)).await, "INSERT INTO orders (note) VALUES ('older')").await;
+    }
+}
+
+/// Numbers are given once: a start that is refused has drawn none.
+#[tokio::test(flavor = "multi_thread")]
+async fn preflight_draws_no_number() {
+    for column in ["default: \"nextval('order_number')\"", "type: bigint}, up: \"nextval('order_number')\""] {
+        let (column, up) = column.split_once("}, ").map_or((column, String::new()), |(column, up)| (column, format!(", {up}")));
+        let change = format!(
+            "{{add_column: {{table: orders, column: {{name: ticket, type: bigint, unique: true, check: {{name: positive, constraint: ticket > 0}}, {}}}{up}}}}}, \
+             {{create_constraint: {{table: orders, name: once, type: unique, columns: [note], up: {{note: note}}, down: {{note: note}}}}}}",
+            column.replace("type: bigint", "comment: drawn")
+        );
+        let (database, all) = with_orders(&change).await;
+        let client = database.client().await;
+        must(&client, "INSERT INTO orders (note) SELECT 'same' FROM generate_series(1, 20)").await;
+        let last = "SELECT last_value FROM order_number";
+        assert_eq!(ask(&client, last).await, "1095");
+        let mut migrator = database.migrator().await;
+        let text = refused(&database, &mut migrator, &all).await;
+        assert!(text.contains("once"), "{text}");
+        assert_eq!(ask(&client, last).await, "1095");
+        must(&client, "UPDATE orders SET note = id").await;
+        migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{change}: {error}"));
+        let rows = "SELECT count(DISTINCT ticket), count(*) FROM orders";
+        assert_eq!(ask(&database.on("0002_change").await, rows).await, "20|20");
+        migrator.complete(&mut Quiet).await.expect("completed");
+    }
+}
+
 /// Rights on a table that is no version's give none on a sequence.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_outside_the_versions_gives_no_right_to_draw() {

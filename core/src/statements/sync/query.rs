@@ -14,7 +14,7 @@ use crate::{model::types, sql};
 use super::Direction;
 use super::conversion::{Conversion, Scope, Source};
 
-/// The derived columns of one side as a query: `(SELECT … FROM (SELECT …) AS "users")`, correlated to `row`, with the
+/// The derived columns of one side that are wanted, as a query: `(SELECT … FROM (SELECT …) AS "users")`, correlated to `row`, with the
 /// physical columns that it gives, in order.
 pub fn conversion_query(
     chain: &Chain,
@@ -22,8 +22,9 @@ pub fn conversion_query(
     direction: Direction,
     row: &Sql,
     moment: Moment,
+    wanted: impl Fn(&str) -> bool,
 ) -> (Vec<String>, Sql) {
-    let conversion = Conversion::of(table, direction);
+    let conversion = Conversion::of_some(table, direction, wanted);
     nested_query(chain, &conversion, moment, Some(row), |_, physical| sql!("{}.{}", row, ident(physical)))
 }
 
