@@ -144,7 +144,7 @@ fn query<'a>(
         whole,
         join(
             [
-                rewritten(&views),
+                rewritten(&views, is_whole),
                 constraints_and_indexes(known),
                 policies_and_triggers(chain, table),
                 Sql::trusted(GENERATED_COLUMNS),
@@ -173,14 +173,16 @@ fn inbound<'a>(chain: &'a Chain, table: &'a Physical<'_>) -> impl Iterator<Item 
         .map(|(name, _)| name)
 }
 
-/// Views, but for those of the versions.
-fn rewritten(versions: &[Sql]) -> Sql {
+/// Views, but for those of the versions, and rules of tables; those of a table that goes as a whole go with it.
+fn rewritten(versions: &[Sql], is_whole: bool) -> Sql {
+    let own = if is_whole { " AND rule.ev_class NOT IN (SELECT gone.attrelid FROM gone)" } else { "" };
     sql!(
-        "SELECT 'view ' || rule.ev_class::pg_catalog.regclass::pg_catalog.text FROM depend \
+        "SELECT CASE WHEN view_.relkind IN ('v', 'm') THEN 'view ' || rule.ev_class::pg_catalog.regclass::pg_catalog.text ELSE depend.description END FROM depend \
          JOIN pg_catalog.pg_rewrite AS rule ON depend.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND rule.oid = depend.objid \
          JOIN pg_catalog.pg_class AS view_ ON view_.oid = rule.ev_class JOIN pg_catalog.pg_namespace AS space ON space.oid = view_.relnamespace \
-         WHERE space.nspname <> ALL (ARRAY[{}]::pg_catalog.name[])",
-        join(versions.iter().cloned(), ", ")
+         WHERE space.nspname <> ALL (ARRAY[{}]::pg_catalog.name[]){}",
+        join(versions.iter().cloned(), ", "),
+        Sql::trusted(own)
     )
 }
 

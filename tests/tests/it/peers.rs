@@ -304,6 +304,7 @@ async fn what_hangs_on_a_table_that_goes_is_refused_before_it_starts() {
         ("view", "CREATE VIEW public.whole AS SELECT users FROM public.users"),
         ("view", "CREATE VIEW public.counted AS SELECT count(*) FROM public.users"),
         ("table", "CREATE TABLE public.heirs () INHERITS (public.users)"),
+        ("rule r on table", "CREATE RULE r AS ON UPDATE TO public.theirs DO ALSO DELETE FROM public.users"),
         (
             "policy",
             "CREATE POLICY p ON public.theirs USING (EXISTS (SELECT FROM public.users)); ALTER TABLE public.theirs ENABLE ROW LEVEL SECURITY",
@@ -331,6 +332,7 @@ async fn what_hangs_on_a_table_that_goes_is_refused_before_it_starts() {
     let own = "CREATE FUNCTION public.noop() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
         CREATE TRIGGER t BEFORE UPDATE ON public.users FOR EACH ROW WHEN (NEW IS DISTINCT FROM OLD) EXECUTE FUNCTION public.noop();
         CREATE POLICY p ON public.users USING (users IS NOT NULL);
+        CREATE RULE r AS ON DELETE TO public.users WHERE OLD.id < 0 DO INSTEAD NOTHING;
         ALTER TABLE public.users ADD CHECK (users IS NOT NULL)";
     database.client().await.batch_execute(own).await.unwrap();
     let mut migrator = database.migrator().await;
