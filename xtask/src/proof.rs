@@ -12,11 +12,11 @@ pub(crate) async fn prove(database: &Database<'_>, migrator: &mut Migrator, all:
     // what statements of one's own leave behind is theirs
     if !all.last().is_some_and(is_script) {
         let untouched = database.catalog().await?;
-        migrator.start(all, None, &mut Quiet).await?;
+        database.start(migrator, all).await?;
         migrator.rollback(&mut Quiet).await?;
         same("rollback does not restore the schema from before", &untouched, &database.catalog().await?)?;
     }
-    migrator.start(all, None, &mut Quiet).await?;
+    database.start(migrator, all).await?;
     migrator.complete(&mut Quiet).await?;
     Ok(())
 }

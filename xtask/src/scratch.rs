@@ -7,6 +7,7 @@ use diptych::{Migrator, Quiet};
 use diptych_core::model::types;
 use diptych_core::{Column, DeclaredSchema, Migration, Schema, Version, migration::diff, sql};
 use tokio::process::Command;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls};
 
 use crate::config::{Context, Failure};
@@ -106,8 +107,19 @@ impl Database<'_> {
     pub(crate) async fn migrate(&self, all: &[Migration]) -> Result<(), Failure> {
         let mut migrator = self.migrator().await?;
         for end in 1..=all.len() {
-            migrator.start(&all[..end], None, &mut Quiet).await?;
+            self.start(&mut migrator, &all[..end]).await?;
             migrator.complete(&mut Quiet).await?;
+        }
+        Ok(())
+    }
+
+    /// Starts migrations. A role that their statements name (a policy's, say) is made when the server misses it: in the app's database it
+    /// is whoever operates the server that has made it.
+    pub(crate) async fn start(&self, migrator: &mut Migrator, all: &[Migration]) -> Result<(), Failure> {
+        while let Err(error) = migrator.start(all, None, &mut Quiet).await {
+            let Some(role) = missing_role(&error) else { return Err(error.into()) };
+            let create = format!("CREATE ROLE {}", sql::ident(role));
+            connect(&self.config).await?.batch_execute(&create).await.map_err(refused)?;
         }
         Ok(())
     }
@@ -193,6 +205,13 @@ fn extension(name: &str) -> &str {
         "geography" | "geometry" => "postgis",
         other => other,
     }
+}
+
+/// The role that a statement failed for, as a server with the messages of the C locale says it.
+fn missing_role(error: &diptych::Error) -> Option<&str> {
+    let error = std::error::Error::source(error)?.downcast_ref::<tokio_postgres::Error>()?.as_db_error()?;
+    let name = error.message().strip_prefix("role \"")?.strip_suffix("\" does not exist")?;
+    (*error.code() == SqlState::UNDEFINED_OBJECT).then_some(name)
 }
 
 async fn connect(config: &Config) -> Result<Client, Failure> {

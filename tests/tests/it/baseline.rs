@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use diptych::{Database as _, Quiet};
+use diptych_core::sql::ident;
 use diptych_core::{Migration, Snapshot, migration::diff};
 use diptych_tests::{Database, Work, ask, difference, dump, major, migration, must, server};
 
@@ -165,6 +166,32 @@ async fn a_further_database_is_held_against_the_files() {
     let empty = Folder::new(&[]);
     let nothing = dump::empty(&database).await;
     refused(&empty.run(Some(&server().url(&nothing.name)), &["baseline"]), &["no tables", "--schema"]);
+}
+
+/// Roles are a server's, and no file makes them; the scratch server has those that statements name.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_statements_name_is_no_hindrance_on_the_scratch_server() {
+    let database = dump::empty(&Database::new().await).await;
+    let (url, folder, role) = (server().url(&database.name), Folder::new(&[]), format!("Clerk of {}", database.name));
+    let table = format!(
+        "CREATE ROLE {0}; CREATE TABLE notes (id bigint PRIMARY KEY); CREATE POLICY own ON notes TO {0} USING (id > 0)",
+        ident(&role)
+    );
+    must(&database.client().await, &table).await;
+    if dump::definitions(&database).is_none() {
+        return println!("baseline: there is no pg_dump for this server");
+    }
+    done(&folder, &url, &["baseline"]);
+    let grant = format!(
+        "operations: [{{sql: {{up: 'GRANT SELECT ON notes TO {0}, {1}'}}}}]",
+        ident(&role),
+        ident(&format!("{role} too"))
+    );
+    fs::write(folder.path().join("0002_grant.yaml"), grant).expect("a file");
+    done(&folder, &url, &["scratch", "--", "true"]);
+    // in the database itself nothing is made that nobody has asked for
+    done(&folder, &url, &["complete"]);
+    refused(&folder.run(Some(&url), &["start"]), &["does not exist"]);
 }
 
 /// A trigger's function that works on the tables and would fail on the views is told before anything is made.

@@ -104,7 +104,7 @@ async fn made(context: &Context, project: Option<&Project>, side: &Side, databas
         let (migration, _) = difference(&migrator, &before, &declared, "9999_structs").await?;
         if !migration.operations.is_empty() {
             all.push(migration);
-            migrator.start(&all, None, &mut diptych::Quiet).await?;
+            database.start(&mut migrator, &all).await?;
             migrator.complete(&mut diptych::Quiet).await?;
         }
     }

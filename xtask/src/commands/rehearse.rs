@@ -4,7 +4,7 @@ use std::path::Path;
 use std::pin::pin;
 use std::process::ExitCode;
 
-use diptych::{Published, Quiet};
+use diptych::Published;
 use diptych_core::{DeclaredSchema, Migration, sql};
 use serde::Serialize;
 use tokio_postgres::Client;
@@ -118,7 +118,7 @@ async fn expand(
     client.batch_execute(&app).await.map_err(refused)?;
     proof::carry_out(database, &recorded[..recorded.len() - 1], declared).await?;
     let mut migrator = database.migrator().await?;
-    migrator.start(recorded, None, &mut Quiet).await?;
+    database.start(&mut migrator, recorded).await?;
     Ok(migrator.published().await?)
 }
 
