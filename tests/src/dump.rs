@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use diptych_core::sql;
+
 use crate::{Database, client, major, server};
 
 /// The folder of a `pg_dump` that knows the server: its own, or any on the path.
@@ -35,7 +37,8 @@ pub fn text(database: &Database) -> Option<String> {
 
 /// The definitions of a database, without Diptych's own and the views of versions; none where there is no `pg_dump` for the server.
 pub fn definitions(database: &Database) -> Option<String> {
-    let own = ["--exclude-schema=diptych", "--exclude-schema=public_*"];
+    let views = format!("--exclude-schema={}*", sql::ident(&format!("{}_", database.base)));
+    let own = ["--exclude-schema=diptych", &views];
     let arguments = ["--schema-only", "--no-owner", "--no-privileges", "-d", &server().url(&database.name)];
     let text = run(&programs()?, "pg_dump", &[&own[..], &arguments].concat());
     let text = String::from_utf8(text).expect("text");

@@ -1,54 +1,117 @@
 //! A database that exists becomes a version, its structs, and what comes after.
 
+mod depot;
 #[rustfmt::skip]
 #[allow(dead_code, unreachable_pub)]
 mod structs;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use diptych::{Database as _, Quiet};
-use diptych_core::sql::ident;
-use diptych_core::{Migration, Snapshot, migration::diff};
-use diptych_tests::{Database, Work, ask, difference, dump, major, migration, must, server};
+use diptych_core::sql::{ident, literal};
+use diptych_core::{DeclaredSchema, Migration, Snapshot, migration::diff};
+use diptych_tests::{Database, Report, Work, ask, difference, dump, has_extension, major, migration, must, server};
 
 use crate::cli::{Folder, refused, text};
+use depot::DEPOT;
 
-const EVERYTHING: &str = include_str!("baseline/everything.sql");
-
-/// SQL without what this server's version does not let through views.
-fn fitting(sql: &str) -> String {
-    let has_security = |line: &str| line.contains("ROW LEVEL SECURITY") || line.contains("CREATE POLICY");
-    sql.lines().filter(|line| major() >= 15 || !has_security(line)).map(|line| format!("{line}\n")).collect()
+/// A database of our own making that is taken over, and what comes after.
+struct Adopted {
+    /// The base schema.
+    base: &'static str,
+    /// The extensions that it needs.
+    extensions: &'static [&'static str],
+    /// What makes it.
+    sql: &'static str,
+    /// A few rows.
+    rows: &'static str,
+    /// What belongs to who operates the server, and is in no file.
+    rights: &'static str,
+    /// Where the structs and migrations are that were written of it.
+    folder: &'static str,
+    /// What a dry run says of it.
+    seen: &'static [&'static str],
+    /// How many tables and functions it has.
+    counts: (usize, usize),
+    /// What an app on the first version asks, and is told.
+    asked: &'static [(&'static str, &'static str)],
+    /// The same where row security is on.
+    secured: &'static [(&'static str, &'static str)],
+    /// What comes after: each started, rolled back, started and completed while apps of both versions are at work.
+    later: &'static [(&'static str, &'static str)],
+    /// What an app does whatever the version is.
+    work: &'static [&'static str],
+    /// What is true when all of that is done: each trigger has fired, once for each row.
+    holds: &'static [&'static str],
 }
 
-/// A database with everything, and a few rows.
-async fn everything() -> Database {
-    let database = dump::empty(&Database::new().await).await;
-    let client = database.client().await;
-    must(&client, &fitting(EVERYTHING)).await;
-    must(
-        &client,
-        "INSERT INTO accounts (email) VALUES ('a@x'), ('b@x'); INSERT INTO items (title, price) SELECT 'item ' || n, n FROM generate_series(1, 50) AS n; \
-         INSERT INTO orders (account, placed, total) VALUES (1, '2026-05-01', 5), (2, '2030-01-01', 7); \
-         INSERT INTO lines (order_id, placed, item) VALUES (1, '2026-05-01', 1); REFRESH MATERIALIZED VIEW top",
-    )
-    .await;
-    database
+/// What PostgreSQL 14 does not know, as SQL, snapshots and structs have it.
+const NEWER: [&str; 6] = [
+    " NULLS NOT DISTINCT",
+    "        nulls_not_distinct: true\n",
+    " nulls_not_distinct,",
+    " (spare_shelf)",
+    "          on_delete_set_columns:\n          - spare_shelf\n",
+    " on_delete_set_columns(spare_shelf),",
+];
+
+/// A text without what this server does not know, or does not let through views.
+fn fitting(text: &str) -> String {
+    if major() >= 15 {
+        return text.to_owned();
+    }
+    let has_security = |line: &&str| line.contains("ROW LEVEL SECURITY") || line.contains(" POLICY ");
+    let text = text.lines().filter(|line| !has_security(line)).map(|line| format!("{line}\n")).collect();
+    NEWER.iter().fold(text, |text: String, clause| text.replace(clause, ""))
 }
 
-fn home() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/baseline")
-}
+impl Adopted {
+    /// Whether the server has all that it needs.
+    fn is_possible(&self) -> bool {
+        let lacking: Vec<_> = self.extensions.iter().filter(|name| !has_extension(name)).collect();
+        if !lacking.is_empty() {
+            println!("baseline: this server has no {lacking:?}");
+        }
+        lacking.is_empty()
+    }
 
-/// The file that was recorded of it.
-fn recorded() -> String {
-    fitting(&fs::read_to_string(home().join("migrations/0001_baseline.yaml")).expect("a file"))
-}
+    /// A database with everything, and a few rows.
+    async fn database(&self) -> Database {
+        let database = dump::empty(&Database::with_base(self.base).await).await;
+        let client = database.client().await;
+        must(&client, &fitting(self.sql)).await;
+        must(&client, self.rows).await;
+        must(&client, self.rights).await;
+        database
+    }
 
-/// The migration of that file.
-fn baseline() -> Migration {
-    migration("0001_baseline", &recorded())
+    /// A database with nothing but the base schema.
+    async fn empty(&self, beside: &Database) -> Database {
+        let fresh = dump::empty(beside).await;
+        must(&fresh.client().await, &format!("CREATE SCHEMA IF NOT EXISTS {}", ident(self.base))).await;
+        fresh
+    }
+
+    fn home(&self) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(self.folder)
+    }
+
+    /// The file that was recorded of it.
+    fn recorded(&self) -> String {
+        fitting(&fs::read_to_string(self.home().join("migrations/0001_baseline.yaml")).expect("a file"))
+    }
+
+    /// The migration of that file.
+    fn baseline(&self) -> Migration {
+        migration("0001_baseline", &self.recorded())
+    }
+
+    /// Runs a command that must succeed.
+    fn done(&self, folder: &Folder, url: &str, arguments: &[&str]) -> String {
+        done(folder, url, &[&["--schema", self.base], arguments].concat())
+    }
 }
 
 /// Runs a command that must succeed.
@@ -58,84 +121,132 @@ fn done(folder: &Folder, url: &str, arguments: &[&str]) -> String {
     text(&output.stdout)
 }
 
+const EVERYTHING: Adopted = Adopted {
+    base: "public",
+    extensions: &[],
+    sql: include_str!("baseline/everything.sql"),
+    rows: "INSERT INTO accounts (email) VALUES ('a@x'), ('b@x'); INSERT INTO items (title, price) SELECT 'item ' || n, n FROM generate_series(1, 50) AS n; \
+         INSERT INTO orders (account, placed, total) VALUES (1, '2026-05-01', 5), (2, '2030-01-01', 7); \
+         INSERT INTO lines (order_id, placed, item) VALUES (1, '2026-05-01', 1); REFRESH MATERIALIZED VIEW top",
+    rights: "",
+    folder: "tests/it/baseline",
+    seen: &[
+        "6 tables, 40 columns, 13 constraints, 4 indexes, 1 enum, 1 domain, 1 composite type, 1 sequence, 1 statistics\n",
+        "6 functions: ",
+    ],
+    counts: (6, 6),
+    asked: &[
+        ("INSERT INTO accounts (email) VALUES ('c@x') RETURNING name, feels", "nobody|ok"),
+        (
+            "SELECT count(*) FROM audit.log; SELECT price_of(3); SELECT worth(i) FROM public.items AS i WHERE id = 2",
+            "3;3.00;4.00",
+        ),
+    ],
+    secured: &[],
+    later: &LATER,
+    work: &WORK,
+    holds: &["SELECT (SELECT count(*) FROM audit.log) = count(*) FROM accounts"],
+};
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_with_everything_becomes_the_first_version_and_its_structs() {
-    let database = everything().await;
-    let (url, folder) = (server().url(&database.name), Folder::new(&[]));
-    let Some(definitions) = dump::definitions(&database) else {
-        refused(&folder.run(Some(&url), &["baseline"]), &["`pg_dump`", "DIPTYCH_PG_BIN"]);
-        return println!("baseline: there is no pg_dump for this server");
-    };
-    let before = database.catalog().await;
-    let seen = done(&folder, &url, &["baseline", "--dry-run"]);
-    assert!(
-        seen.contains(
-            "6 tables, 40 columns, 13 constraints, 4 indexes, 1 enum, 1 domain, 1 composite type, 1 sequence, 1 statistics\n"
-        ) && seen.contains("6 functions: "),
-        "{seen}"
-    );
-    let json = done(&folder, &url, &["baseline", "--dry-run", "--json"]);
-    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON alone");
-    let count = |kind: &str| json["beside"].as_array().expect("a list").iter().filter(|there| there["kind"] == kind).count();
-    assert_eq!((json["schema"]["tables"].as_object().map(serde_json::Map::len), count("function")), (Some(6), 6), "{json}");
-    assert!(fs::read_dir(folder.path()).expect("a folder").next().is_none(), "a dry run writes");
-    done(&folder, &url, &["baseline"]);
-    assert_eq!(before, database.catalog().await, "nothing of the database is changed");
-    assert!(done(&folder, &url, &["baseline"]).contains("nothing to do"));
-    let app = database.on("0001_baseline").await;
-    assert_eq!(ask(&app, "INSERT INTO accounts (email) VALUES ('c@x') RETURNING name, feels").await, "nobody|ok");
-    assert_eq!(
-        ask(&app, "SELECT count(*) FROM audit.log; SELECT price_of(3); SELECT worth(i) FROM public.items AS i WHERE id = 2")
-            .await,
-        "3;3.00;4.00"
-    );
-    done(&folder, &url, &["check"]);
+    EVERYTHING.becomes_the_first_version().await;
+}
 
-    // the same elsewhere
-    let fresh = dump::empty(&database).await;
-    let elsewhere = server().url(&fresh.name);
-    done(&folder, &elsewhere, &["start"]);
-    done(&folder, &elsewhere, &["complete"]);
-    let made = dump::definitions(&fresh).expect("pg_dump");
-    let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
-    assert!(definitions == made, "{}", difference(&lines(&definitions), &lines(&made)));
+#[tokio::test(flavor = "multi_thread")]
+async fn another_database_becomes_the_first_version_and_its_structs() {
+    DEPOT.becomes_the_first_version().await;
+}
 
-    // taken back, and nothing is left
-    done(&folder, &url, &["rollback"]);
-    let views = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'public\\_%'";
-    assert_eq!(ask(&database.client().await, views).await, "0");
-    assert_eq!(before, database.catalog().await);
-    done(&folder, &url, &["baseline"]);
-    done(&folder, &url, &["complete"]);
+impl Adopted {
+    async fn becomes_the_first_version(&self) {
+        if !self.is_possible() {
+            return;
+        }
+        let database = self.database().await;
+        let (url, folder) = (server().url(&database.name), Folder::new(&[]));
+        let Some(definitions) = dump::definitions(&database) else {
+            refused(&folder.run(Some(&url), &["--schema", self.base, "baseline"]), &["`pg_dump`", "DIPTYCH_PG_BIN"]);
+            return println!("baseline: there is no pg_dump for this server");
+        };
+        let before = database.catalog().await;
+        self.is_seen(&folder, &url);
+        self.done(&folder, &url, &["baseline"]);
+        assert_eq!(before, database.catalog().await, "nothing of the database is changed");
+        assert!(self.done(&folder, &url, &["baseline"]).contains("nothing to do"));
+        let app = database.on("0001_baseline").await;
+        let secured = if major() >= 15 { self.secured } else { &[] };
+        for (question, answer) in self.asked.iter().chain(secured) {
+            assert_eq!(ask(&app, question).await, *answer, "{question}");
+        }
+        self.done(&folder, &url, &["check"]);
 
-    // what was written: `SNAPSHOT=overwrite` puts it into the source
-    let place = folder.path().display().to_string();
-    let code = done(&folder, &url, &["pull", "--stdout"]).replace(&place, "tests/it/baseline/migrations");
-    let snapshot = fs::read_to_string(folder.path().join("snapshot.yaml")).expect("the snapshot");
-    let files = [(home().join("structs.rs"), code), (home().join("migrations/snapshot.yaml"), snapshot)];
-    if std::env::var("SNAPSHOT").is_ok_and(|value| value == "overwrite") {
-        fs::copy(folder.path().join("0001_baseline.yaml"), home().join("migrations/0001_baseline.yaml")).expect("written");
-        files.iter().for_each(|(path, text)| fs::write(path, text).expect("written"));
+        // the same elsewhere
+        let fresh = self.empty(&database).await;
+        let elsewhere = server().url(&fresh.name);
+        self.done(&folder, &elsewhere, &["start"]);
+        self.done(&folder, &elsewhere, &["complete"]);
+        let made = dump::definitions(&fresh).expect("pg_dump");
+        let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+        assert!(definitions == made, "{}", difference(&lines(&definitions), &lines(&made)));
+
+        // taken back, and nothing is left
+        self.done(&folder, &url, &["rollback"]);
+        let views =
+            format!("SELECT count(*) FROM pg_namespace WHERE starts_with(nspname, {})", literal(&format!("{}_", self.base)));
+        assert_eq!(ask(&database.client().await, &views).await, "0");
+        assert_eq!(before, database.catalog().await);
+        self.done(&folder, &url, &["baseline"]);
+        self.done(&folder, &url, &["complete"]);
+        self.is_written(&folder, &url);
     }
-    for (path, text) in &files {
-        assert_eq!(*text, fs::read_to_string(path).expect("a file"), "{}", path.display());
+
+    /// What a dry run says.
+    fn is_seen(&self, folder: &Folder, url: &str) {
+        let seen = self.done(folder, url, &["baseline", "--dry-run"]);
+        assert!(self.seen.iter().all(|part| seen.contains(part)), "{seen}");
+        let json = self.done(folder, url, &["baseline", "--dry-run", "--json"]);
+        let json: serde_json::Value = serde_json::from_str(&json).expect("JSON alone");
+        let count = |kind: &str| json["beside"].as_array().expect("a list").iter().filter(|there| there["kind"] == kind).count();
+        let tables = json["schema"]["tables"].as_object().map_or(0, serde_json::Map::len);
+        assert_eq!((tables, count("function")), self.counts, "{json}");
+        assert!(fs::read_dir(folder.path()).expect("a folder").next().is_none(), "a dry run writes");
+    }
+
+    /// What was written: `SNAPSHOT=overwrite` puts it into the source.
+    fn is_written(&self, folder: &Folder, url: &str) {
+        let (place, home) = (folder.path().display().to_string(), self.home());
+        let code = self.done(folder, url, &["pull", "--stdout"]).replace(&place, &format!("{}/migrations", self.folder));
+        let snapshot = fs::read_to_string(folder.path().join("snapshot.yaml")).expect("the snapshot");
+        let files = [(home.join("structs.rs"), code), (home.join("migrations/snapshot.yaml"), snapshot)];
+        if std::env::var("SNAPSHOT").is_ok_and(|value| value == "overwrite") {
+            fs::copy(folder.path().join("0001_baseline.yaml"), home.join("migrations/0001_baseline.yaml")).expect("written");
+            files.iter().for_each(|(path, text)| fs::write(path, text).expect("written"));
+        }
+        for (path, text) in &files {
+            assert_eq!(*text, fitting(&fs::read_to_string(path).expect("a file")), "{}", path.display());
+        }
     }
 }
 
 /// The structs that `pull` has written are compiled into this test.
 #[test]
 fn there_is_nothing_to_record_for_structs_that_were_pulled() {
-    let snapshot = Snapshot::parse(structs::Database::SNAPSHOT).expect("the snapshot");
-    let operations = diff::diff(&snapshot, &structs::Database::declared()).expect("a difference");
-    assert!(operations.is_empty(), "{operations:?}");
+    let pulled = |snapshot: &str, declared: DeclaredSchema| {
+        let snapshot = Snapshot::parse(snapshot).expect("the snapshot");
+        let operations = diff::diff(&snapshot, &declared).expect("a difference");
+        assert!(operations.is_empty(), "{operations:?}");
+    };
+    pulled(structs::Database::SNAPSHOT, structs::Database::declared());
+    pulled(depot::structs::Database::SNAPSHOT, depot::structs::Database::declared());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_further_database_is_held_against_the_files() {
-    let database = everything().await;
+    let database = EVERYTHING.database().await;
     let url = server().url(&database.name);
     let folder = Folder::new(&[
-        ("0001_baseline.yaml", &recorded()),
+        ("0001_baseline.yaml", &EVERYTHING.recorded()),
         ("0002_nick.yaml", "operations: [{add_column: {table: accounts, column: {name: nick, type: text, nullable: true}}}]"),
     ]);
     let client = database.client().await;
@@ -197,7 +308,7 @@ async fn a_role_that_statements_name_is_no_hindrance_on_the_scratch_server() {
 /// A trigger's function that works on the tables and would fail on the views is told before anything is made.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_that_fails_on_views_stands_against_it() {
-    let database = everything().await;
+    let database = EVERYTHING.database().await;
     let client = database.client().await;
     must(
         &client,
@@ -207,16 +318,15 @@ async fn a_function_that_fails_on_views_stands_against_it() {
     )
     .await;
     let mut migrator = database.migrator().await;
-    let refused = migrator.baseline(&[baseline()], &mut Quiet).await.expect_err("refused");
+    let refused = migrator.baseline(&[EVERYTHING.baseline()], &mut Quiet).await.expect_err("refused");
     assert!(refused.is_refused() && refused.to_string().contains("dearest()"), "{refused}");
     let versions = "SELECT count(*) FROM diptych.versions";
     assert_eq!(ask(&client, versions).await, "0");
     must(&client, "ALTER FUNCTION dearest() SET search_path = public").await;
-    migrator.baseline(&[baseline()], &mut Quiet).await.expect("a version");
+    migrator.baseline(&[EVERYTHING.baseline()], &mut Quiet).await.expect("a version");
     must(&database.on("0001_baseline").await, "INSERT INTO items (title, price) VALUES ('x', 1)").await;
 }
 
-/// What comes after: each started, rolled back, started and completed while apps of both versions are at work.
 const LATER: [(&str, &str); 10] = [
     ("0002_nick", "add_column: {table: accounts, column: {name: nick, type: text, nullable: true}, up: lower(name)}"),
     ("0003_label", "rename_column: {table: items, from: title, to: label}"),
@@ -236,7 +346,6 @@ const LATER: [(&str, &str); 10] = [
     ("0011_name", "alter_column: {table: accounts, column: name, type: character varying(80), up: name, down: name}"),
 ];
 
-/// What an app does whatever the version is.
 const WORK: [&str; 8] = [
     "INSERT INTO accounts (email) VALUES ('m{n}@x')",
     "UPDATE accounts SET name = 'n{n}' WHERE email = 'm{n}@x'",
@@ -250,46 +359,70 @@ const WORK: [&str; 8] = [
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_migrations_on_an_adopted_database_under_load() {
-    let database = everything().await;
-    let mut all = vec![baseline()];
-    let mut migrator = database.migrator().await;
-    migrator.baseline(&all, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
-    migrator.complete(&mut Quiet).await.expect("completed");
-    let (mut statements, mut failed, mut longest) = (0, Vec::new(), std::time::Duration::ZERO);
-    for (name, operation) in LATER {
-        let older = all.last().expect("one").name.clone();
-        all.push(migration(name, &format!("operations: [{{{operation}}}]")));
-        let mut works = vec![Work::start(&database, &older, 2, &WORK).await];
-        let before = database.catalog().await;
-        let failure = |what: &str| format!("{name}: {what}");
-        migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{}: {error}", failure("start")));
-        migrator.rollback(&mut Quiet).await.unwrap_or_else(|error| panic!("{}: {error}", failure("rollback")));
-        let after = database.catalog().await;
-        assert!(before == after, "{name}, rolled back: {}", difference(&before, &after));
-        migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{}: {error}", failure("start")));
-        works.push(Work::start(&database, name, 2, &WORK).await);
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        let old = works.remove(0).stop().await;
-        migrator.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{}: {error}", failure("complete")));
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        for report in [old, works.remove(0).stop().await] {
-            statements += report.statements;
-            failed.extend(report.failed);
-            longest = longest.max(report.longest);
+    EVERYTHING.changes_under_load().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_migrations_on_another_adopted_database_under_load() {
+    DEPOT.changes_under_load().await;
+}
+
+impl Adopted {
+    async fn changes_under_load(&self) {
+        if !self.is_possible() {
+            return;
         }
+        let database = self.database().await;
+        let mut all = vec![self.baseline()];
+        let mut migrator = database.migrator().await;
+        migrator.baseline(&all, &mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+        migrator.complete(&mut Quiet).await.expect("completed");
+        let mut sum = Report::default();
+        for (name, operation) in self.later {
+            let older = all.last().expect("one").name.clone();
+            all.push(migration(name, &format!("operations: [{{{operation}}}]")));
+            let mut works = vec![Work::start(&database, &older, 2, self.work).await];
+            let before = database.catalog().await;
+            let failure = |what: &str| format!("{name}: {what}");
+            migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{}: {error}", failure("start")));
+            migrator.rollback(&mut Quiet).await.unwrap_or_else(|error| panic!("{}: {error}", failure("rollback")));
+            let after = database.catalog().await;
+            assert!(before == after, "{name}, rolled back: {}", difference(&before, &after));
+            migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{}: {error}", failure("start")));
+            works.push(Work::start(&database, name, 2, self.work).await);
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let old = works.remove(0).stop().await;
+            migrator.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{}: {error}", failure("complete")));
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            for report in [old, works.remove(0).stop().await] {
+                sum.statements += report.statements;
+                sum.failed.extend(report.failed);
+                sum.longest = sum.longest.max(report.longest);
+            }
+        }
+        println!(
+            "baseline of {}: {} migrations, {} statements, {} failed, longest {} ms",
+            self.base,
+            self.later.len(),
+            sum.statements,
+            sum.failed.len(),
+            sum.longest.as_millis()
+        );
+        assert!(sum.failed.is_empty(), "{:#?}", sum.failed);
+        let app = database.on(&all.last().expect("one").name).await;
+        for question in self.holds {
+            assert_eq!(ask(&app, question).await, "t", "{question}");
+        }
+        // a fresh database comes to the same
+        let fresh = self.empty(&database).await;
+        fresh.migrate(&all[..1]).await;
+        must(&fresh.client().await, self.rights).await;
+        for count in 2..=all.len() {
+            fresh.migrate_on(&all[..count]).await;
+        }
+        let (there, made) = (database.catalog().await, fresh.catalog().await);
+        assert!(there == made, "{}", difference(&there, &made));
     }
-    println!(
-        "baseline: {} migrations, {statements} statements, {} failed, longest {} ms",
-        LATER.len(),
-        failed.len(),
-        longest.as_millis()
-    );
-    assert!(failed.is_empty(), "{failed:#?}");
-    // a fresh database comes to the same
-    let fresh = dump::empty(&database).await;
-    fresh.migrate(&all).await;
-    let (there, made) = (database.catalog().await, fresh.catalog().await);
-    assert!(there == made, "{}", difference(&there, &made));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -339,7 +472,7 @@ async fn the_history_of_another_tool_is_left_alone_and_what_it_has_not_applied_i
 /// Anybody with CREATE on the database or the schema may make what looks like a history; reading it must not run code of theirs.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_history_that_runs_code_is_none() {
-    let database = everything().await;
+    let database = EVERYTHING.database().await;
     let client = database.client().await;
     must(
         &client,
