@@ -7,7 +7,6 @@ use tokio_postgres::{Client, GenericClient, IsolationLevel, Row};
 
 use crate::catalog::histories::{self, History};
 use crate::error::{Error, Result};
-use diptych_core::sql::ident;
 use diptych_core::statements::path::Path;
 use diptych_core::{Composite, Domain, Enum, Schema, Sequence, Table, model::types};
 
@@ -45,7 +44,8 @@ pub(crate) async fn inventory(client: &mut Client, server: u32, base: &str, vers
     transaction.batch_execute(Path::own().set_local().as_str()).await?;
     let histories = histories::read(&transaction, base).await?;
     let own: Vec<&String> = versions.iter().chain(histories.iter().flat_map(|history| &history.schemas)).collect();
-    let rows = transaction.query(include_str!("introspect/beside.sql"), &[&base, &own]).await?;
+    let listed: Vec<&String> = schema.extensions.iter().collect();
+    let rows = transaction.query(include_str!("introspect/beside.sql"), &[&base, &own, &listed]).await?;
     let beside = rows.iter().map(|row| Object { kind: row.get(0), name: row.get(1), definition: row.get(2) });
     let tables = histories.iter().map(|history| Object {
         kind: format!("history of {}", history.tool),
@@ -54,9 +54,7 @@ pub(crate) async fn inventory(client: &mut Client, server: u32, base: &str, vers
     });
     let rows = transaction.query(include_str!("introspect/extensions.sql"), &[&base]).await?;
     let extensions = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-    let is_own =
-        |object: &Object| object.kind == "extension" && schema.extensions.iter().any(|name| ident(name).as_str() == object.name);
-    let beside = beside.chain(tables).filter(|object| !is_own(object)).collect();
+    let beside = beside.chain(tables).collect();
     let inventory = Inventory { server, schema, extensions, beside, histories };
     transaction.commit().await?;
     Ok(inventory)

@@ -1,5 +1,5 @@
 -- What a database has beside the tables, enums, domains, composite types and sequences of its model, one row each: kind, name, definition. `$1` is the base schema, `$2` names
--- the schemas of versions. Run on the tool's own path, by which every operator is the server's and every name is printed with its schema.
+-- the schemas of versions, `$3` the extensions of the model. Run on the tool's own path, by which every operator is the server's and every name is printed with its schema.
 WITH member AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e'),
 space AS (
   SELECT oid, nspname FROM pg_namespace
@@ -21,7 +21,7 @@ type_ AS (
 beside (kind, name, definition) AS (
   SELECT 'schema', quote_ident(nspname), NULL FROM space WHERE nspname <> ALL (ARRAY[$1::text, 'public'])
   UNION ALL
-  SELECT 'extension', quote_ident(extname), NULL FROM pg_extension WHERE extname <> 'plpgsql'
+  SELECT 'extension', quote_ident(extname), NULL FROM pg_extension WHERE extname <> 'plpgsql' AND extname::text <> ALL ($3::text[])
   UNION ALL
   SELECT 'table of another schema', oid::regclass::text, NULL FROM class WHERE relkind IN ('r', 'p') AND NOT relispartition AND nspname <> $1
   UNION ALL
@@ -86,6 +86,12 @@ beside (kind, name, definition) AS (
   UNION ALL
   SELECT 'operator', operator_.oid::regoperator::text, NULL FROM pg_operator AS operator_ JOIN space ON space.oid = operator_.oprnamespace
     WHERE operator_.oid NOT IN (SELECT objid FROM member WHERE classid = 'pg_operator'::regclass)
+  UNION ALL
+  SELECT 'cast', concat(format_type(castsource, NULL), ' to ', format_type(casttarget, NULL)),
+      concat_ws(' ', CASE castmethod WHEN 'f' THEN castfunc::regprocedure::text WHEN 'i' THEN 'INOUT' ELSE 'WITHOUT FUNCTION' END, castcontext)
+    -- those with lower numbers are the server's own, and a range type has one to its multirange
+    FROM pg_cast AS cast_ WHERE cast_.oid >= 16384
+      AND NOT EXISTS (SELECT FROM pg_depend AS depend WHERE depend.classid = 'pg_cast'::regclass AND depend.objid = cast_.oid AND depend.deptype IN ('e', 'i'))
   UNION ALL
   SELECT 'collation', collation_.oid::regcollation::text, NULL FROM pg_collation AS collation_ JOIN space ON space.oid = collation_.collnamespace
   UNION ALL

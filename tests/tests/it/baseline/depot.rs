@@ -28,9 +28,10 @@ pub(super) const DEPOT: Adopted = Adopted {
     folder: "tests/it/baseline/depot",
     seen: &[
         "7 tables, 44 columns, 20 constraints, 6 indexes, 1 enum, 2 domains, 3 composite types, 2 sequences, 5 extensions, 1 statistics\n",
+        "1 cast: \"app data\".depots to text\n",
         "11 functions: ",
     ],
-    counts: (7, 11),
+    counts: (7, 11, 0),
     asked: &[
         ("INSERT INTO goods (name) VALUES ('new') RETURNING kind, room, sizes, price_with", "Any|it's large|{small}|1.20"),
         ("INSERT INTO depots (name, branch) VALUES ('South', 'top.south') RETURNING mark, id > 2", "NONE|t"),
