@@ -427,7 +427,7 @@ fn reads_numbers<'a>(table: &Physical<'_>, read: impl IntoIterator<Item = &'a St
 fn draws(table: &Physical<'_>, column: &str) -> bool {
     let added = table.added.iter().find(|added| added.column.name == *column);
     let default = added.filter(|added| !added.derived).and_then(|added| added.default.as_ref());
-    default.is_some_and(|text| !text.facts([]).sequences.is_empty()) || table.lineage.draws(column)
+    default.is_some_and(|text| text.facts([]).draws_numbers) || table.lineage.draws(column)
 }
 
 /// Whether a text reads the row as a whole, or what a sub-select does not have.

@@ -106,7 +106,7 @@ impl Lineage {
                     Some(Link::Same(other)) => {
                         next.insert(other.as_str());
                     }
-                    Some(Link::Derived(text)) if !below.facts(text).sequences.is_empty() => return true,
+                    Some(Link::Derived(text)) if below.facts(text).draws_numbers => return true,
                     Some(Link::Derived(text)) => next.extend(below.read_by(text).map(|column| column.name.as_str())),
                     Some(Link::Fresh) | None => {}
                 }

@@ -3,6 +3,7 @@
 use diptych_tests::{Database, ask, must, server};
 
 use crate::cli::{Folder, refused, text};
+use crate::existing::Existing;
 
 const USERS: &str = "operations: [{create_table: {name: users, columns: [{name: id, type: bigint, pk: true}, {name: name, type: text, default: \"'x'\"}, {name: age, type: integer, nullable: true, check: {name: users_age, constraint: age > 0}}]}}]";
 const MAIL: &str = "operations: [{add_column: {table: users, column: {name: mail, type: text, nullable: true}}}]";
@@ -125,4 +126,30 @@ async fn what_is_changed_by_hand_is_taken_over() {
     done(&folder, &server().url(&fresh.name), &["complete"]);
     let (there, made) = (database.catalog().await, fresh.catalog().await);
     assert!(there == made, "{}", diptych_tests::difference(&there, &made));
+}
+
+/// A `serial` that somebody has made, and a sequence that somebody has given to a column: the statements of the hint lead out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sequence_that_a_column_owns_is_named_with_the_statements_that_lead_out() {
+    let made_by = "CREATE SEQUENCE s; CREATE TABLE t (id integer PRIMARY KEY DEFAULT nextval('s')); INSERT INTO t DEFAULT VALUES";
+    let Some(existing) = Existing::new(made_by).await else { return };
+    existing.run(&["baseline"]);
+    let fresh = existing.completed().await;
+    let by_hand =
+        "ALTER SEQUENCE s OWNED BY t.id; ALTER TABLE t ADD COLUMN \"Own\" serial; CREATE TABLE tt (id serial PRIMARY KEY)";
+    must(&existing.client, by_hand).await;
+    let mut seen = Vec::new();
+    let record = ["record", "--from-database", "by hand"];
+    let told = loop {
+        let output = existing.folder.run(Some(&existing.url), &record);
+        let told = text(&output.stderr);
+        let Some((_, statements)) = told.split_once("; run ") else { break text(&output.stdout) };
+        seen.push(told.lines().next().unwrap_or_default().to_owned());
+        assert!(seen.len() < 4, "{seen:#?}");
+        must(&existing.client, statements).await;
+    };
+    assert_eq!(seen.len(), 3, "{seen:#?}");
+    assert!(told.contains("proven on a scratch server"), "{told}");
+    assert_eq!(ask(&existing.client, "INSERT INTO t DEFAULT VALUES RETURNING id, \"Own\"").await, "2|2");
+    drop(fresh);
 }
