@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use diptych_core::{Column, Composite, Domain, Enum, Schema, Sequence, Table, model::types};
-use proc_macro2::Literal;
+use proc_macro2::{Literal, TokenStream, TokenTree};
 
 use crate::source::snake_case;
 use known::{Crate, Known, PLACEHOLDER};
@@ -116,6 +116,9 @@ impl<'a> Writer<'a> {
         parts.append(&mut places.on_struct);
         let mut text = docs("", table.comment.as_deref());
         let _ = writeln!(text, "#[derive(Clone, Debug, {}::Schema)]", self.home.krate);
+        if says_twice(&parts) {
+            text.push_str("#[allow(clippy::duplicated_attributes)]\n");
+        }
         text.push_str(&attributes("", &parts));
         let _ = writeln!(text, "pub struct {ident} {{");
         for column in &table.columns {
@@ -251,6 +254,20 @@ fn attributes(indent: &str, parts: &[String]) -> String {
         _ if whole.chars().count() <= 101 => whole,
         _ => parts.iter().map(|part| format!("{indent}#[schema({part})]\n")).collect(),
     }
+}
+
+/// Whether Clippy would take words of two indexes, keys or constraints for one that is said twice.
+fn says_twice(parts: &[String]) -> bool {
+    fn walk(tokens: TokenStream, place: &str, seen: &mut BTreeSet<String>) -> bool {
+        let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+        let is_comma = |token: &TokenTree| matches!(token, TokenTree::Punct(mark) if mark.as_char() == ',');
+        tokens.split(is_comma).any(|item| match item {
+            [TokenTree::Ident(word), TokenTree::Group(inner)] => walk(inner.stream(), &format!("{place} {word}"), seen),
+            [] => false,
+            said => !seen.insert(said.iter().fold(place.to_owned(), |text, token| format!("{text} {token}"))),
+        })
+    }
+    parts.join(", ").parse().is_ok_and(|tokens| walk(tokens, "", &mut BTreeSet::new()))
 }
 
 /// A comment as documentation.

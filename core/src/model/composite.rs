@@ -46,6 +46,16 @@ impl Composite {
         self.attributes.iter().map(|attribute| types::element(&attribute.sql_type))
     }
 
+    /// A value of this type as one of another, which has the attributes of the same names and NULL for others. NULL stays NULL.
+    pub fn carried_over(&self, to: &Composite, value: &str, name: &str) -> String {
+        let fields = to.attributes.iter().map(|own| match self.attributes.iter().any(|there| there.name == own.name) {
+            true => format!("({}).{}", types::spelled(value), types::spelled(&own.name)),
+            false => "NULL".to_owned(),
+        });
+        let (value, fields) = (types::spelled(value), fields.collect::<Vec<_>>().join(", "));
+        format!("CASE WHEN {value} IS DISTINCT FROM NULL THEN ROW({fields})::{} END", types::spelled(name))
+    }
+
     /// What `CREATE TYPE … AS` is told.
     pub fn definition(&self) -> Sql {
         let attributes = self.attributes.iter().map(|attribute| {

@@ -335,13 +335,8 @@ pub fn check_change_of_composite(recorded: &Schema, name: &str, after: &Composit
     };
     let value = recorded.columns_of_type(name).find(|(_, column)| !types::is_array(&column.sql_type));
     let value = value.map_or("value", |(_, column)| column.name.as_str());
-    let fields = after.attributes.iter().map(|own| match is_in(&before.attributes, own) {
-        true => format!("({}).{}", types::spelled(value), types::spelled(&own.name)),
-        false => "NULL".to_owned(),
-    });
     let next = format!("{name}_2");
-    let (value, fields) = (types::spelled(value), fields.collect::<Vec<_>>().join(", "));
-    let up = format!("CASE WHEN {value} IS DISTINCT FROM NULL THEN ROW({fields})::{} END", types::spelled(&next));
+    let up = before.carried_over(after, value, &next);
     Err(Error::new(format!(
         "composite type `{name}` would {change}, and both versions read and write values of the one type that there is"
     ))

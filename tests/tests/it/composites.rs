@@ -308,3 +308,21 @@ async fn a_database_that_exists_brings_its_composite_types_along() {
         "{told}"
     );
 }
+
+/// PostgreSQL casts no row to another one: the hint has what does, both ways.
+#[test]
+fn a_conversion_that_is_not_given_is_in_the_hint() {
+    let before = migration("0001_before", USERS).stage(&Schema::default()).expect("a schema").to;
+    let change = |ways: &str| {
+        let text = format!(
+            "operations: [{{create_composite_type: {{name: place, attributes: [{{name: street, type: text}}, {{name: Country, type: text}}]}}}}, \
+             {{alter_column: {{table: users, column: home, type: place{ways}}}}}]"
+        );
+        migration("0002_change", &text).stage(&before).expect_err("no way is given").to_string()
+    };
+    let up = "CASE WHEN home IS DISTINCT FROM NULL THEN ROW((home).street, NULL)::place END";
+    assert!(change("").contains(up), "{}", change(""));
+    let down = "CASE WHEN home IS DISTINCT FROM NULL THEN ROW((home).street, NULL)::address END";
+    let told = change(&format!(", up: \"{up}\""));
+    assert!(told.contains(down), "{told}");
+}

@@ -11,7 +11,7 @@ use super::operate::Operate;
 use crate::error::{Error, Result};
 use crate::model::expression::Expression;
 use crate::model::rules::add_constraint;
-use crate::model::schema::{Column, Constraint};
+use crate::model::schema::{Column, Constraint, Schema};
 use crate::model::types;
 use crate::sql;
 use crate::transition::stage::Stage;
@@ -78,7 +78,7 @@ impl Operate for AlterColumn {
             || self.constrains()
             || self.revalues();
         if is_converted {
-            let (up, down) = self.conversions(&before, &column)?;
+            let (up, down) = self.conversions(&stage.to, &before, &column)?;
             stage.convert(table, column, &up, &down)?;
         } else {
             stage.describe_column(table, column)?;
@@ -201,8 +201,17 @@ impl AlterColumn {
     }
 
     /// `up` and `down`; the column itself where nothing but a looser or tighter rule sets the two forms apart.
-    fn conversions(&self, before: &Column, after: &Column) -> Result<(String, String)> {
+    fn conversions(&self, schema: &Schema, before: &Column, after: &Column) -> Result<(String, String)> {
         let itself = || sql::ident(&self.column).as_str().to_owned();
+        // PostgreSQL casts no row to another one
+        let as_type = |from: &Column, to: &Column| match [from, to]
+            .map(|column| schema.composites.get(&types::element(&column.sql_type)))
+        {
+            [Some(one), Some(other)] if ![from, to].iter().any(|column| types::is_array(&column.sql_type)) => {
+                one.carried_over(other, &self.column, &types::element(&to.sql_type))
+            }
+            _ => format!("CAST({} AS {})", itself(), to.sql_type),
+        };
         let place = format!("`{}.{}`", self.table, self.column);
         let retyped = before.sql_type != after.sql_type;
         let up = match &self.up {
@@ -213,9 +222,8 @@ impl AlterColumn {
                     before.sql_type, after.sql_type
                 ))
                 .hint(format!(
-                    "add `up: 'CAST({} AS {})'`, or another expression over the older version's columns",
-                    itself(),
-                    after.sql_type
+                    "add `up: '{}'`, or another expression over the older version's columns",
+                    as_type(before, after)
                 )));
             }
             None if before.nullable && !after.nullable => {
@@ -234,9 +242,8 @@ impl AlterColumn {
                     before.sql_type, after.sql_type
                 ))
                 .hint(format!(
-                    "add `down: 'CAST({} AS {})'`, or another expression over the newer version's columns",
-                    itself(),
-                    before.sql_type
+                    "add `down: '{}'`, or another expression over the newer version's columns",
+                    as_type(after, before)
                 )));
             }
             None if !before.nullable && after.nullable => {

@@ -1,7 +1,7 @@
 //! A database whose names need quotes, with two schemas that need each other, extensions, partitions of partitions, and rights.
 
 #[rustfmt::skip]
-#[allow(dead_code, unreachable_pub, clippy::duplicated_attributes)]
+#[allow(dead_code, unreachable_pub)]
 pub(super) mod structs;
 
 use super::Adopted;

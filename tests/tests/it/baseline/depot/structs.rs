@@ -32,6 +32,7 @@ pub struct Parcels {
 }
 
 #[derive(Clone, Debug, diptych::Schema)]
+#[allow(clippy::duplicated_attributes)]
 #[schema(migrations = "tests/it/baseline/depot/migrations")]
 #[schema(index(branch, method = "gist", name = "depots_branch"))]
 #[schema(index(key(expression = "((name)::text)", collate = r#"pg_catalog."default""#, opclass = "gin_trgm_ops"), method = "gin", storage_parameters = "fastupdate=off", name = "depots_like"))]
@@ -122,6 +123,7 @@ pub struct Shelves {
 }
 
 #[derive(Clone, Debug, diptych::Schema)]
+#[allow(clippy::duplicated_attributes)]
 #[schema(migrations = "tests/it/baseline/depot/migrations")]
 #[schema(unique(note, initially_deferred, name = "one_note"))]
 #[schema(unique(good, depot, shelf, nulls_not_distinct, name = "one_place"))]
