@@ -9,17 +9,11 @@ use syn::{Error, Path, Result, Token, parenthesized, token};
 
 use crate::attr::{quoted, text};
 use crate::errors::{self, Words};
+use crate::expand::{optional, owned};
 use crate::listed::{Listed, name};
 use crate::symbol;
 use diptych_core::model::rules::{check_change_of_composite, check_composite};
 use diptych_core::{Attribute, Composite, Schema};
-
-/// `address(street: "text", zip(type = "text", collate = "C"), comment = "…")`.
-pub(crate) struct Declared {
-    name: String,
-    span: Span,
-    composite: Composite,
-}
 
 /// What stands between its parentheses, with commas between.
 enum Part {
@@ -58,9 +52,11 @@ impl Parse for Part {
     }
 }
 
-impl Parse for Declared {
+/// `address(street: "text", zip(type = "text", collate = "C"), comment = "…")`.
+impl Listed for Composite {
+    const WORDS: Words = errors::COMPOSITE;
+
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        let (name, span) = name(input)?;
         let content;
         parenthesized!(content in input);
         let mut composite = Composite::default();
@@ -73,54 +69,28 @@ impl Parse for Declared {
                 Part::Comment(_, comment) => composite.comment = Some(comment),
             }
         }
-        Ok(Declared { name, span, composite: composite.normal() })
+        Ok(composite.normal())
     }
-}
 
-impl Declared {
-    /// What the library is told of it.
-    pub(crate) fn declared(&self, path: &Path) -> TokenStream {
-        let owned = |text: &str| quote! { ::std::borrow::ToOwned::to_owned(#text) };
-        let maybe = |text: Option<&str>| match text.map(owned) {
-            Some(text) => quote! { ::core::option::Option::Some(#text) },
-            None => quote! { ::core::option::Option::None },
-        };
-        let attributes = self.composite.attributes.iter().map(|Attribute { name, sql_type, collation }| {
-            let (name, sql_type, collation) = (owned(name), owned(sql_type), maybe(collation.as_deref()));
-            quote! { #path::__private::core::Attribute { name: #name, sql_type: #sql_type, collation: #collation } }
+    fn declared(&self, path: &Path) -> TokenStream {
+        let core = quote! { #path::__private::core };
+        let attributes = self.attributes.iter().map(|Attribute { name, sql_type, collation }| {
+            let (name, sql_type, collation) = (owned(name), owned(sql_type), optional(collation));
+            quote! { #core::Attribute { name: #name, sql_type: #sql_type, collation: #collation } }
         });
-        let (name, comment) = (owned(&self.name), maybe(self.composite.comment.as_deref()));
-        quote! {
-            (#name, #path::__private::core::Composite { attributes: ::std::vec![#(#attributes),*], comment: #comment })
-        }
-    }
-}
-
-impl Listed for Declared {
-    type Model = Composite;
-    const WORDS: Words = errors::COMPOSITE;
-
-    fn name(&self) -> &str {
-        &self.name
+        let comment = optional(&self.comment);
+        quote! { #core::Composite { attributes: ::std::vec![#(#attributes),*], comment: #comment } }
     }
 
-    fn span(&self) -> Span {
-        self.span
-    }
-
-    fn recorded(schema: &Schema) -> &BTreeMap<String, Composite> {
+    fn recorded(schema: &Schema) -> &BTreeMap<String, Self> {
         &schema.composites
     }
 
-    fn check(&self) -> diptych_core::Result<()> {
-        check_composite(&self.name, &self.composite)
+    fn check(&self, name: &str) -> diptych_core::Result<()> {
+        check_composite(name, self)
     }
 
-    fn check_change(&self, schema: &Schema, _: &Composite) -> diptych_core::Result<()> {
-        check_change_of_composite(schema, &self.name, &self.composite)
-    }
-
-    fn says_the_same(&self, before: &Composite) -> bool {
-        *before == self.composite
+    fn check_change(&self, name: &str, schema: &Schema, _: &Self) -> diptych_core::Result<()> {
+        check_change_of_composite(schema, name, self)
     }
 }

@@ -14,12 +14,12 @@ use crate::attr::{plain_folder, skip};
 use crate::check::{Drift, folder, snapshot};
 use crate::code::Code;
 use crate::errors::{self, Mistakes};
-use crate::expand::{drifts, hash, respan};
+use crate::expand::{drifts, hash, option, respan};
+use crate::listed::{self, Entry};
 use crate::sequences;
 use crate::symbol;
-use crate::{composites, domains, listed};
 use diptych_core::model::rules::check_name;
-use diptych_core::{Snapshot, names};
+use diptych_core::{Composite, Domain, Sequence, Snapshot, names};
 
 /// `pub struct Shop { migrations: "…", schema: "…", extensions: […], enums: […], domains: […], composites: […], sequences: […], tables: […], dropped: […] }`.
 pub(crate) struct Input {
@@ -30,9 +30,9 @@ pub(crate) struct Input {
     schema: LitStr,
     extensions: Vec<LitStr>,
     enums: Vec<Path>,
-    domains: Vec<domains::Declared>,
-    composites: Vec<composites::Declared>,
-    sequences: Vec<sequences::Declared>,
+    domains: Vec<Entry<Domain>>,
+    composites: Vec<Entry<Composite>>,
+    sequences: Vec<Entry<Sequence>>,
     tables: Vec<Path>,
     code: Option<LitStr>,
     dropped: Vec<LitStr>,
@@ -338,13 +338,6 @@ fn database(input: &Input, recorded: &Recorded, code: &Code) -> TokenStream {
                 }
             }
         }
-    }
-}
-
-fn option(text: Option<&str>) -> TokenStream {
-    match text {
-        Some(text) => quote! { ::core::option::Option::Some(#text) },
-        None => quote! { ::core::option::Option::None },
     }
 }
 

@@ -1,28 +1,24 @@
 //! The domains that `database!` lists.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::quote;
 use std::collections::{BTreeMap, BTreeSet};
-use syn::parse::{Parse, ParseStream, Parser};
+use syn::parse::{ParseStream, Parser};
 use syn::{Path, Result, parenthesized};
 
 use crate::attr::{check, text};
 use crate::errors::{self, Words};
-use crate::listed::{Listed, name};
+use crate::expand::{expressed, option, optional, owned};
+use crate::listed::Listed;
 use crate::symbol;
 use diptych_core::model::rules::{check_change_of_domain, check_domain};
 use diptych_core::{Domain, Schema};
 
 /// `percent(type = "numeric(5,2)", not_null, check(name = "…", expr = "VALUE >= 0"))`.
-pub(crate) struct Declared {
-    name: String,
-    span: Span,
-    domain: Domain,
-}
+impl Listed for Domain {
+    const WORDS: Words = errors::DOMAIN;
 
-impl Parse for Declared {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        let (name, span) = name(input)?;
         let content;
         parenthesized!(content in input);
         let mut domain = Domain::default();
@@ -48,65 +44,43 @@ impl Parse for Declared {
             if seen.insert(word.clone()) { Ok(()) } else { Err(meta.error(errors::twice(&word))) }
         });
         parts.parse2(content.parse::<TokenStream>()?)?;
-        Ok(Declared { name, span, domain: domain.normal() })
+        Ok(domain.normal())
     }
-}
 
-impl Declared {
-    /// What the library is told of it.
-    pub(crate) fn declared(&self, path: &Path) -> TokenStream {
-        let Declared { name, domain: Domain { sql_type, collation, not_null, default, checks, comment }, .. } = self;
-        let owned = |text: &str| quote! { ::std::borrow::ToOwned::to_owned(#text) };
-        let maybe = |text: Option<TokenStream>| match text {
-            Some(text) => quote! { ::core::option::Option::Some(#text) },
-            None => quote! { ::core::option::Option::None },
-        };
-        let expression = |text: &str| quote! { #path::__private::core::Expression::new(#text) };
-        let (collation, comment) = (maybe(collation.as_deref().map(owned)), maybe(comment.as_deref().map(owned)));
-        let default = maybe(default.as_deref().map(expression));
+    fn declared(&self, path: &Path) -> TokenStream {
+        let Domain { sql_type, collation, not_null, default, checks, comment } = self;
+        let core = quote! { #path::__private::core };
+        let (sql_type, collation, comment) = (owned(sql_type), optional(collation), optional(comment));
+        let default = option(default.as_deref().map(|text| expressed(&core, text)));
         let checks = checks.iter().map(|(name, check)| {
-            let (name, check) = (owned(name), expression(check));
+            let (name, check) = (owned(name), expressed(&core, check));
             quote! { (#name, #check) }
         });
-        let (name, sql_type) = (owned(name), owned(sql_type));
         quote! {
-            (#name, #path::__private::core::Domain {
+            #core::Domain {
                 sql_type: #sql_type,
                 collation: #collation,
                 not_null: #not_null,
                 default: #default,
                 checks: ::core::iter::IntoIterator::into_iter([#(#checks),*]).collect(),
                 comment: #comment,
-            })
+            }
         }
     }
-}
 
-impl Listed for Declared {
-    type Model = Domain;
-    const WORDS: Words = errors::DOMAIN;
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn span(&self) -> Span {
-        self.span
-    }
-
-    fn recorded(schema: &Schema) -> &BTreeMap<String, Domain> {
+    fn recorded(schema: &Schema) -> &BTreeMap<String, Self> {
         &schema.domains
     }
 
-    fn check(&self) -> diptych_core::Result<()> {
-        check_domain(&self.name, &self.domain)
+    fn check(&self, name: &str) -> diptych_core::Result<()> {
+        check_domain(name, self)
     }
 
-    fn check_change(&self, _: &Schema, before: &Domain) -> diptych_core::Result<()> {
-        check_change_of_domain(&self.name, before, &self.domain)
+    fn check_change(&self, name: &str, _: &Schema, before: &Self) -> diptych_core::Result<()> {
+        check_change_of_domain(name, before, self)
     }
 
-    fn says_the_same(&self, before: &Domain) -> bool {
-        before.says_the_same(&self.domain)
+    fn says_the_same(&self, before: &Self) -> bool {
+        before.says_the_same(self)
     }
 }

@@ -4,7 +4,7 @@ use diptych_core::model::expression::Expression;
 use diptych_core::model::schema::{Exclusion, IndexParameters, References, ReplicaIdentity};
 use diptych_core::{Constraint, Index, Statistics};
 use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{DeriveInput, Path};
 
 use crate::ast::{Field, Struct, read};
@@ -471,18 +471,18 @@ fn expression(core: &TokenStream, text: Option<&str>) -> TokenStream {
     option(text.map(|text| expressed(core, text)))
 }
 
-fn option(value: Option<TokenStream>) -> TokenStream {
+pub(crate) fn option(value: Option<impl ToTokens>) -> TokenStream {
     match value {
         Some(value) => quote! { ::core::option::Option::Some(#value) },
         None => quote! { ::core::option::Option::None },
     }
 }
 
-fn owned(text: &String) -> TokenStream {
+pub(crate) fn owned(text: &String) -> TokenStream {
     quote! { ::std::borrow::ToOwned::to_owned(#text) }
 }
 
-fn expressed(core: &TokenStream, text: &str) -> TokenStream {
+pub(crate) fn expressed(core: &TokenStream, text: &str) -> TokenStream {
     quote! { #core::Expression::new(#text) }
 }
 

@@ -4,27 +4,23 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use std::collections::{BTreeMap, BTreeSet};
 use syn::meta::ParseNestedMeta;
-use syn::parse::{Parse, ParseStream, Parser};
+use syn::parse::{ParseStream, Parser};
 use syn::{Error, LitInt, LitStr, Path, Result, Token, parenthesized, token};
 
 use crate::attr::text;
 use crate::check::Drift;
 use crate::errors::{self, Mistakes, Words};
-use crate::listed::{Listed, name};
+use crate::expand::{option, optional, owned};
+use crate::listed::{Entry, Listed};
 use crate::symbol;
 use diptych_core::model::rules::{check_change_of_sequence, check_sequence, check_successors};
 use diptych_core::{Schema, Sequence, Snapshot};
 
 /// `invoice_number(start = 1000, increment = 5)`, or the name alone.
-pub(crate) struct Declared {
-    name: String,
-    span: Span,
-    sequence: Sequence,
-}
+impl Listed for Sequence {
+    const WORDS: Words = errors::SEQUENCE;
 
-impl Parse for Declared {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        let (name, span) = name(input)?;
         let mut sequence = Sequence::default();
         if input.peek(token::Paren) {
             let content;
@@ -47,7 +43,37 @@ impl Parse for Declared {
             });
             parts.parse2(content.parse::<TokenStream>()?)?;
         }
-        Ok(Declared { name, span, sequence: sequence.normal() })
+        Ok(sequence.normal())
+    }
+
+    fn declared(&self, path: &Path) -> TokenStream {
+        let Sequence { sql_type, start, increment, min, max, cache, cycle, comment } = self;
+        let [start, min, max] = [start, min, max].map(|number| option(number.map(|number| quote! { #number })));
+        let (sql_type, comment) = (owned(sql_type), optional(comment));
+        quote! {
+            #path::__private::core::Sequence {
+                sql_type: #sql_type,
+                start: #start,
+                increment: #increment,
+                min: #min,
+                max: #max,
+                cache: #cache,
+                cycle: #cycle,
+                comment: #comment,
+            }
+        }
+    }
+
+    fn recorded(schema: &Schema) -> &BTreeMap<String, Self> {
+        &schema.sequences
+    }
+
+    fn check(&self, name: &str) -> diptych_core::Result<()> {
+        check_sequence(name, self)
+    }
+
+    fn check_change(&self, name: &str, _: &Schema, before: &Self) -> diptych_core::Result<()> {
+        check_change_of_sequence(name, before, self)
     }
 }
 
@@ -59,65 +85,9 @@ fn number(meta: &ParseNestedMeta<'_>) -> Result<i64> {
     format!("{sign}{}", digits.base10_digits()).parse().map_err(|_| Error::new(digits.span(), errors::NO_BIGINT))
 }
 
-impl Declared {
-    /// What the library is told of it.
-    pub(crate) fn declared(&self, path: &Path) -> TokenStream {
-        let Declared { name, sequence, .. } = self;
-        let Sequence { sql_type, start, increment, min, max, cache, cycle, comment } = sequence;
-        let owned = |text: &str| quote! { ::std::borrow::ToOwned::to_owned(#text) };
-        let maybe = |part: Option<TokenStream>| match part {
-            Some(part) => quote! { ::core::option::Option::Some(#part) },
-            None => quote! { ::core::option::Option::None },
-        };
-        let [start, min, max] = [start, min, max].map(|number| maybe(number.map(|number| quote! { #number })));
-        let (name, sql_type, comment) = (owned(name), owned(sql_type), maybe(comment.as_deref().map(owned)));
-        quote! {
-            (#name, #path::__private::core::Sequence {
-                sql_type: #sql_type,
-                start: #start,
-                increment: #increment,
-                min: #min,
-                max: #max,
-                cache: #cache,
-                cycle: #cycle,
-                comment: #comment,
-            })
-        }
-    }
-}
-
-impl Listed for Declared {
-    type Model = Sequence;
-    const WORDS: Words = errors::SEQUENCE;
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn span(&self) -> Span {
-        self.span
-    }
-
-    fn recorded(schema: &Schema) -> &BTreeMap<String, Sequence> {
-        &schema.sequences
-    }
-
-    fn check(&self) -> diptych_core::Result<()> {
-        check_sequence(&self.name, &self.sequence)
-    }
-
-    fn check_change(&self, _: &Schema, before: &Sequence) -> diptych_core::Result<()> {
-        check_change_of_sequence(&self.name, before, &self.sequence)
-    }
-
-    fn says_the_same(&self, before: &Sequence) -> bool {
-        *before == self.sequence
-    }
-}
-
 /// A sequence that comes where another one goes, and would give its numbers once more.
 pub(crate) fn check_places(
-    listed: &[Declared],
+    listed: &[Entry<Sequence>],
     dropped: &[LitStr],
     known: &Snapshot,
     drift: Drift,
@@ -128,7 +98,7 @@ pub(crate) fn check_places(
         return;
     }
     let recorded = &known.schema.sequences;
-    let after: BTreeMap<_, _> = listed.iter().map(|there| (there.name.clone(), there.sequence.clone())).collect();
+    let after: BTreeMap<_, _> = listed.iter().map(|there| (there.name.clone(), there.model.clone())).collect();
     // what is neither listed nor dropped is told already
     let is_said = |name: &String| after.contains_key(name) || dropped.iter().any(|dropped| dropped.value() == *name);
     let before = recorded.iter().filter(|(name, _)| is_said(name));
