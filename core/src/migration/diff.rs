@@ -168,9 +168,7 @@ impl Differ<'_> {
         for name in snapshot.schema.extensions.iter().filter(|name| !declared.extensions.contains(name)) {
             self.push(DropExtension { name: name.clone() })?;
         }
-        self.stage.to.check()?;
-        self.stage.check_targets()?;
-        self.stage.check_sequences()
+        self.stage.check()
     }
 
     /// Code has no parts: what another text is, is another whole.

@@ -68,8 +68,7 @@ impl Migration {
         if self.operations.is_empty() {
             return Ok(());
         }
-        let checked = stage.to.check().and_then(|()| stage.check_targets()).and_then(|()| stage.check_sequences());
-        checked.map_err(|error| error.within(format!("migration `{}`", self.name)))
+        stage.check().map_err(|error| error.within(format!("migration `{}`", self.name)))
     }
 
     /// The mapping from the given schema to the one that the migration leads to.

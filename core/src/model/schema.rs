@@ -501,14 +501,12 @@ impl Schema {
     pub fn check(&self) -> Result<()> {
         let mut taken: BTreeMap<String, String> = BTreeMap::new();
         let mut take = |name: String, what: String| {
-            match taken.get(&name) {
-            Some(other) => Err(Error::new(format!("{other} and {what} would have the same name"))
-                .hint("tables, indexes, keys, sequences and composite types of a schema must have different names: choose another name for one of the two")),
-            None => {
-                taken.insert(name, what);
-                Ok(())
+            if let Some(other) = taken.get(&name) {
+                let hint = "tables, indexes, keys, sequences and composite types of a schema must have different names: choose another name for one of the two";
+                return Err(Error::new(format!("{other} and {what} would have the same name")).hint(hint));
             }
-        }
+            taken.insert(name, what);
+            Ok(())
         };
         let mut statistics: BTreeMap<&String, &String> = BTreeMap::new();
         self.check_types()?;

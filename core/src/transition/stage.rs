@@ -104,7 +104,7 @@ impl Stage {
 
     /// A new table.
     pub fn create_table(&mut self, name: &str, table: Table) -> Result<()> {
-        self.refuse_taken_name(name)?;
+        self.refuse_taken("table", name)?;
         if self.to.tables.contains_key(name) {
             return Err(
                 Error::new(format!("table `{name}` already exists")).hint("drop or rename it first, or choose another name")
@@ -130,20 +130,7 @@ impl Stage {
         if self.to.enums.contains_key(name) {
             return Err(Error::new(format!("enum `{name}` already exists")).hint("drop it first, or choose another name"));
         }
-        if let Some((_, own)) = self.from.own_types().chain(self.to.own_types()).find(|(there, _)| *there == name) {
-            let kind = own.kind();
-            return Err(Error::new(format!("enum `{name}` would take the name of a {kind} of the older or the newer version"))
-                .hint(format!("choose another name, or drop the {kind} in an earlier release")));
-        }
-        if self.from.sequences.contains_key(name) || self.to.sequences.contains_key(name) {
-            return Err(Error::new(format!("enum `{name}` would take the name of a sequence of the older or the newer version"))
-                .hint("choose another name, or drop the sequence in an earlier release"));
-        }
-        // a table's name is that of its row type: in the base schema the two would meet
-        if self.from.tables.contains_key(name) {
-            return Err(Error::new(format!("enum `{name}` would take the name of a table that the older version has"))
-                .hint("choose another name, or drop the table in an earlier release"));
-        }
+        self.refuse_taken("enum", name)?;
         self.enums.push(EnumForm { name: name.to_owned(), model: model.clone(), in_from: false, in_to: true });
         self.to.enums.insert(name.to_owned(), model);
         Ok(())
@@ -180,23 +167,40 @@ impl Stage {
         Ok(())
     }
 
-    /// Until complete both versions' types and sequences are there, and a table's name is that of its row type.
-    fn refuse_taken_name(&self, table: &str) -> Result<()> {
+    /// What no single operation can see.
+    pub fn check(&self) -> Result<()> {
+        self.to.check()?;
+        self.check_targets()?;
+        self.check_sequences()
+    }
+
+    /// Refuses a name that something of another kind has: until complete the tables, types and sequences of both versions are there, and in the
+    /// base schema none has the name of another one. A table or an enum may go and come in one migration.
+    fn refuse_taken(&self, kind: &str, name: &str) -> Result<()> {
         let both = [&self.from, &self.to];
         let taken = [
-            (both.iter().any(|schema| schema.enums.contains_key(table)), "enum"),
-            (both.iter().any(|schema| schema.domains.contains_key(table)), "domain"),
-            (both.iter().any(|schema| schema.composites.contains_key(table)), "composite type"),
-            (both.iter().any(|schema| schema.sequences.contains_key(table)), "sequence"),
+            ("table", both.iter().any(|schema| schema.tables.contains_key(name))),
+            ("enum", both.iter().any(|schema| schema.enums.contains_key(name))),
+            ("domain", both.iter().any(|schema| schema.domains.contains_key(name))),
+            ("composite type", both.iter().any(|schema| schema.composites.contains_key(name))),
+            ("sequence", both.iter().any(|schema| schema.sequences.contains_key(name))),
         ];
-        if let Some((_, kind)) = taken.into_iter().find(|(is_taken, _)| *is_taken) {
-            let article = if kind == "enum" { "an" } else { "a" };
-            return Err(Error::new(format!(
-                "table `{table}` would take the name of {article} {kind} of the older or the newer version"
-            ))
-            .hint(format!("choose another name, or drop the {kind} in an earlier release")));
+        let may_come_again = |other: &str| other == kind && ["table", "enum"].contains(&kind);
+        let Some((other, _)) = taken.into_iter().find(|(other, is_taken)| *is_taken && !may_come_again(other)) else {
+            return Ok(());
+        };
+        let article = if other == "enum" { "an" } else { "a" };
+        Err(Error::new(format!("{kind} `{name}` would take the name of {article} {other} of the older or the newer version"))
+            .hint(format!("choose another name, or drop the {other} in an earlier release")))
+    }
+
+    /// Refuses to drop what the older version does not have.
+    fn refuse_undone(&self, kind: &str, name: &str, is_older: bool) -> Result<()> {
+        if is_older {
+            return Ok(());
         }
-        Ok(())
+        Err(Error::new(format!("{kind} `{name}` is created and dropped before anything is started"))
+            .hint("remove both operations; or, where the two are in files of their own, `start --to` the first file and `complete`, and then `start` the other"))
     }
 
     fn end_form(&mut self, name: &str) {
@@ -241,7 +245,7 @@ impl Stage {
                 Error::new(format!("cannot rename table `{from}`: table `{to}` already exists")).hint("choose another name")
             );
         }
-        self.refuse_taken_name(to)?;
+        self.refuse_taken("table", to)?;
         let model = self.to.table(from)?.clone();
         let naming = model.texts().into_iter().filter(|(_, text)| lexer::words(text).any(|word| word == from));
         let naming: BTreeSet<Place> = naming.map(|(place, _)| place).collect();

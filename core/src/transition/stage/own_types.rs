@@ -9,39 +9,23 @@ use crate::model::own_type::OwnType;
 impl Stage {
     /// A new domain.
     pub fn create_domain(&mut self, name: &str, domain: Domain) -> Result<()> {
-        self.refuse_taken("domain", name)?;
+        self.refuse_type("domain", name)?;
         self.to.domains.insert(name.to_owned(), domain);
         Ok(())
     }
 
     /// A new composite type.
     pub fn create_composite(&mut self, name: &str, composite: Composite) -> Result<()> {
-        self.refuse_taken("composite type", name)?;
+        self.refuse_type("composite type", name)?;
         self.to.composites.insert(name.to_owned(), composite);
         Ok(())
     }
 
-    /// Until complete the types of both versions are there, and a table's name is that of its row type.
-    fn refuse_taken(&self, kind: &str, name: &str) -> Result<()> {
-        let is_own = |(there, own): &(&String, OwnType<'_>)| *there == name && own.kind() == kind;
-        if self.to.own_types().any(|own| is_own(&own)) {
+    fn refuse_type(&self, kind: &str, name: &str) -> Result<()> {
+        if self.to.own_types().any(|(there, own)| *there == name && own.kind() == kind) {
             return Err(Error::new(format!("{kind} `{name}` already exists")).hint("drop it first, or choose another name"));
         }
-        let both = [&self.from, &self.to];
-        let taken = [
-            (both.iter().any(|schema| schema.sequences.contains_key(name)), "a sequence"),
-            (both.iter().any(|schema| schema.domains.contains_key(name)), "a domain"),
-            (both.iter().any(|schema| schema.composites.contains_key(name)), "a composite type"),
-            (both.iter().any(|schema| schema.enums.contains_key(name)), "an enum"),
-            (self.from.tables.contains_key(name), "a table"),
-        ];
-        match taken.into_iter().find(|(is_taken, _)| *is_taken) {
-            Some((_, what)) => {
-                Err(Error::new(format!("{kind} `{name}` would take the name of {what} of the older or the newer version"))
-                    .hint("choose another name, or drop the other one in an earlier release"))
-            }
-            None => Ok(()),
-        }
+        self.refuse_taken(kind, name)
     }
 
     /// A domain with another default or comment, or with fewer rules.
@@ -68,10 +52,7 @@ impl Stage {
     }
 
     fn refuse_drop(&self, kind: &str, name: &str, is_older: bool) -> Result<()> {
-        if !is_older {
-            return Err(Error::new(format!("{kind} `{name}` is created and dropped before anything is started"))
-                .hint("remove both operations; or, where the two are in files of their own, `start --to` the first file and `complete`, and then `start` the other"));
-        }
+        self.refuse_undone(kind, name, is_older)?;
         self.refuse_type_in_use(kind, name)
     }
 

@@ -12,17 +12,10 @@ impl Stage {
         if self.to.sequences.contains_key(name) {
             return Err(Error::new(format!("sequence `{name}` already exists")).hint("drop it first, or choose another name"));
         }
-        let both = [&self.from, &self.to];
-        let taken = [
-            (self.from.sequences.contains_key(name), "a sequence that the older version has", "the sequence"),
-            (self.from.tables.contains_key(name), "a table that the older version has", "the table"),
-            (both.iter().any(|schema| schema.enums.contains_key(name)), "an enum of the older or the newer version", "the enum"),
-            (both.iter().any(|schema| schema.has_own_type(name)), "a type of the older or the newer version", "the type"),
-            (self.has_relation(name), "a table, index or key", "the other one"),
-        ];
-        if let Some((_, what, other)) = taken.into_iter().find(|(is_taken, ..)| *is_taken) {
-            return Err(Error::new(format!("sequence `{name}` would take the name of {what}"))
-                .hint(format!("choose another name, or drop {other} in an earlier release")));
+        self.refuse_taken("sequence", name)?;
+        if self.has_relation(name) {
+            return Err(Error::new(format!("sequence `{name}` would take the name of an index or key"))
+                .hint("choose another name, or drop the other one in an earlier release"));
         }
         self.to.sequences.insert(name.to_owned(), sequence);
         Ok(())
@@ -38,16 +31,13 @@ impl Stage {
     /// A sequence gone.
     pub fn drop_sequence(&mut self, name: &str) -> Result<()> {
         self.to.sequence(name)?;
-        if !self.from.sequences.contains_key(name) {
-            return Err(Error::new(format!("sequence `{name}` is created and dropped before anything is started"))
-                .hint("remove both operations; or, where the two are in files of their own, `start --to` the first file and `complete`, and then `start` the other"));
-        }
+        self.refuse_undone("sequence", name, self.from.sequences.contains_key(name))?;
         self.to.sequences.remove(name);
         Ok(())
     }
 
-    /// What no single operation can see: defaults of the newer version that draw from what goes, and a sequence that comes in its place.
-    pub fn check_sequences(&self) -> Result<()> {
+    /// Defaults and code of the newer version that draw from what goes, and a sequence that comes in its place.
+    pub(super) fn check_sequences(&self) -> Result<()> {
         for name in self.gone_sequences() {
             let draws = |text: &Expression| text.facts([]).sequences.contains(name);
             let mut columns =

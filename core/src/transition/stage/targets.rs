@@ -6,7 +6,7 @@ use crate::transition::stage::Stage;
 
 impl Stage {
     /// No foreign key points at a key that the table of the older version has not got yet: it is one of the whole at complete, no sooner.
-    pub fn check_targets(&self) -> Result<()> {
+    pub(super) fn check_targets(&self) -> Result<()> {
         for (name, table) in &self.to.tables {
             for (foreign, constraint) in &table.constraints {
                 let Constraint::ForeignKey { references, .. } = constraint else { continue };
