@@ -38,6 +38,7 @@ mod server_features;
 pub mod start;
 mod statistics;
 mod triggers;
+mod users;
 
 pub use complete::complete;
 pub use functions::changed_names;

@@ -318,6 +318,18 @@ pub async fn refused(database: &Database, migrator: &mut Migrator, all: &[Migrat
     error.to_string()
 }
 
+/// What stands in the way of a start: the statement that puts it there, the one that takes it away, and what the refusal says of it. Refused with a
+/// hint and nothing changed, and carried out to its end without it.
+pub async fn stands_in_the_way(database: &Database, all: &[Migration], (before, after, said): (&str, &str, &str)) {
+    let (client, mut migrator) = (database.client().await, database.migrator().await);
+    must(&client, before).await;
+    let text = refused(database, &mut migrator, all).await;
+    assert!(text.contains(said) && text.contains("hint: "), "{before}: {text}");
+    must(&client, after).await;
+    migrator.start(all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{after}: {error}"));
+    migrator.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{after}: {error}"));
+}
+
 /// The rows of a statement as text, columns by `|`, rows by `;`; the SQLSTATE of one that fails, as `!23505`.
 pub async fn ask(client: &Client, sql: &str) -> String {
     match client.simple_query(sql).await {

@@ -1,12 +1,12 @@
 //! The steps that make, change and drop sequences, and what is asked of the database before.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::layout::chain::Chain;
 use crate::layout::tables::Physical;
-use crate::model::schema::Column;
 use crate::model::sequence::Sequence;
-use crate::plan::{Action, Phase, Steps, Verdict, extensions};
+use crate::plan::final_form::changes_default;
+use crate::plan::{Action, Phase, Steps, Verdict, users};
 use crate::sql;
 use crate::sql::{Sql, join, literal, qualified};
 use crate::statements::own_types;
@@ -52,23 +52,26 @@ fn are_there(chain: &Chain, known: Vec<(&String, Sequence)>, whose: &str, steps:
     let wanted = known.iter().map(|(name, sequence)| {
         let cycle = Sql::trusted(if sequence.cycle { "true" } else { "false" });
         sql!(
-            "({}, {}::pg_catalog.regtype, {}, {}, {}, {})",
+            "({}, {}::pg_catalog.regtype, {}, {}, {}, {}, {})",
             literal(name),
             literal(&sequence.sql_type),
             bigint(sequence.increment),
             bigint(sequence.least()),
             bigint(sequence.most()),
-            cycle
+            cycle,
+            literal(sequences::define(chain, name, sequence).as_str())
         )
     });
     steps.check(
         format!("the database has the sequences of {whose}"),
         sql!(
-            "SELECT wanted.name FROM (VALUES {}) AS wanted (name, type_, increment, least, most, cycle) WHERE NOT EXISTS (\
+            "SELECT wanted.name, CASE WHEN pg_catalog.to_regclass(pg_catalog.format('%I.%I', {}::pg_catalog.text, wanted.name)) IS NOT NULL THEN wanted.mend END \
+             FROM (VALUES {}) AS wanted (name, type_, increment, least, most, cycle, mend) WHERE NOT EXISTS (\
              SELECT FROM pg_catalog.pg_sequence AS there JOIN pg_catalog.pg_class AS class ON class.oid = there.seqrelid \
              JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace \
              WHERE space.nspname = {} AND class.relname = wanted.name AND there.seqtypid = wanted.type_ AND there.seqincrement = wanted.increment \
              AND there.seqmin = wanted.least AND there.seqmax = wanted.most AND there.seqcycle = wanted.cycle)",
+            literal(&chain.base),
             join(wanted.collect::<Vec<_>>(), ", "),
             literal(&chain.base)
         ),
@@ -112,32 +115,39 @@ fn has_room(chain: &Chain, steps: &mut Steps) {
 /// Whoever writes to a table may draw from the sequences there are from which it begins to draw: its trigger and its defaults do so with the
 /// writer's rights, whichever version that one is of.
 fn may_be_drawn(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
-    let kept = tables.iter().filter_map(|table| Some((table, table.older?, table.newer?)));
-    let mut pairs = BTreeSet::new();
-    for (table, older, newer) in kept {
-        let had = |column: &Column| older.columns.iter().any(|there| there.default == column.default);
-        let defaults = newer.columns.iter().filter(|column| !had(column)).filter_map(|column| column.default.as_ref());
-        let drawn = defaults.flat_map(|text| text.facts([]).sequences.clone());
-        let drawn = drawn.chain(table.lineage.drawn());
-        pairs.extend(drawn.filter(|name| chain.stage.from.sequences.contains_key(name)).map(|name| (table.name.clone(), name)));
+    let known = &chain.stage.from.sequences;
+    if known.is_empty() {
+        return;
+    }
+    // by table and sequence, whether an UPDATE draws as well
+    let mut pairs: BTreeMap<(&str, String), bool> = BTreeMap::new();
+    for (table, newer) in tables.iter().filter_map(|table| Some((table, table.older.and(table.newer)?))) {
+        let is_new = |name: &str| table.added.iter().any(|added| added.column.name == name);
+        let begins = newer.columns.iter().filter(|column| is_new(&column.name) || changes_default(table, column));
+        let defaults = begins.filter_map(|column| column.default.as_ref()).flat_map(|text| text.facts([]).sequences.clone());
+        let drawn = defaults.map(|name| (name, false)).chain(table.lineage.drawn().into_iter().map(|name| (name, true)));
+        for (name, by_update) in drawn.filter(|(name, _)| known.contains_key(name)) {
+            *pairs.entry((&table.name, name)).or_default() |= by_update;
+        }
     }
     if pairs.is_empty() {
         return;
     }
-    let wanted = pairs.iter().map(|(table, name)| {
+    let wanted = pairs.iter().map(|((table, name), by_update)| {
         let place = |name: &str| literal(qualified(&chain.base, name).as_str());
-        sql!("(pg_catalog.to_regclass({}), pg_catalog.to_regclass({}))", place(table), place(name))
+        let by_update = Sql::trusted(if *by_update { "true" } else { "false" });
+        sql!("(pg_catalog.to_regclass({}), pg_catalog.to_regclass({}), {})", place(table), place(name), by_update)
     });
     steps.check(
         "whoever writes to a table may draw from its sequences",
         sql!(
             "SELECT DISTINCT pg_catalog.format('%s writes to %s and may not draw from %s', who.name, pair.table_, pair.sequence), \
-             pg_catalog.format('GRANT USAGE ON SEQUENCE %s TO %s', pair.sequence, who.name) FROM (VALUES {}) AS pair (table_, sequence) \
+             pg_catalog.format('GRANT USAGE ON SEQUENCE %s TO %s', pair.sequence, who.name) FROM (VALUES {}) AS pair (table_, sequence, by_update) \
              JOIN pg_catalog.pg_class AS class ON class.oid = pair.table_ \
              CROSS JOIN LATERAL (SELECT class.relacl AS rights UNION ALL SELECT own.attacl FROM pg_catalog.pg_attribute AS own WHERE own.attrelid = class.oid) AS list \
              CROSS JOIN LATERAL pg_catalog.aclexplode(list.rights) AS acl LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = acl.grantee \
              CROSS JOIN LATERAL (SELECT CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(role.rolname) END) AS who (name) \
-             WHERE acl.privilege_type IN ('INSERT', 'UPDATE') AND NOT pg_catalog.has_sequence_privilege(CASE WHEN acl.grantee = 0 THEN 'public' ELSE role.rolname END, pair.sequence, 'USAGE, UPDATE')",
+             WHERE (acl.privilege_type = 'INSERT' OR acl.privilege_type = 'UPDATE' AND pair.by_update) AND NOT pg_catalog.has_sequence_privilege(CASE WHEN acl.grantee = 0 THEN 'public' ELSE role.rolname END, pair.sequence, 'USAGE, UPDATE')",
             join(wanted.collect::<Vec<_>>(), ", ")
         ),
         "roles that write to a table would fail, in the running release as well: the table begins to draw from a sequence without their right to it",
@@ -205,7 +215,7 @@ fn nothing_uses(chain: &Chain, tables: &[Physical<'_>], is_published: bool, hint
     );
     steps.check(
         "nothing that stays draws from the sequences that go",
-        extensions::users(chain, tables, &used, is_published),
+        users::query(chain, tables, &used, is_published),
         "a sequence cannot be dropped, because other objects draw from it",
         hint,
         Verdict::Refuse,

@@ -88,10 +88,14 @@ fn drop(chain: &Chain, name: &str, own: OwnType<'_>) -> Sql {
     sql!("DROP {} IF EXISTS {}", Sql::trusted(own.word()), qualified(&chain.base, name))
 }
 
-/// At rollback, when no table and no view has them: those that the start made go, unless somebody else uses them.
+/// At rollback, when no table and no view has them: those that the start made go, unless somebody else uses them, or has put
+/// something else in their place.
 pub fn drop_made(chain: &Chain) -> Sql {
     let each = chain.stage.made_types().into_iter().rev().map(|(name, own)| {
-        sql!("\n  BEGIN\n    {};\n  EXCEPTION WHEN dependent_objects_still_exist THEN NULL;\n  END;", drop(chain, name, own))
+        sql!(
+            "\n  BEGIN\n    {};\n  EXCEPTION WHEN dependent_objects_still_exist OR wrong_object_type THEN NULL;\n  END;",
+            drop(chain, name, own)
+        )
     });
     sql!("DO {}", dollar_quoted(&sql!("\nBEGIN{}\nEND\n", join(each.collect::<Vec<_>>(), ""))))
 }

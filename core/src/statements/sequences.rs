@@ -47,6 +47,11 @@ END
     sql!("DO {}", dollar_quoted(&text))
 }
 
+/// Gives a sequence all of its options. It has no RESTART: the counter stays where it is.
+pub fn define(chain: &Chain, name: &str, known: &Sequence) -> Sql {
+    sql!("ALTER SEQUENCE {} {}", qualified(&chain.base, name), known.definition())
+}
+
 /// The longer step, for as long as two versions draw.
 pub fn lengthen(chain: &Chain, name: &str, increment: i64) -> Sql {
     sql!("ALTER SEQUENCE IF EXISTS {} INCREMENT BY {}", qualified(&chain.base, name), increment)
@@ -65,9 +70,9 @@ pub fn shorten(chain: &Chain, name: &str, shared: &Sequence, before: &Sequence) 
     sql!("DO {}", dollar_quoted(&text))
 }
 
-/// The newer version's form. It has no RESTART: the counter goes on from where it is.
+/// The newer version's form.
 pub fn settle(chain: &Chain, name: &str, shared: &Sequence, after: &Sequence) -> Vec<Sql> {
-    let change = sql!("ALTER SEQUENCE {} {}", qualified(&chain.base, name), after.definition());
+    let change = define(chain, name, after);
     let walks = after.increment.unsigned_abs() < shared.increment.unsigned_abs();
     std::iter::once(change).chain(walks.then(|| sql!("SELECT {}", walked(chain, name, shared, after)))).collect()
 }
@@ -97,10 +102,11 @@ pub fn drop_gone(chain: &Chain, name: &str) -> Sql {
     sql!("DROP SEQUENCE IF EXISTS {}", qualified(&chain.base, name))
 }
 
-/// At rollback, when no table and no domain draws from it: one that the start made goes, unless somebody else uses it.
+/// At rollback, when no table and no domain draws from it: one that the start made goes, unless somebody else uses it, or has put something else in
+/// its place.
 pub fn drop_made(chain: &Chain, name: &str) -> Sql {
     let text = sql!(
-        "\nBEGIN\n  DROP SEQUENCE IF EXISTS {};\nEXCEPTION WHEN dependent_objects_still_exist THEN NULL;\nEND\n",
+        "\nBEGIN\n  DROP SEQUENCE IF EXISTS {};\nEXCEPTION WHEN dependent_objects_still_exist OR wrong_object_type THEN NULL;\nEND\n",
         qualified(&chain.base, name)
     );
     sql!("DO {}", dollar_quoted(&text))
@@ -110,9 +116,10 @@ pub fn drop_made(chain: &Chain, name: &str) -> Sql {
 pub fn drawn(chain: &Chain) -> Sql {
     let made = chain.stage.made_sequences().map(|(name, _)| literal(name));
     sql!(
-        "SELECT pg_catalog.format('%s has given numbers up to %s', own.relname, pg_catalog.pg_sequence_last_value(own.oid::pg_catalog.regclass)) FROM pg_catalog.pg_class AS own \
-         JOIN pg_catalog.pg_namespace AS space ON space.oid = own.relnamespace WHERE space.nspname = {} AND own.relkind = 'S' AND own.relname IN ({}) \
-         AND pg_catalog.pg_sequence_last_value(own.oid::pg_catalog.regclass) IS NOT NULL ORDER BY own.relname",
+        "SELECT pg_catalog.format('%s has given numbers up to %s', own.relname, last.number) FROM pg_catalog.pg_class AS own \
+         JOIN pg_catalog.pg_namespace AS space ON space.oid = own.relnamespace CROSS JOIN LATERAL (SELECT CASE own.relkind WHEN 'S' THEN \
+         pg_catalog.pg_sequence_last_value(own.oid::pg_catalog.regclass) END) AS last (number) WHERE space.nspname = {} AND own.relname IN ({}) \
+         AND last.number IS NOT NULL ORDER BY own.relname",
         literal(&chain.base),
         join(made, ", ")
     )

@@ -2,7 +2,7 @@
 
 use diptych::Quiet;
 use diptych_core::Migration;
-use diptych_tests::{Database, Told, ask, difference, migration, must, refused};
+use diptych_tests::{Database, Told, ask, difference, migration, must, refused, stands_in_the_way};
 
 use crate::existing::Existing;
 
@@ -102,14 +102,7 @@ async fn what_stands_in_the_way_is_named_with_the_way_out() {
         ),
     ] {
         let (database, all) = with_users(&format!("operations: [{change}]")).await;
-        let client = database.client().await;
-        must(&client, before).await;
-        let mut migrator = database.migrator().await;
-        let text = refused(&database, &mut migrator, &all).await;
-        assert!(text.contains(said) && text.contains("hint: "), "{change}: {text}");
-        must(&client, after).await;
-        migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{change}: {error}"));
-        migrator.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{change}: {error}"));
+        stands_in_the_way(&database, &all, (before, after, said)).await;
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use diptych::{Migrator, Options, Quiet};
 use diptych_core::Migration;
-use diptych_tests::{Database, Told, ask, client, difference, migration, must, refused};
+use diptych_tests::{Database, Told, ask, client, difference, migration, must, refused, stands_in_the_way};
 use tokio_postgres::Client;
 
 use crate::existing::Existing;
@@ -77,14 +77,7 @@ async fn what_stands_in_the_way_is_named_with_the_way_out() {
         ),
     ] {
         let (database, all) = with_orders(change).await;
-        let client = database.client().await;
-        must(&client, before).await;
-        let mut migrator = database.migrator().await;
-        let text = refused(&database, &mut migrator, &all).await;
-        assert!(text.contains(said) && text.contains("hint: "), "{change}: {text}");
-        must(&client, after).await;
-        migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{change}: {error}"));
-        migrator.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{change}: {error}"));
+        stands_in_the_way(&database, &all, (before, after, said)).await;
     }
 }
 
@@ -263,16 +256,20 @@ async fn a_database_that_exists_brings_its_sequences_along() {
     existing.is_as(&fresh);
 }
 
-const NUMBERED: &str = "operations: [{create_sequence: {name: tickets, cache: 10}}]";
-
-#[tokio::test(flavor = "multi_thread")]
-async fn h19_whoever_has_drawn_holds_a_change_of_the_sequence_up_and_nobody_for_longer_than_the_budget() {
+/// A database with a sequence of which sessions take ten numbers at once, and the migrations up to a longer step.
+async fn with_tickets() -> (Database, [Migration; 2]) {
     let database = Database::new().await;
     let all = [
-        migration("0001_before", NUMBERED),
+        migration("0001_before", "operations: [{create_sequence: {name: tickets, cache: 10}}]"),
         migration("0002_change", "operations: [{alter_sequence: {name: tickets, increment: 5}}]"),
     ];
     database.migrate(&all[..1]).await;
+    (database, all)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h19_whoever_has_drawn_holds_a_change_of_the_sequence_up_and_nobody_for_longer_than_the_budget() {
+    let (database, all) = with_tickets().await;
     let (drawer, other) = (database.client().await, database.client().await);
     must(&drawer, "BEGIN; SELECT nextval('tickets')").await;
     let options = Options { timeout: Duration::from_secs(6), ..Options::default() };
@@ -300,12 +297,7 @@ async fn h19_whoever_has_drawn_holds_a_change_of_the_sequence_up_and_nobody_for_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn h20_a_change_of_a_sequence_drops_what_sessions_have_cached() {
-    let database = Database::new().await;
-    let all = [
-        migration("0001_before", NUMBERED),
-        migration("0002_change", "operations: [{alter_sequence: {name: tickets, increment: 5}}]"),
-    ];
-    database.migrate(&all[..1]).await;
+    let (database, all) = with_tickets().await;
     let (one, two) = (database.client().await, database.client().await);
     let draw = async |client: &Client| ask(client, "SELECT nextval('tickets')").await;
     assert_eq!((draw(&one).await, draw(&two).await, draw(&one).await), ("1".into(), "11".into(), "2".into()));
@@ -488,9 +480,23 @@ async fn what_is_changed_by_hand_between_start_and_complete_holds_complete_up() 
         must(&client, by_hand).await;
         let error = migrator.complete(&mut Quiet).await.expect_err(by_hand).to_string();
         assert!(error.contains(said), "{by_hand}: {error}");
+        // a sequence that is there gets its options back; one that is gone would begin anew
+        assert_eq!(error.contains("ALTER SEQUENCE"), by_hand.starts_with("ALTER SEQUENCE"), "{by_hand}: {error}");
         must(&client, back).await;
         migrator.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{by_hand}: {error}"));
     }
+}
+
+/// What stands in the place of what the start made is somebody else's.
+#[tokio::test(flavor = "multi_thread")]
+async fn rollback_leaves_what_somebody_has_put_in_the_place_of_a_sequence_or_type() {
+    let change = "{create_sequence: {name: made}}, {create_domain: {name: part, type: integer}}";
+    let (database, all) = with_orders(change).await;
+    let (client, mut migrator) = (database.client().await, database.migrator().await);
+    migrator.start(&all, None, &mut Quiet).await.expect("started");
+    must(&client, "DROP SEQUENCE made; CREATE TABLE made (); DROP DOMAIN part; CREATE TYPE part AS ENUM ('a')").await;
+    migrator.rollback(&mut Quiet).await.expect("rolled back");
+    assert_eq!(ask(&client, "SELECT count(*) FROM made; SELECT 'a'::part").await, "0;a");
 }
 
 /// A view or function of the newer version's code that draws from what goes is known before anything is changed.
@@ -544,15 +550,34 @@ async fn whoever_writes_may_draw_from_a_sequence_that_is_there() {
     }
 }
 
+/// Another column that draws from the sequence already is none of those that give it a value; and a default is for INSERT alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_is_asked_for_where_a_write_draws() {
+    let by_default = "{alter_column: {table: orders, column: note, default: \"nextval('order_number')::text\"}}";
+    let by_up = "{add_column: {table: orders, column: {name: ticket, type: bigint}, up: \"nextval('order_number')\"}}";
+    for (right, change, is_held_up) in
+        [("INSERT", by_default, true), ("UPDATE", by_default, false), ("INSERT", by_up, true), ("UPDATE", by_up, true)]
+    {
+        let (database, all) = with_orders(change).await;
+        let (writer, _) = stranger(&database, "writer").await;
+        must(&database.client().await, &format!("GRANT {right}, SELECT ON orders TO {writer}")).await;
+        let mut migrator = database.migrator().await;
+        if is_held_up {
+            let text = refused(&database, &mut migrator, &all).await;
+            assert!(text.contains(&format!("GRANT USAGE ON SEQUENCE public.order_number TO {writer}")), "{text}");
+        } else {
+            migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{right}, {change}: {error}"));
+        }
+    }
+}
+
 /// Numbers are given once: a start that is refused has drawn none.
 #[tokio::test(flavor = "multi_thread")]
 async fn preflight_draws_no_number() {
-    for column in ["default: \"nextval('order_number')\"", "type: bigint}, up: \"nextval('order_number')\""] {
-        let (column, up) = column.split_once("}, ").map_or((column, String::new()), |(column, up)| (column, format!(", {up}")));
+    for (column, up) in [("default: \"nextval('order_number')\"", ""), ("comment: drawn", ", up: \"nextval('order_number')\"")] {
         let change = format!(
-            "{{add_column: {{table: orders, column: {{name: ticket, type: bigint, unique: true, check: {{name: positive, constraint: ticket > 0}}, {}}}{up}}}}}, \
-             {{create_constraint: {{table: orders, name: once, type: unique, columns: [note], up: {{note: note}}, down: {{note: note}}}}}}",
-            column.replace("type: bigint", "comment: drawn")
+            "{{add_column: {{table: orders, column: {{name: ticket, type: bigint, unique: true, check: {{name: positive, constraint: ticket > 0}}, {column}}}{up}}}}}, \
+             {{create_constraint: {{table: orders, name: once, type: unique, columns: [note], up: {{note: note}}, down: {{note: note}}}}}}"
         );
         let (database, all) = with_orders(&change).await;
         let client = database.client().await;
