@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use diptych::internal::introspect::Inventory;
 use diptych_core::model::differences::differences;
+use diptych_core::model::types;
 use diptych_core::sql::{ident, literal};
 use diptych_core::{DeclaredSchema, Snapshot};
 
@@ -37,7 +38,7 @@ pub(super) async fn run(context: &Context, project: Option<&Project>, name: &str
     if differences(&before_hand, &by_hand).is_empty() {
         return out::say("nothing to record: the database's tables are those of the files");
     }
-    owned(&before, &then, &found)?;
+    owned(&context.base, &then, &found)?;
     let recorded_ones = before.schema.extensions.iter().filter(|name| found.extensions.contains_key(*name));
     let extensions = recorded_ones.chain(by_hand.extensions.difference(&before_hand.extensions)).cloned().collect();
     // what nobody has changed keeps the words of the files
@@ -72,15 +73,18 @@ pub(super) async fn run(context: &Context, project: Option<&Project>, name: &str
 }
 
 /// No operation makes a sequence a column's own, as `serial` does, or takes it from one: an identity is the same to whoever writes.
-fn owned(before: &Snapshot, then: &Inventory, found: &Inventory) -> Result<(), Failure> {
+fn owned(base: &str, then: &Inventory, found: &Inventory) -> Result<(), Failure> {
     let (known, there) = (owners(then), owners(found));
+    let is_free = |sequence: &str, of: &Inventory| {
+        let mut free = of.schema.sequences.keys().map(|name| format!("{}.{}", types::spelled(base), types::spelled(name)));
+        free.any(|free| free == sequence)
+    };
     for (sequence, [table, column]) in &there {
         if known.contains_key(sequence) {
             continue;
         }
-        let is_the_versions = sequence.rsplit_once('.').is_some_and(|(_, name)| before.schema.sequences.contains_key(name));
         let own = ident(column);
-        let hint = if is_the_versions {
+        let hint = if is_free(sequence, then) {
             format!("it was nobody's; run ALTER SEQUENCE {sequence} OWNED BY NONE;")
         } else {
             format!(
@@ -98,8 +102,7 @@ fn owned(before: &Snapshot, then: &Inventory, found: &Inventory) -> Result<(), F
             hint,
         ));
     }
-    let is_free = |sequence: &str| found.schema.sequences.keys().any(|name| sequence.ends_with(&format!(".{}", ident(name))));
-    match known.iter().find(|(sequence, _)| !there.contains_key(*sequence) && is_free(sequence)) {
+    match known.iter().find(|(sequence, _)| !there.contains_key(*sequence) && is_free(sequence, found)) {
         Some((sequence, [table, column])) => Err(Failure::hinted(
             format!("sequence {sequence} no longer belongs to column {table}.{column}, and no operation says that"),
             format!("give it back; run ALTER SEQUENCE {sequence} OWNED BY {table}.{};", ident(column)),
