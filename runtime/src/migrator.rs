@@ -415,6 +415,7 @@ impl Migrator {
         if rest.is_empty() {
             return Ok(Outcome::Done(damage.into_iter().map(|item| item.what).collect()));
         }
+        let rest: Vec<Damage> = rest.into_iter().map(|item| Damage { put_back: None, ..item }).collect();
         Err(made::refusal(&pending.version.name, &rest))
     }
 

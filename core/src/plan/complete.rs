@@ -79,7 +79,6 @@ fn checks(chain: &Chain, changes: &triggers::Changes, tables: &[Physical<'_>], s
     dependents::check_of_complete(chain, tables, steps);
     super::enums::checks_of_complete(chain, tables, steps);
     super::sequences::checks_of_complete(chain, tables, steps);
-    super::own_types::checks_of_complete(chain, steps);
     super::extensions::checks_of_complete(chain, tables, steps);
     super::statistics::check_owner(chain, tables, steps);
     super::replication::checks_of_complete(chain, tables, steps);

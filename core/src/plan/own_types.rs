@@ -20,30 +20,6 @@ pub(super) fn checks(chain: &Chain, steps: &mut Steps) {
     }
 }
 
-/// What the start made is there still.
-pub(super) fn checks_of_complete(chain: &Chain, steps: &mut Steps) {
-    let made = chain.stage.made_types().into_iter().map(|(name, own)| {
-        let kind = if let OwnType::Domain(_) = own { "d" } else { "c" };
-        sql!("({}, {}::pg_catalog.\"char\")", literal(name), literal(kind))
-    });
-    let made: Vec<Sql> = made.collect();
-    if !made.is_empty() {
-        steps.check(
-            "the domains and composite types that the start created are there",
-            sql!(
-                "SELECT wanted.name FROM (VALUES {}) AS wanted (name, kind) WHERE NOT EXISTS (\
-                 SELECT FROM pg_catalog.pg_type AS there JOIN pg_catalog.pg_namespace AS space ON space.oid = there.typnamespace \
-                 WHERE space.nspname = {} AND there.typname = wanted.name AND there.typtype = wanted.kind)",
-                join(made, ", "),
-                literal(&chain.base)
-            ),
-            format!("schema `{}` lacks domains or composite types that the start created", chain.base),
-            "somebody changed the database outside Diptych: put back what was there, or `rollback`",
-            Verdict::Refuse,
-        );
-    }
-}
-
 fn list<'a>(names: impl Iterator<Item = &'a String>) -> Sql {
     sql!("ARRAY[{}]::pg_catalog.text[]", join(names.map(|name| literal(name)), ", "))
 }

@@ -18,8 +18,7 @@ const LOCK: &str =
 
 /// The sequences of the older version are there as it knows them, and what changes or goes may do so.
 pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
-    let known = chain.stage.from.sequences.iter().map(|(name, sequence)| (name, sequence.clone()));
-    are_there(chain, known.collect(), "the older version", steps);
+    are_there(chain, steps);
     check_owner(chain, steps);
     let hint = "migrate with another `min` or `max`, or leave the type as it is: the counter is never set back, and what it has given stays";
     within_range(chain, hint, steps);
@@ -33,19 +32,14 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
 
 /// The same again at complete: the counter has moved, and an object may have come or gone.
 pub(super) fn checks_of_complete(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
-    let kept = chain.stage.from.sequences.iter().map(|(name, before)| {
-        let after = chain.stage.to.sequences.get(name);
-        (name, after.map_or_else(|| before.clone(), |after| before.shared_with(after)))
-    });
-    let made = chain.stage.made_sequences().map(|(name, sequence)| (name, sequence.clone()));
-    are_there(chain, kept.chain(made).collect(), "the two versions", steps);
     within_range(chain, "`rollback`, and migrate with another `min`, `max` or type", steps);
     let hint = "drop what is named above, or let it draw from another sequence, and run `complete` again";
     nothing_uses(chain, tables, true, hint, steps);
 }
 
-/// The database has these sequences, and no column owns one: with that column it would go.
-fn are_there(chain: &Chain, known: Vec<(&String, Sequence)>, whose: &str, steps: &mut Steps) {
+/// The database has the sequences of the older version, and no column owns one: with that column it would go.
+fn are_there(chain: &Chain, steps: &mut Steps) {
+    let known = &chain.stage.from.sequences;
     if known.is_empty() {
         return;
     }
@@ -63,7 +57,7 @@ fn are_there(chain: &Chain, known: Vec<(&String, Sequence)>, whose: &str, steps:
         )
     });
     steps.check(
-        format!("the database has the sequences of {whose}"),
+        "the database has the sequences of the older version",
         sql!(
             "SELECT wanted.name, CASE WHEN pg_catalog.to_regclass(pg_catalog.format('%I.%I', {}::pg_catalog.text, wanted.name)) IS NOT NULL THEN wanted.mend END \
              FROM (VALUES {}) AS wanted (name, type_, increment, least, most, cycle, mend) WHERE NOT EXISTS (\
@@ -75,12 +69,12 @@ fn are_there(chain: &Chain, known: Vec<(&String, Sequence)>, whose: &str, steps:
             join(wanted.collect::<Vec<_>>(), ", "),
             literal(&chain.base)
         ),
-        format!("schema `{}` lacks sequences of {whose}, or has them with other options", chain.base),
+        format!("schema `{}` lacks sequences of the older version, or has them with other options", chain.base),
         "somebody changed the database outside Diptych: put back what was there",
         Verdict::Refuse,
     );
     steps.check(
-        format!("no column owns a sequence of {whose}"),
+        "no column owns a sequence of the older version",
         sql!(
             "SELECT pg_catalog.format('%s is owned by %s', class.relname, pg_catalog.pg_describe_object(depend.refclassid, depend.refobjid, depend.refobjsubid)), \
              pg_catalog.format('ALTER SEQUENCE %s OWNED BY NONE', class.oid::pg_catalog.regclass) FROM pg_catalog.pg_class AS class \
@@ -88,7 +82,7 @@ fn are_there(chain: &Chain, known: Vec<(&String, Sequence)>, whose: &str, steps:
              ON depend.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND depend.objid = class.oid AND depend.deptype = 'a' \
              WHERE space.nspname = {} AND class.relkind = 'S' AND class.relname IN ({})",
             literal(&chain.base),
-            join(known.iter().map(|(name, _)| literal(name)), ", ")
+            join(known.keys().map(|name| literal(name)), ", ")
         ),
         "a sequence would go with the column that owns it",
         "somebody changed the database outside Diptych: put back what was there",

@@ -1,4 +1,5 @@
-//! What a start has made is still there as it was made: triggers, functions, columns, indexes, constraints, views.
+//! What a start has made is still there as it was made: triggers, functions, columns, indexes, constraints, views, and
+//! the sequences and types of both versions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,15 +28,21 @@ fn schemas(base: &str, pending: &Version, older: Option<&Version>) -> Vec<String
     versions.chain([names::guard_schema(base)]).collect()
 }
 
+/// The names of what columns draw from and are made of.
+fn lent(pending: &Version, older: Option<&Version>) -> Vec<String> {
+    let models = [Some(pending), older].into_iter().flatten().map(|version| &version.schema);
+    models.flat_map(|model| model.sequences.keys().chain(model.own_types().map(|(name, _)| name))).cloned().collect()
+}
+
 /// Writes down what is there at the end of a start.
 pub(crate) async fn enter(client: &impl GenericClient, base: &str, pending: &Version, older: Option<&Version>) -> Result<()> {
     forget(client, base, &pending.name).await?;
     let sql = format!(
         "INSERT INTO diptych.made (base, version, kind, name, definition, put_back, major) \
-         SELECT $1::pg_catalog.text, $3, made.kind, made.name, made.definition, made.put_back, \
+         SELECT $1::pg_catalog.text, $4, made.kind, made.name, made.definition, made.put_back, \
          pg_catalog.current_setting('server_version_num')::pg_catalog.int4 / 10000 FROM ({INVENTORY}) AS made"
     );
-    client.execute(&sql, &[&base, &schemas(base, pending, older), &pending.name]).await?;
+    client.execute(&sql, &[&base, &schemas(base, pending, older), &lent(pending, older), &pending.name]).await?;
     Ok(())
 }
 
@@ -49,7 +56,7 @@ pub(crate) async fn forget(client: &impl GenericClient, base: &str, version: &st
 /// dumps may print them otherwise.
 pub(crate) async fn damage(client: &Client, base: &str, pending: &Version, older: Option<&Version>) -> Result<Vec<Damage>> {
     let now = format!("SELECT there.kind, there.name, there.definition FROM ({INVENTORY}) AS there");
-    let now = client.query(&now, &[&base, &schemas(base, pending, older)]).await?;
+    let now = client.query(&now, &[&base, &schemas(base, pending, older), &lent(pending, older)]).await?;
     // not joined by the server, which takes both for a handful and looks at all for each
     let now: BTreeMap<(&str, &str), &str> = now.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect();
     let made = "SELECT made.kind, made.name, made.definition, made.put_back, \
@@ -70,7 +77,9 @@ pub(crate) async fn damage(client: &Client, base: &str, pending: &Version, older
             Some(there) if comparable && *there != definition => "was changed",
             Some(_) => return None,
         };
-        Some(Damage { what: format!("{kind} `{name}` {how}"), put_back: row.get(3) })
+        // one made anew would give its numbers again
+        let is_lost = kind == "sequence" && how == "was dropped";
+        Some(Damage { what: format!("{kind} `{name}` {how}"), put_back: row.get::<_, Option<String>>(3).filter(|_| !is_lost) })
     });
     Ok(strange.chain(damage).collect())
 }
@@ -95,11 +104,11 @@ pub(crate) async fn rest(client: &Client, base: &str, version: &str) -> Result<O
 /// The refusal to go on with it.
 pub(crate) fn refusal(version: &str, damage: &[Damage]) -> Error {
     let list: Vec<String> = damage.iter().map(|item| item.what.clone()).collect();
-    Error::refused(format!("objects that the start of `{version}` created were changed or dropped: {}", few(&list, 5, "; "))).hint(
+    Error::refused(format!("objects that version `{version}` needs were changed or dropped since its start: {}", few(&list, 5, "; "))).hint(
         if damage.iter().all(|item| item.put_back.is_some()) {
             "run `repair`, which puts them back, and compare the rows that were written meanwhile; or run `rollback`, which keeps the older version's rows"
         } else {
-            "run `rollback`, which keeps the older version's rows, and then `start`"
+            "put back by hand what is named above, or run `rollback`, which keeps the older version's rows, and then `start`"
         },
     )
 }

@@ -1,5 +1,6 @@
 -- What keeps two versions of a base schema alive beside each other, as it is now: what it is, its name, its definition, and the statements
--- that put it back where it is gone or another. $1 is the base schema, $2 the schemas of views.
+-- that put it back where it is gone or another. $1 is the base schema, $2 the schemas of views, $3 the
+-- versions' sequences, domains and composite types.
 WITH table_ AS (
   SELECT class.oid, class.relname FROM pg_class AS class WHERE class.relnamespace = (SELECT space.oid FROM pg_namespace AS space WHERE space.nspname = $1::text) AND class.relkind IN ('r', 'p')
     -- partitions come and go: what they have, they have from the whole
@@ -31,6 +32,17 @@ FROM pg_proc AS proc JOIN pg_namespace AS space ON space.oid = proc.pronamespace
 UNION ALL
 SELECT 'materialized view', view_.oid::regclass::text, pg_get_viewdef(view_.oid), NULL
 FROM pg_class AS view_ JOIN pg_namespace AS space ON space.oid = view_.relnamespace WHERE space.nspname = ANY ($2::text[]) AND view_.relkind = 'm'
+UNION ALL
+SELECT 'sequence', class.oid::regclass::text, concat_ws(' ', format_type(own.seqtypid, NULL), own.seqincrement, own.seqmin, own.seqmax, own.seqcycle, (SELECT pg_describe_object(depend.refclassid, depend.refobjid, depend.refobjsubid)
+    FROM pg_depend AS depend WHERE depend.classid = 'pg_class'::regclass AND depend.objid = class.oid AND depend.deptype = 'a')),
+  format('ALTER SEQUENCE %s AS %s INCREMENT %s MINVALUE %s MAXVALUE %s %s OWNED BY NONE', class.oid::regclass, format_type(own.seqtypid, NULL), own.seqincrement, own.seqmin, own.seqmax,
+    CASE WHEN own.seqcycle THEN 'CYCLE' ELSE 'NO CYCLE' END)
+FROM pg_sequence AS own JOIN pg_class AS class ON class.oid = own.seqrelid JOIN pg_namespace AS space ON space.oid = class.relnamespace
+WHERE space.nspname = $1::text AND class.relname = ANY ($3::text[])
+UNION ALL
+SELECT CASE own.typtype WHEN 'd' THEN 'domain' ELSE 'composite type' END, own.oid::regtype::text, '', NULL
+FROM pg_type AS own JOIN pg_namespace AS space ON space.oid = own.typnamespace LEFT JOIN pg_class AS class ON class.oid = own.typrelid
+WHERE space.nspname = $1::text AND own.typname = ANY ($3::text[]) AND (own.typtype = 'd' OR class.relkind = 'c')
 UNION ALL
 SELECT 'column', format('%s.%I', table_.oid::regclass, attribute.attname),
   concat_ws(' ', format_type(attribute.atttypid, attribute.atttypmod), CASE WHEN attribute.attnotnull THEN 'NOT NULL' END, pg_get_expr(def.adbin, def.adrelid)), NULL

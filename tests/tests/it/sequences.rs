@@ -455,35 +455,41 @@ async fn what_is_changed_by_hand_between_start_and_complete_holds_complete_up() 
     let change = "operations:
   - create_sequence: {name: made}
   - create_composite_type: {name: address, attributes: [{name: zip, type: text}]}
+  - create_domain: {name: part, type: numeric}
   - drop_column: {table: t, column: own}
 ";
     for (by_hand, back, said) in [
-        (
-            "DROP SEQUENCE made",
-            "CREATE SEQUENCE made",
-            "lacks sequences of the two versions, or has them with other options: made",
-        ),
-        ("ALTER SEQUENCE kept INCREMENT 7", "ALTER SEQUENCE kept INCREMENT 1", "with other options: kept"),
-        ("ALTER SEQUENCE kept OWNED BY t.own", "ALTER SEQUENCE kept OWNED BY NONE", "kept is owned by column own of table"),
-        ("DROP TYPE address", "CREATE TYPE address AS (zip text)", "composite types that the start created: address"),
+        ("DROP SEQUENCE made", "CREATE SEQUENCE made", "sequence `public.made` was dropped"),
+        ("DROP SEQUENCE kept", "CREATE SEQUENCE kept", "sequence `public.kept` was dropped"),
+        ("ALTER SEQUENCE kept INCREMENT 7", "", "sequence `public.kept` was changed"),
+        ("ALTER SEQUENCE made AS smallint CYCLE", "", "sequence `public.made` was changed"),
+        ("ALTER SEQUENCE kept OWNED BY t.own", "", "sequence `public.kept` was changed"),
+        ("DROP TYPE address", "CREATE TYPE address AS (zip text)", "composite type `public.address` was dropped"),
         (
             "DROP TYPE address; CREATE TYPE address AS ENUM ('a')",
             "DROP TYPE address; CREATE TYPE address AS (zip text)",
-            "that the start created: address",
+            "composite type `public.address` was dropped",
         ),
+        ("DROP DOMAIN part", "CREATE DOMAIN part AS numeric", "domain `public.part` was dropped"),
     ] {
         let database = Database::new().await;
         let all = [migration("0001_before", before), migration("0002_change", change)];
         database.migrate(&all[..1]).await;
         let (client, mut migrator) = (database.client().await, database.migrator().await);
         migrator.start(&all, None, &mut Quiet).await.expect("started");
+        assert_eq!(migrator.status(&all).await.expect("a status").damage, Vec::<String>::new());
         must(&client, by_hand).await;
+        assert_eq!(migrator.status(&all).await.expect("a status").damage, [said], "{by_hand}");
         let error = migrator.complete(&mut Quiet).await.expect_err(by_hand).to_string();
         assert!(error.contains(said), "{by_hand}: {error}");
         // a sequence that is there gets its options back; one that is gone would begin anew
-        assert_eq!(error.contains("ALTER SEQUENCE"), by_hand.starts_with("ALTER SEQUENCE"), "{by_hand}: {error}");
+        let (is_mended, repaired) = (back.is_empty(), migrator.repair().await);
+        assert_eq!(error.contains("run `repair`"), is_mended, "{by_hand}: {error}");
+        assert_eq!(repaired.is_ok(), is_mended, "{by_hand}: {repaired:?}");
         must(&client, back).await;
         migrator.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{by_hand}: {error}"));
+        let options = "SELECT sequencename, increment_by, max_value = 9223372036854775807, cycle FROM pg_sequences WHERE schemaname = 'public' ORDER BY 1";
+        assert_eq!(ask(&client, options).await, "kept|1|t|f;made|1|t|f", "{by_hand}");
     }
 }
 
