@@ -71,6 +71,10 @@ const BEFORE: &[(&str, &str)] = &[
     ("alter_composite_type", "- create_composite_type: {name: address, attributes: [{name: street, type: text}]}\n"),
     ("drop_composite_type", "- create_composite_type: {name: address, attributes: [{name: street, type: text}]}\n"),
     ("drop_domain", "- create_domain: {name: years, type: integer, not_null: true, checks: {years_grown: VALUE >= 0}}\n"),
+    (
+        "validate_constraint",
+        "- create_constraint: {table: users, name: users_named, type: check, columns: [name], check: name <> '', not_valid: true}\n",
+    ),
     ("alter_sequence", "- create_sequence: {name: invoice_number, start: 1000, increment: 5}\n"),
     ("drop_sequence", "- create_sequence: {name: invoice_number, start: 1000, increment: 5}\n"),
     ("drop_code", "- set_code: {name: named, sql: CREATE VIEW named AS SELECT id FROM users}\n"),
@@ -103,6 +107,11 @@ const CHANGES: &[(&str, &str)] = &[
         "drop_multicolumn_constraint",
         "{drop_multicolumn_constraint: {table: users, name: users_team_name_key, up: {team: team}, down: {team: id}}}",
     ),
+    (
+        "create_constraint_not_valid",
+        "{create_constraint: {table: users, name: users_ripe, type: check, columns: [age], check: age < 100, not_valid: true}}",
+    ),
+    ("validate_constraint", "{validate_constraint: {table: users, name: users_named}}"),
     ("rename_constraint", "{rename_constraint: {table: users, from: users_age_check, to: users_grown}}"),
     ("set_replica_identity", "{set_replica_identity: {table: users, identity: {type: full}}}"),
     ("create_enum", "{create_enum: {name: size, labels: [small, large]}}"),

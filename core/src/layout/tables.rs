@@ -105,6 +105,8 @@ pub struct AddedConstraint {
     pub physical: String,
     /// The model.
     pub constraint: Constraint,
+    /// Whether the rows that are there are held to it.
+    pub holds_rows: bool,
 }
 
 /// A constraint, index or statistics that go, and the one that is the same over columns of another form.
@@ -184,6 +186,21 @@ impl Physical<'_> {
                 added.map(|added| (&added.physical, &added.constraint)).collect()
             }
         }
+    }
+
+    /// Whether the rows that are there are held to a new constraint, by the name that it has until complete.
+    pub fn holds_rows(&self, name: &str) -> bool {
+        let added = self.added_constraints.iter().find(|added| added.physical == name);
+        added.map_or_else(|| !self.newer.is_some_and(|newer| newer.not_valid.contains(name)), |added| added.holds_rows)
+    }
+
+    /// Constraints that begin to hold the rows that were there before them: the names so far and to be.
+    pub fn validated(&self) -> impl Iterator<Item = &(String, String)> {
+        let is_one = |so_far: &String, to_be: &String| {
+            self.older.is_some_and(|older| older.not_valid.contains(so_far))
+                && self.newer.is_some_and(|newer| !newer.not_valid.contains(to_be))
+        };
+        self.kept_constraints.iter().filter(move |(so_far, to_be)| is_one(so_far, to_be))
     }
 
     /// The name that the table will have.
@@ -377,7 +394,10 @@ fn pair_constraints(
     for (name, constraint) in &newer.constraints {
         let mut wanted = key(constraint, newer, &result.newer_names);
         aim_at_older(&mut wanted.0, stage);
-        let same = |(_, there): &(&String, (Constraint, Vec<String>))| *there == wanted;
+        let holds_rows = !newer.not_valid.contains(name);
+        // one that holds every row cannot be made one that does not
+        let is_fit = |so_far: &String| holds_rows || older.not_valid.contains(so_far);
+        let same = |(so_far, there): &(&String, (Constraint, Vec<String>))| *there == wanted && is_fit(so_far);
         let found = unmatched.iter().position(|there| same(there) && there.0 == name).or_else(|| unmatched.iter().position(same));
         match found {
             Some(at) => result.kept_constraints.push((unmatched.remove(at).0.clone(), name.clone())),
@@ -402,7 +422,8 @@ fn pair_constraints(
         result
             .replaced_constraints
             .extend(form.replaces(&mut gone).map(|so_far| Replaced { so_far, physical: physical.clone() }));
-        result.added_constraints.push(AddedConstraint { name, physical, constraint });
+        let holds_rows = !newer.not_valid.contains(&name);
+        result.added_constraints.push(AddedConstraint { name, physical, constraint, holds_rows });
     }
 }
 

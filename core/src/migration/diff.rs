@@ -76,13 +76,15 @@ pub fn create_all(schema: &Schema) -> Vec<Operation> {
     let mut later: Vec<Operation> = Vec::new();
     for (name, table) in &schema.tables {
         let mut bare = table.clone();
-        bare.constraints.retain(|_, constraint| !matches!(constraint, Constraint::ForeignKey { .. }));
+        let is_later = |name: &String, model: &Constraint| model.target().is_some() || table.not_valid.contains(name);
+        bare.constraints.retain(|name, constraint| !is_later(name, constraint));
         tables.push(CreateTable::of(name, &bare).into());
         later.extend(table.indexes.iter().map(|(index, model)| CreateIndex::of(index, name, model).into()));
         later.extend(table.statistics.iter().map(|(own, model)| CreateStatistics::of(own, name, model).into()));
         for (constraint, model) in &table.constraints {
-            if matches!(model, Constraint::ForeignKey { .. }) {
-                later.push(CreateConstraint::of(name, constraint, model).into());
+            if is_later(constraint, model) {
+                let not_valid = table.not_valid.contains(constraint);
+                later.push(CreateConstraint { not_valid, ..CreateConstraint::of(name, constraint, model) }.into());
             }
         }
         later.extend(identity_operation(name, table));

@@ -48,6 +48,7 @@ pub mod rename_table;
 pub mod set_code;
 pub mod set_replica_identity;
 pub mod update;
+pub mod validate_constraint;
 
 pub use operate::Operate;
 
@@ -130,6 +131,7 @@ operations! {
     drop_constraint::DropConstraint = "drop_constraint",
     drop_multicolumn_constraint::DropMulticolumnConstraint = "drop_multicolumn_constraint",
     rename_constraint::RenameConstraint = "rename_constraint",
+    validate_constraint::ValidateConstraint = "validate_constraint",
     set_replica_identity::SetReplicaIdentity = "set_replica_identity",
     create_enum::CreateEnum = "create_enum",
     alter_enum::AlterEnum = "alter_enum",

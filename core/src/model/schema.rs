@@ -105,7 +105,7 @@ pub struct Table {
     pub replica_identity: Option<ReplicaIdentity>,
     /// `PARTITION BY …`, `RANGE (created_at)`. The partitions themselves are no part of a version.
     pub partition_by: Option<Expression>,
-    /// Constraints to which the rows that were there were never held: `NOT VALID`, by the migrations' own SQL.
+    /// Constraints to which the rows that were there were never held: `NOT VALID`.
     pub not_valid: BTreeSet<String>,
 }
 
@@ -433,6 +433,31 @@ impl Schema {
     /// The sequence of this name, or an error that lists those there are.
     pub fn sequence(&self, name: &str) -> Result<&Sequence> {
         self.sequences.get(name).ok_or_else(|| no_such("sequence", name, &self.sequences))
+    }
+
+    /// The foreign keys that are asked when rows of a table go, each with its table: those that point at it, and at what goes with it.
+    pub fn keys_behind(&self, table: &str) -> Vec<(String, Constraint)> {
+        let mut found: Vec<(String, Constraint)> = Vec::new();
+        let mut goes = vec![table.to_owned()];
+        let mut at = 0;
+        while let Some(target) = goes.get(at).cloned() {
+            for (name, constraint) in self.keys_to(&target) {
+                let Constraint::ForeignKey { references, .. } = constraint else { continue };
+                if references.on_delete.as_deref() == Some("CASCADE") && !goes.contains(name) {
+                    goes.push(name.clone());
+                }
+                found.push((name.clone(), constraint.clone()));
+            }
+            at += 1;
+        }
+        found
+    }
+
+    /// The foreign keys that point at a table, each with its own.
+    pub fn keys_to<'a>(&'a self, target: &'a str) -> impl Iterator<Item = (&'a String, &'a Constraint)> {
+        let keys =
+            self.tables.iter().flat_map(|(name, table)| table.constraints.values().map(move |constraint| (name, constraint)));
+        keys.filter(move |(_, constraint)| constraint.target() == Some(target))
     }
 
     /// The domains and composite types.

@@ -54,6 +54,7 @@ pub fn complete(chain: &Chain) -> Plan {
     super::statistics::rename(chain, &tables, &mut steps);
     super::clean_former(chain, &tables, Phase::Contract, &mut steps);
     rename_tables(chain, &order, &mut steps);
+    validate(chain, &tables, &mut steps);
     triggers::leave(chain, &changes, &mut steps);
     super::sequences::contract(chain, &mut steps);
     super::enums::contract(chain, &mut steps);
@@ -478,6 +479,20 @@ fn rename_indexes(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
 }
 
 /// Tables that were put aside get their names.
+/// Constraints that are to hold the rows that were there before them. All have their final names.
+fn validate(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
+    for table in tables {
+        let Some(place) = table.final_name().map(|name| qualified(&chain.base, name)) else { continue };
+        for (_, name) in table.validated() {
+            let sql = sql!("ALTER TABLE {} VALIDATE CONSTRAINT {}", place, ident(name));
+            steps
+                .push(Phase::Contract, format!("validate `{name}` of `{}`", table.name), Action::Statement { sql })
+                .path(Path::base(&chain.base))
+                .lock("SHARE UPDATE EXCLUSIVE: nobody waits");
+        }
+    }
+}
+
 fn rename_tables(chain: &Chain, order: &[(&Physical<'_>, String)], steps: &mut Steps) {
     for (table, name) in order {
         if let Some(to_be) = table.final_name().filter(|to_be| to_be != name) {

@@ -41,11 +41,15 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], here: &[&Physical<'
         for (name, check) in never_held(table) {
             broken_check(chain, table, name, check, steps);
         }
-        for added in &table.added_constraints {
-            match &added.constraint {
-                Constraint::Check { check, .. } => broken_check(chain, table, &added.name, check, steps),
+        let validated = table.validated().filter_map(|(_, name)| table.newer?.constraints.get_key_value(name));
+        let added = table.added_constraints.iter();
+        // the backfill is an UPDATE, which no check lets pass with a row that breaks it
+        let added = added.filter(|added| added.holds_rows || table.needs_fill() && added.constraint.target().is_none());
+        for (name, constraint) in added.map(|added| (&added.name, &added.constraint)).chain(validated) {
+            match constraint {
+                Constraint::Check { check, .. } => broken_check(chain, table, name, check, steps),
                 Constraint::ForeignKey { columns, references, .. } => {
-                    orphans(chain, tables, table, (&added.name, columns, references), steps);
+                    orphans(chain, tables, table, (name, columns, references), steps);
                 }
                 _ => {}
             }
@@ -76,8 +80,14 @@ pub(super) fn are_read(tables: &[Physical<'_>], table: &Physical<'_>) -> bool {
         && (table.needs_fill()
             || !table.tightened.is_empty()
             || !table.added_constraints.is_empty()
+            || table.validated().next().is_some()
             || table.added_indexes.iter().any(|(.., index)| index.unique)
-            || kept().flat_map(|other| &other.added_constraints).any(|added| points_here(&added.constraint)))
+            || kept().flat_map(|other| &other.added_constraints).any(|added| points_here(&added.constraint))
+            || kept().any(|other| {
+                other
+                    .validated()
+                    .any(|(_, name)| other.newer.and_then(|newer| newer.constraints.get(name)).is_some_and(points_here))
+            }))
 }
 
 fn refuse(steps: &mut Steps, title: String, path: Path, sql: Sql, refusal: String, hint: impl Into<String>) {
@@ -497,7 +507,8 @@ fn points_already(table: &Physical<'_>, target: &Physical<'_>, columns: &[String
         .map(|(own, other)| Some((carried(table, own)?, carried(target, other)?)))
         .collect();
     let (Some(wanted), Some(older), true) = (wanted, table.older, target.is_kept()) else { return false };
-    older.constraints.values().any(|there| match there {
+    let mut held = older.constraints.iter().filter(|(name, _)| !older.not_valid.contains(*name));
+    held.any(|(_, there)| match there {
         Constraint::ForeignKey { columns, references: then, .. } => {
             then.table == target.lineage.oldest().table
                 && (then.match_type == references.match_type || references.match_type.is_none())

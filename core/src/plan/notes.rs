@@ -187,11 +187,14 @@ fn of_rules(table: &Physical<'_>, older: &Table, newer: &Table) -> Vec<String> {
     for added in &table.added_constraints {
         let again = if older.constraints.contains_key(&added.name) { "over the newer version's columns, " } else { "" };
         let note = match &added.constraint {
+            _ if !added.holds_rows => "added without a look at the rows that are there; whoever writes is held to it",
             Constraint::Check { .. } | Constraint::ForeignKey { .. } => "added without a scan, then validated while apps write",
             _ => "its index is built while apps write, and becomes the constraint at complete",
         };
         notes.push(format!("constraint `{}` of `{name}`: {again}{note}", added.name));
     }
+    let validated = table.validated();
+    notes.extend(validated.map(|(_, key)| format!("constraint `{key}` of `{name}`: validated at complete while apps write")));
     for (index, _, _) in &table.added_indexes {
         let again = if older.indexes.contains_key(index) { "over the newer version's columns, " } else { "" };
         notes.push(format!("index `{index}` of `{name}`: {again}built while apps write"));

@@ -15,6 +15,7 @@ type Owners = fn(&New<'_>) -> Vec<String>;
 
 /// The server knows every clause of what is new.
 pub(super) fn known(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
+    parts_hold_rows(chain, tables, steps);
     if chain.server >= 15 {
         return;
     }
@@ -32,6 +33,28 @@ pub(super) fn known(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
             sql!("VALUES {}", join(found, ", ")),
             format!("PostgreSQL {} does not support `{field}`, and a {kind} has it", chain.server),
             "remove it, or upgrade to PostgreSQL 15 or newer",
+            Verdict::Refuse,
+        );
+    }
+}
+
+/// Before PostgreSQL 18 a foreign key of a partitioned table is valid from the beginning.
+fn parts_hold_rows(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
+    let keys = tables.iter().filter(|table| table.is_partitioned() && chain.server < 18).flat_map(|table| {
+        let place = table.final_name().unwrap_or(&table.name);
+        let keys = table.new_foreign_keys().into_iter().filter(|(name, _)| !table.holds_rows(name));
+        keys.map(move |_| sql!("({})", literal(place)))
+    });
+    let keys: Vec<_> = keys.collect();
+    if !keys.is_empty() {
+        steps.check(
+            format!("no foreign key of a partitioned table is `not_valid` (PostgreSQL {})", chain.server),
+            sql!("VALUES {}", join(keys, ", ")),
+            format!(
+                "PostgreSQL {} holds every row of a partitioned table to its foreign keys, and a new one is `not_valid`",
+                chain.server
+            ),
+            "remove `not_valid` and correct the rows, or upgrade to PostgreSQL 18 or newer",
             Verdict::Refuse,
         );
     }

@@ -225,7 +225,7 @@ fn constrain(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
         for column in proven(table) {
             validate(chain, table, &proof(chain, table, column), steps);
         }
-        for check in checks(table) {
+        for check in checks(table).filter(|check| check.holds_rows) {
             validate(chain, table, &check.physical, steps);
         }
     }
@@ -259,6 +259,9 @@ fn relate(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_>, steps: &
                 vec![statement],
             )
             .lock(format!("SHARE ROW EXCLUSIVE on {}, instant", join(both, ", ")));
+        if !in_parts && !table.holds_rows(name) {
+            continue;
+        }
         if !in_parts {
             validate(chain, table, name, steps);
         } else if table.is_kept() {

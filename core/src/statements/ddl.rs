@@ -401,15 +401,20 @@ pub fn create_table(base: &str, physical: &str, logical: &str, table: &Table, na
         table.columns.iter().map(|there| column(base, there, there.sequence_name(logical).map(|name| name_of(&name)).as_deref()));
     let mut parts: Vec<Sql> = columns.collect();
     let mut keys: Vec<&[String]> = Vec::new();
-    let mut redundant = Vec::new();
+    let mut later = Vec::new();
     for (name, there) in &table.constraints {
         let name = if there.owns_index() { name_of(name) } else { name.clone() };
         match there {
             Constraint::ForeignKey { .. } => continue,
+            // CREATE TABLE takes the words, and has it valid all the same
+            Constraint::Check { .. } if table.not_valid.contains(&name) => {
+                later.push((name, there, " NOT VALID"));
+                continue;
+            }
             Constraint::PrimaryKey { columns, .. } | Constraint::Unique { columns, .. } => {
                 // of two keys on the same columns, CREATE TABLE silently leaves one out
                 if keys.contains(&columns.as_slice()) {
-                    redundant.push((name, there));
+                    later.push((name, there, ""));
                     continue;
                 }
                 keys.push(columns);
@@ -420,8 +425,9 @@ pub fn create_table(base: &str, physical: &str, logical: &str, table: &Table, na
     }
     let place = qualified(base, physical);
     let mut statements = vec![sql!("CREATE TABLE {} ({}){}", place, join(parts, ", "), partition_by(table))];
-    for (name, there) in redundant {
-        statements.push(sql!("ALTER TABLE {} ADD CONSTRAINT {} {}", place, ident(&name), constraint(base, there, &names, None)));
+    for (name, there, rows) in later {
+        let definition = constraint(base, there, &names, None);
+        statements.push(sql!("ALTER TABLE {} ADD CONSTRAINT {} {}{}", place, ident(&name), definition, Sql::trusted(rows)));
     }
     for (name, index) in &table.indexes {
         statements.push(create_index(base, physical, &name_of(name), index, &names, Build::Plain));

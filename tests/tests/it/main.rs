@@ -33,6 +33,7 @@ mod init;
 mod leases;
 mod lifecycle;
 mod load;
+mod not_valid;
 mod outage;
 mod outages;
 mod page;

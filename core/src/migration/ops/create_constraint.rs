@@ -2,7 +2,7 @@
 //!
 //! Columns with `up` and `down` get shadows, which alone are held to the constraint; the others are shared, so that
 //! the older version is held to it as well from the moment it is validated. An exclusion constraint is refused: PostgreSQL can only add
-//! it with a scan and an index build under ACCESS EXCLUSIVE.
+//! it with a scan and an index build under ACCESS EXCLUSIVE. With `not_valid` nobody looks at the rows that are there.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -42,6 +42,9 @@ pub struct CreateConstraint {
     /// `INITIALLY DEFERRED` (not in pgroll's dialect).
     #[serde(default, deserialize_with = "yaml::flag", skip_serializing_if = "is_false")]
     pub initially_deferred: bool,
+    /// `NOT VALID` of a check or foreign key: the rows that are there are not held to it, until `validate_constraint` (not in pgroll's dialect).
+    #[serde(default, deserialize_with = "yaml::flag", skip_serializing_if = "is_false")]
+    pub not_valid: bool,
     /// `NULLS NOT DISTINCT` of a unique constraint (15+, not in pgroll's dialect).
     #[serde(default, deserialize_with = "yaml::flag", skip_serializing_if = "is_false")]
     pub nulls_not_distinct: bool,
@@ -104,6 +107,12 @@ impl Operate for CreateConstraint {
             return Err(Error::new(format!("exclusion constraint `{}` cannot be added to the existing table `{}`: PostgreSQL would lock the table while it scans all rows", self.name, self.table))
                 .hint("create a new table with it (create_table), or add it with an `sql` operation while the application is down"));
         }
+        let may_skip_rows = matches!(constraint, Constraint::Check { .. } | Constraint::ForeignKey { .. });
+        if self.not_valid && !(may_skip_rows && self.up.is_empty()) {
+            let why = if may_skip_rows { "`up` gives every row a value that satisfies it" } else { "its index holds every row" };
+            return Err(Error::new(format!("constraint `{}` of table `{}` cannot be `not_valid`: {why}", self.name, self.table))
+                .hint("remove `not_valid`"));
+        }
         if let Constraint::PrimaryKey { columns, .. } = &constraint {
             let table = stage.to.table(&self.table)?;
             for column in columns {
@@ -139,6 +148,11 @@ impl Operate for CreateConstraint {
                 .hint("create the foreign key in the next migration"));
             }
         }
-        add_constraint(&self.table, stage.table_mut(&self.table)?, &self.name, constraint)
+        let table = stage.table_mut(&self.table)?;
+        add_constraint(&self.table, table, &self.name, constraint)?;
+        if self.not_valid {
+            table.not_valid.insert(self.name.clone());
+        }
+        Ok(())
     }
 }

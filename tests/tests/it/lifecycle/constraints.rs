@@ -3,6 +3,21 @@
 use super::Side::{New, Old};
 use super::{Account, BEYOND, Case, REGIONS, SAME, SEED, USERS, WORK};
 
+/// Tables with constraints that the rows which were there were not held to.
+const HELD: &str = concat!(
+    users!(),
+    "  - create_table:
+      name: notes
+      columns:
+        - {name: id, type: bigint, pk: true, generated: {identity: {user_specified_values: BY DEFAULT}}}
+        - {name: user_id, type: bigint}
+        - {name: body, type: text}
+  - create_constraint: {name: users_ripe, table: users, type: check, columns: [age], check: age < 100000, not_valid: true}
+  - create_constraint: {name: notes_user_fk, table: notes, type: foreign_key, columns: [user_id], references: {table: users, columns: [id], on_delete: CASCADE}, not_valid: true}
+"
+);
+const VALID: &str = "SELECT string_agg(conname || '|' || convalidated, ';' ORDER BY conname) FROM pg_constraint WHERE conname IN ('users_ripe', 'users_aged', 'users_kept_out', 'notes_user_fk')";
+
 pub(super) fn cases() -> Vec<Case> {
     vec![
         Case {
@@ -62,6 +77,29 @@ pub(super) fn cases() -> Vec<Case> {
                     "Users Email,notes_user_idx",
                 ),
             ],
+        },
+        Case {
+            name: "not_valid and validate_constraint",
+            expectation: BEYOND,
+            before: HELD,
+            seed: SEED,
+            change: "operations:
+  - create_constraint: {name: users_kept_out, table: users, type: check, columns: [email], check: \"email <> 'u499'\", not_valid: true}
+  - rename_constraint: {table: users, from: users_ripe, to: users_aged}
+  - validate_constraint: {table: users, name: users_aged}
+  - validate_constraint: {table: notes, name: notes_user_fk}
+",
+            account: SAME,
+            work: WORK,
+            started: &[
+                (Old, "SELECT count(*) FROM users WHERE email = 'u499'", "1"),
+                (Old, "UPDATE users SET age = 5 WHERE email = 'u499'", "!23514"),
+                (New, "UPDATE users SET age = 5 WHERE email = 'u499'", "!23514"),
+                (Old, "UPDATE users SET email = 'u501' WHERE email = 'u499'", ""),
+                (New, "UPDATE users SET email = 'u499' WHERE email = 'u501'", "!23514"),
+                (Old, VALID, "notes_user_fk|false;users_kept_out|false;users_ripe|false"),
+            ],
+            completed: &[("UPDATE users SET age = 200000", "!23514"), (VALID, "notes_user_fk|true;users_aged|true;users_kept_out|false")],
         },
         Case {
             name: "drop_multicolumn_constraint",

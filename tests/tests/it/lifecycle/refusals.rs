@@ -325,6 +325,21 @@ const REFUSALS: &[Refusal] = &[
         "operation 1 (`rename_constraint`): table `users` already has a constraint `users_pkey`",
         "choose another name",
     ),
+    (
+        "create_constraint: {name: u, table: users, type: unique, columns: [age], not_valid: true}",
+        "operation 1 (`create_constraint`): constraint `u` of table `users` cannot be `not_valid`: its index holds every row",
+        "remove `not_valid`",
+    ),
+    (
+        "create_constraint: {name: c, table: users, type: check, columns: [age], check: age > 0, up: {age: '1'}, not_valid: true}",
+        "operation 1 (`create_constraint`): constraint `c` of table `users` cannot be `not_valid`: `up` gives every row a value that satisfies it",
+        "remove `not_valid`",
+    ),
+    (
+        "validate_constraint: {table: notes, name: notes_user_fk}",
+        "operation 1 (`validate_constraint`): every row of table `notes` is held to constraint `notes_user_fk` already",
+        "remove this `validate_constraint`",
+    ),
     // dropped twice, or not there
     (
         "drop_table: {name: notes}; drop_table: {name: notes}",

@@ -3,6 +3,7 @@
 use diptych_core::migration::ops::column_spec::ColumnSpec;
 use diptych_core::migration::ops::{
     AddColumn, CreateConstraint, DropConstraint, DropMulticolumnConstraint, RenameConstraint, SetReplicaIdentity,
+    ValidateConstraint,
 };
 use diptych_core::model::schema::ReplicaIdentity;
 use diptych_core::model::table_constraint::TableConstraint;
@@ -17,6 +18,10 @@ use super::schemas::{self, name, relations, some_columns};
 
 /// One change as one to three operations, where the table has what it takes.
 pub(super) fn operations(rng: &mut Rng, schema: &Schema, table: &str) -> Option<Vec<Operation>> {
+    let not_valid: Vec<&String> = schema.tables[table].not_valid.iter().collect();
+    if let Some(name) = rng.choice(not_valid).filter(|_| rng.bool()) {
+        return Some(vec![ValidateConstraint { table: table.to_owned(), name: name.clone() }.into()]);
+    }
     match rng.u8(..8) {
         0 | 1 => create_constraint(rng, schema, table),
         2 => add_reference(rng, schema, table),
@@ -114,7 +119,14 @@ fn create_constraint(rng: &mut Rng, schema: &Schema, table: &str) -> Option<Vec<
         shadowed = some_columns(rng, model, 2, |column| columns.contains(&column.name) && is_movable(schema, table, column));
     }
     let itself = |column: &String| (column.clone(), ident(column).as_str().to_owned());
+    let is_rule = match constraint {
+        Constraint::Check { .. } => true,
+        // before PostgreSQL 18
+        Constraint::ForeignKey { .. } => model.partition_by.is_none(),
+        _ => false,
+    };
     let operation = CreateConstraint {
+        not_valid: is_rule && shadowed.is_empty() && rng.bool(),
         up: shadowed.iter().map(itself).collect(),
         down: shadowed.iter().map(itself).collect(),
         ..CreateConstraint::of(table, &name, &constraint)
@@ -138,19 +150,23 @@ fn drop_constraint(rng: &mut Rng, schema: &Schema, table: &str) -> Option<Vec<Op
 /// Gone for the newer version at once: some of the columns get another form.
 fn drop_multicolumn_constraint(rng: &mut Rng, schema: &Schema, table: &str) -> Option<Vec<Operation>> {
     let model = &schema.tables[table];
+    let moves = |constraint: &Constraint, column: &Column| {
+        constraint.columns(model).contains(&column.name) && is_movable(schema, table, column)
+    };
+    // without `down` it is to be refused
+    let is_wrong = rng.u8(..10) == 0;
     let can_go = |(_, constraint): &(&String, &Constraint)| {
         let is_key = matches!(constraint, Constraint::PrimaryKey { .. } | Constraint::Unique { .. });
         let is_held = is_key && is_referenced(schema, table, Some(&constraint.columns(model)));
-        !is_held && !matches!(constraint, Constraint::Exclude { .. })
+        let has_down = is_wrong || model.columns.iter().any(|column| moves(constraint, column));
+        !is_held && has_down && !matches!(constraint, Constraint::Exclude { .. })
     };
     let (name, constraint) = rng.choice(model.constraints.iter().filter(can_go).collect::<Vec<_>>())?;
-    let columns = constraint.columns(model);
-    let moved = some_columns(rng, model, 2, |column| columns.contains(&column.name) && is_movable(schema, table, column));
-    let itself = |column: &String| (column.clone(), ident(column).as_str().to_owned());
-    // without `down` it is to be refused
-    if moved.is_empty() && rng.u8(..10) > 0 {
+    let moved = some_columns(rng, model, 2, |column| moves(constraint, column));
+    if moved.is_empty() && !is_wrong {
         return None;
     }
+    let itself = |column: &String| (column.clone(), ident(column).as_str().to_owned());
     let up = moved.iter().filter(|_| rng.bool()).map(itself).collect();
     let down = moved.iter().map(itself).collect();
     Some(vec![DropMulticolumnConstraint { table: table.to_owned(), name: name.clone(), up, down }.into()])

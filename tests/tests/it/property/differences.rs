@@ -54,10 +54,11 @@ pub(super) fn difference_to(from: &Schema, structs: &DeclaredSchema, wanted: &Sc
     }
 }
 
-/// Without the order of columns and the names of sequences, which a difference leaves as they are.
+/// Without the order of columns, the names of sequences and the rows that constraints do not hold, which a difference leaves as they are.
 fn plain(schema: &Schema) -> Schema {
     let mut schema = schema.clone();
     for table in schema.tables.values_mut() {
+        table.not_valid.clear();
         table.columns.sort_by(|one, other| one.name.cmp(&other.name));
         table.columns.iter_mut().filter_map(|column| column.identity.as_mut()).for_each(|identity| identity.sequence = None);
     }

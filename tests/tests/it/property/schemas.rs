@@ -209,6 +209,9 @@ pub(crate) fn table(rng: &mut Rng, schema: &Schema, name: &str) -> Table {
     for _ in 0..rng.u8(..3) {
         whole.tables.insert(name.to_owned(), table.clone());
         if let Some((constraint_name, constraint)) = constraint(rng, &whole, name) {
+            if matches!(constraint, Constraint::Check { .. }) && rng.bool() {
+                table.not_valid.insert(constraint_name.clone());
+            }
             table.constraints.insert(constraint_name, constraint);
         }
     }
