@@ -52,7 +52,9 @@ impl Hazard {
             }
             Hazard::OldWritesMayFail => "writes of the older version that break the new constraint fail",
             Hazard::OpaqueSql => "Diptych does not know what your own statements lock, and for how long",
-            Hazard::DataGoes => "the data of the older version's columns and tables is deleted by this step",
+            Hazard::DataGoes => {
+                "this step deletes data: of columns and tables that only the older version has, or the rows that `delete` names"
+            }
             Hazard::DefaultStays => {
                 "the default of a converted column is not converted with `up`; set `default` in the operation if the newer version needs another one"
             }

@@ -28,6 +28,7 @@ mod loans;
 mod notes;
 mod own_types;
 mod preflight;
+mod reads;
 mod rehearsal;
 mod replication;
 pub mod rollback;

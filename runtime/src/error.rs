@@ -170,8 +170,8 @@ impl Error {
     /// The error of a check that changes nothing: what the server says of the SQL or the rows is a refusal.
     #[must_use]
     pub(crate) fn of_check(mut self) -> Self {
-        // data exceptions, integrity, syntax and access rules, exceptions raised by functions
-        if self.code().is_some_and(|code| ["22", "23", "42", "P0"].iter().any(|class| code.code().starts_with(class))) {
+        // what no server does, data exceptions, integrity, syntax and access rules, exceptions raised by functions
+        if self.code().is_some_and(|code| ["0A", "22", "23", "42", "P0"].iter().any(|class| code.code().starts_with(class))) {
             self.kind = Kind::Refused;
         }
         self

@@ -94,7 +94,11 @@ fn changes(facts: &Facts<'_>) -> Element {
         [] => "no table".to_owned(),
         tables => tables.iter().map(|table| format!("`{table}`")).collect::<Vec<_>>().join(", "),
     };
-    let lost = if facts.summary.deletes() { "by `complete`: what only the older version has" } else { "nothing" };
+    let lost = if facts.summary.deletes() {
+        "by `complete`: what only the older version has, or the rows that `delete` names"
+    } else {
+        "nothing"
+    };
     let room = facts.summary.room().unwrap_or_else(|| "less than 1 MB".to_owned());
     let told = [
         ("An application waits", format!("{} at most for one of the locks below", waits(facts.lock_timeout))),

@@ -19,6 +19,8 @@ pub(crate) struct Teller {
     so_far: String,
     /// When it was last told what a start waits for, since when it has not gone on.
     held: Option<Instant>,
+    /// Whether statements are told.
+    statements: bool,
 }
 
 impl Teller {
@@ -28,7 +30,13 @@ impl Teller {
                 .unwrap_or_else(|_| ProgressStyle::default_bar());
             ProgressBar::new(0).with_style(style)
         });
-        Teller { bar, told: Instant::now(), so_far: String::new(), held: None }
+        Teller { bar, told: Instant::now(), so_far: String::new(), held: None, statements: false }
+    }
+
+    /// The same with every statement that is run.
+    pub(crate) fn with_statements(mut self, statements: bool) -> Self {
+        self.statements = statements;
+        self
     }
 
     fn tell(&self, line: String) {
@@ -115,7 +123,9 @@ impl Progress for Teller {
     }
 
     fn statement(&mut self, sql: &str) {
-        self.stay(format!("  {sql};"));
+        if self.statements {
+            self.stay(format!("  {sql};"));
+        }
     }
 }
 

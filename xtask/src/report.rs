@@ -55,7 +55,7 @@ impl Report {
         let shown: Box<dyn Progress> = match telling {
             Telling { json: true, .. } => Box::new(Events::new(command)),
             Telling { quiet: true, .. } => Box::new(Quiet),
-            _ => Box::new(Teller::new()),
+            _ => Box::new(Teller::new().with_statements(telling.verbose)),
         };
         let facts = Facts {
             hook: "",

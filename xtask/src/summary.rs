@@ -135,7 +135,7 @@ impl Summary {
         let older = if self.older.is_empty() { nothing() } else { self.older.clone() };
         parts.push(part(Topic::Older, "What the running release can no longer do", older));
         let back = match loses {
-            Some(steps) => told("`rollback` until `complete`, which deletes the older version's data", &steps),
+            Some(steps) => told("`rollback` until `complete`, which deletes data", &steps),
             None => "`rollback` until `complete`, and a new migration after it: no data is deleted".to_owned(),
         };
         parts.push(part(Topic::Back, "The way back", vec![back]));

@@ -58,6 +58,7 @@ impl Migration {
 
     /// Adds the operations to a stage.
     pub fn apply(&self, stage: &mut Stage) -> Result<()> {
+        stage.migration.clone_from(&self.name);
         for (number, operation) in self.operations.iter().enumerate() {
             operation.apply(stage).map_err(|error| {
                 let named = format!("migration `{}`, operation {} (`{}`)", self.name, number + 1, operation.name());

@@ -42,6 +42,11 @@ impl Expression {
         &self.text
     }
 
+    /// Whether a name stands in it, of whatever.
+    pub fn mentions(&self, name: &str) -> bool {
+        lexer::words(&self.text).any(|word| word == name)
+    }
+
     /// What is known of it.
     pub fn known(&self) -> Option<&Facts> {
         self.facts.as_deref()

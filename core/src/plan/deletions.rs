@@ -4,15 +4,17 @@ use std::collections::BTreeSet;
 
 use crate::error::{Error, Result};
 use crate::hazard::Hazard;
-use crate::layout::chain::{Chain, Version};
+use crate::layout::chain::Chain;
 use crate::layout::tables::Physical;
-use crate::model::schema::{Constraint, Table};
+use crate::model::expression::Expression;
+use crate::model::schema::{Constraint, References, Schema, Table};
+use crate::plan::reads::reads;
 use crate::plan::{Action, Phase, Steps, Verdict, catalog_checks};
 use crate::sql;
 use crate::sql::{Sql, concatenation, ident, join, literal, qualified, user};
 use crate::statements::path::Path;
 use crate::statements::{ddl, enums, partitions, ranges};
-use crate::transition::lineage::Link;
+use crate::transition::lineage::{Lineage, Link};
 use crate::transition::stage::{Delete, Moment, Script, Work};
 
 /// The deletions of a complete, in order.
@@ -50,24 +52,81 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     }
 }
 
-/// A deletion is carried out under the names that the table has at complete: an operation below it that changes them, or a column, is refused.
+/// A deletion is carried out on what the tables are at complete: an operation below it is refused that changes what it is carried out on.
 pub(super) fn refuse_what_moves(chain: &Chain, tables: &[Physical<'_>]) -> Result<()> {
-    for delete in deletions(chain) {
-        let stays = |table: &&Physical<'_>| {
-            let layers = &table.lineage.layers;
-            let is_it = layers.get(delete.layers - 1).is_some_and(|layer| layer.table == delete.table);
-            let same = |link: Option<&Link>, name: &String| matches!(link, Some(Link::Same(below)) if below == name);
-            let kept = |name: &String| layers[delete.layers..].iter().all(|layer| same(layer.up.get(name), name));
-            is_it && delete.model.columns.iter().all(|column| kept(&column.name))
-        };
-        if tables.iter().filter(|table| table.final_name() == Some(delete.table.as_str())).any(|table| stays(&table)) {
-            continue;
-        }
-        return Err(Error::new(format!("`delete` has rows of table `{}`, which an operation below it changes", delete.table)).hint(
+    for (at, script) in chain.stage.scripts.iter().enumerate() {
+        let Work::Delete(delete) = &script.work else { continue };
+        let below = &chain.stage.scripts[at + 1..];
+        let Some(why) = moved(chain, tables, delete, below) else { continue };
+        let error = Error::new(format!("`delete` has rows of table `{}`, {why}", delete.table)).hint(
             "move the `delete` below that operation; if that is in a later migration, run `start --to` with this one, then `complete`, then `start` again",
-        ));
+        );
+        return Err(error.within(format!("migration `{}`", script.migration)));
     }
     Ok(())
+}
+
+/// What an operation below a deletion changes of it.
+fn moved(chain: &Chain, tables: &[Physical<'_>], delete: &Delete, below: &[Script]) -> Option<String> {
+    let stays = |table: &&Physical<'_>| {
+        let layers = &table.lineage.layers;
+        let is_it = layers.get(delete.layers - 1).is_some_and(|layer| layer.table == delete.table);
+        let same = |link: Option<&Link>, name: &String| matches!(link, Some(Link::Same(below)) if below == name);
+        let kept = |name: &String| layers[delete.layers..].iter().all(|layer| same(layer.up.get(name), name));
+        is_it && delete.model.columns.iter().all(|column| kept(&column.name))
+    };
+    let named = |name: &'_ str| tables.iter().find(|table| table.final_name() == Some(name));
+    if !named(&delete.table).is_some_and(|table| stays(&table)) {
+        return Some("which an operation below it changes".to_owned());
+    }
+    let read = read_by(tables, delete);
+    let is_other = |name: &&String| {
+        let (then, now) = (delete.tables.get(*name), named(name).map(|table| table.lineage));
+        match (then, now) {
+            (None, None) => false,
+            (Some((is_older, layers)), Some(now)) if *is_older == now.in_from => {
+                changes_what_is_read(now, *layers, &delete.condition)
+            }
+            _ => true,
+        }
+    };
+    if let Some(name) = read.iter().find(is_other) {
+        return Some(format!("and its `where` reads table `{name}`, which an operation below it changes"));
+    }
+    let is_read = |name: &String| *name == delete.table || read.contains(name);
+    let inserted = below.iter().find_map(|script| match &script.work {
+        Work::Insert(insert) if is_read(&insert.table) => Some(&insert.table),
+        _ => None,
+    });
+    if let Some(name) = inserted {
+        return Some(format!("and an `insert` below it gives rows to table `{name}`, which would be there before these go"));
+    }
+    let now = chain.stage.to.keys_behind(&delete.table);
+    // those without an action are asked before anything is changed
+    let acts =
+        |(_, key): &&(String, Constraint)| matches!(key, Constraint::ForeignKey { references, .. } if !is_held(references));
+    (!now.iter().filter(acts).eq(delete.keys.iter().filter(acts))).then(|| {
+        "and an operation below it changes the foreign keys that decide what becomes of rows that reference them".to_owned()
+    })
+}
+
+/// Whether a column that a text names is another one, or has come or gone, since a table had so many layers.
+fn changes_what_is_read(table: &Lineage, layers: usize, text: &Expression) -> bool {
+    let Some(then) = table.layers.get(layers - 1) else { return true };
+    let stays = |name: &String| {
+        let is_there = then.columns.iter().any(|column| column.name == *name);
+        is_there
+            && table.layers[layers..].iter().all(|layer| matches!(layer.up.get(name), Some(Link::Same(below)) if below == name))
+    };
+    let names = then.columns.iter().chain(&table.newest().columns).map(|column| &column.name);
+    then.table != table.newest().table || names.into_iter().any(|name| text.mentions(name) && !stays(name))
+}
+
+/// The tables that a condition reads, by the names that they have at its place or at the end.
+fn read_by(tables: &[Physical<'_>], delete: &Delete) -> BTreeSet<String> {
+    let is_read = |name: &&str| reads(&delete.condition, name);
+    let names = delete.tables.keys().map(String::as_str).chain(tables.iter().filter_map(Physical::final_name));
+    names.filter(is_read).map(str::to_owned).collect()
 }
 
 /// Nobody else's triggers run for the rows that complete deletes, and row security hides none.
@@ -86,18 +145,23 @@ pub(super) fn checks_of_complete(chain: &Chain, tables: &[Physical<'_>], steps: 
     for (at, delete) in deletions(chain).enumerate() {
         let gone_before = |table: &String| deletions(chain).take(at).any(|before| before.table == *table);
         let views = |name: &str| qualified(&chain.newer.views, name);
-        let references = held_by(&chain.newer, &delete.table).into_iter().filter(|(table, ..)| !gone_before(table));
-        let held = references.map(|(table, columns, referenced)| {
-            let row = ident(&delete.table);
-            let pairs = columns.iter().zip(&referenced);
-            let pairs = pairs.map(|(own, other)| sql!("\"diptych other\".{} = {}.{}", ident(own), row, ident(other)));
-            sql!("EXISTS (SELECT FROM {} AS \"diptych other\" WHERE {})", views(&table), join(pairs, " AND "))
-        });
-        let held: Vec<Sql> = held.collect();
+        let ways = held_by(&chain.newer.schema, &delete.table);
+        let ways = ways.iter().filter(|way| way.last().is_none_or(|key| !gone_before(key.table)));
+        let held: Vec<Sql> = ways.map(|way| exists(&views, way, &ident(&delete.table), 1)).collect();
+        let row = ident(&delete.table);
+        let (place, condition) = (views(&delete.table), user(&delete.condition));
+        let path = Path::base(&chain.base).behind(&chain.newer.views);
+        let step = steps.check(
+            format!("`where` chooses rows of table `{}` as it is at the end", delete.table),
+            sql!("SELECT NULL::pg_catalog.text FROM {} AS {} WHERE {} AND false", place, row, condition),
+            format!("`where` of the `delete` from table `{}` is no condition over the newer version's tables", delete.table),
+            "run `rollback`, and correct the condition in the migration; the server's message stands above",
+            Verdict::Refuse,
+        );
+        step.path(path.clone());
         if held.is_empty() {
             continue;
         }
-        let row = ident(&delete.table);
         let key = delete
             .model
             .primary_key()
@@ -109,32 +173,65 @@ pub(super) fn checks_of_complete(chain: &Chain, tables: &[Physical<'_>], steps: 
             sql!(
                 "SELECT pg_catalog.concat_ws(', ', {}) FROM {} AS {} WHERE {} AND ({}) LIMIT 3",
                 join(key, ", "),
-                views(&delete.table),
+                place,
                 row,
-                user(&delete.condition),
+                condition,
                 join(held, " OR ")
             ),
             format!("rows that are to be deleted from table `{}` are referenced", delete.table),
             "delete or change the rows that reference them; or run `rollback`, and give `where` a condition that leaves them out",
             Verdict::Refuse,
         );
-        step.path(Path::base(&chain.base).behind(&chain.newer.views));
+        step.path(path);
     }
 }
 
-/// The foreign keys of other tables that keep rows of a table: each with its table, its columns and those that it references.
-fn held_by(version: &Version, name: &str) -> Vec<(String, Vec<String>, Vec<String>)> {
-    let tables = version.schema.tables.iter().filter(|(table, _)| *table != name);
-    let keys = tables.flat_map(|(table, model)| model.constraints.values().map(move |constraint| (table, constraint)));
-    let held = keys.filter_map(|(table, constraint)| match constraint {
-        Constraint::ForeignKey { columns, references, .. }
-            if references.table == name && matches!(references.on_delete.as_deref(), None | Some("NO ACTION" | "RESTRICT")) =>
-        {
-            Some((table.clone(), columns.clone(), references.columns.clone()))
+/// A foreign key of a table, as rows that it references are asked.
+struct Key<'a> {
+    table: &'a String,
+    columns: &'a [String],
+    referenced: &'a [String],
+}
+
+/// The ways on which other tables keep rows of a table: a key that lets none go, behind those with which rows go along.
+fn held_by<'a>(schema: &'a Schema, name: &'a str) -> Vec<Vec<Key<'a>>> {
+    let mut ways = Vec::new();
+    let mut open: Vec<Vec<(&'a String, &'a Constraint)>> = schema.keys_to(name).map(|key| vec![key]).collect();
+    while let Some(way) = open.pop() {
+        let Some((last, Constraint::ForeignKey { references, .. })) = way.last().copied() else { continue };
+        let is_again = last == name || way[..way.len() - 1].iter().any(|(table, _)| *table == last);
+        match references.on_delete.as_deref() {
+            _ if is_again => {}
+            _ if is_held(references) => ways.push(way.into_iter().filter_map(|(table, key)| key_of(table, key)).collect()),
+            Some("CASCADE") => {
+                open.extend(schema.keys_to(last).map(|next| way.iter().copied().chain([next]).collect::<Vec<_>>()))
+            }
+            _ => {}
         }
+    }
+    ways
+}
+
+/// Whether a row that is referenced cannot go.
+fn is_held(references: &References) -> bool {
+    matches!(references.on_delete.as_deref(), None | Some("NO ACTION" | "RESTRICT"))
+}
+
+fn key_of<'a>(table: &'a String, constraint: &'a Constraint) -> Option<Key<'a>> {
+    match constraint {
+        Constraint::ForeignKey { columns, references, .. } => Some(Key { table, columns, referenced: &references.columns }),
         _ => None,
-    });
-    held.collect()
+    }
+}
+
+/// Whether a row is kept on a way.
+fn exists(views: &impl Fn(&str) -> Sql, way: &[Key<'_>], row: &Sql, depth: usize) -> Sql {
+    let Some((key, rest)) = way.split_first() else { return Sql::trusted("true") };
+    let other = ident(&format!("diptych other {depth}"));
+    let pairs = key.columns.iter().zip(key.referenced);
+    let pairs = pairs.map(|(own, referenced)| sql!("{}.{} = {}.{}", other, ident(own), row, ident(referenced)));
+    let conditions: Vec<Sql> = pairs.chain((!rest.is_empty()).then(|| exists(views, rest, &other, depth + 1))).collect();
+    sql!("EXISTS (SELECT FROM {} AS {} WHERE {})", views(key.table), other, join(conditions, " AND "))
 }
 
 /// Deletes the rows in batches: everything has its final name.
@@ -154,7 +251,8 @@ pub(super) fn run_at_complete(chain: &Chain, script: &Script, steps: &mut Steps)
     let step = steps.push(Phase::Contract, format!("delete rows of `{}`", delete.table), action);
     step.path(Path::base(&chain.base).behind(&chain.newer.views))
         .lock("row locks, some 25 ms each, at most 250 ms; a single row for as long as its triggers take")
-        .hazard(Hazard::Standby);
+        .hazard(Hazard::Standby)
+        .hazard(Hazard::DataGoes);
 }
 
 /// The statement that deletes the rows of a place for which another condition holds as well.

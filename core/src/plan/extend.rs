@@ -9,7 +9,7 @@ use crate::migration::file::Migration;
 use crate::model::book::Book;
 use crate::model::lexer;
 use crate::model::schema::Schema;
-use crate::plan::{deletions, rows};
+use crate::plan::{deletions, reads, rows};
 use crate::transition::stage::{Moment, Script, Stage, Work};
 
 impl Chain {
@@ -32,7 +32,7 @@ impl Chain {
         applied?;
         let newer = Version::new(base, last, &stage);
         let chain = Chain { base: base.to_owned(), older, newer, stage, server };
-        refuse_halves(&chain).map_err(|error| error.within(format!("migration `{}`", last.name)))?;
+        refuse_halves(&chain)?;
         Ok(Some(chain))
     }
 
@@ -59,6 +59,7 @@ impl Chain {
 fn refuse_halves(chain: &Chain) -> Result<()> {
     let tables = layout(chain);
     deletions::refuse_what_moves(chain, &tables)?;
+    reads::refuse_what_changes(chain).map_err(|error| error.within(format!("migration `{}`", chain.newer.name)))?;
     for (number, script) in chain.stage.scripts_of(Moment::Start).enumerate() {
         let Some(name) = half(&tables, number, script) else { continue };
         let (what, hint) = match &script.work {
@@ -73,7 +74,8 @@ fn refuse_halves(chain: &Chain) -> Result<()> {
                 ),
             ),
         };
-        return Err(Error::new(format!("{what} `{name}`, which operations above and below it change")).hint(hint));
+        let error = Error::new(format!("{what} `{name}`, which operations above and below it change")).hint(hint);
+        return Err(error.within(format!("migration `{}`", script.migration)));
     }
     Ok(())
 }

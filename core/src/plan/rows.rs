@@ -108,6 +108,9 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     for (number, insert) in insertions(chain).filter(may_try) {
         let Some(target) = target(tables, number, &insert.table) else { continue };
         takes_rows(chain, insert, steps);
+        for (column, top) in &insert.highest {
+            leaves_numbers(chain, &target, column, *top, steps);
+        }
         if insert.conflict == Conflict::Refuse {
             keys_are_free(chain, &target, insert, steps);
         }
@@ -125,6 +128,31 @@ fn takes_rows(chain: &Chain, insert: &Insert, steps: &mut Steps) {
         tried,
         format!("table `{}` does not take the rows that `insert` gives it", insert.table),
         "correct the values in the migration; the server's message stands above",
+        Verdict::Refuse,
+    );
+    step.path(Path::base(&chain.base));
+}
+
+/// An application goes on behind the number of a row, and gets a thousand more at least.
+fn leaves_numbers(chain: &Chain, target: &Target<'_>, column: &str, top: i64, steps: &mut Steps) {
+    if target.table.older.is_none() {
+        return;
+    }
+    let left = "pg_catalog.div(own.seqmax::pg_catalog.numeric - given.top, own.seqincrement::pg_catalog.numeric)";
+    let step = steps.check(
+        format!("applications have numbers left in column `{column}` of `{}`", target.table.name),
+        sql!(
+            "SELECT pg_catalog.format('%s counts up to %s, and a row has %s', own.seqrelid::pg_catalog.regclass, own.seqmax, given.top) \
+             FROM (SELECT {}::pg_catalog.numeric AS top) AS given JOIN pg_catalog.pg_sequence AS own \
+             ON own.seqrelid = pg_catalog.pg_get_serial_sequence({}, {})::pg_catalog.regclass::pg_catalog.oid \
+             WHERE own.seqincrement > 0 AND given.top > coalesce(pg_catalog.pg_sequence_last_value(own.seqrelid), 0) AND {} < 1000",
+            top,
+            literal(target.home(chain).as_str()),
+            literal(&target.counting(column)),
+            Sql::trusted(left)
+        ),
+        format!("applications go on behind the numbers that `insert` gives rows of table `{}`, and would have fewer than a thousand", target.table.name),
+        "give the row a lower number, such as 0 or a negative one",
         Verdict::Refuse,
     );
     step.path(Path::base(&chain.base));

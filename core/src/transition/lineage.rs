@@ -19,6 +19,8 @@ pub struct Lineage {
     pub scripts_before: usize,
     /// How many of them stand before its first change; none where nothing changes.
     pub first_change: Option<usize>,
+    /// The number of its last change among all tables'.
+    pub turn: usize,
 }
 
 /// The columns in scope at one point, and how they come from the layer below and go back to it.
@@ -32,6 +34,8 @@ pub struct Layer {
     pub up: BTreeMap<String, Link>,
     /// For each column of the layer below: where its value comes from. Empty in the first layer.
     pub down: BTreeMap<String, Link>,
+    /// The number of the change that made it, among those of all tables.
+    pub turn: usize,
     /// A column of this layer that took the place of one of the layer below.
     pub successor: Option<(String, String)>,
 }
@@ -199,8 +203,14 @@ impl Lineage {
     pub(crate) fn push_layer(&mut self, change: impl FnOnce(&mut Layer)) {
         let below = self.newest();
         let links = || below.columns.iter().map(|c| (c.name.clone(), Link::Same(c.name.clone()))).collect::<BTreeMap<_, _>>();
-        let mut layer =
-            Layer { table: below.table.clone(), columns: below.columns.clone(), up: links(), down: links(), successor: None };
+        let mut layer = Layer {
+            table: below.table.clone(),
+            columns: below.columns.clone(),
+            up: links(),
+            down: links(),
+            turn: self.turn,
+            successor: None,
+        };
         change(&mut layer);
         self.layers.push(layer);
     }
@@ -208,7 +218,7 @@ impl Lineage {
 
 impl Layer {
     pub(crate) fn first(name: &str, columns: Vec<ScopeColumn>) -> Self {
-        Layer { table: name.to_owned(), columns, up: BTreeMap::new(), down: BTreeMap::new(), successor: None }
+        Layer { table: name.to_owned(), columns, up: BTreeMap::new(), down: BTreeMap::new(), turn: 0, successor: None }
     }
 
     /// What an expression over the columns here reads.

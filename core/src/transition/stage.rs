@@ -41,6 +41,10 @@ pub struct Stage {
     pub enums: Vec<EnumForm>,
     /// Every extension that any point of it has.
     extensions: BTreeSet<String>,
+    /// How many changes of tables there were.
+    turns: usize,
+    /// The migration that is being applied.
+    pub migration: String,
     /// What the migrations run at their places.
     pub scripts: Vec<Script>,
     /// What is known of the texts of the user's own, and what is yet to be asked.
@@ -68,7 +72,7 @@ impl Stage {
         for (name, table) in &from.tables {
             stage.relations.change(name);
             let layers = vec![Layer::first(name, stage.scope(table))];
-            stage.lineages.push(Lineage { layers, in_from: true, in_to: true, scripts_before: 0, first_change: None });
+            stage.lineages.push(Lineage { layers, in_from: true, in_to: true, scripts_before: 0, first_change: None, turn: 0 });
         }
         stage
     }
@@ -91,6 +95,8 @@ impl Stage {
         let lineage = found.ok_or_else(|| Error::new(format!("table `{table}` has no lineage")))?;
         self.relations.change(table);
         lineage.scripts_before = scripts;
+        self.turns += 1;
+        lineage.turn = self.turns;
         lineage.first_change.get_or_insert(scripts);
         Ok(lineage)
     }
@@ -112,7 +118,14 @@ impl Stage {
         }
         let layers = vec![Layer::first(name, self.scope(&table))];
         let scripts_before = self.scripts_of(Moment::Start).count();
-        self.lineages.push(Lineage { layers, in_from: false, in_to: true, scripts_before, first_change: Some(scripts_before) });
+        self.lineages.push(Lineage {
+            layers,
+            in_from: false,
+            in_to: true,
+            scripts_before,
+            first_change: Some(scripts_before),
+            turn: self.turns,
+        });
         self.to.tables.insert(name.to_owned(), table);
         self.unlearned.insert(name.to_owned());
         self.relations.change(name);

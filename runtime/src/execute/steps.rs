@@ -154,6 +154,12 @@ impl Executor<'_> {
             {
                 return Err(self.gave_up("preflight").await);
             }
+            // the check could not be made, so that what it would refuse is not said
+            Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+                let hint = "grant it, or connect as a role that has it, and run the command again";
+                let doing = format!("the role lacks a right, without which it cannot be told whether {}", step.title);
+                return Err(Error::during(doing, error).or_hint(hint).of_check());
+            }
             asked => asked.map_err(|error| Error::during(refusal, error).or_hint(hint).of_check())?,
         };
         let (mut samples, mut mends) = (Vec::new(), Vec::new());

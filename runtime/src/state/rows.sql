@@ -1,5 +1,5 @@
 -- The rows that `insert` operations give to tables which the older version has: noted when they are written, taken back by a rollback.
--- Rows are compared as JSON, under settings that print a value in one way.
+-- Rows are compared as the text of each value, under settings that print it in one way: 1.00 is no 1.
 
 -- Notes the rows of which an insertion has entered the keys, as the older version sees them: its `columns`. `keys` has the physical column of
 -- each column of the key.
@@ -9,9 +9,9 @@ DECLARE
   is_it CONSTANT text := (
     SELECT string_agg(format('own.%I = (noted.key ->> %L)::%s', attribute.attname, named.key, format_type(attribute.atttypid, attribute.atttypmod)), ' AND ')
     FROM jsonb_each_text(keys) AS named JOIN pg_attribute AS attribute ON attribute.attrelid = place AND attribute.attname = named.value);
-  shown CONSTANT text := (SELECT string_agg(format('own.%I', name), ', ') FROM unnest(columns) AS name);
+  shown CONSTANT text := (SELECT format('jsonb_object(ARRAY[%s]::text[], ARRAY[%s]::text[])', string_agg(quote_literal(name), ', '), string_agg(format('own.%I::text', name), ', ')) FROM unnest(columns) AS name);
 BEGIN
-  EXECUTE format('UPDATE diptych.inserted AS noted SET row = (SELECT to_jsonb(shown) FROM (SELECT %s) AS shown) FROM %s AS own '
+  EXECUTE format('UPDATE diptych.inserted AS noted SET row = %s FROM %s AS own '
     'WHERE noted.base = $1 AND noted.version = $2 AND noted.operation = $3 AND noted.row IS NULL AND %s', shown, place, is_it) USING base, version, operation;
 END
 $body$;
@@ -45,15 +45,18 @@ BEGIN
       WHERE own.base = take_back.base AND own.version = take_back.version AND own.operation = take_back.operation AND own.number > above AND own.number <= up_to
       ORDER BY own.number DESC
     LOOP
-      EXECUTE format('SELECT (SELECT to_jsonb(shown) FROM (SELECT %s) AS shown) AS row FROM %s AS own WHERE %s FOR UPDATE',
-        (SELECT string_agg(format('own.%I', name), ', ') FROM jsonb_object_keys(noted.row) AS name), place, is_it) INTO now_ USING noted.row;
+      EXECUTE (SELECT format('SELECT jsonb_object(ARRAY[%s]::text[], ARRAY[%s]::text[]) AS row FROM %s AS own WHERE %s FOR UPDATE',
+        string_agg(quote_literal(name), ', '), string_agg(format('own.%I::text', name), ', '), place, is_it) FROM jsonb_object_keys(noted.row) AS name) INTO now_ USING noted.row;
       reason := CASE WHEN now_.row IS DISTINCT FROM noted.row THEN 'it was changed' END;
       IF now_.row IS NOT NULL AND reason IS NULL AND is_referenced IS NOT NULL THEN
         EXECUTE format('SELECT CASE WHEN %s THEN ''other rows reference it'' END FROM %s AS own WHERE %s', is_referenced, place, is_it) INTO reason USING noted.row;
       END IF;
       IF now_.row IS NOT NULL AND reason IS NULL THEN
         BEGIN
+          -- as the older version's applications have it, for the triggers
+          PERFORM set_config('search_path', format('%I, pg_temp', take_back.base), true);
           EXECUTE format('DELETE FROM %s AS own WHERE %s', place, is_it) USING noted.row;
+          PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
           EXECUTE format('SELECT ''a trigger keeps it'' FROM %s AS own WHERE %s', place, is_it) INTO reason USING noted.row;
         EXCEPTION
           WHEN lock_not_available OR deadlock_detected OR insufficient_resources OR operator_intervention THEN RAISE;

@@ -118,6 +118,7 @@ impl Adopted {
 fn done(folder: &Folder, url: &str, arguments: &[&str]) -> String {
     let output = folder.run(Some(url), arguments);
     assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
+    assert!(!text(&output.stderr).contains("CREATE VIEW"), "nobody asked for statements: {}", text(&output.stderr));
     text(&output.stdout)
 }
 

@@ -450,6 +450,44 @@ async fn a_trigger_that_would_fail_after_complete_is_refused_with_the_way_out() 
     assert_eq!(ask(&database.client().await, "SELECT count(*) FROM diptych.versions").await, "1", "nothing is begun");
 }
 
+/// A constant of a trigger that its column no longer takes would fail every write after complete, whatever the row.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trigger_with_a_constant_that_its_column_no_longer_takes_is_refused() {
+    let before = "operations:
+  - create_enum: {name: mood, labels: [sad, meh, furious]}
+  - create_table: {name: t, columns: [{name: id, type: int, pk: true}, {name: m, type: mood}, {name: v, type: text}]}
+  - sql: {up: \"CREATE FUNCTION calm() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.m = 'furious' THEN NEW.m := 'meh'; END IF; IF NEW.v = '' THEN NEW.v := '0'; END IF; RETURN NEW; END $$; CREATE TRIGGER calm BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION calm()\"}
+";
+    let database = Database::new().await;
+    let first = migration("0001_before", before);
+    database.migrate(std::slice::from_ref(&first)).await;
+    must(&database.on("0001_before").await, "INSERT INTO t VALUES (1, 'furious', '5'), (2, 'sad', '')").await;
+    for (change, said) in [
+        (
+            "{alter_enum: {name: mood, labels: [sad, meh], up: {furious: sad}}}",
+            "calm on t, after complete: invalid input value for enum",
+        ),
+        (
+            "{alter_column: {table: t, column: v, type: int, up: 'v::int', down: 'v::text'}}",
+            "calm on t, after complete: invalid input syntax for type integer",
+        ),
+    ] {
+        let all = [first.clone(), migration("0002_change", &format!("operations: [{change}]"))];
+        let error = database.migrator().await.start(&all, None, &mut Quiet).await.expect_err(change).to_string();
+        assert!(error.contains(said), "{error}");
+    }
+    let all = [
+        first,
+        migration(
+            "0002_change",
+            "operations: [{alter_enum: {name: mood, labels: [sad, meh, furious, glad], down: {glad: meh}}}]",
+        ),
+    ];
+    database.migrator().await.start(&all, None, &mut Quiet).await.expect("the constants are good");
+    database.migrator().await.complete(&mut Quiet).await.expect("completed");
+    must(&database.on("0002_change").await, "INSERT INTO t VALUES (3, 'furious', '')").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trigger_and_its_function_are_exchanged_with_their_table() {
     let database = Database::new().await;

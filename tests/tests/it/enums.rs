@@ -6,7 +6,7 @@ use std::time::Duration;
 use diptych::internal::introspect;
 use diptych::{EnumType, Migrator, Options, Quiet, Table};
 use diptych_core::{DeclaredLabel, DeclaredSchema, DroppedColumn, Migration, Schema, Snapshot, migration::diff};
-use diptych_tests::{Database, ask, migration, must, schema};
+use diptych_tests::{Database, ask, migration, must, refused, schema};
 
 use crate::lifecycle::enums::MOODS;
 
@@ -227,4 +227,31 @@ async fn rights_go_over_and_a_start_that_comes_as_far_as_the_types_is_undone() {
     migrator.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(ask(&client, "SELECT oid FROM pg_type WHERE oid = 'public.mood'::regtype").await, first);
     assert_eq!(ask(&client, rights).await, before);
+}
+
+/// A check that compares labels as text does not follow their names: the running release could not write what its enum has.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_of_labels_as_text_is_refused_with_the_way_out() {
+    let before = "operations:
+  - create_enum: {name: mood, labels: [sad, meh, glad]}
+  - create_table: {name: t, columns: [{name: id, type: int, pk: true}, {name: m, type: mood, check: {name: known, constraint: \"m::text IN ('sad', 'meh', 'glad')\"}}]}
+";
+    let database = Database::new().await;
+    let first = migration("0001_before", before);
+    database.migrate(std::slice::from_ref(&first)).await;
+    must(&database.on("0001_before").await, "INSERT INTO t VALUES (1, 'sad'), (2, 'meh')").await;
+    let mut migrator = database.migrator().await;
+    let change = "{alter_enum: {name: mood, labels: [sad, ok, glad], rename: {meh: ok}}}";
+    let all = [first.clone(), migration("0002_change", &format!("operations: [{change}]"))];
+    let text = refused(&database, &mut migrator, &all).await;
+    assert!(text.contains("constraint `known` of table `t`") && text.contains("it mentions label `meh`"), "{text}");
+    // as the hint says
+    let out = format!(
+        "operations: [{{drop_constraint: {{table: t, name: known}}}}, {change}, \
+         {{create_constraint: {{table: t, name: known, type: check, columns: [m], check: \"m::text IN ('sad', 'ok', 'glad')\"}}}}]"
+    );
+    migrator.start(&[first, migration("0002_change", &out)], None, &mut Quiet).await.expect("started");
+    must(&database.on("0001_before").await, "INSERT INTO t VALUES (3, 'meh')").await;
+    must(&database.on("0002_change").await, "INSERT INTO t VALUES (4, 'ok')").await;
+    migrator.complete(&mut Quiet).await.expect("completed");
 }

@@ -490,3 +490,45 @@ async fn a_foreign_key_that_no_index_can_serve_is_refused() {
     refused(&database, &converted("real"), &words).await;
     taken(&database, &converted("bigint")).await;
 }
+
+/// A sub-select reads what the version has at that place, or the start is refused: never other values or names without a word.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sub_select_over_what_changes_is_refused() {
+    let database = database().await;
+    let said = "reads table `teams`, of which operations of the same start change what it reads";
+    for change in [
+        "{update: {table: teams, set: {code: upper(code)}}}, {update: {table: users, set: {n: \"(SELECT code FROM teams WHERE teams.id = team)\"}}}",
+        "{rename_column: {table: teams, from: code, to: colour}}, {update: {table: users, set: {n: \"(SELECT colour FROM teams WHERE teams.id = team)\"}}}",
+        "{drop_column: {table: users, column: n, down: \"(SELECT max(code) FROM teams)\"}}, {rename_column: {table: teams, from: code, to: colour}}",
+        "{drop_column: {table: users, column: n, down: \"(SELECT max(colour) FROM teams)\"}}, {rename_column: {table: teams, from: code, to: colour}}",
+    ] {
+        refused(&database, change, &[said, "`start --to`"]).await;
+    }
+    let beside = "operations: [{add_column: {table: teams, column: {name: hex, type: text, nullable: true}}}, \
+        {update: {table: users, set: {n: \"(SELECT code FROM teams WHERE teams.id = team)\"}}}]";
+    let all = [migration("0001_before", BEFORE), migration("0002_change", beside)];
+    database.migrator().await.start(&all, None, &mut Quiet).await.expect("another column changes nothing");
+}
+
+/// A trigger and the backfill compute a value from one row, so that what needs several has no meaning there.
+#[tokio::test(flavor = "multi_thread")]
+async fn values_of_one_row_take_no_aggregates_windows_and_sets() {
+    let database = database().await;
+    for (change, word) in [
+        ("{add_column: {table: users, column: {name: place, type: bigint}, up: rank() OVER (ORDER BY id)}}", "window functions"),
+        ("{update: {table: users, set: {team: max(team)}}}", "aggregate functions"),
+        ("{update: {table: users, set: {team: \"(row_number() OVER (ORDER BY id))::int\"}}}", "window functions"),
+        ("{alter_column: {table: users, column: team, type: bigint, up: count(*), down: team}}", "aggregate functions"),
+        ("{alter_column: {table: users, column: team, type: bigint, up: team, down: sum(team)}}", "aggregate functions"),
+        (
+            "{add_column: {table: users, column: {name: place, type: bigint}, up: \"generate_series(1, 2)\"}}",
+            "set-returning functions",
+        ),
+    ] {
+        refused(&database, change, &[word, "of table `users`"]).await;
+    }
+    let whole =
+        "operations: [{add_column: {table: users, column: {name: of_all, type: bigint}, up: \"(SELECT count(*) FROM teams)\"}}]";
+    let all = [migration("0001_before", BEFORE), migration("0002_change", whole)];
+    database.migrator().await.start(&all, None, &mut Quiet).await.expect("a sub-select has rows of its own");
+}

@@ -1,7 +1,7 @@
 //! Who may: a migration role that owns and nothing more, app roles with rights on tables alone, row security, hostile names.
 
 use diptych::{Quiet, connect};
-use diptych_tests::{Database, ask, client, difference, migration, must, schema};
+use diptych_tests::{Database, ask, client, difference, migration, must, refused, schema};
 use tokio_postgres::Client;
 
 const BEFORE: &str = "operations:
@@ -107,6 +107,30 @@ async fn rows_that_are_hidden_from_the_migration_role_are_no_rows_that_were_migr
     let error = database.migrator().await.start(&all, None, &mut Quiet).await.unwrap_err();
     assert!(error.is_refused() && error.message().contains("row security") && error.message().contains("accounts"), "{error}");
     assert_eq!(before, database.catalog().await);
+}
+
+/// A check that cannot be made for want of a right says so, and not that it has found something.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_that_is_missing_is_told_as_such() {
+    let database = Database::of_owner("bare").await;
+    let admin = database.superuser().await;
+    let change = CHANGE.replace("shout(", "hidden.shout(");
+    let all = [migration("0001_before", BEFORE), migration("0002_change", &change)];
+    database.migrate(&all[..1]).await;
+    let function = "CREATE SCHEMA hidden; CREATE FUNCTION hidden.shout(text) RETURNS text LANGUAGE sql IMMUTABLE RETURN upper($1); \
+        REVOKE EXECUTE ON FUNCTION hidden.shout FROM PUBLIC";
+    must(&admin, function).await;
+    let mut migrator = database.migrator().await;
+    for (said, grant) in [
+        ("permission denied for schema hidden", "GRANT USAGE ON SCHEMA hidden"),
+        ("permission denied for function shout", "GRANT EXECUTE ON FUNCTION hidden.shout"),
+    ] {
+        let text = refused(&database, &mut migrator, &all).await;
+        assert!(text.contains("the role lacks a right") && text.contains(said) && !text.contains("is not valid SQL"), "{text}");
+        assert!(text.contains("hint: grant it"), "{text}");
+        must(&admin, &format!("{grant} TO {}", ask(&database.client().await, "SELECT current_user").await)).await;
+    }
+    migrator.start(&all, None, &mut Quiet).await.expect("started");
 }
 
 #[tokio::test(flavor = "multi_thread")]

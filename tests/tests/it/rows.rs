@@ -2,7 +2,7 @@
 
 use diptych::{Error, Migrator, Progress, Quiet};
 use diptych_core::Migration;
-use diptych_tests::{Database, ask, major, migration, must};
+use diptych_tests::{Database, ask, major, migration, must, refused};
 
 const BEFORE: &str = "operations:
   - create_table:
@@ -162,6 +162,43 @@ async fn migrations_that_are_started_together_find_each_others_rows() {
     assert_eq!(ask(&new, "SELECT id, name FROM plans ORDER BY id").await, "1|own");
 }
 
+/// A value in other digits or words is another one, and a trigger of the application finds its tables.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_application_has_written_otherwise_stays_at_rollback() {
+    let before = "operations:
+  - create_table: {name: log, columns: [{name: id, type: int}, {name: how, type: text}]}
+  - create_table:
+      name: odd
+      columns:
+        - {name: id, type: int, pk: true}
+        - {name: n, type: numeric, default: '1'}
+        - {name: f, type: float8, default: '0'}
+        - {name: j, type: json, default: \"'{\\\"a\\\": 1}'\"}
+        - {name: a, type: 'text[]', nullable: true, default: \"'{x}'\"}
+";
+    let change = "operations: [{insert: {table: odd, rows: [{id: 1}, {id: 2}, {id: 3}, {id: 4}, {id: 5, a: null}]}}]";
+    let database = Database::new().await;
+    let all = [migration("0001_before", before), migration("0002_change", change)];
+    database.migrate(&all[..1]).await;
+    let (admin, mut migrator) = (database.client().await, database.migrator().await);
+    must(&admin, "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO log VALUES (coalesce(OLD.id, NEW.id), TG_OP); RETURN NULL; END'").await;
+    must(&admin, "CREATE TRIGGER note AFTER INSERT OR DELETE ON odd FOR EACH ROW EXECUTE FUNCTION note()").await;
+    migrator.start(&all, None, &mut Quiet).await.unwrap();
+    let old = database.on("0001_before").await;
+    must(
+        &old,
+        "UPDATE odd SET n = 1.00 WHERE id = 1; UPDATE odd SET f = '-0' WHERE id = 2; UPDATE odd SET j = '{\"a\":1}' WHERE id = 3",
+    )
+    .await;
+    must(&old, "UPDATE odd SET a = a WHERE id = 4").await;
+    let mut told = Told::default();
+    migrator.rollback(&mut told).await.unwrap();
+    let told = told.0.join("\n");
+    assert!(told.contains("id = 1: it was changed; id = 2: it was changed; id = 3: it was changed"), "{told}");
+    assert_eq!(ask(&old, "SELECT id FROM odd ORDER BY id").await, "1;2;3");
+    assert_eq!(ask(&old, "SELECT id FROM log WHERE how = 'DELETE' ORDER BY id").await, "4;5");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_application_gets_no_number_that_an_inserted_row_has() {
     let database = Database::new().await;
@@ -176,6 +213,30 @@ async fn an_application_gets_no_number_that_an_inserted_row_has() {
     assert_eq!(ask(&app, "INSERT INTO one (n) VALUES (1) RETURNING id").await, "6");
     assert_eq!(ask(&app, "SELECT id FROM two ORDER BY n").await, "40;41");
     assert_eq!(ask(&app, "INSERT INTO two (n) VALUES (1) RETURNING id").await, "42");
+}
+
+/// Numbers go on behind those of the rows: what would leave none, or is not known, is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_that_would_be_an_applications_are_refused() {
+    let text = "operations: [{create_table: {name: one, columns: [{name: id, type: serial, pk: true}, {name: n, type: int, nullable: true}]}}]";
+    let database = Database::new().await;
+    let first = migration("0001_before", text);
+    database.migrate(std::slice::from_ref(&first)).await;
+    let mut migrator = database.migrator().await;
+    for (number, said) in [
+        ("2147483647", "one_id_seq counts up to 2147483647, and a row has 2147483647"),
+        ("2147482700", "would have fewer than a thousand"),
+        ("{sql: 2 + 1}", "column `one.id` counts by itself, and a row has `2 + 1` for a number"),
+    ] {
+        let change = migration("0002_change", &format!("operations: [{{insert: {{table: one, rows: [{{id: {number}}}]}}}}]"));
+        let text = refused(&database, &mut migrator, &[first.clone(), change]).await;
+        assert!(text.contains(said), "{text}");
+    }
+    let change = "operations: [{insert: {table: one, rows: [{id: 0}, {id: -5}, {id: {sql: \"nextval('one_id_seq')\"}}]}}]";
+    migrator.start(&[first, migration("0002_change", change)], None, &mut Quiet).await.unwrap();
+    let old = database.on("0001_before").await;
+    must(&old, "INSERT INTO one (n) VALUES (1)").await;
+    assert_eq!(ask(&old, "SELECT count(*), count(*) FILTER (WHERE id > 0), min(id) FROM one").await, "4|2|-5");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -217,6 +278,32 @@ async fn rows_that_others_need_are_not_deleted() {
     assert_eq!(ask(&new, "SELECT max(id) FROM plans").await, "5");
 }
 
+/// A key that lets no row go is found behind one with which rows go along.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_behind_a_cascade_that_others_need_are_not_deleted() {
+    let text = format!(
+        "{BEFORE}  - create_table: {{name: coats, columns: [{{name: id, type: int, pk: true}}, {{name: seat, type: int, references: {{name: coats_seat, table: seats, column: id}}}}]}}\n"
+    );
+    let database = Database::new().await;
+    let all =
+        [migration("0001_before", &text), migration("0002_change", "operations: [{delete: {table: plans, where: id < 3}}]")];
+    database.migrate(&all[..1]).await;
+    let old = database.on("0001_before").await;
+    must(&old, "INSERT INTO plans (id, name) SELECT n, 'p' || n FROM generate_series(1, 9) AS n").await;
+    must(&old, "INSERT INTO seats SELECT 10 + n, n FROM generate_series(1, 9) AS n; INSERT INTO coats VALUES (1, 12)").await;
+    let mut migrator = database.migrator().await;
+    migrator.start(&all, None, &mut Quiet).await.unwrap();
+    let error = migrator.complete(&mut Quiet).await.unwrap_err().to_string();
+    assert!(error.contains("rows that are to be deleted from table `plans` are referenced: id = 2"), "{error}");
+    assert_eq!(ask(&old, "SELECT count(*) FROM plans").await, "9", "nothing is changed");
+    must(&old, "DELETE FROM coats").await;
+    migrator.complete(&mut Quiet).await.unwrap();
+    assert_eq!(
+        ask(&database.on("0002_change").await, "SELECT count(*), min(plan) FROM plans, seats WHERE plan = plans.id").await,
+        "7|3"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_that_cannot_be_is_refused_before_anything_is_changed() {
     for (operations, message, hint) in [
@@ -226,6 +313,47 @@ async fn a_deletion_that_cannot_be_is_refused_before_anything_is_changed() {
         (
             "delete: {table: plans, where: 'true'}; rename_column: {table: plans, from: name, to: title}",
             "`delete` has rows of table `plans`, which an operation below it changes",
+            "move the `delete` below",
+        ),
+        // what a condition reads is no other table, and has no other names, at complete
+        (
+            "delete: {table: plans, where: id IN (SELECT plan FROM seats)}; drop_table: {name: seats}",
+            "its `where` reads table `seats`, which an operation below it changes",
+            "move the `delete` below",
+        ),
+        (
+            "delete: {table: plans, where: id IN (SELECT plan FROM seats)}; drop_table: {name: seats}; create_table: {name: seats, columns: [{name: plan, type: int, pk: true}]}",
+            "its `where` reads table `seats`, which an operation below it changes",
+            "move the `delete` below",
+        ),
+        (
+            "delete: {table: plans, where: id IN (SELECT plan FROM seats WHERE name = 'x')}; add_column: {table: seats, column: {name: name, type: text, nullable: true}}",
+            "its `where` reads table `seats`, which an operation below it changes",
+            "move the `delete` below",
+        ),
+        (
+            "delete: {table: plans, where: id IN (SELECT plan FROM chairs)}; rename_table: {from: seats, to: chairs}",
+            "its `where` reads table `chairs`, which an operation below it changes",
+            "move the `delete` below",
+        ),
+        (
+            "delete: {table: plans, where: name = 'free'}; insert: {table: plans, rows: [{id: 10, name: free}]}",
+            "an `insert` below it gives rows to table `plans`",
+            "move the `delete` below",
+        ),
+        (
+            "delete: {table: seats, where: plan NOT IN (SELECT id FROM plans)}; insert: {table: plans, rows: [{id: 10, name: free}]}",
+            "an `insert` below it gives rows to table `plans`",
+            "move the `delete` below",
+        ),
+        (
+            "delete: {table: plans, where: 'true'}; drop_constraint: {table: seats, name: seats_plan}",
+            "an operation below it changes the foreign keys",
+            "move the `delete` below",
+        ),
+        (
+            "delete: {table: plans, where: 'true'}; create_table: {name: uses, columns: [{name: id, type: int, pk: true}, {name: seat, type: int, references: {name: uses_seat, table: seats, column: id, on_delete: SET NULL}}]}",
+            "an operation below it changes the foreign keys",
             "move the `delete` below",
         ),
     ] {

@@ -109,12 +109,21 @@ struct Labels<'a> {
     up: BTreeMap<&'a str, &'a str>,
     /// The other way; none where the older version has none for it.
     down: BTreeMap<&'a str, Option<&'a str>>,
+    /// Older labels with the names that they have got.
+    renamed: &'a BTreeMap<String, String>,
 }
 
 impl<'a> Labels<'a> {
     fn of(operation: &'a AlterEnum, before: &'a [String], after: &'a [String]) -> Result<Self> {
-        let mut labels =
-            Labels { name: &operation.name, before, after, kept: BTreeSet::new(), up: BTreeMap::new(), down: BTreeMap::new() };
+        let mut labels = Labels {
+            name: &operation.name,
+            before,
+            after,
+            kept: BTreeSet::new(),
+            up: BTreeMap::new(),
+            down: BTreeMap::new(),
+            renamed: &operation.rename,
+        };
         labels.rename(&operation.rename)?;
         labels.keep_or_replace(operation)?;
         labels.show_to_older(operation)?;
@@ -256,11 +265,13 @@ impl<'a> Labels<'a> {
         let model = stage.to.table(table)?;
         let Some((_, text)) = model.texts().into_iter().find(|(there, _)| there == place) else { return Ok(()) };
         let is_assumed = text.known().is_none_or(|facts| facts.is_assumed);
-        let label = self.up.keys().find(|label| !self.after.contains(&(**label).to_owned()) && names(text, label));
-        let why = match (refused, label) {
+        // as text, a label that has another name is compared with what no row has any more
+        let concerns = |label: &str| is_assumed || self.renamed.contains_key(label);
+        let goes = |label: &&str| !self.after.iter().any(|there| there == label) && concerns(label) && names(text, label);
+        let why = match (refused, self.up.keys().copied().find(|label| goes(label))) {
             (Some(words), _) => words,
-            (None, Some(label)) if is_assumed => format!("it mentions label `{label}`"),
-            _ => return Ok(()),
+            (None, Some(label)) => format!("it mentions label `{label}`"),
+            (None, None) => return Ok(()),
         };
         let (what, hint) = match place {
             Place::Default(column) => (

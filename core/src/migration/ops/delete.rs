@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::operate::Operate;
 use crate::error::{Error, Result};
-use crate::transition::stage::{self, Moment, Script, Stage, Work};
+use crate::transition::stage::{self, Moment, Stage, Work};
 
 /// The operation (not in pgroll's dialect).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,8 +29,11 @@ impl Operate for Delete {
         }
         let condition = stage.know(&self.table, &model, self.condition.as_str().into());
         let layers = stage.lineage(&self.table)?.layers.len();
-        let delete = stage::Delete { table: self.table.clone(), model, condition, layers };
-        stage.script(Script { work: Work::Delete(Box::new(delete)), moment: Moment::Complete });
+        let tables = stage.lineages.iter().filter(|lineage| lineage.in_to);
+        let tables = tables.map(|it| (it.newest().table.clone(), (it.in_from, it.layers.len()))).collect();
+        let keys = stage.to.keys_behind(&self.table);
+        let delete = stage::Delete { table: self.table.clone(), model, condition, layers, tables, keys };
+        stage.script(Work::Delete(Box::new(delete)), Moment::Complete);
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::model::schema::Table;
 use crate::model::value::Value;
 use crate::sql::Sql;
-use crate::transition::stage::{self, Conflict, Moment, Script, Stage, Work};
+use crate::transition::stage::{self, Conflict, Moment, Stage, Work};
 
 /// The operation (not in pgroll's dialect).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,12 +54,13 @@ impl Operate for Insert {
             model.columns.iter().map(|column| column.name.clone()).filter(|name| given.contains(name)).collect();
         let rows = self.rows.iter().enumerate().map(|(at, row)| self.values(&model, &columns, at, row));
         let rows = rows.collect::<Result<_>>()?;
+        self.refuse_unknown_numbers(stage, &model)?;
         let highest = self.highest(&model);
         let conflict = self.on_conflict.map_or(Conflict::Refuse, |OnConflict::Nothing| Conflict::Skip);
         let expressions = self.rows.iter().flat_map(BTreeMap::values).filter_map(Value::expression);
         let expressions = expressions.map(|text| stage.know(&self.table, &model, text.into())).collect();
         let insert = stage::Insert { table: self.table.clone(), model, columns, rows, highest, conflict, expressions };
-        stage.script(Script { work: Work::Insert(Box::new(insert)), moment: Moment::Start });
+        stage.script(Work::Insert(Box::new(insert)), Moment::Start);
         Ok(())
     }
 }
@@ -84,6 +85,21 @@ impl Insert {
             row.get(name).map_or_else(default, |value| value.for_column(model.column(&self.table, name)?, &place))
         };
         columns.iter().map(value).collect()
+    }
+
+    /// What a column counts by itself goes on behind the rows' numbers, which have to be known for that.
+    fn refuse_unknown_numbers(&self, stage: &mut Stage, model: &Table) -> Result<()> {
+        let counts = model.columns.iter().filter(|column| column.identity.is_some() || column.draws_numbers());
+        for column in counts {
+            for text in self.rows.iter().filter_map(|row| row.get(&column.name)?.expression()) {
+                let known = stage.know(&self.table, model, text.into());
+                if !known.facts([]).draws_numbers {
+                    return Err(Error::new(format!("column `{}.{}` counts by itself, and a row has `{text}` for a number: an application would get it once more", self.table, column.name))
+                        .hint("write the number, or leave the column out, so that it gives the row its own"));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The columns that count by themselves, each with the highest number that the rows give it.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::operate::Operate;
 use crate::error::{Error, Result};
-use crate::transition::stage::{Moment, Script, Stage, Work};
+use crate::transition::stage::{Moment, Stage, Work};
 use crate::yaml;
 use crate::yaml::is_false;
 
@@ -32,7 +32,7 @@ impl Operate for RawSql {
             return Err(Error::new("`up` is empty").hint("write the statements to run"));
         }
         let moment = if self.on_complete { Moment::Complete } else { Moment::Start };
-        stage.script(Script { work: Work::Sql { up: self.up.clone(), down: self.down.clone() }, moment });
+        stage.script(Work::Sql { up: self.up.clone(), down: self.down.clone() }, moment);
         Ok(())
     }
 }

@@ -106,6 +106,15 @@ fn nested_query(
         });
         let parts = select(parts.collect());
         query = match below {
+            // a condition takes no aggregates, windows and sets, of which a row alone knows nothing; nobody computes it
+            Some(below) if row.is_none() => {
+                let derived = scope.values.iter().filter_map(|value| match &value.source {
+                    Source::Derived(expression, _) => Some(sql!("({}) IS NULL", user(expression))),
+                    _ => None,
+                });
+                let alone = join(derived.chain([Sql::trusted("true")]), " OR ");
+                sql!("SELECT {} FROM ({}) AS {} WHERE {}", parts, query, ident(below.name), alone)
+            }
             Some(below) => sql!("SELECT {} FROM ({}) AS {}", parts, query, ident(below.name)),
             // it reads nothing of the row: the server would ask a volatile function once for all rows
             None if scope.values.is_empty() && row.is_some() => {

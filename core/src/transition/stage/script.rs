@@ -1,13 +1,17 @@
 //! What migrations run at a place among their operations, beside what they change in the model.
 
+use std::collections::BTreeMap;
+
 use crate::model::expression::Expression;
-use crate::model::schema::Table;
+use crate::model::schema::{Constraint, Table};
 use crate::sql::Sql;
 use crate::transition::stage::Stage;
 
 /// One such piece of work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
+    /// The migration that has it.
+    pub migration: String,
     /// What it does.
     pub work: Work,
     /// When it runs.
@@ -60,6 +64,10 @@ pub struct Delete {
     pub condition: Expression,
     /// How many layers the table's lineage has at this place.
     pub layers: usize,
+    /// Every table that there is at this place, as its condition may read it: whether the older version has it, and its layers.
+    pub tables: BTreeMap<String, (bool, usize)>,
+    /// The foreign keys at this place that are asked when its rows go, each with its table.
+    pub keys: Vec<(String, Constraint)>,
 }
 
 /// What becomes of a new row whose key is there already.
@@ -103,8 +111,8 @@ impl Script {
 
 impl Stage {
     /// Adds a script at this place.
-    pub fn script(&mut self, script: Script) {
-        self.scripts.push(script);
+    pub fn script(&mut self, work: Work, moment: Moment) {
+        self.scripts.push(Script { migration: self.migration.clone(), work, moment });
     }
 
     /// The scripts of a moment, in order.
