@@ -317,7 +317,8 @@ pub fn assume<'a>(text: &str, table: &str, columns: impl IntoIterator<Item = &'a
                 calls |= after == Some(&Kind::Symbol('(')) && ["left", "right"].contains(&word.as_str());
                 continue;
             }
-            Kind::Word(word) if before != Some(&Kind::Cast) => word,
+            // a quote that is never closed is a word of nothing, and no table is called so
+            Kind::Word(word) if before != Some(&Kind::Cast) && !word.is_empty() => word,
             _ => continue,
         };
         let qualifier = match (before, kind(at.checked_sub(2))) {
@@ -473,7 +474,7 @@ mod tests {
         assert!(
             assume("to_jsonb(people)", "people", columns).whole_row && assume("people.* IS NULL", "people", columns).whole_row
         );
-        assert!(!assume("people.name", "people", columns).whole_row);
+        assert!(!assume("people.name", "people", columns).whole_row && !assume("\"", "", columns).whole_row);
         assert!(
             !assume("(SELECT 1)", "people", columns).relations.is_empty()
                 && assume("'select'", "people", columns).relations.is_empty()
