@@ -39,6 +39,7 @@ pub use model::schema::{Column, Constraint, Enum, Index, Schema, Table};
 pub use model::sequence::Sequence;
 pub use model::snapshot::Snapshot;
 pub use model::statistics::Statistics;
+pub use model::storage::{Setting, Storage};
 #[cfg(feature = "planner")]
 pub use plan::{Action, Phase, Plan, Step};
 pub use sql::Sql;

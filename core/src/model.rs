@@ -17,6 +17,7 @@ pub mod schema;
 pub mod sequence;
 pub mod snapshot;
 pub mod statistics;
+pub mod storage;
 pub mod table_constraint;
 pub mod texts;
 pub mod triggers;

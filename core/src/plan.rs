@@ -38,6 +38,7 @@ mod sequences;
 mod server_features;
 pub mod start;
 mod statistics;
+mod storage;
 mod triggers;
 mod users;
 

@@ -12,5 +12,6 @@ pub(crate) mod properties;
 pub(crate) mod ranges;
 pub(crate) mod rights;
 pub mod sequences;
+pub mod storage;
 pub mod sync;
 pub mod views;

@@ -6,7 +6,7 @@ use diptych_core::model::schema::Identity;
 use diptych_core::plan::{complete, start};
 use diptych_core::{
     Column, Constraint, DeclaredColumn, DeclaredSchema, DeclaredTable, DroppedColumn, Error, Migration, Operation, Schema,
-    Snapshot, migration::diff,
+    Setting, Snapshot, migration::diff,
 };
 
 const USERS: &str = "operations:
@@ -96,6 +96,26 @@ fn a_tables_comment_is_a_change() {
     let text = statements("operations: [{alter_table: {table: users, comment: who}}]");
     assert!(text.contains("COMMENT ON TABLE \"public\".\"users\" IS 'who'"), "{text}");
     refused("{alter_table: {table: users}}", "no change is given for table `users`");
+}
+
+#[test]
+fn storage_parameters_are_a_change_beside_the_comment() {
+    let mut structs = declared();
+    users(&mut structs).storage = [("fillfactor".to_owned(), Setting::from("70"))].into();
+    let change = "alter_table:\n  table: users\n  storage:\n    fillfactor: 70\n";
+    assert_eq!(diptych_core::yaml::write(&difference(&structs).unwrap()), format!("- {}", change.replace("\n  ", "\n    ")));
+    users(&mut structs).comment = Some("who".into());
+    assert_eq!(names(&difference(&structs).unwrap()), ["alter_table"]);
+    // what a snapshot has and a struct does not say goes, as a comment does
+    let mut snapshot = Snapshot { schema: recorded(), ..Snapshot::default() };
+    let table = snapshot.schema.tables.get_mut("users").expect("users");
+    table.storage = [("fillfactor".to_owned(), Setting::from("70"))].into();
+    let operations = diff::diff(&snapshot, &declared()).unwrap();
+    assert!(diptych_core::yaml::write(&operations).ends_with("storage:\n      fillfactor: null\n"), "{operations:?}");
+    // it takes no lock that a reader or a writer waits for
+    let text = statements("operations: [{alter_table: {table: users, storage: {fillfactor: 70}}}]");
+    assert!(text.contains("ALTER TABLE \"public\".\"users\" SET (\"fillfactor\" = '70')"), "{text}");
+    assert!(!text.contains("LOCK TABLE \"public\".\"users\" IN ACCESS EXCLUSIVE"), "{text}");
 }
 
 #[test]

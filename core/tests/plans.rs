@@ -80,6 +80,7 @@ const BEFORE: &[(&str, &str)] = &[
     ("drop_code", "- set_code: {name: named, sql: CREATE VIEW named AS SELECT id FROM users}\n"),
     ("drop_extension", "- create_extension: {name: hstore}\n"),
     ("drop_statistics", "- create_statistics: {name: users_name_team, table: users, columns: [name, team]}\n"),
+    ("alter_table_storage", "- alter_table: {table: users, storage: {fillfactor: 90, parallel_workers: 2}}\n"),
 ];
 
 /// Each operation once, and what is special about some of them. The snapshot is called like the first word.
@@ -88,6 +89,10 @@ const CHANGES: &[(&str, &str)] = &[
     ("drop_table", "{drop_table: {name: teams}}"),
     ("rename_table", "{rename_table: {from: teams, to: groups}}"),
     ("alter_table", "{alter_table: {table: users, comment: people}}"),
+    (
+        "alter_table_storage",
+        "{alter_table: {table: users, storage: {fillfactor: 70, toast.autovacuum_enabled: false, parallel_workers: null}}}",
+    ),
     ("add_column", "{add_column: {table: users, column: {name: shout, type: text}, up: upper(name)}}"),
     ("drop_column", "{drop_column: {table: users, column: name, down: \"''\"}}"),
     ("rename_column", "{rename_column: {table: users, from: name, to: label}}"),

@@ -4,7 +4,7 @@ use diptych_core::model::facts::Facts;
 use diptych_core::model::rules;
 use diptych_core::model::schema::{Exclusion, IndexColumn, IndexParameters, References, ReplicaIdentity};
 use diptych_core::model::table_constraint::TableConstraint;
-use diptych_core::{Constraint, Expression, Index, Statistics, model::lexer, names};
+use diptych_core::{Constraint, Expression, Index, Statistics, Storage, Table, model::lexer, names};
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
@@ -31,6 +31,7 @@ pub(crate) struct Struct {
     pub(crate) constraints: Vec<Declared<Constraint>>,
     pub(crate) indexes: Vec<Declared<Index>>,
     pub(crate) statistics: Vec<Declared<Statistics>>,
+    pub(crate) storage: Storage,
     pub(crate) replica_identity: Option<ReplicaIdentity>,
     pub(crate) partition_by: Option<String>,
 }
@@ -84,6 +85,7 @@ pub(crate) fn read(input: &DeriveInput) -> (Struct, Mistakes) {
         constraints: Vec::new(),
         indexes: Vec::new(),
         statistics: Vec::new(),
+        storage: on_struct.storage.clone(),
         replica_identity: on_struct.replica_identity.clone(),
         partition_by: on_struct.partition_by.clone(),
     };
@@ -103,6 +105,7 @@ pub(crate) fn read(input: &DeriveInput) -> (Struct, Mistakes) {
             mistakes.note(Error::new(field.span, errors::same_column(&result.table, &field.column)));
         }
     }
+    check_storage(&result, &mut mistakes);
     if mistakes.is_empty() {
         declare_on_fields(&mut result, &mut mistakes);
         declare_on_struct(&mut result, &on_struct, &mut mistakes);
@@ -118,6 +121,13 @@ pub(crate) fn read(input: &DeriveInput) -> (Struct, Mistakes) {
     }
     result.dropped = on_struct.dropped;
     (result, mistakes)
+}
+
+fn check_storage(table: &Struct, mistakes: &mut Mistakes) {
+    let (partition_by, storage) = (table.partition_by.clone().map(Expression::from), table.storage.clone());
+    if let Err(error) = (Table { partition_by, storage, ..Table::default() }).check_storage(&table.table) {
+        mistakes.note(Error::new(table.ident.span(), errors::not_taken(&error)));
+    }
 }
 
 fn check_given<T>(kind: &str, declared: &Declared<T>, table: &str, mistakes: &mut Mistakes) {

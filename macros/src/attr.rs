@@ -1,13 +1,15 @@
 //! Attributes, read into plain data; a mistake is noted and the rest is read on.
 
-use diptych_core::Expression;
 use diptych_core::model::schema::{IndexColumn, OperatorClass, ReplicaIdentity};
+use diptych_core::model::storage::TOAST;
+use diptych_core::{Expression, Setting, Storage};
 use proc_macro2::{Span, TokenTree};
 use quote::ToTokens;
 use std::collections::{BTreeMap, BTreeSet};
+use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
 use syn::parse::ParseStream;
-use syn::{Attribute, Error, Ident, LitStr, Path, Result, Token, parenthesized};
+use syn::{Attribute, Error, Ident, Lit, LitStr, Path, Result, Token, parenthesized};
 
 use crate::errors::{self, Mistakes};
 use crate::symbol;
@@ -25,6 +27,7 @@ pub(crate) struct OnStruct {
     pub(crate) checks: Vec<Group>,
     pub(crate) foreign_keys: Vec<Group>,
     pub(crate) exclusions: Vec<Group>,
+    pub(crate) storage: Storage,
     pub(crate) replica_identity: Option<ReplicaIdentity>,
     pub(crate) partition_by: Option<String>,
     pub(crate) path: Path,
@@ -161,6 +164,7 @@ pub(crate) fn on_struct(attributes: &[Attribute], mistakes: &mut Mistakes) -> On
         checks: Vec::new(),
         foreign_keys: Vec::new(),
         exclusions: Vec::new(),
+        storage: Storage::new(),
         replica_identity: None,
         partition_by: None,
         path: syn::parse_quote!(::diptych),
@@ -185,6 +189,7 @@ pub(crate) fn on_struct(attributes: &[Attribute], mistakes: &mut Mistakes) -> On
             symbol::CHECK => result.checks.push(check(meta)?),
             symbol::FOREIGN_KEY => result.foreign_keys.push(foreign_key(meta)?),
             symbol::EXCLUDE => result.exclusions.push(exclusion(meta)?),
+            symbol::STORAGE => storage(meta.input, "", &mut result.storage)?,
             symbol::PARTITION_BY => result.partition_by = Some(text(meta)?),
             symbol::REPLICA_IDENTITY => result.replica_identity = replica_identity(meta)?,
             _ => return Err(meta.error(errors::unknown("attribute", word, "on a struct", symbol::ON_STRUCT))),
@@ -237,6 +242,51 @@ fn replica_identity(meta: &ParseNestedMeta<'_>) -> Result<Option<ReplicaIdentity
         }
         _ => Err(meta.error(errors::REPLICA_IDENTITY_KIND)),
     }
+}
+
+/// `(fillfactor = 70, toast(autovacuum_enabled = false))`.
+fn storage(input: ParseStream<'_>, prefix: &str, found: &mut Storage) -> Result<()> {
+    let content;
+    parenthesized!(content in input);
+    let result = settings(&content, prefix, found);
+    // what a mistake leaves unread would be a second error
+    while !content.is_empty() {
+        content.parse::<TokenTree>()?;
+    }
+    result
+}
+
+fn settings(content: ParseStream<'_>, prefix: &str, found: &mut Storage) -> Result<()> {
+    while !content.is_empty() {
+        let word = Ident::parse_any(content)?;
+        if word == symbol::TOAST && prefix.is_empty() && content.peek(syn::token::Paren) {
+            storage(content, TOAST, found)?;
+        } else {
+            content.parse::<Token![=]>()?;
+            let setting = setting(content)?;
+            if found.insert(format!("{prefix}{word}"), setting).is_some() {
+                return Err(Error::new(word.span(), errors::twice(&word.to_string())));
+            }
+        }
+        if !content.is_empty() {
+            content.parse::<Token![,]>()?;
+        }
+    }
+    Ok(())
+}
+
+/// A number, `true` or `false`, or a text.
+fn setting(input: ParseStream<'_>) -> Result<Setting> {
+    let sign = if input.parse::<Option<Token![-]>>()?.is_some() { "-" } else { "" };
+    let literal: Lit = input.parse()?;
+    let text = match &literal {
+        Lit::Int(number) if number.suffix().is_empty() => number.base10_digits().to_owned(),
+        Lit::Float(number) if number.suffix().is_empty() => number.base10_digits().to_owned(),
+        Lit::Bool(flag) if sign.is_empty() => flag.value.to_string(),
+        Lit::Str(text) if sign.is_empty() => text.value(),
+        _ => return Err(Error::new(literal.span(), errors::SETTING_FORM)),
+    };
+    Ok(Setting::from(format!("{sign}{text}").as_str()))
 }
 
 /// Reads the attributes of a field.

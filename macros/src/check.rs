@@ -371,6 +371,9 @@ fn constraints(table: &Struct, old: &str, model: &Table, outcome: &mut Outcome) 
         outcome
             .refuse(table.ident.span(), errors::other_partitions(&table.table, there.partition_by.as_deref(), &outcome.version));
     }
+    if there.storage != table.storage {
+        outcome.warn(table.ident.span(), format!("the storage parameters of table `{}`", table.table));
+    }
     if there.replica_identity != table.replica_identity {
         outcome.warn(table.ident.span(), format!("the replica identity of table `{}`", table.table));
     }

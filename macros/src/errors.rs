@@ -50,6 +50,8 @@ pub(crate) const EXCLUDE_PARTS: &str = "DIP117: an exclusion constraint needs a 
 pub(crate) const KEY_PARTS: &str = "DIP118: a key is one column or one expression, and `params` belong to an `opclass`\nhint: write `key(column, sort = \"desc\")` or `key(expression = \"lower(column)\")`";
 pub(crate) const REPLICA_IDENTITY_KIND: &str =
     "DIP119: a replica identity is `default`, `full`, `nothing` or `index NAME`\nhint: write `replica_identity = \"full\"`";
+pub(crate) const SETTING_FORM: &str =
+    "DIP125: a storage parameter is a number, `true`, `false` or a text\nhint: write `storage(fillfactor = 70)`";
 pub(crate) const IDENTITY_KIND: &str =
     "DIP120: an identity is `always` or by default\nhint: write `identity = \"always\"`, or `identity` for by default";
 pub(crate) const NO_COLUMNS: &str = "DIP121: no column is named here\nhint: name the columns in the parentheses";

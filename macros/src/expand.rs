@@ -185,13 +185,17 @@ fn implementation(table: &Struct, outcome: &Outcome) -> TokenStream {
         let (name, down) = (&dropped.name, optional(&dropped.down));
         quote! { own.dropped.push(#core::DroppedColumn { name: ::std::borrow::ToOwned::to_owned(#name), down: #down }); }
     });
+    let storage = table.storage.iter().map(|(name, setting)| {
+        let (name, setting) = (owned(name), setting.as_str());
+        quote! { own.storage.insert(#name, #core::Setting::from(#setting)); }
+    });
     let rest = [
         set(quote! { own.renamed_from }, table.renamed_from.as_ref().map(owned)),
         set(quote! { own.comment }, table.comment.as_ref().map(owned)),
         set(quote! { own.replica_identity }, table.replica_identity.as_ref().map(|identity| replica_identity(&core, identity))),
         set(quote! { own.partition_by }, table.partition_by.as_deref().map(|text| expressed(&core, text))),
     ];
-    let parts = constraints.chain(indexes).chain(statistics).chain(dropped).chain(rest);
+    let parts = constraints.chain(indexes).chain(statistics).chain(storage).chain(dropped).chain(rest);
     // a rename that is recorded no longer answers for the old name
     let from = outcome.recorded.iter().map(|(name, _)| name).filter(|old| **old != table.table).map(|old| hash(old));
     let (table_id, shape) = (hash(&table.table), shape(table, outcome));

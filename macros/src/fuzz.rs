@@ -179,7 +179,11 @@ const ON_STRUCT: [&str; 17] = [
     "foreign_key(a, references = \"t(x)\")",
     "crate = ::diptych",
 ];
-const BAD_ON_STRUCT: [&str; 47] = [
+const BAD_ON_STRUCT: [&str; 51] = [
+    "storage(fillfactor)",
+    "storage(fillfactor = x)",
+    "storage(fillfactor = 70u8, autovacuum_enabled = true)",
+    "storage(toast(fillfactor = 1, fillfactor = 2))",
     "primary_key(a, method = \"hash\")",
     "unique(a, include(c))",
     "unique(a, deferrable, deferrable)",

@@ -28,7 +28,7 @@ use proc_macro::TokenStream;
 /// `index(a, b, name = "…", unique)`, `check(name = "…", expr = "…", no_inherit)`,
 /// `foreign_key(a, b, references = "table(x, y)", name = "…", on_delete = "…", on_delete_set_columns(a), on_update = "…",
 /// match_type = "full")`, `exclude(name = "…", index_method = "gist", elements = "a WITH =, b WITH &&", predicate = "…")`,
-/// `replica_identity = "full"` (or `nothing`, `index NAME`), `partition_by = "RANGE (at)"`, `crate = path`. Columns may stand in `columns(a, b)` as well; a key,
+/// `storage(fillfactor = 70, toast(autovacuum_enabled = false))`, `replica_identity = "full"` (or `nothing`, `index NAME`), `partition_by = "RANGE (at)"`, `crate = path`. Columns may stand in `columns(a, b)` as well; a key,
 /// constraint or unique index takes `allow(old_writes_may_fail)`. Keys, unique, foreign key and exclusion constraints take
 /// `deferrable` and `initially_deferred`; those with an index take `include(c)`, `storage_parameters = "…"` and `tablespace = "…"`.
 ///

@@ -64,10 +64,12 @@ pub(crate) const SEQUENCES: &str = "sequences";
 pub(crate) const SORT: &str = "sort";
 pub(crate) const START: &str = "start";
 pub(crate) const STATISTICS: &str = "statistics";
+pub(crate) const STORAGE: &str = "storage";
 pub(crate) const STORAGE_PARAMETERS: &str = "storage_parameters";
 pub(crate) const TABLE: &str = "table";
 pub(crate) const TABLES: &str = "tables";
 pub(crate) const TABLESPACE: &str = "tablespace";
+pub(crate) const TOAST: &str = "toast";
 pub(crate) const TYPE: &str = "type";
 pub(crate) const UNIQUE: &str = "unique";
 pub(crate) const UP: &str = "up";
@@ -85,6 +87,7 @@ pub(crate) const ON_STRUCT: &[&str] = &[
     CHECK,
     FOREIGN_KEY,
     EXCLUDE,
+    STORAGE,
     REPLICA_IDENTITY,
     PARTITION_BY,
     CRATE,

@@ -7,7 +7,9 @@ use crate::model::schema::{Schema, Table};
 /// What the database has, in the words of the model where the two mean the same: texts are printed by PostgreSQL in another form.
 pub fn adopt(known: &Schema, found: Schema) -> Schema {
     let tables = found.tables.into_iter().map(|(name, table)| match known.tables.get(&name) {
-        Some(there) if shape(there) == shape(&table) => (name, Table { not_valid: table.not_valid, ..there.clone() }),
+        Some(there) if shape(there) == shape(&table) => {
+            (name, Table { not_valid: table.not_valid, storage: table.storage, ..there.clone() })
+        }
         _ => (name, table),
     });
     let domains = found.domains.into_iter().map(|(name, domain)| match known.domains.get(&name) {

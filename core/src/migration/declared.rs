@@ -11,6 +11,7 @@ use crate::model::schema::{Column, Constraint, Index, ReplicaIdentity, Schema, T
 use crate::model::sequence::Sequence;
 use crate::model::snapshot::{Snapshot, Used};
 use crate::model::statistics::Statistics;
+use crate::model::storage::Storage;
 use crate::model::texts::{Place, Purpose};
 use crate::model::types;
 
@@ -80,6 +81,8 @@ pub struct DeclaredTable {
     pub statistics: Vec<(Option<String>, Statistics)>,
     /// `dropped(name, down = "…")`.
     pub dropped: Vec<DroppedColumn>,
+    /// `storage(fillfactor = 70)`.
+    pub storage: Storage,
     /// `replica_identity = "…"`.
     pub replica_identity: Option<ReplicaIdentity>,
     /// `partition_by = "…"`.
@@ -229,6 +232,7 @@ impl DeclaredTable {
             indexes: table.indexes.iter().map(|(name, model)| (Some(name.clone()), model.clone())).collect(),
             statistics: table.statistics.iter().map(|(name, model)| (Some(name.clone()), model.clone())).collect(),
             dropped: gone.map(|column| DroppedColumn { name: column.name.clone(), down: None }).collect(),
+            storage: table.storage.clone(),
             replica_identity: table.replica_identity.clone(),
             partition_by: table.partition_by.clone(),
         }
@@ -268,6 +272,7 @@ impl DeclaredTable {
         let mut table = Table {
             comment: self.comment.clone(),
             columns: self.columns.iter().map(|field| field.column.clone()).collect(),
+            storage: self.storage.clone(),
             replica_identity: self.replica_identity.clone(),
             partition_by: self.partition_by.clone(),
             ..Table::default()

@@ -8,6 +8,7 @@ use crate::model::domain::Domain;
 use crate::model::schema::{Column, Constraint, Enum, Index, Schema, Table};
 use crate::model::sequence::Sequence;
 use crate::model::statistics::Statistics;
+use crate::model::storage::Setting;
 
 /// An object that one schema has in another form than the other, or that only one of them has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -116,6 +117,10 @@ fn of_table(name: &str, one: &Table, other: &Table, found: &mut Vec<Difference>)
     // they decide which plan is chosen, and no more
     let statistics = |one: &Statistics, other: &Statistics| Alike::of(one.says_the_same(other), true);
     compare("statistics", &place, &one.statistics, &other.statistics, statistics, |_| true, found);
+    let so_far = found.len();
+    let settings = |one: &Setting, other: &Setting| Alike::of(one == other, true);
+    compare("storage parameter", &place, &one.storage, &other.storage, settings, |_| true, found);
+    found[so_far..].iter_mut().for_each(|there| there.weight = Weight::Outside);
     let rest = |table: &Table| text(&(&table.comment, &table.replica_identity, &table.partition_by, &table.not_valid));
     if rest(one) != rest(other) {
         let object = format!("table `{name}` (comment, replica identity, partitioning, NOT VALID)");

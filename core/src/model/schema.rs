@@ -12,6 +12,7 @@ use crate::model::facts::Facts;
 use crate::model::own_type::OwnType;
 use crate::model::sequence::Sequence;
 use crate::model::statistics::Statistics;
+use crate::model::storage::Storage;
 use crate::model::triggers::Triggers;
 use crate::{model::expression, model::types, names};
 
@@ -101,6 +102,8 @@ pub struct Table {
     pub indexes: BTreeMap<String, Index>,
     /// Extended statistics of the schema's own, by name.
     pub statistics: BTreeMap<String, Statistics>,
+    /// Storage parameters, those of its TOAST table among them.
+    pub storage: Storage,
     /// `REPLICA IDENTITY …`; the primary key where absent.
     pub replica_identity: Option<ReplicaIdentity>,
     /// `PARTITION BY …`, `RANGE (created_at)`. The partitions themselves are no part of a version.
@@ -751,6 +754,17 @@ impl Table {
             Some(column) => refuse(format!("column `{}` may be NULL", column.name)),
             None => Ok(()),
         }
+    }
+
+    /// Whether the table can have its storage parameters, as far as that can be told without a server; `table` is the table's name.
+    pub fn check_storage(&self, table: &str) -> Result<()> {
+        if self.partition_by.is_none() || self.storage.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(format!(
+            "table `{table}` is partitioned, and PostgreSQL takes storage parameters for its partitions alone"
+        ))
+        .hint("take them out here, and set them on each partition by an `sql` operation: ALTER TABLE … SET (…)"))
     }
 
     fn no_such_column(&self, table: &str, name: &str) -> Error {

@@ -9,6 +9,7 @@ use crate::model::facts::Facts;
 use crate::model::lexer;
 use crate::model::schema::{Column, Constraint, Index, ReplicaIdentity, Table};
 use crate::model::statistics::Statistics;
+use crate::model::storage::Storage;
 
 /// What a text stands for, which decides what it may hold.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -154,6 +155,8 @@ struct KeptTable {
     indexes: BTreeMap<String, Index>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     statistics: BTreeMap<String, Statistics>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    storage: Storage,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     replica_identity: Option<ReplicaIdentity>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -185,12 +188,14 @@ impl From<KeptTable> for Table {
             constraints,
             indexes,
             statistics,
+            storage,
             replica_identity,
             partition_by,
             not_valid,
             mut facts,
         } = kept;
-        let mut table = Table { comment, columns, constraints, indexes, statistics, replica_identity, partition_by, not_valid };
+        let mut table =
+            Table { comment, columns, constraints, indexes, statistics, storage, replica_identity, partition_by, not_valid };
         for (place, text) in table.texts_mut() {
             if let Some(known) = facts.remove(&place.to_string()) {
                 *text = std::mem::take(text).with(known);
@@ -207,7 +212,19 @@ impl From<Table> for KeptTable {
             Some((place.to_string(), text.known().filter(is_worth_it)?.clone()))
         };
         let facts = table.texts().into_iter().filter_map(known).collect();
-        let Table { comment, columns, constraints, indexes, statistics, replica_identity, partition_by, not_valid } = table;
-        KeptTable { comment, columns, constraints, indexes, statistics, replica_identity, partition_by, not_valid, facts }
+        let Table { comment, columns, constraints, indexes, statistics, storage, replica_identity, partition_by, not_valid } =
+            table;
+        KeptTable {
+            comment,
+            columns,
+            constraints,
+            indexes,
+            statistics,
+            storage,
+            replica_identity,
+            partition_by,
+            not_valid,
+            facts,
+        }
     }
 }

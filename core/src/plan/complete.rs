@@ -55,6 +55,7 @@ pub fn complete(chain: &Chain) -> Plan {
     super::clean_former(chain, &tables, Phase::Contract, &mut steps);
     rename_tables(chain, &order, &mut steps);
     validate(chain, &tables, &mut steps);
+    super::storage::contract(chain, &tables, &mut steps);
     triggers::leave(chain, &changes, &mut steps);
     super::sequences::contract(chain, &mut steps);
     super::enums::contract(chain, &mut steps);

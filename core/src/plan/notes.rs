@@ -24,6 +24,9 @@ pub(super) fn notes(chain: &Chain, tables: &[Physical<'_>]) -> Vec<String> {
                         "table `{name}`: the newer version's view is called `{other}`; the table itself is renamed at complete"
                     ));
                 }
+                if older.storage != newer.storage {
+                    notes.push(format!("table `{name}`: its storage parameters change at complete"));
+                }
                 notes.extend(newer.columns.iter().flat_map(|column| of_column(chain, table, older, column)));
                 let stays = |gone: &&String| !table.added.iter().any(|added| origin(table, added).as_ref() == Some(*gone));
                 let gone = table.removed.iter().filter(stays);

@@ -98,6 +98,7 @@ fn of_tables(chain: &Chain, tables: &[Physical<'_>], scripts: usize, steps: &mut
     definitions(chain, &here, steps);
     here.iter().for_each(|table| super::own_types::may_be_left_out(chain, table, steps));
     here.iter().for_each(|table| super::statistics::definitions(chain, table, steps));
+    here.iter().for_each(|table| super::storage::check(chain, table, steps));
     rehearsal::checks(chain, &here, steps);
     foreign_keys_fit(chain, tables, &here, steps);
     data_checks::checks(chain, tables, &here, steps);

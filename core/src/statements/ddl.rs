@@ -3,9 +3,11 @@
 use crate::layout::tables::{Names, physical_name};
 use crate::model::schema::{Column, Constraint, Index, IndexColumn, IndexParameters, ReplicaIdentity, Table};
 use crate::model::statistics::Statistics;
+use crate::model::storage::Storage;
 use crate::names::OWN_SCHEMA;
 use crate::sql;
 use crate::sql::{Sql, dotted, ident, idents, join, literal, qualified, type_name, user, verbatim};
+use crate::statements::storage;
 
 fn list(names: &Names, columns: &[String]) -> Sql {
     join(columns.iter().map(|column| ident(physical_name(names, column))), ", ")
@@ -254,7 +256,16 @@ pub fn try_statistics(before: Vec<Sql>, newer: &Table, statistics: &Statistics) 
 /// A block that tries a new table, but for its foreign keys, after these statements, and leaves nothing.
 pub fn try_table(before: Vec<Sql>, logical: &str, table: &Table) -> Sql {
     let tried = create_table(OWN_SCHEMA, TWIN, logical, table, |name| crate::names::generated("twin", &[name]));
-    attempt(before.into_iter().chain(tried))
+    let kept = storage::assert_kept(&qualified(OWN_SCHEMA, TWIN), &table.storage);
+    attempt(before.into_iter().chain(tried).chain(kept))
+}
+
+/// A block that tries other storage parameters on an empty twin of the table, after these statements, and leaves nothing.
+pub fn try_storage(before: Vec<Sql>, newer: &Table) -> Sql {
+    let place = qualified(OWN_SCHEMA, TWIN);
+    let tried = storage::change(&place, &Storage::new(), &newer.storage);
+    let kept = storage::assert_kept(&place, &newer.storage);
+    attempt(before.into_iter().chain([twin(newer)]).chain(tried).chain(kept))
 }
 
 /// A block that tries whether an empty table takes rows, but for its foreign keys, after these statements, and leaves nothing.
@@ -424,7 +435,8 @@ pub fn create_table(base: &str, physical: &str, logical: &str, table: &Table, na
         parts.push(sql!("CONSTRAINT {} {}", ident(&name), constraint(base, there, &names, None)));
     }
     let place = qualified(base, physical);
-    let mut statements = vec![sql!("CREATE TABLE {} ({}){}", place, join(parts, ", "), partition_by(table))];
+    let mut statements =
+        vec![sql!("CREATE TABLE {} ({}){}{}", place, join(parts, ", "), partition_by(table), storage::with(&table.storage))];
     for (name, there, rows) in later {
         let definition = constraint(base, there, &names, None);
         statements.push(sql!("ALTER TABLE {} ADD CONSTRAINT {} {}{}", place, ident(&name), definition, Sql::trusted(rows)));

@@ -173,7 +173,9 @@ operations:
   - alter_column: {table: users, column: label, type: text, up: \"label || '!'\", down: \"rtrim(label, '!')\"}
   - add_column: {table: users, column: {name: temporary, type: text, nullable: true}}
   - drop_column: {table: users, column: temporary}
-  - alter_table: {table: users, comment: who they are}
+  - alter_table: {table: users, comment: who they are, storage: {fillfactor: 70, autovacuum_vacuum_scale_factor: 0.01, toast.autovacuum_enabled: off}}
+  - alter_table: {table: users, storage: {fillfactor: null}}
+  - create_table: {name: stored, columns: [{name: id, type: bigint}], storage: {fillfactor: '070', parallel_workers: 2}}
   - rename_table: {from: users, to: members}
   - drop_table: {name: notes}
   - create_table: {name: users, columns: [{name: id, type: bigint, pk: true, generated: {identity: {}}}, {name: nick, type: text, unique: true}]}

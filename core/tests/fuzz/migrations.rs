@@ -357,6 +357,13 @@ fn what_is_said_in_vain_or_wrongly_is_refused() {
             "have kinds, but one expression alone",
         ),
         ("drop_statistics: {name: s}", "there are no statistics `s`"),
+        ("alter_table: {table: users, storage: {}}", "no change is given"),
+        ("alter_table: {table: users, storage: {fillfactor: null}}", "has no storage parameter `fillfactor` that could be reset"),
+        ("alter_table: {table: users, storage: {user_catalog_table: true}}", "locks out every reader and writer"),
+        (
+            "create_table: {name: t, columns: [{name: id, type: bigint}], partition_by: HASH (id), storage: {fillfactor: 70}}",
+            "takes storage parameters for its partitions alone",
+        ),
         ("set_code: {name: adults, sql: ' '}", "has no statements"),
         ("set_code: {name: '', sql: SELECT}", "has no name"),
         ("set_code: {name: ../adults, sql: SELECT}", "is no name of a file"),

@@ -4,7 +4,7 @@ use diptych_core::model::rules::check_statistics;
 use diptych_core::model::schema::{Exclusion, Identity, IndexColumn, IndexParameters, References, ReplicaIdentity};
 use diptych_core::{
     Column, Constraint, DeclaredColumn, DeclaredSchema, DeclaredTable, DroppedColumn, Expression, Index, Migration, Schema,
-    Snapshot, Statistics, Table, migration::diff,
+    Setting, Snapshot, Statistics, Storage, Table, migration::diff,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -169,6 +169,11 @@ fn statistics() -> impl Strategy<Value = Statistics> {
     })
 }
 
+fn storage() -> impl Strategy<Value = Storage> {
+    let setting = text(&["70", "0.01", "-1", "off", "true", "070", "it's"]).prop_map(|text| Setting::from(text.as_str()));
+    btree_map(text(&["fillfactor", "autovacuum_enabled", "toast.autovacuum_enabled", "x.y"]), setting, 0..3)
+}
+
 fn identity() -> impl Strategy<Value = ReplicaIdentity> {
     let index = text(&["k1", "k2", "i1"]).prop_map(|index| ReplicaIdentity::Index { index });
     prop_oneof![1 => Just(ReplicaIdentity::Nothing), 1 => Just(ReplicaIdentity::Full), 3 => index]
@@ -178,9 +183,9 @@ fn table() -> impl Strategy<Value = Table> {
     let constraints = btree_map(text(&["k1", "k2", "k3"]), constraint(), 0..3);
     let indexes = btree_map(text(&["i1", "i2", "k1"]), index(), 0..2);
     let statistics = btree_map(text(&["s1", "i1"]), statistics(), 0..2);
-    let rest = (statistics, option::weighted(0.3, identity()));
+    let rest = (statistics, storage(), option::weighted(0.3, identity()));
     (option::weighted(0.2, text(&["note"])), vec(column(), 0..5), constraints, indexes, rest).prop_map(
-        |(comment, mut columns, mut constraints, mut indexes, (mut statistics, replica_identity))| {
+        |(comment, mut columns, mut constraints, mut indexes, (mut statistics, storage, replica_identity))| {
             // as every server and every struct has it: a column once, one key at most, what is in it not nullable
             let mut seen = BTreeSet::new();
             columns.retain(|column| seen.insert(column.name.clone()));
@@ -206,7 +211,8 @@ fn table() -> impl Strategy<Value = Table> {
             for column in &mut columns {
                 column.nullable &= column.identity.is_none() && !key.contains(&column.name);
             }
-            let table = Table { comment, columns, constraints, indexes, statistics, replica_identity, ..Table::default() };
+            let table =
+                Table { comment, columns, constraints, indexes, statistics, storage, replica_identity, ..Table::default() };
             let sound = table.check_replica_identity("a").is_ok();
             Table { replica_identity: table.replica_identity.clone().filter(|_| sound), ..table }
         },
@@ -263,6 +269,7 @@ fn declared_table() -> impl Strategy<Value = DeclaredTable> {
                 constraints: table.constraints.into_iter().map(|(name, constraint)| (name_of(name), constraint)).collect(),
                 indexes: table.indexes.into_iter().map(|(name, index)| (name_of(name), index)).collect(),
                 statistics: table.statistics.into_iter().map(|(name, own)| (name_of(name), own)).collect(),
+                storage: table.storage,
                 replica_identity: table.replica_identity,
                 partition_by: table.partition_by,
                 dropped: gone.into_iter().map(|(name, down)| DroppedColumn { name, down }).collect(),
@@ -309,6 +316,7 @@ fn next_release(schema: Schema) -> impl Strategy<Value = DeclaredSchema> {
                 name: if renamed { format!("{}2", name.chars().take(20).collect::<String>()) } else { name.clone() },
                 renamed_from: renamed.then(|| name.clone()),
                 comment: table.comment.clone(),
+                storage: table.storage.clone(),
                 replica_identity: table.replica_identity.clone(),
                 partition_by: table.partition_by.clone(),
                 ..DeclaredTable::default()

@@ -120,10 +120,10 @@ member AS (SELECT depend.classid, depend.objid FROM pg_catalog.pg_depend AS depe
 line AS (
   SELECT pg_catalog.format('%s %s owner=%s acl=%s options=%s persistence=%s rls=%s/%s identity=%s comment=%s method=%s tablespace=%s toast=%s type=%s inherits=%s bound=%s',
     CASE relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'table partitioned by ' || pg_catalog.pg_get_partkeydef(oid) WHEN 'i' THEN 'index' WHEN 'S' THEN 'sequence' WHEN 'v' THEN 'view' ELSE relkind::text END,
-    relname, relowner::pg_catalog.regrole, CASE WHEN relacl IS NOT NULL THEN ARRAY(SELECT acl.item::pg_catalog.text FROM pg_catalog.unnest(relacl) AS acl (item) ORDER BY 1) END, reloptions, relpersistence, relrowsecurity, relforcerowsecurity, relreplident,
+    relname, relowner::pg_catalog.regrole, CASE WHEN relacl IS NOT NULL THEN ARRAY(SELECT acl.item::pg_catalog.text FROM pg_catalog.unnest(relacl) AS acl (item) ORDER BY 1) END, ARRAY(SELECT own.option FROM pg_catalog.unnest(reloptions) AS own (option) ORDER BY 1), relpersistence, relrowsecurity, relforcerowsecurity, relreplident,
     pg_catalog.obj_description(oid, 'pg_class'), (SELECT method.amname FROM pg_catalog.pg_am AS method WHERE method.oid = relam),
     (SELECT place.spcname FROM pg_catalog.pg_tablespace AS place WHERE place.oid = reltablespace),
-    (SELECT toast.reloptions FROM pg_catalog.pg_class AS toast WHERE toast.oid = reltoastrelid), nullif(reloftype, 0)::pg_catalog.regtype,
+    ARRAY(SELECT own.option FROM pg_catalog.pg_class AS toast, pg_catalog.unnest(toast.reloptions) AS own (option) WHERE toast.oid = reltoastrelid ORDER BY 1), nullif(reloftype, 0)::pg_catalog.regtype,
     (SELECT pg_catalog.array_agg(family.inhparent::pg_catalog.regclass ORDER BY family.inhseqno) FROM pg_catalog.pg_inherits AS family WHERE family.inhrelid = relation.oid),
     pg_catalog.pg_get_expr(relpartbound, oid)) AS text
   FROM relation WHERE relkind NOT IN ('i', 'I')

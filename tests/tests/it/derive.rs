@@ -17,6 +17,7 @@ use diptych_tests::{Database, ask, major, migration, must};
     ),
     unique(label, floor, name = "rooms_label", nulls_not_distinct, deferrable, include("number")),
     check(name = "rooms_floor", expr = "floor > 0", no_inherit),
+    storage(fillfactor = 70, autovacuum_vacuum_scale_factor = 0.010, toast(autovacuum_enabled = "off", log_autovacuum_min_duration = -1)),
     replica_identity = "index rooms_key"
 )]
 #[allow(dead_code)]
@@ -95,6 +96,7 @@ const FILE: &str = "operations:
         - {name: rooms_key, type: primary_key, columns: [floor, number], index_parameters: {include_columns: [label], storage_parameters: fillfactor = 60, tablespace: pg_default}}
         - {name: rooms_label, type: unique, columns: [label, floor], nulls_not_distinct: true, deferrable: true, index_parameters: {include_columns: [number]}}
         - {name: rooms_floor, type: check, check: floor > 0, no_inherit: true}
+      storage: {fillfactor: 70, autovacuum_vacuum_scale_factor: '0.010', toast.autovacuum_enabled: off, toast.log_autovacuum_min_duration: -1}
   - set_replica_identity: {table: rooms, identity: {type: INDEX, index: rooms_key}}
   - create_table:
       name: bookings

@@ -65,6 +65,7 @@ mod signals;
 mod state;
 mod statistics;
 mod status;
+mod storage;
 mod throttle;
 mod tidy;
 mod tracing;

@@ -195,7 +195,9 @@ fn pair(lineage: Option<&Lineage>, before: Option<(&String, &Table)>, name: &str
     let columns = lines(&columns(was), &columns(table), origin, is_converted);
     let rules = lines(&rules(was), &rules(table), |name| Some(name.to_owned()), |_| false);
     let is_same = |lines: &[Vec<Line>; 2]| lines.iter().flatten().all(|line| line.mark == Mark::Same);
-    let rest = |table: &Table| (table.comment.clone(), table.replica_identity.clone(), table.partition_by.clone());
+    let rest = |table: &Table| {
+        (table.comment.clone(), table.storage.clone(), table.replica_identity.clone(), table.partition_by.clone())
+    };
     let same = former == name && is_same(&columns) && is_same(&rules) && rest(was) == rest(table);
     let mark = if same { Mark::Same } else { Mark::Changed };
     let name = if former == name { name.to_owned() } else { format!("{former} → {name}") };

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use diptych_core::model::schema::{Exclusion, IndexColumn, IndexParameters, References, ReplicaIdentity};
-use diptych_core::{Constraint, Index, Statistics, Table, names};
+use diptych_core::model::storage::{Storage, TOAST};
+use diptych_core::{Constraint, Index, Setting, Statistics, Table, names};
 use proc_macro2::Literal;
 
 use super::is_ident;
@@ -41,6 +42,7 @@ impl Places {
         places.on_struct.extend(table.statistics.iter().map(|(own, model)| statistics(name, own, model)));
         // the key first, the rest by kind and name
         places.on_struct.sort_by_key(|part| !part.starts_with("primary_key"));
+        places.on_struct.extend((!table.storage.is_empty()).then(|| storage(&table.storage)));
         let identity = table.replica_identity.as_ref().map(|identity| match identity {
             ReplicaIdentity::Nothing => "nothing".to_owned(),
             ReplicaIdentity::Full => "full".to_owned(),
@@ -198,6 +200,19 @@ fn statistics(table: &str, name: &str, model: &Statistics) -> String {
         parts.push(format!("name = {}", quoted(name)));
     }
     format!("statistics({})", parts.join(", "))
+}
+
+/// Storage parameters as a struct says them.
+fn storage(of: &Storage) -> String {
+    let part = |name: &str, setting: &Setting| match setting.is_bare() {
+        true => format!("{name} = {}", setting.as_str()),
+        false => format!("{name} = {}", quoted(setting.as_str())),
+    };
+    let (toast, own): (Vec<_>, Vec<_>) = of.iter().partition(|(name, _)| name.starts_with(TOAST));
+    let mut parts: Vec<String> = own.into_iter().map(|(name, setting)| part(name, setting)).collect();
+    let toast: Vec<String> = toast.into_iter().map(|(name, setting)| part(&name[TOAST.len()..], setting)).collect();
+    parts.extend((!toast.is_empty()).then(|| format!("toast({})", toast.join(", "))));
+    format!("storage({})", parts.join(", "))
 }
 
 fn key(of: &IndexColumn) -> String {

@@ -11,6 +11,7 @@ use crate::model::expression::Expression;
 use crate::model::facts::Facts;
 use crate::model::schema::{Column, Identity, Table};
 use crate::model::snapshot::Used;
+use crate::model::storage;
 use crate::sql;
 
 /// A recorded table and its struct.
@@ -42,8 +43,13 @@ impl Differ<'_> {
         }
         let mut drops = self.change_columns(old, pending)?;
         drops.extend(self.drops(&pair, &drops)?);
-        if pair.before.comment != table.comment {
-            self.push(AlterTable { table: old.to_owned(), comment: Some(table.comment.clone()) })?;
+        let change = AlterTable {
+            table: old.to_owned(),
+            comment: (pair.before.comment != table.comment).then(|| table.comment.clone()),
+            storage: storage::between(&pair.before.storage, &table.storage),
+        };
+        if change.comment.is_some() || !change.storage.is_empty() {
+            self.push(change)?;
         }
         if old != table.name {
             self.push(RenameTable { from: old.to_owned(), to: table.name.clone() })?;

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::model::expression::Expression;
 use crate::model::rules::{add_constraint, check_name};
 use crate::model::schema::{Constraint, Table};
+use crate::model::storage::Storage;
 use crate::model::table_constraint::TableConstraint;
 use crate::names;
 use crate::transition::stage::Stage;
@@ -34,6 +35,9 @@ pub struct CreateTable {
     /// `PARTITION BY …`, `RANGE (created_at)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition_by: Option<String>,
+    /// The storage parameters by name, `fillfactor: 70`.
+    #[serde(default, skip_serializing_if = "Storage::is_empty")]
+    pub storage: Storage,
 }
 
 impl Operate for CreateTable {
@@ -59,8 +63,10 @@ impl CreateTable {
         let mut table = Table {
             comment: self.comment.clone(),
             partition_by: self.partition_by.clone().map(Expression::from),
+            storage: self.storage.clone(),
             ..Table::default()
         };
+        table.check_storage(&self.name)?;
         for spec in &self.columns {
             if table.has_column(&spec.name) {
                 return Err(Error::new(format!("table `{}` has two columns `{}`", self.name, spec.name)).hint("keep one of them"));
@@ -121,6 +127,7 @@ impl CreateTable {
             constraints: table.constraints.iter().map(|(name, constraint)| TableConstraint::of(name, constraint)).collect(),
             comment: table.comment.clone(),
             partition_by: table.partition_by.as_deref().map(str::to_owned),
+            storage: table.storage.clone(),
         }
     }
 }

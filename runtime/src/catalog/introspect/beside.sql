@@ -82,7 +82,9 @@ beside (kind, name, definition) AS (
   UNION ALL
   SELECT 'invalid index', index.indexrelid::regclass::text, NULL FROM pg_index AS index JOIN class ON class.oid = index.indexrelid WHERE NOT index.indisvalid
   UNION ALL
-  SELECT 'table with storage parameters', oid::regclass::text, array_to_string(reloptions, ', ') FROM class WHERE relkind IN ('r', 'p', 'm') AND reloptions IS NOT NULL
+  SELECT 'table with storage parameters', oid::regclass::text, array_to_string(reloptions, ', ') FROM class WHERE relkind IN ('r', 'm') AND reloptions IS NOT NULL
+    -- those of a version's tables are the version's
+    AND NOT (nspname = $1 AND relkind = 'r' AND NOT relispartition)
   UNION ALL
   SELECT 'operator', operator_.oid::regoperator::text, NULL FROM pg_operator AS operator_ JOIN space ON space.oid = operator_.oprnamespace
     WHERE operator_.oid NOT IN (SELECT objid FROM member WHERE classid = 'pg_operator'::regclass)

@@ -3,7 +3,7 @@
 -- index is looked up for each by itself, by the index that its catalog has for it (OFFSET 0 keeps it so): tables that were made a moment ago are in
 -- no statistics, and a join that the planner is free to choose has taken the square of their number.
 WITH relation AS (
-  SELECT class.oid, class.relname::text AS name, class.relnamespace, class.relreplident, class.relkind FROM pg_catalog.pg_class AS class
+  SELECT class.oid, class.relname::text AS name, class.relnamespace, class.relreplident, class.relkind, class.reloptions, class.reltoastrelid FROM pg_catalog.pg_class AS class
   JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace
   WHERE space.nspname = $1::pg_catalog.text AND class.relkind IN ('r', 'p') AND NOT class.relispartition
     AND class.relname <> ALL ($2::pg_catalog.text[]::pg_catalog.name[])
@@ -31,6 +31,12 @@ SELECT relation.name, pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object
   'statistics', coalesce(statistics.map, '{}'),
   'not_valid', (SELECT pg_catalog.jsonb_agg(con.conname ORDER BY con.conname) FROM pg_catalog.pg_constraint AS con
     WHERE con.conrelid = relation.oid AND con.contype IN ('c', 'f') AND NOT con.convalidated AND con.conparentid = 0::pg_catalog.oid),
+  'storage', (SELECT pg_catalog.jsonb_object_agg(own.name, own.setting) FROM (
+    SELECT option.option_name, option.option_value FROM pg_catalog.pg_options_to_table(relation.reloptions) AS option
+    UNION ALL
+    SELECT pg_catalog.concat('toast.', option.option_name), option.option_value
+    FROM pg_catalog.pg_class AS toast, pg_catalog.pg_options_to_table(toast.reloptions) AS option WHERE toast.oid = relation.reltoastrelid
+  ) AS own (name, setting)),
   'replica_identity', CASE relation.relreplident WHEN 'n' THEN '{"type": "NOTHING"}'::pg_catalog.jsonb WHEN 'f' THEN '{"type": "FULL"}'::pg_catalog.jsonb
     WHEN 'i' THEN (SELECT pg_catalog.jsonb_build_object('type', 'INDEX', 'index', class.relname) FROM pg_catalog.pg_index AS index
       JOIN pg_catalog.pg_class AS class ON class.oid = index.indexrelid WHERE index.indrelid = relation.oid AND index.indisreplident) END

@@ -82,6 +82,7 @@ pub struct Bookings {
 #[schema(index(key(expression = "lower(title)"), name = "items_lower"))]
 #[schema(index(search, method = "gin", name = "items_search"))]
 #[schema(statistics(price, title, kinds = "dependencies", name = "items_both"))]
+#[schema(storage(fillfactor = 80))]
 pub struct Items {
     #[schema(primary_key, identity)]
     pub id: i32,

@@ -3,6 +3,17 @@
 use super::Side::{New, Old};
 use super::{ALONE, Account, BEYOND, Case, SAME, SEED, USERS, WORK};
 
+/// The storage parameters of a table of a base schema, those of its TOAST table among them.
+macro_rules! stored {
+    ($table:literal) => {
+        concat!(
+            "SELECT string_agg(parameter, ',' ORDER BY parameter COLLATE \"C\") FROM pg_class AS own LEFT JOIN pg_class AS toast ON toast.oid = own.reltoastrelid \
+             CROSS JOIN LATERAL (SELECT unnest(own.reloptions) UNION ALL SELECT concat('toast.', unnest(toast.reloptions))) AS kept (parameter) \
+             WHERE own.relkind = 'r' AND own.relname = '", $table, "'"
+        )
+    };
+}
+
 pub(super) fn cases() -> Vec<Case> {
     vec![
         Case {
@@ -146,6 +157,39 @@ pub(super) fn cases() -> Vec<Case> {
                 (Old, "SELECT obj_description('users'::regclass)", "NULL"),
             ],
             completed: &[("SELECT obj_description('users'::regclass)", "who 'they' are")],
+        },
+        Case {
+            name: "alter_table with storage",
+            expectation: BEYOND,
+            before: "operations:
+  - create_table:
+      name: users
+      columns:
+        - {name: id, type: bigint, pk: true, generated: {identity: {user_specified_values: BY DEFAULT}}}
+        - {name: email, type: text, unique: true}
+        - {name: name, type: text, nullable: true}
+        - {name: age, type: integer, nullable: true, default: '18'}
+      storage: {fillfactor: 90, autovacuum_enabled: true, toast.vacuum_truncate: false, parallel_workers: 2}
+",
+            seed: SEED,
+            change: "operations:
+  - alter_table: {table: users, storage: {fillfactor: 70, autovacuum_enabled: null, autovacuum_vacuum_scale_factor: 0.01, toast.vacuum_truncate: null, toast.autovacuum_enabled: off}}
+  - rename_table: {from: users, to: people}
+  - create_table:
+      name: more
+      columns: [{name: id, type: bigint, pk: true}, {name: body, type: text}]
+      storage: {user_catalog_table: true, toast.log_autovacuum_min_duration: -1}
+",
+            account: Account { table: ("users", "people"), ..SAME },
+            work: WORK,
+            started: &[
+                (Old, stored!("users"), "autovacuum_enabled=true,fillfactor=90,parallel_workers=2,toast.vacuum_truncate=false"),
+                (New, stored!("more"), "toast.log_autovacuum_min_duration=-1,user_catalog_table=true"),
+            ],
+            completed: &[
+                (stored!("people"), "autovacuum_vacuum_scale_factor=0.01,fillfactor=70,parallel_workers=2,toast.autovacuum_enabled=off"),
+                (stored!("more"), "toast.log_autovacuum_min_duration=-1,user_catalog_table=true"),
+            ],
         },
         Case {
             name: "set_replica_identity",

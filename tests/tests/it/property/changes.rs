@@ -8,6 +8,7 @@ use diptych_core::migration::ops::{
     CreateExtension, CreateIndex, CreateSequence, CreateStatistics, CreateTable, DropColumn, DropCompositeType, DropDomain,
     DropExtension, DropIndex, DropSequence, DropStatistics, DropTable, RenameColumn, RenameIndex, RenameTable, Update,
 };
+use diptych_core::model::storage::between;
 use diptych_core::sql::ident;
 use diptych_core::{Attribute, Column, Constraint, Index, Operation, Schema, Table};
 use diptych_tests::major;
@@ -298,7 +299,11 @@ pub(crate) fn operations(rng: &mut Rng, schema: &Schema) -> Option<Vec<Operation
         24..=29 => constraints::operations(rng, schema, table),
         30..=33 => enums::operations(rng, schema),
         37..=40 => update(rng, schema, table),
-        _ => one(AlterTable { table: table.clone(), comment: Some(comment(rng)) }.into()),
+        _ => {
+            let storage = between(&model.storage, &schemas::storage(rng, model));
+            let comment = (storage.is_empty() || rng.bool()).then(|| comment(rng));
+            one(AlterTable { table: table.clone(), comment, storage }.into())
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use diptych_core::model::schema::{Exclusion, Identity, IndexColumn, IndexParamet
 use diptych_core::model::statistics::KINDS as STATISTICS;
 use diptych_core::names::LONGEST;
 use diptych_core::sql::ident;
-use diptych_core::{Column, Constraint, Index, Schema, Statistics, Table};
+use diptych_core::{Column, Constraint, Index, Schema, Setting, Statistics, Storage, Table};
 use diptych_tests::{has_extension, major};
 use fastrand::Rng;
 
@@ -137,8 +137,34 @@ pub(crate) fn schema(rng: &mut Rng) -> Schema {
             let model = schema.tables.get_mut(table).expect("there");
             model.replica_identity = constraints::replica_identity(rng, model);
         }
+        if rng.u8(..6) == 0 {
+            let model = schema.tables.get_mut(table).expect("there");
+            model.storage = storage(rng, model);
+        }
     }
     schema
+}
+
+/// Storage parameters that the table can have; none, it may be.
+pub(super) fn storage(rng: &mut Rng, table: &Table) -> Storage {
+    let mut storage = Storage::new();
+    // a few that are to be refused
+    if table.partition_by.is_some() && rng.u8(..20) > 0 {
+        return storage;
+    }
+    let mut add = |name: &str, values: &[&str]| {
+        if let Some(value) = rng.choice(values).filter(|value| !value.is_empty()) {
+            storage.insert(name.to_owned(), Setting::from(*value));
+        }
+    };
+    add("fillfactor", &["", "10", "70", "100"]);
+    add("autovacuum_vacuum_scale_factor", &["", "0.01", "0"]);
+    add("autovacuum_enabled", &["", "false", "on"]);
+    // a table that has no long values has no TOAST table
+    if table.columns.iter().any(|column| column.sql_type == "text") {
+        add("toast.autovacuum_enabled", &["", "off", "true"]);
+    }
+    storage
 }
 
 /// Statistics on two columns, or on an expression of one.

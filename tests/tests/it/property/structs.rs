@@ -60,6 +60,9 @@ pub(crate) fn next_release(rng: &mut Rng, schema: &Schema) -> (DeclaredSchema, V
         } else if wanted(&result).tables[&table].check_replica_identity(&table).is_err() {
             result.tables[at].replica_identity = None;
         }
+        if rng.u8(..6) == 0 {
+            result.tables[at].storage = schemas::storage(rng, &wanted(&result).tables[&table]);
+        }
         if rng.u8(..4) == 0
             && let Some((_, constraint)) = constraints::harmless_constraint(rng, &wanted(&result), &table)
         {
@@ -131,6 +134,7 @@ fn next_table(rng: &mut Rng, schema: &Schema, enums: &Next, old: &str, before: &
     let before = &before;
     let mut next = DeclaredTable { name: new.to_owned(), comment: before.comment.clone(), ..DeclaredTable::default() };
     next.renamed_from = (new != old).then(|| old.to_owned());
+    next.storage = before.storage.clone();
     next.replica_identity = before.replica_identity.clone();
     next.partition_by = before.partition_by.clone();
     // a few that are to be refused
@@ -301,6 +305,7 @@ pub(crate) fn wanted(declared: &DeclaredSchema) -> Schema {
         constraints: table.constraints.iter().map(|(name, there)| (name.clone().expect("a name"), there.clone())).collect(),
         indexes: table.indexes.iter().map(|(name, there)| (name.clone().expect("a name"), there.clone())).collect(),
         statistics: table.statistics.iter().map(|(name, there)| (name.clone().expect("a name"), there.clone())).collect(),
+        storage: table.storage.clone(),
         replica_identity: table.replica_identity.clone(),
         partition_by: table.partition_by.clone(),
         not_valid: std::collections::BTreeSet::new(),
@@ -327,6 +332,7 @@ fn declared(name: &str, table: &Table) -> DeclaredTable {
         constraints: table.constraints.iter().map(|(name, there)| (Some(name.clone()), there.clone())).collect(),
         indexes: table.indexes.iter().map(|(name, there)| (Some(name.clone()), there.clone())).collect(),
         statistics: table.statistics.iter().map(|(name, there)| (Some(name.clone()), there.clone())).collect(),
+        storage: table.storage.clone(),
         replica_identity: table.replica_identity.clone(),
         partition_by: table.partition_by.clone(),
         ..DeclaredTable::default()

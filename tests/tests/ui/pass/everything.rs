@@ -5,6 +5,11 @@ use diptych::Schema;
 #[schema(unique(id, name, include(age), storage_parameters = "fillfactor = 70", deferrable, allow(old_writes_may_fail)))]
 #[schema(index(key(expression = "lower(email)", sort = "desc", nulls = "last"), name, predicate = "age > 3", include(age)))]
 #[schema(index(key(email, opclass = "text_pattern_ops", collate = "C"), method = "btree", tablespace = "fast"))]
+#[schema(storage(
+    fillfactor = 70,
+    autovacuum_vacuum_scale_factor = 0.01,
+    toast(autovacuum_enabled = false, vacuum_truncate = "off")
+))]
 #[schema(statistics(name, age, kinds = "ndistinct, MCV"), statistics(key(expression = "lower(email)"), name = "users_word"))]
 pub struct User {
     #[schema(primary_key, identity)]

@@ -61,6 +61,7 @@ pub struct Depots {
 #[schema(index(key(expression = "lower(name)"), kind, unique, storage_parameters = "fillfactor=60", name = "Goods by Name"))]
 #[schema(index(key(name, opclass = "gist_trgm_ops", params = "siglen=32"), method = "gist", name = "goods_found"))]
 #[schema(statistics(kind, room, key(expression = "(price / (10)::numeric)"), kinds = "ndistinct, mcv", name = "goods both"))]
+#[schema(storage(autovacuum_vacuum_scale_factor = 0.05, fillfactor = 70, toast(autovacuum_enabled = false)))]
 pub struct Goods {
     #[schema(primary_key, default = "nextval('goods_id_seq'::regclass)")]
     pub id: i32,
