@@ -327,6 +327,9 @@ fn gone(table: &Struct, old: &str, model: &Table, used: &Attributes<'_>, outcome
     if model.comment != table.comment {
         outcome.warn(table.ident.span(), format!("the comment of table `{}`", table.table));
     }
+    if model.storage != table.storage {
+        outcome.warn(table.ident.span(), format!("the storage parameters of table `{}`", table.table));
+    }
 }
 
 /// Constraints and indexes: new ones on columns that the running release writes, and whatever else is not recorded.
@@ -370,9 +373,6 @@ fn constraints(table: &Struct, old: &str, model: &Table, outcome: &mut Outcome) 
     if !same_text(there.partition_by.as_ref(), table.partition_by.as_deref()) {
         outcome
             .refuse(table.ident.span(), errors::other_partitions(&table.table, there.partition_by.as_deref(), &outcome.version));
-    }
-    if there.storage != table.storage {
-        outcome.warn(table.ident.span(), format!("the storage parameters of table `{}`", table.table));
     }
     if there.replica_identity != table.replica_identity {
         outcome.warn(table.ident.span(), format!("the replica identity of table `{}`", table.table));
