@@ -180,7 +180,7 @@ pub(super) fn cases() -> Vec<Case> {
       columns: [{name: id, type: bigint, pk: true}, {name: body, type: text}]
       storage: {user_catalog_table: true, toast.log_autovacuum_min_duration: -1}
 ",
-            account: Account { table: ("users", "people"), ..SAME },
+            account: Account { table: ("users", "people"), notes: false, ..SAME },
             work: WORK,
             started: &[
                 (Old, stored!("users"), "autovacuum_enabled=true,fillfactor=90,parallel_workers=2,toast.vacuum_truncate=false"),
