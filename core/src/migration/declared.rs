@@ -7,7 +7,7 @@ use crate::migration::ops::alter_enum::Allowed;
 use crate::model::composite::Composite;
 use crate::model::domain::Domain;
 use crate::model::expression::Expression;
-use crate::model::schema::{Column, Constraint, Index, ReplicaIdentity, Schema, Table};
+use crate::model::schema::{Column, Constraint, Enum, Index, ReplicaIdentity, Schema, Table};
 use crate::model::sequence::Sequence;
 use crate::model::snapshot::{Snapshot, Used};
 use crate::model::statistics::Statistics;
@@ -120,21 +120,31 @@ pub struct DroppedColumn {
     pub down: Option<String>,
 }
 
+impl DeclaredEnum {
+    fn of(name: &str, model: &Enum, before: Option<&Enum>) -> Self {
+        let before: &[String] = before.map_or(&[], |before| &before.labels);
+        let label = |(at, label): (usize, &String)| {
+            let is_new = !before.is_empty() && !before.contains(label);
+            let there =
+                before.get(at).filter(|there| is_new && before.len() == model.labels.len() && !model.labels.contains(there));
+            let allow = (is_new && there.is_none()).then_some(Allowed::OldReadsNewLabels);
+            DeclaredLabel { label: label.clone(), renamed_from: there.cloned(), down: None, allow }
+        };
+        let labels = model.labels.iter().enumerate().map(label).collect();
+        DeclaredEnum { name: name.to_owned(), comment: model.comment.clone(), labels, dropped: BTreeMap::new() }
+    }
+}
+
 impl DeclaredSchema {
     /// A schema of nothing but its domains and composite types.
     pub(crate) fn own_types(&self) -> Schema {
         Schema { domains: self.domains.clone(), composites: self.composites.clone(), ..Schema::default() }
     }
 
-    /// What structs of a schema would declare that come after those of another: what the other alone has is dropped, and a column of
-    /// another type or nullability is itself in both directions.
+    /// What structs of a schema would declare that come after those of another: what the other alone has is dropped, a column of
+    /// another type or nullability is itself in both directions, and a label in the place of another one is that one under another name.
     pub fn of(schema: &Schema, before: &Schema) -> Self {
-        let enums = schema.enums.iter().map(|(name, model)| DeclaredEnum {
-            name: name.clone(),
-            comment: model.comment.clone(),
-            labels: model.labels.iter().map(|label| DeclaredLabel { label: label.clone(), ..DeclaredLabel::default() }).collect(),
-            dropped: BTreeMap::new(),
-        });
+        let enums = schema.enums.iter().map(|(name, model)| DeclaredEnum::of(name, model, before.enums.get(name)));
         let tables = schema.tables.iter().map(|(name, table)| DeclaredTable::of(name, table, before.tables.get(name)));
         let gone_tables = before.tables.keys().filter(|name| !schema.tables.contains_key(*name));
         let gone_enums = before.enums.keys().filter(|name| !schema.enums.contains_key(*name));

@@ -1,7 +1,7 @@
 //! Preflight: what is asked of the database before anything is changed.
 
 use crate::layout::chain::Chain;
-use crate::layout::tables::Physical;
+use crate::layout::tables::{AddedConstraint, Physical};
 use crate::model::schema::{Column, Constraint, Table};
 use crate::plan::additions::new_indexes;
 use crate::plan::{
@@ -131,7 +131,7 @@ fn types_exist(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
 /// New tables and indexes are what this server takes: tried on empty twins, of which nothing stays.
 fn definitions(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
     let mut attempt = |title: String, sql: Sql, refusal: String| {
-        let hint = "correct the definition, or drop what no longer fits; the server's message stands above";
+        let hint = "correct the definition, or drop what no longer fits above the operation that changes its columns; the server's message stands above";
         steps.check(title, sql, refusal, hint, Verdict::Refuse).path(Path::base(&chain.base));
     };
     for table in tables {
@@ -147,6 +147,16 @@ fn definitions(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
                 let refusal = format!("a column of table `{name}` does not accept its default");
                 let sql = ddl::try_defaults(enums::attempt(chain), &changed);
                 attempt(format!("the columns of `{name}` accept their defaults"), sql, refusal);
+            }
+            // a twin has another name, by which a text may not call it
+            let is_tried = |added: &&AddedConstraint| matches!(&added.constraint, Constraint::Check { check, .. } if !check.mentions(name) && !check.mentions(&table.name));
+            for added in table.added_constraints.iter().filter(is_tried) {
+                let refusal = format!("check `{}` of table `{name}` does not fit the newer version's columns", added.name);
+                attempt(
+                    format!("check `{}` of `{name}` can be made", added.name),
+                    ddl::try_check(enums::attempt(chain), newer, &added.constraint),
+                    refusal,
+                );
             }
             for (index, _, model) in new_indexes(table) {
                 let refusal = format!("index `{index}` of table `{name}` cannot be built");

@@ -122,7 +122,9 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
 fn takes_rows(chain: &Chain, insert: &Insert, steps: &mut Steps) {
     // a twin has no partitions
     let model = Table { partition_by: None, ..insert.model.clone() };
-    let tried = ddl::try_rows(enums::attempt(chain), &insert.table, &model, |twin| statement(twin, insert, &insert.rows));
+    let tried = ddl::try_rows(enums::attempt_at(chain, &insert.enums), &insert.table, &model, |twin| {
+        statement(twin, insert, &insert.rows)
+    });
     let step = steps.check(
         format!("table `{}` takes the rows that are inserted", insert.table),
         tried,

@@ -274,6 +274,12 @@ pub fn try_rows(before: Vec<Sql>, logical: &str, table: &Table, insert: impl FnO
     attempt(before.into_iter().chain(tried).chain([insert(&qualified(OWN_SCHEMA, TWIN))]))
 }
 
+/// A block that tries whether a check can be made over a table's columns, after these statements, and leaves nothing.
+pub fn try_check(before: Vec<Sql>, newer: &Table, check: &Constraint) -> Sql {
+    let add = sql!("ALTER TABLE {} ADD {}", qualified(OWN_SCHEMA, TWIN), constraint(OWN_SCHEMA, check, &Names::new(), None));
+    attempt(before.into_iter().chain([twin(newer), add]))
+}
+
 /// A block that tries whether columns take their defaults, after these statements, and leaves nothing.
 pub fn try_defaults(before: Vec<Sql>, columns: &[&Column]) -> Sql {
     let columns = columns.iter().map(|column| {

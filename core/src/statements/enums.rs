@@ -5,6 +5,8 @@
 //! publish on it is the first of that name on the newer version's path, while the older version goes on to find its own in the base
 //! schema. At complete the older form goes and the newer one takes its place, in an instant: its OID stays.
 
+use std::collections::BTreeMap;
+
 use crate::layout::chain::Chain;
 use crate::model::schema::Enum;
 use crate::names;
@@ -113,6 +115,11 @@ pub fn create_type(place: &Sql, model: &Enum) -> Sql {
 
 /// Statements within a block that is rolled back, after which the newer version's types are found by their names.
 pub fn attempt(chain: &Chain) -> Vec<Sql> {
+    attempt_at(chain, &BTreeMap::new())
+}
+
+/// The same at a place among the operations, where some enums have these labels.
+pub fn attempt_at(chain: &Chain, place: &BTreeMap<String, Enum>) -> Vec<Sql> {
     if !chain.makes_types() {
         return Vec::new();
     }
@@ -120,7 +127,8 @@ pub fn attempt(chain: &Chain) -> Vec<Sql> {
     let path = Path::newer(chain, &scratch).set_local();
     let mut statements = vec![sql!("CREATE SCHEMA {}", ident(&scratch))];
     let types = chain.made_forms().filter(|(_, form)| form.in_to);
-    statements.extend(types.map(|(_, form)| create_type(&qualified(&scratch, &form.name), &form.model)));
+    let model = |form: &EnumForm| place.get(&form.name).unwrap_or(&form.model).clone();
+    statements.extend(types.map(|(_, form)| create_type(&qualified(&scratch, &form.name), &model(form))));
     statements.push(path);
     statements
 }

@@ -183,7 +183,7 @@ BEGIN
           format('ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %I %s', item.place, own.conname, own.conname, pg_get_constraintdef(model.oid))
         FROM pg_constraint AS own JOIN pg_constraint AS model ON model.conname = own.conname AND model.conrelid = item.twin::regclass
         WHERE own.conrelid = item.oid AND own.conname IN (SELECT value FROM jsonb_array_elements_text(item.value -> 'constraints'))
-          AND replace(pg_get_constraintdef(own.oid), ' NOT VALID', '') <> pg_get_constraintdef(model.oid)
+          AND replace(pg_get_constraintdef(own.oid), ' NOT VALID', '') <> replace(pg_get_constraintdef(model.oid), ' NOT VALID', '')
         UNION ALL
         SELECT format('constraint %I of %s is %s', own.conname, item.place, pg_get_constraintdef(own.oid)), NULL
         FROM jsonb_to_recordset(item.value -> 'keys') AS model (name text, updates "char", deletes "char", matches "char", is_deferrable boolean, is_deferred boolean)

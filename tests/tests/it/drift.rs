@@ -128,6 +128,47 @@ async fn what_is_changed_by_hand_is_taken_over() {
     assert!(there == made, "{}", diptych_tests::difference(&there, &made));
 }
 
+/// A label cannot be taken from an enum by hand again: it is taken over.
+#[tokio::test(flavor = "multi_thread")]
+async fn labels_that_were_added_and_renamed_by_hand_are_taken_over() {
+    for (by_hand, label, labels) in [
+        ("ALTER TYPE mood ADD VALUE 'glad' BEFORE 'ok'", "glad", "{sad,glad,ok}"),
+        ("ALTER TYPE mood RENAME VALUE 'ok' TO 'fine'", "fine", "{sad,fine}"),
+    ] {
+        let moods = "operations: [{create_enum: {name: mood, labels: [sad, ok]}}, {create_table: {name: t, columns: [{name: id, type: bigint, pk: true}, {name: mood, type: mood, default: \"'sad'\"}]}}]";
+        let database = Database::new().await;
+        let (url, folder) = (server().url(&database.name), Folder::new(&[("0001_moods.yaml", moods)]));
+        done(&folder, &url, &["start"]);
+        done(&folder, &url, &["complete"]);
+        let made = diptych_tests::schema(&[diptych_tests::migration("0001_moods", moods)]);
+        let snapshot =
+            diptych_core::Snapshot { version: Some("0001_moods".into()), schema: made, ..diptych_core::Snapshot::default() };
+        std::fs::write(folder.path().join("snapshot.yaml"), snapshot.to_yaml()).expect("a file");
+        must(&database.client().await, by_hand).await;
+        must(&database.client().await, &format!("INSERT INTO t VALUES (1, '{label}'), (2, 'sad')")).await;
+        let status = folder.run(Some(&url), &["status"]);
+        assert!(
+            text(&status.stdout).contains("drift    enum `mood`")
+                && text(&status.stdout).contains("`record --from-database NAME`")
+        );
+        done(&folder, &url, &["record", "--from-database", "by hand"]);
+        done(&folder, &url, &["check"]);
+        done(&folder, &url, &["baseline"]);
+        done(&folder, &url, &["complete"]);
+        assert!(!done(&folder, &url, &["status"]).contains("drift"), "{by_hand}");
+        let new = database.on("0002_by_hand").await;
+        assert_eq!(
+            ask(&new, "SELECT mood, enum_range(mood) FROM t WHERE id = 1").await,
+            format!("{label}|{labels}"),
+            "{by_hand}"
+        );
+        let fresh = Database::new().await;
+        done(&folder, &server().url(&fresh.name), &["start"]);
+        done(&folder, &server().url(&fresh.name), &["complete"]);
+        assert_eq!(ask(&fresh.client().await, "SELECT enum_range(NULL::mood)").await, labels, "{by_hand}");
+    }
+}
+
 /// A `serial` that somebody has made, and a sequence that somebody has given to a column: the statements of the hint lead out.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sequence_that_a_column_owns_is_named_with_the_statements_that_lead_out() {

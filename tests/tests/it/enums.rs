@@ -255,3 +255,22 @@ async fn a_check_of_labels_as_text_is_refused_with_the_way_out() {
     must(&database.on("0002_change").await, "INSERT INTO t VALUES (4, 'ok')").await;
     migrator.complete(&mut Quiet).await.expect("completed");
 }
+
+/// A check that compares with text does not fit a column that becomes an enum: told before anything is changed, with what leads out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_that_does_not_fit_the_enum_to_come_is_refused() {
+    let before = "operations: [{create_table: {name: t, columns: [{name: id, type: int, pk: true}, {name: s, type: text, check: {name: known, constraint: \"s = ANY (ARRAY['a'::text, 'b'::text])\"}}]}}]";
+    let change = "{create_enum: {name: e, labels: [a, b]}}, {alter_column: {table: t, column: s, type: e, up: \"s::e\", down: \"s::text\"}}";
+    let database = Database::new().await;
+    let first = migration("0001_before", before);
+    database.migrate(std::slice::from_ref(&first)).await;
+    must(&database.on("0001_before").await, "INSERT INTO t VALUES (1, 'a')").await;
+    let mut migrator = database.migrator().await;
+    let all = [first.clone(), migration("0002_change", &format!("operations: [{change}]").replace("s::e", "s"))];
+    let text = refused(&database, &mut migrator, &all).await;
+    assert!(text.contains("check `known` of table `t` does not fit the newer version's columns"), "{text}");
+    let out = format!("operations: [{{drop_constraint: {{table: t, name: known}}}}, {change}]").replace("s::e", "s");
+    migrator.start(&[first, migration("0002_change", &out)], None, &mut Quiet).await.expect("started");
+    migrator.complete(&mut Quiet).await.expect("completed");
+    assert_eq!(ask(&database.on("0002_change").await, "SELECT s, pg_typeof(s)::text LIKE '%e' FROM t").await, "a|t");
+}

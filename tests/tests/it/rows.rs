@@ -215,6 +215,27 @@ async fn an_application_gets_no_number_that_an_inserted_row_has() {
     assert_eq!(ask(&app, "INSERT INTO two (n) VALUES (1) RETURNING id").await, "42");
 }
 
+/// Rows are tried with the labels that their enum has at their place, also where a later migration names them anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_have_the_labels_of_their_place() {
+    let text = "operations:
+  - create_enum: {name: mood, labels: [sad, meh]}
+  - create_table: {name: one, columns: [{name: id, type: int, pk: true}, {name: mood, type: mood, default: \"'meh'\"}]}
+";
+    let database = Database::new().await;
+    let all = [
+        migration("0001_before", text),
+        migration("0002_rows", "operations: [{insert: {table: one, rows: [{id: 1, mood: meh}, {id: 2, mood: sad}, {id: 3}]}}]"),
+        migration(
+            "0003_labels",
+            "operations: [{alter_enum: {name: mood, labels: [sad, ok], rename: {meh: ok}}}, {insert: {table: one, rows: [{id: 4, mood: ok}, {id: 5}]}}]",
+        ),
+    ];
+    database.migrate(&all[..1]).await;
+    database.migrate_on(&all).await;
+    assert_eq!(ask(&database.on("0003_labels").await, "SELECT id, mood FROM one ORDER BY id").await, "1|ok;2|sad;3|ok;4|ok;5|ok");
+}
+
 /// Numbers go on behind those of the rows: what would leave none, or is not known, is refused.
 #[tokio::test(flavor = "multi_thread")]
 async fn numbers_that_would_be_an_applications_are_refused() {

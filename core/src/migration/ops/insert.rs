@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::operate::Operate;
 use crate::error::{Error, Result};
 use crate::model::schema::Table;
+use crate::model::types;
 use crate::model::value::Value;
 use crate::sql::Sql;
 use crate::transition::stage::{self, Conflict, Moment, Stage, Work};
@@ -59,7 +60,9 @@ impl Operate for Insert {
         let conflict = self.on_conflict.map_or(Conflict::Refuse, |OnConflict::Nothing| Conflict::Skip);
         let expressions = self.rows.iter().flat_map(BTreeMap::values).filter_map(Value::expression);
         let expressions = expressions.map(|text| stage.know(&self.table, &model, text.into())).collect();
-        let insert = stage::Insert { table: self.table.clone(), model, columns, rows, highest, conflict, expressions };
+        let used = |name: &String| model.columns.iter().any(|column| types::element(&column.sql_type) == *name);
+        let enums = stage.to.enums.iter().filter(|(name, _)| used(name)).map(|(name, own)| (name.clone(), own.clone())).collect();
+        let insert = stage::Insert { table: self.table.clone(), model, columns, rows, highest, conflict, expressions, enums };
         stage.script(Work::Insert(Box::new(insert)), Moment::Start);
         Ok(())
     }

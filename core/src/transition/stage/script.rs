@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::expression::Expression;
-use crate::model::schema::{Constraint, Table};
+use crate::model::schema::{Constraint, Enum, Table};
 use crate::sql::Sql;
 use crate::transition::stage::Stage;
 
@@ -51,6 +51,8 @@ pub struct Insert {
     pub conflict: Conflict,
     /// Those of the values that are expressions.
     pub expressions: Vec<Expression>,
+    /// The enums of its columns as they are at this place.
+    pub enums: BTreeMap<String, Enum>,
 }
 
 /// Rows of a table that go, in the form that the table has from this place on.
