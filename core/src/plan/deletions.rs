@@ -59,7 +59,7 @@ pub(super) fn refuse_what_moves(chain: &Chain, tables: &[Physical<'_>]) -> Resul
         let below = &chain.stage.scripts[at + 1..];
         let Some(why) = moved(chain, tables, delete, below) else { continue };
         let error = Error::new(format!("`delete` has rows of table `{}`, {why}", delete.table)).hint(
-            "move the `delete` below that operation; if that is in a later migration, run `start --to` with this one, then `complete`, then `start` again",
+            "move the `delete` below that operation, or that operation into a later migration; where it is in one, run `start --to` with this one, then `complete`, then `start` again",
         );
         return Err(error.within(format!("migration `{}`", script.migration)));
     }

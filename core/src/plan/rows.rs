@@ -9,8 +9,9 @@ use crate::plan::{Action, Phase, Reaches, Script as Run, Steps, Verdict, When, c
 use crate::sql;
 use crate::sql::{Sql, concatenation, ident, idents, join, literal, operation, qualified, type_name};
 use crate::statements::path::Path;
+use crate::statements::sequences::bigint;
 use crate::statements::{ddl, enums};
-use crate::transition::stage::{Conflict, Insert, Moment, Script, Work};
+use crate::transition::stage::{Conflict, Insert, Moment, Numbers, Script, Work};
 
 /// Rows that one transaction writes.
 const GROUP: usize = 100;
@@ -108,8 +109,8 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     for (number, insert) in insertions(chain).filter(may_try) {
         let Some(target) = target(tables, number, &insert.table) else { continue };
         takes_rows(chain, insert, steps);
-        for (column, top) in &insert.highest {
-            leaves_numbers(chain, &target, column, *top, steps);
+        for (column, numbers) in &insert.numbers {
+            leaves_numbers(chain, &target, column, *numbers, steps);
         }
         if insert.conflict == Conflict::Refuse {
             keys_are_free(chain, &target, insert, steps);
@@ -136,25 +137,30 @@ fn takes_rows(chain: &Chain, insert: &Insert, steps: &mut Steps) {
 }
 
 /// An application goes on behind the number of a row, and gets a thousand more at least.
-fn leaves_numbers(chain: &Chain, target: &Target<'_>, column: &str, top: i64, steps: &mut Steps) {
+fn leaves_numbers(chain: &Chain, target: &Target<'_>, column: &str, numbers: Numbers, steps: &mut Steps) {
     if target.table.older.is_none() {
         return;
     }
-    let left = "pg_catalog.div(own.seqmax::pg_catalog.numeric - given.top, own.seqincrement::pg_catalog.numeric)";
     let step = steps.check(
         format!("applications have numbers left in column `{column}` of `{}`", target.table.name),
         sql!(
-            "SELECT pg_catalog.format('%s counts up to %s, and a row has %s', own.seqrelid::pg_catalog.regclass, own.seqmax, given.top) \
-             FROM (SELECT {}::pg_catalog.numeric AS top) AS given JOIN pg_catalog.pg_sequence AS own \
-             ON own.seqrelid = pg_catalog.pg_get_serial_sequence({}, {})::pg_catalog.regclass::pg_catalog.oid \
-             WHERE own.seqincrement > 0 AND given.top > coalesce(pg_catalog.pg_sequence_last_value(own.seqrelid), 0) AND {} < 1000",
-            top,
+            "SELECT pg_catalog.format('%s counts to %s, and a row has %s', own.seqrelid::pg_catalog.regclass, \
+             CASE WHEN own.seqincrement > 0 THEN own.seqmax ELSE own.seqmin END, CASE WHEN own.seqincrement > 0 THEN {} ELSE {} END) \
+             FROM pg_catalog.pg_sequence AS own WHERE own.seqrelid = pg_catalog.pg_get_serial_sequence({}, {})::pg_catalog.regclass::pg_catalog.oid \
+             AND CASE WHEN own.seqincrement > 0 \
+             THEN {} > coalesce(pg_catalog.pg_sequence_last_value(own.seqrelid), 0) AND pg_catalog.div(own.seqmax::pg_catalog.numeric - {}, own.seqincrement::pg_catalog.numeric) < 1000 \
+             ELSE {} < coalesce(pg_catalog.pg_sequence_last_value(own.seqrelid), 0) AND pg_catalog.div(own.seqmin::pg_catalog.numeric - {}, own.seqincrement::pg_catalog.numeric) < 1000 END",
+            numbers.highest,
+            numbers.lowest,
             literal(target.home(chain).as_str()),
             literal(&target.counting(column)),
-            Sql::trusted(left)
+            numbers.highest,
+            bigint(numbers.highest),
+            numbers.lowest,
+            bigint(numbers.lowest)
         ),
         format!("applications go on behind the numbers that `insert` gives rows of table `{}`, and would have fewer than a thousand", target.table.name),
-        "give the row a lower number, such as 0 or a negative one",
+        "give the row a number that applications have got by, such as 0 or a negative one",
         Verdict::Refuse,
     );
     step.path(Path::base(&chain.base));
@@ -293,7 +299,8 @@ pub(super) fn run(chain: &Chain, tables: &[Physical<'_>], number: usize, script:
     let Some(target) = target(tables, number, &insert.table) else { return };
     let place = target.place(chain);
     for (group, rows) in insert.rows.chunks(GROUP).enumerate() {
-        let mut texts: Vec<Sql> = insert.highest.iter().map(|(column, top)| count_on(chain, &target, column, *top)).collect();
+        let mut texts: Vec<Sql> =
+            insert.numbers.iter().map(|(column, numbers)| count_on(chain, &target, column, *numbers)).collect();
         let mut after = Vec::new();
         let inserted = statement(&place, insert, rows);
         if target.table.older.is_some() {
@@ -313,14 +320,18 @@ pub(super) fn run(chain: &Chain, tables: &[Physical<'_>], number: usize, script:
 }
 
 /// The numbers that a column gives by itself go on behind those that the rows have; this is not undone.
-fn count_on(chain: &Chain, target: &Target<'_>, column: &str, top: i64) -> Sql {
+fn count_on(chain: &Chain, target: &Target<'_>, column: &str, numbers: Numbers) -> Sql {
+    let last = Sql::trusted("coalesce(pg_catalog.pg_sequence_last_value(own.seqrelid), 0)");
     sql!(
-        "SELECT pg_catalog.setval(own.sequence_, {}) FROM (SELECT pg_catalog.pg_get_serial_sequence({}, {})::pg_catalog.regclass AS sequence_) AS own \
-         WHERE {}",
-        top,
+        "SELECT pg_catalog.setval(own.seqrelid::pg_catalog.regclass, CASE WHEN own.seqincrement OPERATOR(pg_catalog.>) 0 THEN {} ELSE {} END) FROM pg_catalog.pg_sequence AS own \
+         WHERE own.seqrelid OPERATOR(pg_catalog.=) pg_catalog.pg_get_serial_sequence({}, {})::pg_catalog.regclass::pg_catalog.oid \
+         AND CASE WHEN own.seqincrement OPERATOR(pg_catalog.>) 0 THEN {} ELSE {} END",
+        numbers.highest,
+        numbers.lowest,
         literal(target.home(chain).as_str()),
         literal(&target.counting(column)),
-        operation(&Sql::trusted("coalesce(pg_catalog.pg_sequence_last_value(own.sequence_), 0)"), "<", &sql!("{}", top))
+        operation(&last, "<", &sql!("{}", numbers.highest)),
+        operation(&last, ">", &sql!("{}", numbers.lowest))
     )
 }
 

@@ -26,7 +26,7 @@ pub use convert::Conversion;
 pub use enum_form::EnumForm;
 pub(crate) use learn::{asked, put};
 use relations::Relations;
-pub use script::{Conflict, Delete, Insert, Moment, Script, Work};
+pub use script::{Conflict, Delete, Insert, Moment, Numbers, Script, Work};
 
 /// What lies between an older and a newer version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

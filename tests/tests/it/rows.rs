@@ -239,13 +239,20 @@ async fn rows_have_the_labels_of_their_place() {
 /// Numbers go on behind those of the rows: what would leave none, or is not known, is refused.
 #[tokio::test(flavor = "multi_thread")]
 async fn numbers_that_would_be_an_applications_are_refused() {
-    let text = "operations: [{create_table: {name: one, columns: [{name: id, type: serial, pk: true}, {name: n, type: int, nullable: true}]}}]";
+    let text = "operations:
+  - create_table: {name: one, columns: [{name: id, type: serial, pk: true}, {name: n, type: int, nullable: true}]}
+  - create_table:
+      name: down
+      columns:
+        - {name: id, type: int, pk: true, generated: {identity: {user_specified_values: BY DEFAULT, sequence_options: INCREMENT -1 START -1 MINVALUE -5000 MAXVALUE -1}}}
+        - {name: n, type: int, nullable: true}
+";
     let database = Database::new().await;
     let first = migration("0001_before", text);
     database.migrate(std::slice::from_ref(&first)).await;
     let mut migrator = database.migrator().await;
     for (number, said) in [
-        ("2147483647", "one_id_seq counts up to 2147483647, and a row has 2147483647"),
+        ("2147483647", "one_id_seq counts to 2147483647, and a row has 2147483647"),
         ("2147482700", "would have fewer than a thousand"),
         ("{sql: 2 + 1}", "column `one.id` counts by itself, and a row has `2 + 1` for a number"),
     ] {
@@ -253,9 +260,13 @@ async fn numbers_that_would_be_an_applications_are_refused() {
         let text = refused(&database, &mut migrator, &[first.clone(), change]).await;
         assert!(text.contains(said), "{text}");
     }
-    let change = "operations: [{insert: {table: one, rows: [{id: 0}, {id: -5}, {id: {sql: \"nextval('one_id_seq')\"}}]}}]";
+    let change = migration("0002_change", "operations: [{insert: {table: down, rows: [{id: -4500}]}}]");
+    let text = refused(&database, &mut migrator, &[first.clone(), change]).await;
+    assert!(text.contains("down_id_seq counts to -5000, and a row has -4500"), "{text}");
+    let change = "operations: [{insert: {table: down, rows: [{id: 7}, {id: -2}, {id: -3}]}}, {insert: {table: one, rows: [{id: 0}, {id: -5}, {id: {sql: \"nextval('one_id_seq')\"}}]}}]";
     migrator.start(&[first, migration("0002_change", change)], None, &mut Quiet).await.unwrap();
     let old = database.on("0001_before").await;
+    assert_eq!(ask(&old, "INSERT INTO down (n) VALUES (1) RETURNING id").await, "-4");
     must(&old, "INSERT INTO one (n) VALUES (1)").await;
     assert_eq!(ask(&old, "SELECT count(*), count(*) FILTER (WHERE id > 0), min(id) FROM one").await, "4|2|-5");
 }

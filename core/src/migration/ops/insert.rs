@@ -13,7 +13,7 @@ use crate::model::schema::Table;
 use crate::model::types;
 use crate::model::value::Value;
 use crate::sql::Sql;
-use crate::transition::stage::{self, Conflict, Moment, Stage, Work};
+use crate::transition::stage::{self, Conflict, Moment, Numbers, Stage, Work};
 
 /// The operation (not in pgroll's dialect).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,13 +56,13 @@ impl Operate for Insert {
         let rows = self.rows.iter().enumerate().map(|(at, row)| self.values(&model, &columns, at, row));
         let rows = rows.collect::<Result<_>>()?;
         self.refuse_unknown_numbers(stage, &model)?;
-        let highest = self.highest(&model);
+        let numbers = self.numbers(&model);
         let conflict = self.on_conflict.map_or(Conflict::Refuse, |OnConflict::Nothing| Conflict::Skip);
         let expressions = self.rows.iter().flat_map(BTreeMap::values).filter_map(Value::expression);
         let expressions = expressions.map(|text| stage.know(&self.table, &model, text.into())).collect();
         let used = |name: &String| model.columns.iter().any(|column| types::element(&column.sql_type) == *name);
         let enums = stage.to.enums.iter().filter(|(name, _)| used(name)).map(|(name, own)| (name.clone(), own.clone())).collect();
-        let insert = stage::Insert { table: self.table.clone(), model, columns, rows, highest, conflict, expressions, enums };
+        let insert = stage::Insert { table: self.table.clone(), model, columns, rows, numbers, conflict, expressions, enums };
         stage.script(Work::Insert(Box::new(insert)), Moment::Start);
         Ok(())
     }
@@ -105,10 +105,13 @@ impl Insert {
         Ok(())
     }
 
-    /// The columns that count by themselves, each with the highest number that the rows give it.
-    fn highest(&self, model: &Table) -> Vec<(String, i64)> {
+    /// The columns that count by themselves, each with the numbers that the rows give it.
+    fn numbers(&self, model: &Table) -> Vec<(String, Numbers)> {
         let counts = model.columns.iter().filter(|column| column.identity.is_some() || column.draws_numbers());
-        let numbers = |name: &String| self.rows.iter().filter_map(|row| row.get(name)?.integer()).max();
-        counts.filter_map(|column| Some((column.name.clone(), numbers(&column.name)?))).collect()
+        let given = |name: &String| {
+            let numbers = self.rows.iter().filter_map(|row| row.get(name)?.integer());
+            Some(Numbers { lowest: numbers.clone().min()?, highest: numbers.max()? })
+        };
+        counts.filter_map(|column| Some((column.name.clone(), given(&column.name)?))).collect()
     }
 }

@@ -45,14 +45,23 @@ pub struct Insert {
     pub columns: Vec<String>,
     /// The values, in the order of the columns; `DEFAULT` where a row gives none.
     pub rows: Vec<Vec<Sql>>,
-    /// The columns that count by themselves, each with the highest number that the rows give it.
-    pub highest: Vec<(String, i64)>,
+    /// The columns that count by themselves, each with the numbers that the rows give it.
+    pub numbers: Vec<(String, Numbers)>,
     /// What becomes of a row whose key is there already.
     pub conflict: Conflict,
     /// Those of the values that are expressions.
     pub expressions: Vec<Expression>,
     /// The enums of its columns as they are at this place.
     pub enums: BTreeMap<String, Enum>,
+}
+
+/// The numbers of rows, from the lowest to the highest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Numbers {
+    /// What a sequence that counts down goes on behind.
+    pub lowest: i64,
+    /// What any other goes on behind.
+    pub highest: i64,
 }
 
 /// Rows of a table that go, in the form that the table has from this place on.
