@@ -108,7 +108,9 @@ fn expressions(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
             sync::path(chain, direction),
             sql!("SELECT NULL::pg_catalog.text FROM ({}) AS valid WHERE false", query),
             format!("`{word}` of table `{}` is not valid SQL", table.name),
-            format!("correct the `{word}` expression; it can read the columns of the {side} version{of_enums}"),
+            format!(
+                "correct the `{word}` expression; it is computed from one row, and can read the columns of the {side} version{of_enums}"
+            ),
         );
         if direction == Direction::Up {
             let targets = table.added.iter().filter(|added| added.derived).map(|added| &added.column);

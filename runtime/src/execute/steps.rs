@@ -160,7 +160,7 @@ impl Executor<'_> {
                 let doing = format!("the role lacks a right, without which it cannot be told whether {}", step.title);
                 return Err(Error::during(doing, error).or_hint(hint).of_check());
             }
-            asked => asked.map_err(|error| Error::during(refusal, error).or_hint(hint).of_check())?,
+            asked => asked.map_err(|error| Error::during(refusal, error).hint_first(hint).of_check())?,
         };
         let (mut samples, mut mends) = (Vec::new(), Vec::new());
         for message in &rows {
