@@ -85,6 +85,28 @@ impl CreateConstraint {
             ..CreateConstraint::default()
         }
     }
+
+    /// Only a check and a foreign key can leave the rows aside that are there.
+    fn refuse_not_valid(&self, constraint: &Constraint) -> Result<()> {
+        let may_skip_rows = matches!(constraint, Constraint::Check { .. } | Constraint::ForeignKey { .. });
+        if self.not_valid && !(may_skip_rows && self.up.is_empty()) {
+            let why = if may_skip_rows { "`up` gives every row a value that satisfies it" } else { "its index holds every row" };
+            return Err(Error::new(format!("constraint `{}` of table `{}` cannot be `not_valid`: {why}", self.name, self.table))
+                .hint("remove `not_valid`"));
+        }
+        Ok(())
+    }
+
+    /// Gives the columns with `up` another form.
+    fn convert(&self, stage: &mut Stage) -> Result<()> {
+        for (column, up) in &self.up {
+            let down = self.down.get(column).cloned();
+            let model = stage.to.table(&self.table)?.column(&self.table, column)?.clone();
+            let itself = crate::sql::ident(column).as_str().to_owned();
+            stage.convert(&self.table, model, up, down.as_deref().unwrap_or(&itself))?;
+        }
+        Ok(())
+    }
 }
 
 impl Operate for CreateConstraint {
@@ -107,12 +129,7 @@ impl Operate for CreateConstraint {
             return Err(Error::new(format!("exclusion constraint `{}` cannot be added to the existing table `{}`: PostgreSQL would lock the table while it scans all rows", self.name, self.table))
                 .hint("create a new table with it (create_table), or add it with an `sql` operation while the application is down"));
         }
-        let may_skip_rows = matches!(constraint, Constraint::Check { .. } | Constraint::ForeignKey { .. });
-        if self.not_valid && !(may_skip_rows && self.up.is_empty()) {
-            let why = if may_skip_rows { "`up` gives every row a value that satisfies it" } else { "its index holds every row" };
-            return Err(Error::new(format!("constraint `{}` of table `{}` cannot be `not_valid`: {why}", self.name, self.table))
-                .hint("remove `not_valid`"));
-        }
+        self.refuse_not_valid(&constraint)?;
         if let Constraint::PrimaryKey { columns, .. } = &constraint {
             let table = stage.to.table(&self.table)?;
             for column in columns {
@@ -129,12 +146,7 @@ impl Operate for CreateConstraint {
             ))
             .hint(format!("add `up: {{{column}: …}}`, or remove its `down`")));
         }
-        for (column, up) in &self.up {
-            let down = self.down.get(column).cloned();
-            let model = stage.to.table(&self.table)?.column(&self.table, column)?.clone();
-            let itself = crate::sql::ident(column).as_str().to_owned();
-            stage.convert(&self.table, model, up, down.as_deref().unwrap_or(&itself))?;
-        }
+        self.convert(stage)?;
         if let Constraint::ForeignKey { references, .. } = &constraint {
             let target = stage.to.table(&references.table)?;
             for column in &references.columns {
