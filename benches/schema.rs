@@ -6,7 +6,8 @@
 //! ```
 //!
 //! A line for each number of tables: seconds, and the most memory of the program itself, of `plan`, `start`, `status` and `complete`, each a
-//! process of its own.
+//! process of its own. At the end, what the server alone takes to create and drop a view of each table, in two statements of one session: a start
+//! makes these views for the new version, and complete drops those of the old one.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -27,7 +28,7 @@ async fn main() {
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
     let server = Server::start(&server::Options { settings, ..server::Options::default() }).expect("a private server");
     println!(
-        "| tables | files read and first start | plan | start | status | complete | most memory |\n|---|---|---|---|---|---|---|"
+        "| tables | files read and first start | plan | start | status | complete | most memory | views alone: created, dropped |\n|---|---|---|---|---|---|---|---|"
     );
     for tables in tables.split(',') {
         measure(&server, &program, tables.trim().parse().expect("TABLES: numbers")).await;
@@ -56,13 +57,32 @@ async fn measure(server: &Server, program: &Path, tables: usize) {
     let steps = [["plan"], ["start"], ["status"], ["complete"]].map(|arguments| run(&arguments));
     let memory = steps.iter().map(|(_, memory)| *memory).max().unwrap_or_default();
     let [plan, start, status, complete] = steps.map(|(took, _)| took.as_secs_f64());
+    let (created, dropped) = views_alone(&database, tables).await;
     println!(
-        "| {tables} | {:.1} s | {plan:.2} s | {start:.2} s | {status:.2} s | {complete:.2} s | {} MB |",
+        "| {tables} | {:.1} s | {plan:.2} s | {start:.2} s | {status:.2} s | {complete:.2} s | {} MB | {created:.2} s, {dropped:.2} s |",
         first.0.as_secs_f64(),
         memory / 1024
     );
     let admin = diptych_tests::client(&server.config("postgres")).await;
     must(&admin, &format!("DROP DATABASE {} WITH (FORCE)", database.name)).await;
+}
+
+/// The seconds that the server takes to create a view of each table, and to drop them again.
+async fn views_alone(database: &Database, tables: usize) -> (f64, f64) {
+    let client = database.client().await;
+    must(&client, "VACUUM ANALYZE").await;
+    must(&client, "CREATE SCHEMA alone").await;
+    let invoker = if diptych_tests::major() >= 15 { " WITH (security_invoker = true)" } else { "" };
+    let create = format!(
+        "DO $$ BEGIN FOR number IN 0..{} LOOP EXECUTE format('CREATE VIEW alone.t%s{invoker} AS SELECT id, a, b, c FROM public.t%s', number, number); END LOOP; END $$",
+        tables - 1
+    );
+    let began = Instant::now();
+    must(&client, &create).await;
+    let created = began.elapsed().as_secs_f64();
+    let began = Instant::now();
+    must(&client, "DROP SCHEMA alone CASCADE").await;
+    (created, began.elapsed().as_secs_f64())
 }
 
 /// How long a program takes, and the most memory that it has had, in kB, where the system tells it.
