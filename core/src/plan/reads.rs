@@ -67,13 +67,13 @@ fn is_changed_above(other: &Lineage, at: &Layer, text: &Expression) -> bool {
     })
 }
 
-/// Whether what a text reads is not the same in both versions: it is tried against the older one, and computed against the newer one.
+/// Whether what a text reads has other names in the two versions: it is tried against the older one, and computed against the newer one.
 fn is_another(other: &Lineage, text: &Expression) -> bool {
     let (oldest, newest) = (other.oldest(), other.newest());
     if !reads(text, &oldest.table) && !reads(text, &newest.table) {
         return false;
     }
     let names = oldest.columns.iter().chain(&newest.columns).map(|column| &column.name);
-    let is_other = |name: &String| text.mentions(name) && other.same_below(name).as_ref() != Some(name);
+    let is_other = |name: &String| text.mentions(name) && other.origin(name).as_ref() != Some(name);
     oldest.table != newest.table || names.into_iter().any(is_other)
 }

@@ -21,7 +21,7 @@ mod query;
 mod writer;
 
 use conversion::{Conversion, Needs};
-use image::{changed, differ, same};
+use image::{as_variable, changed, differ, same};
 use program::Program;
 pub use query::{conversion_query, newer_row, validity_query};
 use writer::WriterDetection;
@@ -280,7 +280,7 @@ fn live_function(chain: &Chain, table: &Physical<'_>, direction: Direction, name
         // the writer is the newer version, yet only the older side moved: `down` did that, unless the two differ
         let derived = program.evaluate(Direction::Down, "NEW");
         let statements = join(program.statements.drain(..).collect::<Vec<_>>(), "\n");
-        let alike = derived.iter().map(|(target, slot)| same(table, target, &sql!("NEW.{}", ident(target)), slot));
+        let alike = derived.iter().map(|(target, slot)| same(table, target, &as_variable(chain, table, target), slot));
         let asked = operation(&Sql::trusted("TG_NARGS"), ">", &Sql::trusted("0"));
         let done = Sql::trusted(DONE);
         body.push(sql!("IF {} THEN\n{}\nIF {} THEN {} END IF;\nEND IF;", asked, statements, join(alike, " AND "), done));

@@ -243,6 +243,29 @@ async fn a_domain_that_takes_no_null_stands_where_either_version_leaves_its_colu
     }
 }
 
+/// What `down` gives is compared with the column of a domain with rules, whose variables are of the type behind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_column_of_a_domain_with_rules_is_given_by_down() {
+    let before = "operations:
+  - create_domain: {name: short, type: text, checks: {short_check: length(VALUE) < 9}}
+  - create_table: {name: t, columns: [{name: id, type: int, pk: true}, {name: own, type: short, nullable: true}, {name: n, type: bigint, nullable: true}]}
+";
+    let change = "operations:
+  - update: {table: t, set: {n: n + 1}, where: id < 0, down: {n: n}}
+  - drop_column: {table: t, column: own, down: \"'n' || id\"}
+";
+    let database = Database::new().await;
+    let all = [migration("0001_before", before), migration("0002_change", change)];
+    database.migrate(&all[..1]).await;
+    must(&database.on("0001_before").await, "INSERT INTO t VALUES (1, 'one', 1)").await;
+    database.migrator().await.start(&all, None, &mut Quiet).await.expect("started");
+    let (old, new) = (database.on("0001_before").await, database.on("0002_change").await);
+    must(&new, "INSERT INTO t (id, n) VALUES (2, 2); UPDATE t SET n = 5 WHERE id = 1").await;
+    must(&old, "INSERT INTO t VALUES (3, 'three', 3); UPDATE t SET own = 'two' WHERE id = 2").await;
+    assert_eq!(ask(&old, "SELECT * FROM t ORDER BY id").await, "1|one|5;2|two|2;3|three|3");
+    database.migrator().await.complete(&mut Quiet).await.expect("completed");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn h14_a_view_has_the_default_of_the_domain_and_not_the_tables() {
     let client = Database::new().await.client().await;

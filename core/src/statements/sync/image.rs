@@ -1,8 +1,10 @@
 //! Whether values are the same to the last bit: equality of types such as `numeric` or `citext` is coarser, `json` has none.
 
+use crate::layout::chain::Chain;
 use crate::layout::tables::{Physical, physical_name};
+use crate::model::schema::Column;
 use crate::sql;
-use crate::sql::{Sql, ident, join, operation};
+use crate::sql::{Sql, ident, join, operation, type_name};
 
 /// Whether two values for a physical column of a table are the same, wherever names are looked up.
 pub(super) fn same(table: &Physical<'_>, column: &str, one: &Sql, other: &Sql) -> Sql {
@@ -14,6 +16,21 @@ pub(super) fn same(table: &Physical<'_>, column: &str, one: &Sql, other: &Sql) -
         // a function, since the operator of the same meaning is printed by the server in a way that it does not read back
         None => sql!("pg_catalog.record_image_eq(ROW({}), ROW({}))", one, other),
     }
+}
+
+/// A column of the new row in the type that a variable has for it: images of rows are not compared across a domain and what is behind it.
+pub(super) fn as_variable(chain: &Chain, table: &Physical<'_>, physical: &str) -> Sql {
+    let value = sql!("NEW.{}", ident(physical));
+    match column(table, physical).and_then(|column| chain.behind_rules(&column.sql_type)) {
+        Some((behind, _)) => sql!("CAST({} AS {})", value, type_name(behind)),
+        None => value,
+    }
+}
+
+fn column<'a>(table: &'a Physical<'_>, physical: &str) -> Option<&'a Column> {
+    let added = table.added.iter().find(|added| added.physical == physical).map(|added| &added.column);
+    let older = || table.older?.columns.iter().find(|column| physical_name(&table.older_names, &column.name) == physical);
+    added.or_else(older)
 }
 
 /// Whether two columns of the new row, each a copy of the other, differ.
@@ -65,9 +82,7 @@ impl Exact {
 }
 
 fn exact_type(table: &Physical<'_>, physical: &str) -> Option<Exact> {
-    let added = table.added.iter().find(|added| added.physical == physical).map(|added| &added.column);
-    let older = || table.older?.columns.iter().find(|column| physical_name(&table.older_names, &column.name) == physical);
-    let column = added.or_else(older)?;
+    let column = column(table, physical)?;
     match column.sql_type.split('(').next()? {
         "smallint" | "integer" | "bigint" | "boolean" | "uuid" | "date" => Some(Exact::Own),
         "timestamp" | "timestamp with time zone" | "timestamp without time zone" => Some(Exact::Own),

@@ -2,6 +2,7 @@
 
 use diptych_core::model::lexer;
 use diptych_core::model::schema::IndexColumn;
+use diptych_core::model::types;
 use diptych_core::sql::{ident, literal, qualified};
 use diptych_core::{Column, Constraint, Index, Schema, Table};
 use diptych_tests::major;
@@ -183,6 +184,7 @@ pub(super) async fn create(client: &Client, base: &str, case: &Case, schema: &Sc
         if matches!(which, Which::Later | Which::Newer) && is_kept && way.new.is_some() {
             let mut rng = Rng::with_seed(!case.seed ^ number as u64);
             let is_tied = is_tied(&case.from, way.old.as_ref()) || is_tied(&to, way.new.as_ref());
+            let is_tied = is_tied || has_type_that_goes(&case.from, &to, way.old.as_ref());
             statements.extend(later(&mut rng, &schema.enums, (base, name), table, number, is_tied));
         }
         for sql in statements {
@@ -198,6 +200,17 @@ fn is_tied(schema: &Schema, table: Option<&String>) -> bool {
         there.constraints.values().any(|key| {
             matches!(key, Constraint::ForeignKey { references, .. } if table == Some(name) || table == Some(&references.table))
         })
+    })
+}
+
+/// Whether a column of a table has a type that goes, or gets other labels: what is detached keeps it, which `complete` refuses.
+fn has_type_that_goes(from: &Schema, to: &Schema, table: Option<&String>) -> bool {
+    let columns = table.and_then(|name| from.tables.get(name)).into_iter().flat_map(|table| &table.columns);
+    let types = columns.map(|column| types::element(&column.sql_type));
+    types.into_iter().any(|name| {
+        let is_other =
+            from.enums.get(&name).is_some_and(|own| to.enums.get(&name).map(|there| &there.labels) != Some(&own.labels));
+        is_other || from.has_own_type(&name) && !to.has_own_type(&name)
     })
 }
 
