@@ -141,7 +141,7 @@ fn leaves_numbers(chain: &Chain, target: &Target<'_>, column: &str, numbers: Num
     if target.table.older.is_none() {
         return;
     }
-    let step = steps.check(
+    steps.check(
         format!("applications have numbers left in column `{column}` of `{}`", target.table.name),
         sql!(
             "SELECT pg_catalog.format('%s counts to %s, and a row has %s', own.seqrelid::pg_catalog.regclass, \
@@ -163,7 +163,6 @@ fn leaves_numbers(chain: &Chain, target: &Target<'_>, column: &str, numbers: Num
         "give the row a number that applications have got by, such as 0 or a negative one",
         Verdict::Refuse,
     );
-    step.path(Path::base(&chain.base));
 }
 
 /// No row of the table has the key of a new one.

@@ -32,6 +32,9 @@ DECLARE
       JOIN pg_attribute AS child ON child.attrelid = reference.conrelid AND child.attnum = pair.child
       JOIN pg_attribute AS parent ON parent.attrelid = place AND parent.attnum = pair.parent)), ' OR ')
     FROM pg_constraint AS reference WHERE reference.confrelid = place AND reference.contype = 'f' AND reference.conparentid = 0);
+  -- where an application's triggers find their names, unless others may put something in their way
+  home CONSTANT text := CASE WHEN diptych.meets_strangers(base) THEN 'pg_catalog, pg_temp'
+    ELSE concat_ws(', ', quote_ident(base), CASE WHEN base <> 'public' THEN 'public' END, 'pg_temp') END;
   noted record;
   now_ record;
   reason text;
@@ -45,7 +48,7 @@ BEGIN
       WHERE own.base = take_back.base AND own.version = take_back.version AND own.operation = take_back.operation AND own.number > above AND own.number <= up_to
       ORDER BY own.number DESC
     LOOP
-      EXECUTE (SELECT format('SELECT jsonb_object(ARRAY[%s]::text[], ARRAY[%s]::text[]) AS row FROM %s AS own WHERE %s FOR UPDATE',
+      EXECUTE (SELECT format('SELECT jsonb_object(ARRAY[%s]::text[], ARRAY[%s]::text[]) AS row, own.tableoid, own.ctid FROM %s AS own WHERE %s FOR UPDATE',
         string_agg(quote_literal(name), ', '), string_agg(format('own.%I::text', name), ', '), place, is_it) FROM jsonb_object_keys(noted.row) AS name) INTO now_ USING noted.row;
       reason := CASE WHEN now_.row IS DISTINCT FROM noted.row THEN 'it was changed' END;
       IF now_.row IS NOT NULL AND reason IS NULL AND is_referenced IS NOT NULL THEN
@@ -53,9 +56,9 @@ BEGIN
       END IF;
       IF now_.row IS NOT NULL AND reason IS NULL THEN
         BEGIN
-          -- as the older version's applications have it, for the triggers
-          PERFORM set_config('search_path', format('%I, pg_temp', take_back.base), true);
-          EXECUTE format('DELETE FROM %s AS own WHERE %s', place, is_it) USING noted.row;
+          -- the path is for the triggers: the statement itself looks for nothing on it
+          PERFORM set_config('search_path', home, true);
+          EXECUTE format('DELETE FROM %s AS own WHERE own.tableoid OPERATOR(pg_catalog.=) $1 AND own.ctid OPERATOR(pg_catalog.=) $2', place) USING now_.tableoid, now_.ctid;
           PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
           EXECUTE format('SELECT ''a trigger keeps it'' FROM %s AS own WHERE %s', place, is_it) INTO reason USING noted.row;
         EXCEPTION

@@ -199,6 +199,39 @@ async fn what_an_application_has_written_otherwise_stays_at_rollback() {
     assert_eq!(ask(&old, "SELECT id FROM log WHERE how = 'DELETE' ORDER BY id").await, "4;5");
 }
 
+/// Rows are found again by operators of the server's own, and triggers find the application's tables only where nobody else may put anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_runs_nothing_of_anybody_elses() {
+    let before = "operations:
+  - create_table: {name: log, columns: [{name: what, type: text}]}
+  - create_table: {name: codes, columns: [{name: code, type: varchar(9), pk: true}]}
+";
+    let change = "operations: [{insert: {table: codes, rows: [{code: a}]}}]";
+    for (in_the_way, is_taken_back) in [
+        ("SELECT hostile(ARRAY['text', 'varchar', 'bpchar'], 'text', ARRAY['=', '<>', '<', '>', '<=', '>='])", true),
+        ("CREATE ROLE {}; GRANT CREATE ON SCHEMA public TO {}", false),
+    ] {
+        let database = Database::new().await;
+        let all = [migration("0001_before", before), migration("0002_change", change)];
+        database.migrate(&all[..1]).await;
+        let (admin, mut migrator) = (database.client().await, database.migrator().await);
+        must(
+            &admin,
+            "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO log VALUES (TG_OP); RETURN NULL; END'",
+        )
+        .await;
+        must(&admin, "CREATE TRIGGER note AFTER DELETE ON codes FOR EACH ROW EXECUTE FUNCTION note()").await;
+        must(&admin, &in_the_way.replace("{}", &format!("rows_{}", database.name))).await;
+        migrator.start(&all, None, &mut Quiet).await.unwrap_or_else(|error| panic!("{in_the_way}: {error}"));
+        let mut told = Told::default();
+        migrator.rollback(&mut told).await.unwrap();
+        let old = database.on("0001_before").await;
+        let (rows, noted) = if is_taken_back { ("0", "1") } else { ("1", "0") };
+        assert_eq!(ask(&old, "SELECT count(*) FROM codes").await, rows, "{in_the_way}: {:?}", told.0);
+        assert_eq!(ask(&old, "SELECT count(*) FROM log").await, noted, "{in_the_way}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_application_gets_no_number_that_an_inserted_row_has() {
     let database = Database::new().await;
