@@ -105,8 +105,6 @@ pub struct AddedConstraint {
     pub physical: String,
     /// The model.
     pub constraint: Constraint,
-    /// Whether the rows that are there are held to it.
-    pub holds_rows: bool,
 }
 
 /// A constraint, index or statistics that go, and the one that is the same over columns of another form.
@@ -191,7 +189,8 @@ impl Physical<'_> {
     /// Whether the rows that are there are held to a new constraint, by the name that it has until complete.
     pub fn holds_rows(&self, name: &str) -> bool {
         let added = self.added_constraints.iter().find(|added| added.physical == name);
-        added.map_or_else(|| !self.newer.is_some_and(|newer| newer.not_valid.contains(name)), |added| added.holds_rows)
+        let name = added.map_or(name, |added| &added.name);
+        !self.newer.is_some_and(|newer| newer.not_valid.contains(name))
     }
 
     /// Constraints that begin to hold the rows that were there before them: the names so far and to be.
@@ -394,9 +393,8 @@ fn pair_constraints(
     for (name, constraint) in &newer.constraints {
         let mut wanted = key(constraint, newer, &result.newer_names);
         aim_at_older(&mut wanted.0, stage);
-        let holds_rows = !newer.not_valid.contains(name);
         // one that holds every row cannot be made one that does not
-        let is_fit = |so_far: &String| holds_rows || older.not_valid.contains(so_far);
+        let is_fit = |so_far: &String| !newer.not_valid.contains(name) || older.not_valid.contains(so_far);
         let same = |(so_far, there): &(&String, (Constraint, Vec<String>))| *there == wanted && is_fit(so_far);
         let found = unmatched.iter().position(|there| same(there) && there.0 == name).or_else(|| unmatched.iter().position(same));
         match found {
@@ -422,8 +420,7 @@ fn pair_constraints(
         result
             .replaced_constraints
             .extend(form.replaces(&mut gone).map(|so_far| Replaced { so_far, physical: physical.clone() }));
-        let holds_rows = !newer.not_valid.contains(&name);
-        result.added_constraints.push(AddedConstraint { name, physical, constraint, holds_rows });
+        result.added_constraints.push(AddedConstraint { name, physical, constraint });
     }
 }
 

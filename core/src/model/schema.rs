@@ -444,7 +444,7 @@ impl Schema {
         let mut goes = vec![table.to_owned()];
         let mut at = 0;
         while let Some(target) = goes.get(at).cloned() {
-            for (name, constraint) in self.keys_to(&target) {
+            for (name, _, constraint) in self.keys_to(&target) {
                 let Constraint::ForeignKey { references, .. } = constraint else { continue };
                 if references.on_delete.as_deref() == Some("CASCADE") && !goes.contains(name) {
                     goes.push(name.clone());
@@ -456,11 +456,11 @@ impl Schema {
         found
     }
 
-    /// The foreign keys that point at a table, each with its own.
-    pub fn keys_to<'a>(&'a self, target: &'a str) -> impl Iterator<Item = (&'a String, &'a Constraint)> {
+    /// The foreign keys that point at a table, each with its table and its name.
+    pub fn keys_to<'a>(&'a self, target: &'a str) -> impl Iterator<Item = (&'a String, &'a String, &'a Constraint)> {
         let keys =
-            self.tables.iter().flat_map(|(name, table)| table.constraints.values().map(move |constraint| (name, constraint)));
-        keys.filter(move |(_, constraint)| constraint.target() == Some(target))
+            self.tables.iter().flat_map(|(table, model)| model.constraints.iter().map(move |(name, key)| (table, name, key)));
+        keys.filter(move |(.., key)| key.target() == Some(target))
     }
 
     /// The domains and composite types.

@@ -44,7 +44,8 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], here: &[&Physical<'
         let validated = table.validated().filter_map(|(_, name)| table.newer?.constraints.get_key_value(name));
         let added = table.added_constraints.iter();
         // the backfill is an UPDATE, which no check lets pass with a row that breaks it
-        let added = added.filter(|added| added.holds_rows || table.needs_fill() && added.constraint.target().is_none());
+        let added =
+            added.filter(|added| table.holds_rows(&added.physical) || table.needs_fill() && added.constraint.target().is_none());
         for (name, constraint) in added.map(|added| (&added.name, &added.constraint)).chain(validated) {
             match constraint {
                 Constraint::Check { check, .. } => broken_check(chain, table, name, check, steps),

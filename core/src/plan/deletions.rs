@@ -14,7 +14,7 @@ use crate::sql;
 use crate::sql::{Sql, concatenation, ident, join, literal, qualified, user};
 use crate::statements::path::Path;
 use crate::statements::{ddl, enums, partitions, ranges};
-use crate::transition::lineage::{Lineage, Link};
+use crate::transition::lineage::Lineage;
 use crate::transition::stage::{Delete, Moment, Script, Work};
 
 /// The deletions of a complete, in order.
@@ -68,27 +68,22 @@ pub(super) fn refuse_what_moves(chain: &Chain, tables: &[Physical<'_>]) -> Resul
 
 /// What an operation below a deletion changes of it.
 fn moved(chain: &Chain, tables: &[Physical<'_>], delete: &Delete, below: &[Script]) -> Option<String> {
-    let stays = |table: &&Physical<'_>| {
-        let layers = &table.lineage.layers;
-        let is_it = layers.get(delete.layers - 1).is_some_and(|layer| layer.table == delete.table);
-        let same = |link: Option<&Link>, name: &String| matches!(link, Some(Link::Same(below)) if below == name);
-        let kept = |name: &String| layers[delete.layers..].iter().all(|layer| same(layer.up.get(name), name));
-        is_it && delete.model.columns.iter().all(|column| kept(&column.name))
+    let named = |name: &str| tables.iter().find(|table| table.final_name() == Some(name)).map(|table| table.lineage);
+    let stays = |(is_older, layers): (bool, usize), now: &Lineage| {
+        let is_it = is_older == now.in_from && now.layers.get(layers - 1).is_some_and(|layer| layer.table == delete.table);
+        is_it && delete.model.columns.iter().all(|column| now.keeps(&column.name, layers))
     };
-    let named = |name: &'_ str| tables.iter().find(|table| table.final_name() == Some(name));
-    if !named(&delete.table).is_some_and(|table| stays(&table)) {
+    let own = delete.tables.get(&delete.table).copied().zip(named(&delete.table));
+    if !own.is_some_and(|(then, now)| stays(then, now)) {
         return Some("which an operation below it changes".to_owned());
     }
     let read = read_by(tables, delete);
-    let is_other = |name: &&String| {
-        let (then, now) = (delete.tables.get(*name), named(name).map(|table| table.lineage));
-        match (then, now) {
-            (None, None) => false,
-            (Some((is_older, layers)), Some(now)) if *is_older == now.in_from => {
-                changes_what_is_read(now, *layers, &delete.condition)
-            }
-            _ => true,
+    let is_other = |name: &&String| match (delete.tables.get(*name), named(name)) {
+        (None, None) => false,
+        (Some((is_older, layers)), Some(now)) if *is_older == now.in_from => {
+            changes_what_is_read(now, *layers, &delete.condition)
         }
+        _ => true,
     };
     if let Some(name) = read.iter().find(is_other) {
         return Some(format!("and its `where` reads table `{name}`, which an operation below it changes"));
@@ -113,11 +108,7 @@ fn moved(chain: &Chain, tables: &[Physical<'_>], delete: &Delete, below: &[Scrip
 /// Whether a column that a text names is another one, or has come or gone, since a table had so many layers.
 fn changes_what_is_read(table: &Lineage, layers: usize, text: &Expression) -> bool {
     let Some(then) = table.layers.get(layers - 1) else { return true };
-    let stays = |name: &String| {
-        let is_there = then.columns.iter().any(|column| column.name == *name);
-        is_there
-            && table.layers[layers..].iter().all(|layer| matches!(layer.up.get(name), Some(Link::Same(below)) if below == name))
-    };
+    let stays = |name: &str| then.columns.iter().any(|column| column.name == name) && table.keeps(name, layers);
     let names = then.columns.iter().chain(&table.newest().columns).map(|column| &column.name);
     then.table != table.newest().table || names.into_iter().any(|name| text.mentions(name) && !stays(name))
 }
@@ -146,7 +137,7 @@ pub(super) fn checks_of_complete(chain: &Chain, tables: &[Physical<'_>], steps: 
         let gone_before = |table: &String| deletions(chain).take(at).any(|before| before.table == *table);
         let views = |name: &str| qualified(&chain.newer.views, name);
         let ways = held_by(&chain.newer.schema, &delete.table);
-        let ways = ways.iter().filter(|way| way.last().is_none_or(|key| !gone_before(key.table)));
+        let ways = ways.iter().filter(|way| way.last().is_none_or(|(table, _)| !gone_before(table)));
         let held: Vec<Sql> = ways.map(|way| exists(&views, way, &ident(&delete.table), 1)).collect();
         let row = ident(&delete.table);
         let (place, condition) = (views(&delete.table), user(&delete.condition));
@@ -186,27 +177,20 @@ pub(super) fn checks_of_complete(chain: &Chain, tables: &[Physical<'_>], steps: 
     }
 }
 
-/// A foreign key of a table, as rows that it references are asked.
-struct Key<'a> {
-    table: &'a String,
-    columns: &'a [String],
-    referenced: &'a [String],
-}
-
-/// The ways on which other tables keep rows of a table: a key that lets none go, behind those with which rows go along.
-fn held_by<'a>(schema: &'a Schema, name: &'a str) -> Vec<Vec<Key<'a>>> {
+/// The ways on which other tables keep rows of a table: a key that lets none go, behind those with which rows go along; each with its table.
+fn held_by<'a>(schema: &'a Schema, name: &'a str) -> Vec<Vec<(&'a String, &'a Constraint)>> {
+    let keys = |target: &'a str| schema.keys_to(target).map(|(table, _, key)| (table, key));
     let mut ways = Vec::new();
-    let mut open: Vec<Vec<(&'a String, &'a Constraint)>> = schema.keys_to(name).map(|key| vec![key]).collect();
+    let mut open: Vec<Vec<_>> = keys(name).map(|key| vec![key]).collect();
     while let Some(way) = open.pop() {
-        let Some((last, Constraint::ForeignKey { references, .. })) = way.last().copied() else { continue };
-        let is_again = last == name || way[..way.len() - 1].iter().any(|(table, _)| *table == last);
-        match references.on_delete.as_deref() {
-            _ if is_again => {}
-            _ if is_held(references) => ways.push(way.into_iter().filter_map(|(table, key)| key_of(table, key)).collect()),
-            Some("CASCADE") => {
-                open.extend(schema.keys_to(last).map(|next| way.iter().copied().chain([next]).collect::<Vec<_>>()))
-            }
-            _ => {}
+        let [before @ .., (last, Constraint::ForeignKey { references, .. })] = way.as_slice() else { continue };
+        if *last == name || before.iter().any(|(table, _)| table == last) {
+            continue;
+        }
+        if is_held(references) {
+            ways.push(way);
+        } else if references.on_delete.as_deref() == Some("CASCADE") {
+            open.extend(keys(last).map(|next| way.iter().copied().chain([next]).collect::<Vec<_>>()));
         }
     }
     ways
@@ -217,21 +201,16 @@ fn is_held(references: &References) -> bool {
     matches!(references.on_delete.as_deref(), None | Some("NO ACTION" | "RESTRICT"))
 }
 
-fn key_of<'a>(table: &'a String, constraint: &'a Constraint) -> Option<Key<'a>> {
-    match constraint {
-        Constraint::ForeignKey { columns, references, .. } => Some(Key { table, columns, referenced: &references.columns }),
-        _ => None,
-    }
-}
-
 /// Whether a row is kept on a way.
-fn exists(views: &impl Fn(&str) -> Sql, way: &[Key<'_>], row: &Sql, depth: usize) -> Sql {
-    let Some((key, rest)) = way.split_first() else { return Sql::trusted("true") };
+fn exists(views: &impl Fn(&str) -> Sql, way: &[(&String, &Constraint)], row: &Sql, depth: usize) -> Sql {
+    let Some(((table, Constraint::ForeignKey { columns, references, .. }), rest)) = way.split_first() else {
+        return Sql::trusted("true");
+    };
     let other = ident(&format!("diptych other {depth}"));
-    let pairs = key.columns.iter().zip(key.referenced);
+    let pairs = columns.iter().zip(&references.columns);
     let pairs = pairs.map(|(own, referenced)| sql!("{}.{} = {}.{}", other, ident(own), row, ident(referenced)));
     let conditions: Vec<Sql> = pairs.chain((!rest.is_empty()).then(|| exists(views, rest, &other, depth + 1))).collect();
-    sql!("EXISTS (SELECT FROM {} AS {} WHERE {})", views(key.table), other, join(conditions, " AND "))
+    sql!("EXISTS (SELECT FROM {} AS {} WHERE {})", views(table), other, join(conditions, " AND "))
 }
 
 /// Deletes the rows in batches: everything has its final name.

@@ -59,7 +59,7 @@ impl Chain {
 fn refuse_halves(chain: &Chain) -> Result<()> {
     let tables = layout(chain);
     deletions::refuse_what_moves(chain, &tables)?;
-    reads::refuse_what_changes(chain).map_err(|error| error.within(format!("migration `{}`", chain.newer.name)))?;
+    reads::refuse_what_changes(chain)?;
     for (number, script) in chain.stage.scripts_of(Moment::Start).enumerate() {
         let Some(name) = half(&tables, number, script) else { continue };
         let (what, hint) = match &script.work {

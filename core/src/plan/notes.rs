@@ -190,7 +190,9 @@ fn of_rules(table: &Physical<'_>, older: &Table, newer: &Table) -> Vec<String> {
     for added in &table.added_constraints {
         let again = if older.constraints.contains_key(&added.name) { "over the newer version's columns, " } else { "" };
         let note = match &added.constraint {
-            _ if !added.holds_rows => "added without a look at the rows that are there; whoever writes is held to it",
+            _ if !table.holds_rows(&added.physical) => {
+                "added without a look at the rows that are there; whoever writes is held to it"
+            }
             Constraint::Check { .. } | Constraint::ForeignKey { .. } => "added without a scan, then validated while apps write",
             _ => "its index is built while apps write, and becomes the constraint at complete",
         };

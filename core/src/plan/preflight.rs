@@ -131,7 +131,7 @@ fn types_exist(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
 /// New tables and indexes are what this server takes: tried on empty twins, of which nothing stays.
 fn definitions(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
     let mut attempt = |title: String, sql: Sql, refusal: String| {
-        let hint = "correct the definition, or drop what no longer fits above the operation that changes its columns; the server's message stands above";
+        let hint = "correct the definition, or, above the operation that changes its columns, drop what no longer fits; the server's message stands above";
         steps.check(title, sql, refusal, hint, Verdict::Refuse).path(Path::base(&chain.base));
     };
     for table in tables {

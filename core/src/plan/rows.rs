@@ -144,20 +144,16 @@ fn leaves_numbers(chain: &Chain, target: &Target<'_>, column: &str, numbers: Num
     steps.check(
         format!("applications have numbers left in column `{column}` of `{}`", target.table.name),
         sql!(
-            "SELECT pg_catalog.format('%s counts to %s, and a row has %s', own.seqrelid::pg_catalog.regclass, \
-             CASE WHEN own.seqincrement > 0 THEN own.seqmax ELSE own.seqmin END, CASE WHEN own.seqincrement > 0 THEN {} ELSE {} END) \
-             FROM pg_catalog.pg_sequence AS own WHERE own.seqrelid = pg_catalog.pg_get_serial_sequence({}, {})::pg_catalog.regclass::pg_catalog.oid \
-             AND CASE WHEN own.seqincrement > 0 \
-             THEN {} > coalesce(pg_catalog.pg_sequence_last_value(own.seqrelid), 0) AND pg_catalog.div(own.seqmax::pg_catalog.numeric - {}, own.seqincrement::pg_catalog.numeric) < 1000 \
-             ELSE {} < coalesce(pg_catalog.pg_sequence_last_value(own.seqrelid), 0) AND pg_catalog.div(own.seqmin::pg_catalog.numeric - {}, own.seqincrement::pg_catalog.numeric) < 1000 END",
-            numbers.highest,
-            numbers.lowest,
-            literal(target.home(chain).as_str()),
-            literal(&target.counting(column)),
-            numbers.highest,
+            "SELECT pg_catalog.format('%s counts to %s, and a row has %s', own.seqrelid::pg_catalog.regclass, side.ends, side.given) \
+             FROM pg_catalog.pg_sequence AS own CROSS JOIN LATERAL (SELECT CASE WHEN own.seqincrement > 0 THEN own.seqmax ELSE own.seqmin END, \
+             CASE WHEN own.seqincrement > 0 THEN {} ELSE {} END) AS side (ends, given) \
+             WHERE own.seqrelid = pg_catalog.pg_get_serial_sequence({}, {})::pg_catalog.regclass::pg_catalog.oid \
+             AND (side.given::pg_catalog.numeric - coalesce(pg_catalog.pg_sequence_last_value(own.seqrelid), 0)) * own.seqincrement > 0 \
+             AND pg_catalog.div(side.ends::pg_catalog.numeric - side.given, own.seqincrement) < 1000",
             bigint(numbers.highest),
-            numbers.lowest,
-            bigint(numbers.lowest)
+            bigint(numbers.lowest),
+            literal(target.home(chain).as_str()),
+            literal(&target.counting(column))
         ),
         format!("applications go on behind the numbers that `insert` gives rows of table `{}`, and would have fewer than a thousand", target.table.name),
         "give the row a number that applications have got by, such as 0 or a negative one",

@@ -225,7 +225,7 @@ fn constrain(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
         for column in proven(table) {
             validate(chain, table, &proof(chain, table, column), steps);
         }
-        for check in checks(table).filter(|check| check.holds_rows) {
+        for check in checks(table).filter(|check| table.holds_rows(&check.physical)) {
             validate(chain, table, &check.physical, steps);
         }
     }

@@ -127,8 +127,8 @@ pub fn attempt_at(chain: &Chain, place: &BTreeMap<String, Enum>) -> Vec<Sql> {
     let path = Path::newer(chain, &scratch).set_local();
     let mut statements = vec![sql!("CREATE SCHEMA {}", ident(&scratch))];
     let types = chain.made_forms().filter(|(_, form)| form.in_to);
-    let model = |form: &EnumForm| place.get(&form.name).unwrap_or(&form.model).clone();
-    statements.extend(types.map(|(_, form)| create_type(&qualified(&scratch, &form.name), &model(form))));
+    let create = |form: &EnumForm| create_type(&qualified(&scratch, &form.name), place.get(&form.name).unwrap_or(&form.model));
+    statements.extend(types.map(|(_, form)| create(form)));
     statements.push(path);
     statements
 }

@@ -89,6 +89,11 @@ impl Lineage {
         Some(name)
     }
 
+    /// Whether a column has gone on as itself, under its name, since the table had so many layers.
+    pub fn keeps(&self, column: &str, since: usize) -> bool {
+        self.layers[since..].iter().all(|layer| matches!(layer.up.get(column), Some(Link::Same(below)) if below == column))
+    }
+
     /// The sequences from which expressions between the two versions draw.
     pub fn drawn(&self) -> BTreeSet<String> {
         let pairs = self.layers.iter().zip(self.layers.iter().skip(1));

@@ -517,15 +517,7 @@ impl Stage {
     }
 
     fn inbound(&self, table: &str) -> Vec<(String, String)> {
-        let mut found = Vec::new();
-        for (other, model) in &self.to.tables {
-            for (name, constraint) in &model.constraints {
-                if matches!(constraint, Constraint::ForeignKey { references, .. } if references.table == table) {
-                    found.push((other.clone(), name.clone()));
-                }
-            }
-        }
-        found
+        self.to.keys_to(table).map(|(other, name, _)| (other.clone(), name.clone())).collect()
     }
 
     fn inbound_on(&self, table: &str, column: &str) -> Option<(String, String)> {

@@ -28,11 +28,10 @@ impl Operate for Delete {
                 .hint("write a condition over the table's columns; for all rows write `where: 'true'`"));
         }
         let condition = stage.know(&self.table, &model, self.condition.as_str().into());
-        let layers = stage.lineage(&self.table)?.layers.len();
         let tables = stage.lineages.iter().filter(|lineage| lineage.in_to);
         let tables = tables.map(|it| (it.newest().table.clone(), (it.in_from, it.layers.len()))).collect();
         let keys = stage.to.keys_behind(&self.table);
-        let delete = stage::Delete { table: self.table.clone(), model, condition, layers, tables, keys };
+        let delete = stage::Delete { table: self.table.clone(), model, condition, tables, keys };
         stage.script(Work::Delete(Box::new(delete)), Moment::Complete);
         Ok(())
     }

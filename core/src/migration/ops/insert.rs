@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::operate::Operate;
 use crate::error::{Error, Result};
-use crate::model::schema::Table;
+use crate::model::schema::{Column, Table};
 use crate::model::types;
 use crate::model::value::Value;
 use crate::sql::Sql;
@@ -92,8 +92,7 @@ impl Insert {
 
     /// What a column counts by itself goes on behind the rows' numbers, which have to be known for that.
     fn refuse_unknown_numbers(&self, stage: &mut Stage, model: &Table) -> Result<()> {
-        let counts = model.columns.iter().filter(|column| column.identity.is_some() || column.draws_numbers());
-        for column in counts {
+        for column in counting(model) {
             for text in self.rows.iter().filter_map(|row| row.get(&column.name)?.expression()) {
                 let known = stage.know(&self.table, model, text.into());
                 if !known.facts([]).draws_numbers {
@@ -105,13 +104,17 @@ impl Insert {
         Ok(())
     }
 
-    /// The columns that count by themselves, each with the numbers that the rows give it.
+    /// The numbers that the rows give columns which count by themselves.
     fn numbers(&self, model: &Table) -> Vec<(String, Numbers)> {
-        let counts = model.columns.iter().filter(|column| column.identity.is_some() || column.draws_numbers());
         let given = |name: &String| {
             let numbers = self.rows.iter().filter_map(|row| row.get(name)?.integer());
             Some(Numbers { lowest: numbers.clone().min()?, highest: numbers.max()? })
         };
-        counts.filter_map(|column| Some((column.name.clone(), given(&column.name)?))).collect()
+        counting(model).filter_map(|column| Some((column.name.clone(), given(&column.name)?))).collect()
     }
+}
+
+/// The columns that count by themselves.
+fn counting(model: &Table) -> impl Iterator<Item = &Column> {
+    model.columns.iter().filter(|column| column.identity.is_some() || column.draws_numbers())
 }

@@ -73,9 +73,8 @@ pub struct Delete {
     pub model: Table,
     /// Which rows.
     pub condition: Expression,
-    /// How many layers the table's lineage has at this place.
-    pub layers: usize,
-    /// Every table that there is at this place, as its condition may read it: whether the older version has it, and its layers.
+    /// Every table that there is at this place, its own and those that its condition may read: whether the older version has it, and how many
+    /// layers its lineage has.
     pub tables: BTreeMap<String, (bool, usize)>,
     /// The foreign keys at this place that are asked when its rows go, each with its table.
     pub keys: Vec<(String, Constraint)>,

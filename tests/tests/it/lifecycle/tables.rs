@@ -161,16 +161,10 @@ pub(super) fn cases() -> Vec<Case> {
         Case {
             name: "alter_table with storage",
             expectation: BEYOND,
-            before: "operations:
-  - create_table:
-      name: users
-      columns:
-        - {name: id, type: bigint, pk: true, generated: {identity: {user_specified_values: BY DEFAULT}}}
-        - {name: email, type: text, unique: true}
-        - {name: name, type: text, nullable: true}
-        - {name: age, type: integer, nullable: true, default: '18'}
-      storage: {fillfactor: 90, autovacuum_enabled: true, toast.vacuum_truncate: false, parallel_workers: 2}
-",
+            before: concat!(
+                users!(),
+                "  - alter_table: {table: users, storage: {fillfactor: 90, autovacuum_enabled: true, toast.vacuum_truncate: false, parallel_workers: 2}}\n"
+            ),
             seed: SEED,
             change: "operations:
   - alter_table: {table: users, storage: {fillfactor: 70, autovacuum_enabled: null, autovacuum_vacuum_scale_factor: 0.01, toast.vacuum_truncate: null, toast.autovacuum_enabled: off}}
