@@ -158,7 +158,7 @@ impl Executor<'_> {
             Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
                 let hint = "grant it, or connect as a role that has it, and run the command again";
                 let doing = format!("the role lacks a right, without which it cannot be told whether {}", step.title);
-                return Err(Error::during(doing, error).hint_first(hint).of_check());
+                return Err(Error::during(doing, error).or_hint(hint).of_check());
             }
             asked => asked.map_err(|error| Error::during(refusal, error).hint_first(hint).of_check())?,
         };
