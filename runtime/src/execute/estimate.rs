@@ -102,9 +102,9 @@ impl Sizes {
     fn estimate(&self) -> Estimate {
         let built = self.rows * self.entries;
         let (tables, indexes, wal) = if self.is_filled {
-            let rows = MAPS * (self.heap + self.rows * self.more);
-            let written = rows + self.rows * RECORD + self.toast + RECORDS * self.indexes;
-            (rows + self.toast, self.indexes, self.heap + self.indexes + written)
+            let tables = MAPS * (self.heap + self.rows * self.more + self.toast);
+            let written = tables + self.rows * RECORD + RECORDS * self.indexes;
+            (tables, self.indexes, self.heap + self.indexes + written)
         } else {
             (0.0, 0.0, 0.0)
         };
@@ -113,7 +113,8 @@ impl Sizes {
     }
 }
 
-/// How many times its size a heap is with the maps of its free space and of what is visible.
+/// How many times its size a heap, or what is stored out of line, is with the maps of its free space and of what is visible, and with pages
+/// that were added and are not used yet.
 const MAPS: f64 = 1.05;
 /// Bytes of the log that go with each row, besides what is in it.
 const RECORD: f64 = 120.0;
