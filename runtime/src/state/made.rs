@@ -39,10 +39,10 @@ pub(crate) async fn enter(client: &impl GenericClient, base: &str, pending: &Ver
     forget(client, base, &pending.name).await?;
     let sql = format!(
         "INSERT INTO diptych.made (base, version, kind, name, definition, put_back, major) \
-         SELECT $1::pg_catalog.text, $4, made.kind, made.name, made.definition, made.put_back, \
+         SELECT $1::pg_catalog.text, $5, made.kind, made.name, made.definition, made.put_back, \
          pg_catalog.current_setting('server_version_num')::pg_catalog.int4 / 10000 FROM ({INVENTORY}) AS made"
     );
-    client.execute(&sql, &[&base, &schemas(base, pending, older), &lent(pending, older), &pending.name]).await?;
+    client.execute(&sql, &[&base, &schemas(base, pending, older), &lent(pending, older), &true, &pending.name]).await?;
     Ok(())
 }
 
@@ -56,7 +56,7 @@ pub(crate) async fn forget(client: &impl GenericClient, base: &str, version: &st
 /// dumps may print them otherwise.
 pub(crate) async fn damage(client: &Client, base: &str, pending: &Version, older: Option<&Version>) -> Result<Vec<Damage>> {
     let now = format!("SELECT there.kind, there.name, there.definition FROM ({INVENTORY}) AS there");
-    let now = client.query(&now, &[&base, &schemas(base, pending, older), &lent(pending, older)]).await?;
+    let now = client.query(&now, &[&base, &schemas(base, pending, older), &lent(pending, older), &false]).await?;
     // not joined by the server, which takes both for a handful and looks at all for each
     let now: BTreeMap<(&str, &str), &str> = now.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect();
     let made = "SELECT made.kind, made.name, made.definition, made.put_back, \

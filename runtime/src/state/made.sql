@@ -1,6 +1,6 @@
 -- What keeps two versions of a base schema alive beside each other, as it is now: what it is, its name, its definition, and the statements
 -- that put it back where it is gone or another. $1 is the base schema, $2 the schemas of views, $3 the
--- versions' sequences, domains and composite types.
+-- versions' sequences, domains and composite types, $4 whether a view's statements are wanted as well.
 WITH table_ AS (
   SELECT class.oid, class.relname FROM pg_class AS class WHERE class.relnamespace = (SELECT space.oid FROM pg_namespace AS space WHERE space.nspname = $1::text) AND class.relkind IN ('r', 'p')
     -- partitions come and go: what they have, they have from the whole
@@ -9,6 +9,25 @@ WITH table_ AS (
 trigger_ AS (
   SELECT own.* FROM pg_trigger AS own JOIN pg_proc AS proc ON proc.oid = own.tgfoid JOIN pg_namespace AS home ON home.oid = proc.pronamespace
   WHERE home.nspname = 'diptych' AND own.tgrelid IN (SELECT oid FROM table_) AND own.tgparentid = 0
+),
+-- each of the next two reads the views once, all together: there is one of each table and version
+view_ AS MATERIALIZED (
+  SELECT class.oid, class.oid::regclass::text AS name, space.nspname, class.relowner, class.relacl, class.reloptions, pg_get_viewdef(class.oid) AS query
+  FROM pg_class AS class JOIN pg_namespace AS space ON space.oid = class.relnamespace WHERE space.nspname = ANY ($2::text[]) AND class.relkind = 'v'
+),
+column_ AS (
+  SELECT view_.oid AS view,
+    string_agg(format('%I %s', attribute.attname, default_.expression), ', ' ORDER BY attribute.attnum) FILTER (WHERE default_.expression IS NOT NULL) AS defaults,
+    string_agg(format(' ALTER VIEW %s ALTER COLUMN %I %s;', view_.name, attribute.attname, coalesce('SET DEFAULT ' || default_.expression, 'DROP DEFAULT')), '' ORDER BY attribute.attnum) AS put_back,
+    string_agg(format(' COMMENT ON COLUMN %s.%I IS %L;', view_.name, attribute.attname, note.description), '' ORDER BY attribute.attnum) FILTER (WHERE note.description IS NOT NULL) AS comments,
+    string_agg(CASE WHEN attribute.attacl IS NOT NULL THEN
+      (SELECT string_agg(format(' GRANT %s (%I) ON %s TO %s%s;', acl.privilege_type, attribute.attname, view_.name, CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(role.rolname) END,
+        CASE WHEN acl.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END), '')
+      FROM aclexplode(attribute.attacl) AS acl LEFT JOIN pg_roles AS role ON role.oid = acl.grantee WHERE acl.grantee <> view_.relowner) END, '' ORDER BY attribute.attnum) AS grants
+  FROM view_ JOIN pg_attribute AS attribute ON attribute.attrelid = view_.oid AND attribute.attnum > 0
+    LEFT JOIN (SELECT def.adrelid, def.adnum, pg_get_expr(def.adbin, def.adrelid) AS expression FROM pg_attrdef AS def) AS default_ ON default_.adrelid = view_.oid AND default_.adnum = attribute.attnum
+    LEFT JOIN pg_description AS note ON note.classoid = 'pg_class'::regclass AND note.objoid = view_.oid AND note.objsubid = attribute.attnum
+  GROUP BY view_.oid
 )
 SELECT 'function' AS kind, proc.oid::regprocedure::text AS name, pg_get_functiondef(proc.oid) AS definition,
   pg_get_functiondef(proc.oid) || '; SELECT diptych.seal()' AS put_back
@@ -58,23 +77,17 @@ UNION ALL
 SELECT 'constraint', format('%I of %s', con.conname, con.conrelid::regclass), pg_get_constraintdef(con.oid), NULL
 FROM pg_constraint AS con WHERE con.conrelid IN (SELECT oid FROM table_) AND starts_with(con.conname, '_diptych_') AND con.conparentid = 0 AND con.contype <> 'n'
 UNION ALL
-SELECT 'view', view_.oid::regclass::text,
-  concat_ws(' ', text_.query, view_.reloptions::text, (SELECT string_agg(format('%I %s', attribute.attname, pg_get_expr(def.adbin, def.adrelid)), ', ' ORDER BY attribute.attnum)
-    FROM pg_attrdef AS def JOIN pg_attribute AS attribute ON attribute.attrelid = def.adrelid AND attribute.attnum = def.adnum WHERE def.adrelid = view_.oid)),
-  format('GRANT CREATE ON SCHEMA %I TO %I; CREATE OR REPLACE VIEW %s%s AS %s', space.nspname, current_user, view_.oid::regclass, ' WITH (' || array_to_string(view_.reloptions, ', ') || ')', text_.query)
-  || format(' ALTER VIEW %s OWNER TO %I;', view_.oid::regclass, (SELECT role.rolname FROM pg_roles AS role WHERE role.oid = view_.relowner))
-  || (SELECT string_agg(format(' ALTER VIEW %s ALTER COLUMN %I %s;', view_.oid::regclass, attribute.attname, coalesce('SET DEFAULT ' || pg_get_expr(def.adbin, def.adrelid), 'DROP DEFAULT')), '' ORDER BY attribute.attnum)
-    FROM pg_attribute AS attribute LEFT JOIN pg_attrdef AS def ON def.adrelid = attribute.attrelid AND def.adnum = attribute.attnum WHERE attribute.attrelid = view_.oid AND attribute.attnum > 0)
-  || coalesce((SELECT string_agg(format(' GRANT %s ON %s TO %s%s;', acl.privilege_type, view_.oid::regclass, CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(role.rolname) END,
-      CASE WHEN acl.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END), '')
-    FROM aclexplode(view_.relacl) AS acl LEFT JOIN pg_roles AS role ON role.oid = acl.grantee WHERE acl.grantee <> view_.relowner), '')
-  || coalesce((SELECT string_agg(format(' GRANT %s (%I) ON %s TO %s%s;', acl.privilege_type, attribute.attname, view_.oid::regclass, CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(role.rolname) END,
-      CASE WHEN acl.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END), '')
-    FROM pg_attribute AS attribute CROSS JOIN LATERAL aclexplode(attribute.attacl) AS acl LEFT JOIN pg_roles AS role ON role.oid = acl.grantee
-    WHERE attribute.attrelid = view_.oid AND attribute.attnum > 0 AND acl.grantee <> view_.relowner), '')
-  || coalesce(format(' COMMENT ON VIEW %s IS %L;', view_.oid::regclass, obj_description(view_.oid, 'pg_class')), '')
-  || coalesce((SELECT string_agg(format(' COMMENT ON COLUMN %s.%I IS %L;', view_.oid::regclass, attribute.attname, col_description(view_.oid, attribute.attnum)), '')
-    FROM pg_attribute AS attribute WHERE attribute.attrelid = view_.oid AND attribute.attnum > 0 AND col_description(view_.oid, attribute.attnum) IS NOT NULL), '')
-  || format(' SELECT diptych.close_schema(%L);', space.nspname)
-FROM pg_class AS view_ JOIN pg_namespace AS space ON space.oid = view_.relnamespace
-CROSS JOIN LATERAL (SELECT pg_get_viewdef(view_.oid) AS query OFFSET 0) AS text_ WHERE space.nspname = ANY ($2::text[]) AND view_.relkind = 'v'
+SELECT 'view', view_.name, concat_ws(' ', view_.query, view_.reloptions::text, column_.defaults),
+  CASE WHEN $4::boolean THEN
+    format('GRANT CREATE ON SCHEMA %I TO %I; CREATE OR REPLACE VIEW %s%s AS %s', view_.nspname, current_user, view_.name, ' WITH (' || array_to_string(view_.reloptions, ', ') || ')', view_.query)
+    || format(' ALTER VIEW %s OWNER TO %I;', view_.name, (SELECT role.rolname FROM pg_roles AS role WHERE role.oid = view_.relowner))
+    || column_.put_back
+    || coalesce((SELECT string_agg(format(' GRANT %s ON %s TO %s%s;', acl.privilege_type, view_.name, CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(role.rolname) END,
+        CASE WHEN acl.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END), '')
+      FROM aclexplode(view_.relacl) AS acl LEFT JOIN pg_roles AS role ON role.oid = acl.grantee WHERE acl.grantee <> view_.relowner), '')
+    || coalesce(column_.grants, '')
+    || coalesce(format(' COMMENT ON VIEW %s IS %L;', view_.name, note.description), '')
+    || coalesce(column_.comments, '')
+    || format(' SELECT diptych.close_schema(%L);', view_.nspname) END
+FROM view_ JOIN column_ ON column_.view = view_.oid
+  LEFT JOIN pg_description AS note ON note.classoid = 'pg_class'::regclass AND note.objoid = view_.oid AND note.objsubid = 0
