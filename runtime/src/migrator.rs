@@ -28,7 +28,7 @@ use crate::state::folder::{self, Files, Missing};
 use crate::state::log::{self, Logged};
 use crate::state::made::{self, Damage};
 use crate::state::pauses;
-use crate::state::{self, Holders, Recorded, State};
+use crate::state::{self, Holders, Parsed, Recorded, State};
 pub use crate::state::{PublishedState, VersionState};
 use crate::target::Target;
 use crate::text::{PROCESSES, few};
@@ -118,6 +118,7 @@ pub struct Migrator {
     server: Server,
     /// What `complete` and `rollback` compare with what the database has applied.
     recorded: Option<(Vec<Migration>, Vec<String>)>,
+    parsed: Parsed,
 }
 
 /// What a command came to.
@@ -164,7 +165,7 @@ impl Migrator {
             return Err(Error::refused(format!("the server is PostgreSQL {}", server.major)).hint("use PostgreSQL 14 or newer"));
         }
         let observer = Observer::new(&target, &options.base, second);
-        Ok(Migrator { client, observer, options, server, recorded: None })
+        Ok(Migrator { client, observer, options, server, recorded: None, parsed: Parsed::default() })
     }
 
     /// The same, whose `complete` and `rollback` compare these recorded migrations with what the database has applied, as `start` does
@@ -543,7 +544,7 @@ impl Migrator {
 
     /// The state within a run, which has looked at that when it was made ready.
     async fn read(&self) -> Result<State> {
-        State::read(&self.client, &self.options.base).await
+        State::read(&self.client, &self.options.base, &self.parsed).await
     }
 
     async fn extend(&self, state: &State, migrations: &[Migration]) -> Result<Option<Chain>> {

@@ -9,6 +9,7 @@ pub(crate) mod pauses;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Json;
@@ -89,7 +90,7 @@ pub struct Recorded {
     /// Where it stands.
     pub state: VersionState,
     /// The migrations that led to it from its parent, in order.
-    pub migrations: Vec<Migration>,
+    pub migrations: Arc<[Migration]>,
     /// Whether they run statements of the user's own, of which the model knows nothing.
     pub opaque: bool,
     /// What each stored plan must be, by command.
@@ -110,17 +111,34 @@ struct Kept {
     text: String,
 }
 
+/// The migrations that were parsed so far, by the texts that the state has of them: a command reads the state several times, and the texts stay.
+#[derive(Debug, Default)]
+pub(crate) struct Parsed(Mutex<BTreeMap<String, Arc<[Migration]>>>);
+
+impl Parsed {
+    fn migrations(&self, text: &str) -> Result<Arc<[Migration]>> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(there) = known.get(text) {
+            return Ok(Arc::clone(there));
+        }
+        let kept: Vec<Kept> = json(text)?;
+        let migrations = kept.iter().map(|kept| Ok(Migration::parse(&kept.name, &kept.text)?)).collect::<Result<Arc<_>>>()?;
+        known.insert(text.to_owned(), Arc::clone(&migrations));
+        Ok(migrations)
+    }
+}
+
 impl State {
     /// Reads the state; empty where there is none yet. Changes nothing.
     pub async fn load(client: &Client, base: &str) -> Result<Self> {
         if !is_there(client).await? {
             return Ok(State::default());
         }
-        State::read(client, base).await
+        State::read(client, base, &Parsed::default()).await
     }
 
     /// Reads the state of a database that was prepared in this session.
-    pub(crate) async fn read(client: &Client, base: &str) -> Result<Self> {
+    pub(crate) async fn read(client: &Client, base: &str, parsed: &Parsed) -> Result<Self> {
         let rows = client
             .query(
                 // nobody asks for the model of a version that has gone, but for the one that a version on its way comes from
@@ -134,8 +152,7 @@ impl State {
             .await?;
         let versions = rows.iter().map(|row| {
             let (name, word): (String, String) = (row.get(0), row.get(5));
-            let kept: Vec<Kept> = json(row.get(3))?;
-            let migrations = kept.iter().map(|kept| Ok(Migration::parse(&kept.name, &kept.text)?)).collect::<Result<Vec<_>>>()?;
+            let migrations = parsed.migrations(row.get(3))?;
             let schema: Schema = row.get::<_, Option<&str>>(4).map_or_else(|| Ok(Schema::default()), json)?;
             let state = VersionState::ALL.into_iter().find(|state| state.word() == word);
             Ok(Recorded {

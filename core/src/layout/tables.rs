@@ -1,6 +1,7 @@
 //! Pairing old with new: which physical columns, constraints and indexes serve which version.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::layout::chain::Chain;
 use crate::model::expression::Expression;
@@ -34,7 +35,7 @@ pub struct Physical<'a> {
     /// Physical names of the newer version's columns.
     pub newer_names: Names,
     /// Of a new table: names that relations of the older version have.
-    pub taken: BTreeSet<String>,
+    pub taken: Arc<BTreeSet<String>>,
     /// Columns that the newer version brings along.
     pub added: Vec<Added>,
     /// Columns that only the older version has.
@@ -227,6 +228,7 @@ pub fn layout(chain: &Chain) -> Vec<Physical<'_>> {
         taken.extend(table.constraints.keys().chain(table.indexes.keys()).cloned());
         taken.extend(table.columns.iter().filter_map(|column| column.sequence_name(name)));
     }
+    let taken = Arc::new(taken);
     let mut tables: Vec<_> = stage.lineages.iter().map(|lineage| lay_out(chain, lineage, &taken)).collect();
     put_in_order(&mut tables);
     tables
@@ -235,10 +237,14 @@ pub fn layout(chain: &Chain) -> Vec<Physical<'_>> {
 /// No table comes before one that its new foreign keys point at.
 fn put_in_order(tables: &mut [Physical<'_>]) {
     loop {
+        let late = tables.iter().filter(|table| table.scripts_before > 0);
+        let late: BTreeMap<_, _> = late.filter_map(|table| Some((table.final_name()?, table.scripts_before))).collect();
+        if late.is_empty() {
+            return;
+        }
         let behind = tables.iter().enumerate().find_map(|(at, table)| {
             let targets = table.new_foreign_keys().into_iter().filter_map(|(_, key)| key.target());
-            let targets = targets.filter_map(|name| tables.iter().find(|there| there.final_name() == Some(name)));
-            let last = targets.map(|target| target.scripts_before).max()?;
+            let last = targets.filter_map(|name| late.get(name).copied()).max()?;
             (last > table.scripts_before).then_some((at, last))
         });
         match behind {
@@ -248,7 +254,7 @@ fn put_in_order(tables: &mut [Physical<'_>]) {
     }
 }
 
-fn lay_out<'a>(chain: &'a Chain, lineage: &'a Lineage, taken: &BTreeSet<String>) -> Physical<'a> {
+fn lay_out<'a>(chain: &'a Chain, lineage: &'a Lineage, taken: &Arc<BTreeSet<String>>) -> Physical<'a> {
     let version = &chain.newer.name;
     let (oldest, newest) = (&lineage.oldest().table, &lineage.newest().table);
     let older = lineage.in_from.then(|| &chain.stage.from.tables[oldest]);
@@ -267,7 +273,7 @@ fn lay_out<'a>(chain: &'a Chain, lineage: &'a Lineage, taken: &BTreeSet<String>)
         newer,
         older_names: older.map(own_names).unwrap_or_default(),
         newer_names: Names::new(),
-        taken: BTreeSet::new(),
+        taken: Arc::default(),
         added: Vec::new(),
         removed: Vec::new(),
         tightened: Vec::new(),
@@ -289,7 +295,7 @@ fn lay_out<'a>(chain: &'a Chain, lineage: &'a Lineage, taken: &BTreeSet<String>)
     match (older, newer) {
         (None, Some(newer)) => {
             result.newer_names = own_names(newer);
-            result.taken = taken.clone();
+            result.taken = Arc::clone(taken);
             let own = newer.statistics.iter().map(|(name, model)| (name.clone(), free_statistics(name), model.clone()));
             result.added_statistics = own.collect();
         }

@@ -32,7 +32,7 @@ fn found(chain: &Chain, names: &[Sql], condition: &'static str) -> Option<Sql> {
 }
 
 fn row_security(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
-    let read = names(tables, |table| data_checks::are_read(tables, table));
+    let read = names(tables, data_checks::are_read(tables));
     let kept = names(tables, |table| table.older.is_some() && table.newer.is_some());
     push(
         steps,

@@ -74,21 +74,22 @@ fn never_held<'a>(table: &'a Physical<'_>) -> impl Iterator<Item = (&'a String, 
 }
 
 /// Whether the rows of a table are looked at, so that row security must hide none.
-pub(super) fn are_read(tables: &[Physical<'_>], table: &Physical<'_>) -> bool {
-    let points_here = |constraint: &Constraint| matches!(constraint, Constraint::ForeignKey { references, .. } if table.final_name() == Some(references.table.as_str()));
-    let kept = || tables.iter().filter(|other| other.is_kept());
-    table.is_kept()
-        && (table.needs_fill()
-            || !table.tightened.is_empty()
-            || !table.added_constraints.is_empty()
-            || table.validated().next().is_some()
-            || table.added_indexes.iter().any(|(.., index)| index.unique)
-            || kept().flat_map(|other| &other.added_constraints).any(|added| points_here(&added.constraint))
-            || kept().any(|other| {
-                other
-                    .validated()
-                    .any(|(_, name)| other.newer.and_then(|newer| newer.constraints.get(name)).is_some_and(points_here))
-            }))
+pub(super) fn are_read<'a>(tables: &'a [Physical<'_>]) -> impl Fn(&Physical<'_>) -> bool + 'a {
+    // the targets of keys that hold from now on
+    let held = tables.iter().filter(|table| table.is_kept()).flat_map(|table| {
+        let validated = table.validated().filter_map(|(_, name)| table.newer?.constraints.get(name));
+        table.added_constraints.iter().map(|added| &added.constraint).chain(validated)
+    });
+    let targets: BTreeSet<&str> = held.filter_map(Constraint::target).collect();
+    move |table| {
+        table.is_kept()
+            && (table.needs_fill()
+                || !table.tightened.is_empty()
+                || !table.added_constraints.is_empty()
+                || table.validated().next().is_some()
+                || table.added_indexes.iter().any(|(.., index)| index.unique)
+                || table.final_name().is_some_and(|name| targets.contains(name)))
+    }
 }
 
 fn refuse(steps: &mut Steps, title: String, path: Path, sql: Sql, refusal: String, hint: impl Into<String>) {

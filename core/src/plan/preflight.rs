@@ -100,7 +100,7 @@ fn of_tables(chain: &Chain, tables: &[Physical<'_>], scripts: usize, steps: &mut
     here.iter().for_each(|table| super::statistics::definitions(chain, table, steps));
     here.iter().for_each(|table| super::storage::check(chain, table, steps));
     rehearsal::checks(chain, &here, steps);
-    foreign_keys_fit(chain, tables, &here, steps);
+    foreign_keys_fit(chain, &here, steps);
     data_checks::checks(chain, tables, &here, steps);
 }
 
@@ -174,12 +174,11 @@ fn definitions(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
 }
 
 /// The columns of the new foreign keys can be compared with those that they point at.
-fn foreign_keys_fit(chain: &Chain, tables: &[Physical<'_>], here: &[&Physical<'_>], steps: &mut Steps) {
+fn foreign_keys_fit(chain: &Chain, here: &[&Physical<'_>], steps: &mut Steps) {
     for table in here {
         for (_, constraint) in table.new_foreign_keys() {
             let Constraint::ForeignKey { columns, references, .. } = constraint else { continue };
-            let target = tables.iter().find(|there| there.final_name() == Some(references.table.as_str()));
-            let (Some(newer), Some(target)) = (table.newer, target.and_then(|target| target.newer)) else { continue };
+            let (Some(newer), Some(target)) = (table.newer, chain.stage.to.tables.get(&references.table)) else { continue };
             let (own, referenced) = (named(newer, columns), named(target, &references.columns));
             let list = |names: &[String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             let step = steps.check(
