@@ -13,6 +13,10 @@ pub enum Hazard {
     RowLocks,
     /// `INSERT … ON CONFLICT` on a converted unique key may meet the other version's index: 23505.
     UpsertOnConvertedKey,
+    /// `INSERT … ON CONFLICT` on a key of a partitioned table, which only its partitions have until complete: 42P10.
+    UpsertOnPartitions,
+    /// What foreign keys do to rows that point at one that goes is not the same in both versions.
+    ForeignKeyActions,
     /// The older version's writes are held to a new constraint as well.
     OldWritesMayFail,
     /// Statements of the user's own: their locks and their time are theirs.
@@ -49,6 +53,12 @@ impl Hazard {
             }
             Hazard::UpsertOnConvertedKey => {
                 "INSERT … ON CONFLICT on this key may be refused by the other version's unique index (23505) while both are live"
+            }
+            Hazard::UpsertOnPartitions => {
+                "until complete, each partition has this key and the partitioned table has not: INSERT … ON CONFLICT on it fails in the newer version with 42P10"
+            }
+            Hazard::ForeignKeyActions => {
+                "while both versions are live, the foreign keys of both act on every DELETE and UPDATE, by whichever version: what one of them cascades to, sets to NULL or refuses holds for the other version, too"
             }
             Hazard::OldWritesMayFail => "writes of the older version that break the new constraint fail",
             Hazard::OpaqueSql => "Diptych does not know what your own statements lock, and for how long",

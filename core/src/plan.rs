@@ -27,6 +27,7 @@ mod growth;
 mod loans;
 mod notes;
 mod own_types;
+mod partitions;
 mod preflight;
 mod reads;
 mod rehearsal;

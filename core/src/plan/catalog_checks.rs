@@ -11,6 +11,7 @@ use crate::statements::sync;
 /// Looked at before anything is changed: what would break is refused, what somebody should know is told.
 pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     creators(chain, tables, steps);
+    owned(chain, tables, steps);
     row_security(chain, tables, steps);
     shapes(chain, tables, steps);
     triggers_on_rows(chain, tables, steps);
@@ -31,13 +32,41 @@ fn found(chain: &Chain, names: &[Sql], condition: &'static str) -> Option<Sql> {
     (!names.is_empty()).then(|| relations(chain, names, &Sql::trusted(condition)))
 }
 
+/// The same for partitions as well, of which each is worked on by itself.
+fn found_below(chain: &Chain, names: &[Sql], condition: &'static str) -> Option<Sql> {
+    (!names.is_empty()).then(|| {
+        sql!(
+            "SELECT class.oid::pg_catalog.regclass::pg_catalog.text FROM ({}) AS whole (name) \
+             CROSS JOIN LATERAL pg_catalog.to_regclass(pg_catalog.format('%I.%I', {}, whole.name)) AS root (oid) \
+             CROSS JOIN LATERAL (SELECT root.oid::pg_catalog.oid UNION SELECT tree.relid FROM pg_catalog.pg_partition_tree(root.oid) AS tree) AS own (oid) \
+             JOIN pg_catalog.pg_class AS class ON class.oid = own.oid WHERE {}",
+            relations(chain, names, &Sql::trusted("true")),
+            literal(&chain.base),
+            Sql::trusted(condition)
+        )
+    })
+}
+
+/// DDL is the owner's alone.
+fn owned(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
+    let changed = names(tables, |table| table.older.is_some() && (table.newer.is_none() || is_changed(table)));
+    push(
+        steps,
+        "the migration role owns what it changes",
+        found_below(chain, &changed, "NOT pg_catalog.pg_has_role(class.relowner, 'USAGE')"),
+        "the migration role does not own these tables or partitions, and only their owner can change them",
+        "ALTER TABLE … OWNER TO the migration role, or connect as a role that is a member of their owner, and run the command again",
+        Verdict::Refuse,
+    );
+}
+
 fn row_security(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     let read = names(tables, data_checks::are_read(tables));
     let kept = names(tables, |table| table.older.is_some() && table.newer.is_some());
     push(
         steps,
         "row security hides no row from the migration",
-        found(chain, &read, "pg_catalog.row_security_active(class.oid)"),
+        found_below(chain, &read, "pg_catalog.row_security_active(class.oid)"),
         "row security hides rows of these tables from the migration role",
         "run as the owner of the tables and without FORCE ROW LEVEL SECURITY, or as a role with BYPASSRLS",
         Verdict::Refuse,

@@ -79,6 +79,8 @@ pub fn complete(chain: &Chain) -> Plan {
 fn checks(chain: &Chain, changes: &triggers::Changes, tables: &[Physical<'_>], steps: &mut Steps) {
     claims::checks_of_complete(chain, tables, steps);
     dependents::check_of_complete(chain, tables, steps);
+    super::partitions::checks_of_complete(chain, tables, steps);
+    super::rehearsal::checks_of_complete(chain, tables, steps);
     super::enums::checks_of_complete(chain, tables, steps);
     super::sequences::checks_of_complete(chain, tables, steps);
     super::extensions::checks_of_complete(chain, tables, steps);

@@ -60,6 +60,7 @@ pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) 
     super::own_types::checks(chain, steps);
     code::hide_nothing(chain, steps);
     catalog_checks::checks(chain, tables, steps);
+    super::partitions::checks_of_start(chain, tables, steps);
     replication::checks(chain, tables, steps);
     of_tables(chain, tables, 0, steps);
     super::rows::checks(chain, tables, steps);

@@ -22,9 +22,17 @@ const WHOLE_ROW: &str = "(select|values\\s*\\(|,)\\s*(new|old)\\.\\*";
 
 /// The checks of the tables that come after so many scripts.
 pub(super) fn checks(chain: &Chain, here: &[&Physical<'_>], steps: &mut Steps) {
-    drift(chain, here, steps);
+    let hint = "put it back, or make the change in a migration of its own, and start and complete that one first";
+    drift(chain, here, hint, steps);
     of_wider(chain, here, steps);
     of_row_types(chain, here, steps);
+}
+
+/// What was changed since the start of what goes.
+pub(super) fn checks_of_complete(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
+    let tables: Vec<_> = tables.iter().collect();
+    let hint = "put it back, run `complete` again, and make the change in a later migration (`rollback` is possible, too)";
+    drift(chain, &tables, hint, steps);
 }
 
 /// What new columns do to a table, and to the triggers on it.
@@ -122,7 +130,7 @@ fn of_row_types(chain: &Chain, here: &[&Physical<'_>], steps: &mut Steps) {
 }
 
 /// What was changed by hand of what gets another form, and would be lost with the older one.
-fn drift(chain: &Chain, here: &[&Physical<'_>], steps: &mut Steps) {
+fn drift(chain: &Chain, here: &[&Physical<'_>], hint: &str, steps: &mut Steps) {
     let tables = here.iter().filter_map(|table| {
         let (older, newer) = table.older.zip(table.newer)?;
         let has_successor =
@@ -154,7 +162,7 @@ fn drift(chain: &Chain, here: &[&Physical<'_>], steps: &mut Steps) {
             literal(&serde_json::Value::Object(tables).to_string())
         ),
         "these were changed outside Diptych, and the conversion would lose the change",
-        "put it back, or make the change in a migration of its own, and start and complete that one first",
+        hint,
         Verdict::Refuse,
     );
 }

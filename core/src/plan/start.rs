@@ -3,7 +3,7 @@
 use crate::hazard::Hazard;
 use crate::layout::chain::Chain;
 use crate::layout::tables::{AddedConstraint, Names, Physical, layout};
-use crate::model::schema::{Constraint, Index};
+use crate::model::schema::{Constraint, Index, Table};
 use crate::plan::additions::{add_columns, bind, bound_by_rename, new_indexes, partitioned_index, proof, proven};
 use crate::plan::backfill::backfill;
 use crate::plan::{Action, Command, Phase, Plan, Reaches, Shape, Steps, exclusive, preflight, share_row_exclusive};
@@ -198,6 +198,9 @@ fn build_indexes(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
             } else {
                 Hazard::OldWritesMayFail
             });
+            if table.is_partitioned() && table.added_constraints.iter().any(|added| added.physical == name) {
+                step.hazard(Hazard::UpsertOnPartitions);
+            }
         }
     }
 }
@@ -231,6 +234,30 @@ fn constrain(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     }
 }
 
+/// Whether the older version writes rows that only the newer version's foreign key holds.
+fn is_new_to_older(table: &Physical<'_>, target: &Physical<'_>, physical: &str) -> bool {
+    let name = table.added_constraints.iter().find(|added| added.physical == physical).map(|added| &added.name);
+    let older = table.older.zip(name).and_then(|(older, name)| older.constraints.get(name));
+    let is_succeeded = older.and_then(Constraint::target).is_some_and(|there| *there == target.lineage.oldest().table);
+    !is_succeeded && (table.is_kept() || target.is_kept())
+}
+
+/// Whether a DELETE or UPDATE does the same to the rows that point at its own in both versions.
+fn act_alike(table: &Physical<'_>) -> bool {
+    // for want of a key nothing happens to them, and a key without actions refuses
+    let actions = |model: Option<&Table>, name: &String| match model?.constraints.get(name)? {
+        Constraint::ForeignKey { references, .. } => Some([&references.on_delete, &references.on_update].map(Clone::clone)),
+        _ => None,
+    };
+    let goes = |name: &String| actions(table.older, name) == actions(table.newer, name);
+    // what a new key without actions refuses is told as the older version's writes that fail
+    let comes = |name: &String| {
+        table.removed_constraints.contains(name) || actions(table.newer, name).is_none_or(|both| both == [None, None])
+    };
+    !table.is_kept()
+        || table.removed_constraints.iter().all(goes) && table.added_constraints.iter().all(|added| comes(&added.name))
+}
+
 /// Foreign keys come when the sync is live: what their actions change in the newer side goes down to the older one, and is not derived
 /// from it again.
 fn relate(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_>, steps: &mut Steps) {
@@ -251,14 +278,16 @@ fn relate(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_>, steps: &
             // without partitions there are no rows
             true => add.clone(),
         };
-        steps
-            .transaction(
-                Phase::Constrain,
-                format!("add foreign key `{name}` to `{}`", table.name),
-                share_row_exclusive(&both),
-                vec![statement],
-            )
-            .lock(format!("SHARE ROW EXCLUSIVE on {}, instant", join(both, ", ")));
+        let step = steps.transaction(
+            Phase::Constrain,
+            format!("add foreign key `{name}` to `{}`", table.name),
+            share_row_exclusive(&both),
+            vec![statement],
+        );
+        step.lock(format!("SHARE ROW EXCLUSIVE on {}, instant", join(both, ", ")));
+        if is_new_to_older(table, target, name) {
+            step.hazard(Hazard::OldWritesMayFail);
+        }
         if !in_parts && !table.holds_rows(name) {
             continue;
         }
@@ -361,7 +390,9 @@ fn publish(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     let mut published = vec![views::rename_into_place(chain)];
     published.extend(super::code::create(chain));
     published.push(views::close(chain));
-    steps
-        .transaction(Phase::Publish, format!("publish `{}`", chain.newer.views), Vec::new(), published)
-        .reaches(Reaches::Published);
+    let step = steps.transaction(Phase::Publish, format!("publish `{}`", chain.newer.views), Vec::new(), published);
+    step.reaches(Reaches::Published);
+    if !tables.iter().all(act_alike) {
+        step.hazard(Hazard::ForeignKeyActions);
+    }
 }

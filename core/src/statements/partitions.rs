@@ -193,11 +193,15 @@ END
     sql!("DO {}", dollar_quoted(&text))
 }
 
-/// The body of the trigger that hands over a row which an UPDATE moves to another partition, to be told from an INSERT there (docs/traps.md F12).
-pub(crate) fn hand_over(head: &Sql) -> Sql {
+/// The body of the trigger that hands over a row which an UPDATE may move to another partition, to be told from an INSERT there (docs/traps.md
+/// F12): where the table's own key changes, and in a partition of a partition, which may come at any time and has keys of its own above it.
+pub(crate) fn hand_over(head: &Sql, is_changed: &Sql) -> Sql {
+    let depth = Sql::trusted("(SELECT pg_catalog.count(*) FROM pg_catalog.pg_partition_ancestors(TG_RELID))");
     sql!(
-        "\nBEGIN\n{}\nPERFORM pg_catalog.set_config('diptych.moved', pg_catalog.to_jsonb(NEW)::pg_catalog.text, true);\nRETURN NEW;\nEND\n",
-        head
+        "\nBEGIN\n{}\nIF {} OR {} THEN\nPERFORM pg_catalog.set_config('diptych.moved', pg_catalog.to_jsonb(NEW)::pg_catalog.text, true);\nEND IF;\nRETURN NEW;\nEND\n",
+        head,
+        is_changed,
+        operation(&depth, ">", &Sql::trusted("2"))
     )
 }
 

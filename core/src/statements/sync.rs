@@ -223,11 +223,11 @@ pub fn live(chain: &Chain, table: &Physical<'_>) -> Sync {
     if let Some(older) = table.older.filter(|older| older.partition_by.is_some()) {
         // an UPDATE of the key may move its row, which is an INSERT to the triggers of the partition where it goes
         let key = older.columns.iter().filter(|column| older.is_partitioned_by(&column.name));
-        let condition = changed(table, &key.map(|column| column.name.clone()).collect::<Vec<_>>());
+        let is_changed = changed(table, &key.map(|column| column.name.clone()).collect::<Vec<_>>());
         let moved = function_name(chain, table, "moved");
-        let text = partitions::hand_over(&on_its_own_table(chain, table));
+        let text = partitions::hand_over(&on_its_own_table(chain, table), &is_changed);
         sync.functions.push(trigger_function(&moved, Rights::Writer, Path::own().clause(), &text));
-        add(&mut sync, MOVED, "UPDATE", &condition, &moved, "");
+        add(&mut sync, MOVED, "UPDATE", &Sql::trusted("true"), &moved, "");
     }
     sync
 }

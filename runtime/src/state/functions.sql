@@ -472,6 +472,51 @@ BEGIN
 END
 $body$;
 
+-- Rows that are equal in the columns of a new key, in the partitions that do not have its index: their names begin with the stem.
+CREATE OR REPLACE FUNCTION diptych.duplicates(place text, stem text, columns text[], nulls_not_distinct boolean) RETURNS SETOF text LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+  key CONSTANT text := (SELECT string_agg(quote_ident(name), ', ') FROM unnest(columns) AS name);
+  condition CONSTANT text := CASE WHEN nulls_not_distinct THEN 'true' ELSE (SELECT string_agg(format('%I IS NOT NULL', name), ' AND ') FROM unnest(columns) AS name) END;
+  part regclass;
+BEGIN
+  FOR part IN
+    SELECT tree.relid FROM pg_partition_tree(place::regclass) AS tree JOIN pg_class AS class ON class.oid = tree.relid
+    WHERE tree.isleaf AND class.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_index AS index JOIN pg_class AS own ON own.oid = index.indexrelid
+      WHERE index.indrelid = tree.relid AND own.relname = concat(stem, '_', tree.relid::oid)) ORDER BY tree.relid
+  LOOP
+    RETURN QUERY EXECUTE format('SELECT concat_ws('': '', %L, concat_ws('', '', %s)) FROM %s WHERE %s GROUP BY %s HAVING count(*) > 1 LIMIT 3', part, key, part, condition, key);
+  END LOOP;
+END
+$body$;
+
+-- By what a partition is attached, and those above it: another text once one of them was detached and attached again.
+CREATE OR REPLACE FUNCTION diptych.attached(part regclass) RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $body$
+  SELECT string_agg(concat_ws(' ', own.inhrelid, own.inhparent, own.xmin), ', ' ORDER BY own.inhrelid)
+  FROM pg_partition_ancestors(part) AS above JOIN pg_inherits AS own ON own.inhrelid = above.relid
+$body$;
+
+-- Partitions that were attached since the start and have a row that was never converted, as the query finds it that verifies a backfill: it has a
+-- place for the partition, and is run on a path of its own.
+CREATE OR REPLACE FUNCTION diptych.unconverted(base text, version text, place text, path text, verify text, mark text) RETURNS SETOF text LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+  part text;
+  missed text;
+BEGIN
+  FOR part IN
+    SELECT tree.relid::regclass::text FROM pg_partition_tree(place::regclass) AS tree WHERE tree.isleaf AND tree.level > 0 AND NOT EXISTS (SELECT FROM diptych.made AS made
+      WHERE made.base = $1 AND made.version = $2 AND made.kind = 'partition' AND made.name = tree.relid::regclass::text AND made.definition = diptych.attached(tree.relid))
+    ORDER BY tree.relid
+  LOOP
+    PERFORM set_config('search_path', path, true);
+    EXECUTE overlay(verify PLACING part FROM strpos(verify, mark) FOR length(mark)) INTO missed;
+    PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
+    IF missed IS NOT NULL THEN
+      RETURN NEXT part;
+    END IF;
+  END LOOP;
+END
+$body$;
+
 -- A NOT NULL has a name from PostgreSQL 18 on, which it got when its column was called otherwise.
 CREATE OR REPLACE FUNCTION diptych.name_not_null(place text, name text, wanted text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE so_far text;

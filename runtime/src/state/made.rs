@@ -52,7 +52,7 @@ pub(crate) async fn forget(client: &impl GenericClient, base: &str, version: &st
     Ok(())
 }
 
-/// What is not as the start made it. Definitions are compared where the server is of the same major version; `pg_upgrade` and restored
+/// What is not as the start made it; partitions come and go. Definitions are compared where the server is of the same major version; `pg_upgrade` and restored
 /// dumps may print them otherwise.
 pub(crate) async fn damage(client: &Client, base: &str, pending: &Version, older: Option<&Version>) -> Result<Vec<Damage>> {
     let now = format!("SELECT there.kind, there.name, there.definition FROM ({INVENTORY}) AS there");
@@ -61,7 +61,7 @@ pub(crate) async fn damage(client: &Client, base: &str, pending: &Version, older
     let now: BTreeMap<(&str, &str), &str> = now.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect();
     let made = "SELECT made.kind, made.name, made.definition, made.put_back, \
          made.major = pg_catalog.current_setting('server_version_num')::pg_catalog.int4 / 10000 FROM diptych.made AS made \
-         WHERE made.base = $1 AND made.version = $2 ORDER BY made.kind = 'trigger', made.kind, made.name";
+         WHERE made.base = $1 AND made.version = $2 AND made.kind <> 'partition' ORDER BY made.kind = 'trigger', made.kind, made.name";
     let made = client.query(made, &[&base, &pending.name]).await?;
     let known: BTreeSet<&str> = made.iter().filter(|row| row.get::<_, &str>(0) == "trigger").map(|row| row.get(1)).collect();
     // one of the start's that was renamed, say: with the one that is put back, there would be two

@@ -33,7 +33,11 @@ SELECT 'function' AS kind, proc.oid::regprocedure::text AS name, pg_get_function
   pg_get_functiondef(proc.oid) || '; SELECT diptych.seal()' AS put_back
 FROM pg_proc AS proc WHERE proc.oid IN (SELECT tgfoid FROM trigger_)
 UNION ALL
-SELECT 'trigger', format('%I on %s', trigger_.tgname, trigger_.tgrelid::regclass), concat(pg_get_triggerdef(trigger_.oid), ' ', trigger_.tgenabled),
+SELECT 'trigger', format('%I on %s', trigger_.tgname, trigger_.tgrelid::regclass), concat_ws(' ', pg_get_triggerdef(trigger_.oid), trigger_.tgenabled,
+    -- where a partition has it in another mode
+    (SELECT string_agg(format('%s %s', below.tgrelid::regclass, below.tgenabled), ', ' ORDER BY below.tgrelid) FROM pg_trigger AS below
+      WHERE below.tgname = trigger_.tgname AND below.tgenabled <> trigger_.tgenabled AND below.tgparentid <> 0
+        AND below.tgrelid IN (SELECT tree.relid FROM pg_partition_tree(trigger_.tgrelid) AS tree))),
   format('DROP TRIGGER IF EXISTS %I ON %s; %s; ALTER TABLE %s %s TRIGGER %I', trigger_.tgname, trigger_.tgrelid::regclass, pg_get_triggerdef(trigger_.oid), trigger_.tgrelid::regclass,
     CASE trigger_.tgenabled WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'R' THEN 'ENABLE REPLICA' WHEN 'D' THEN 'DISABLE' ELSE 'ENABLE' END, trigger_.tgname)
 FROM trigger_
@@ -76,6 +80,10 @@ FROM pg_statistic_ext AS own WHERE own.stxrelid IN (SELECT oid FROM table_) AND 
 UNION ALL
 SELECT 'constraint', format('%I of %s', con.conname, con.conrelid::regclass), pg_get_constraintdef(con.oid), NULL
 FROM pg_constraint AS con WHERE con.conrelid IN (SELECT oid FROM table_) AND starts_with(con.conname, '_diptych_') AND con.conparentid = 0 AND con.contype <> 'n'
+UNION ALL
+-- a partition that is attached again, or below another one than before, is not the same
+SELECT 'partition', part.relid::regclass::text, diptych.attached(part.relid), NULL
+FROM table_ CROSS JOIN LATERAL pg_partition_tree(table_.oid) AS part WHERE part.isleaf AND part.level > 0
 UNION ALL
 SELECT 'view', view_.name, concat_ws(' ', view_.query, view_.reloptions::text, column_.defaults),
   CASE WHEN $4::boolean THEN

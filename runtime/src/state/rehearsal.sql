@@ -162,21 +162,22 @@ BEGIN
       PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
       SELECT found || coalesce(jsonb_agg(jsonb_build_object('what', one.what, 'mend', one.mend)), '[]') INTO found FROM (
         WITH column_ AS (
-          SELECT attribute.attrelid = item.oid AS is_own, attribute.attname AS name, attribute.attnotnull AS not_null, pg_get_expr(def.adbin, def.adrelid) AS default_,
+          SELECT attribute.attrelid::regclass AS place, attribute.attrelid <> item.twin::regclass AS is_own, attribute.attname AS name, attribute.attnotnull AS not_null, pg_get_expr(def.adbin, def.adrelid) AS default_,
             col_description(attribute.attrelid, attribute.attnum) AS comment
           FROM pg_attribute AS attribute LEFT JOIN pg_attrdef AS def ON def.adrelid = attribute.attrelid AND def.adnum = attribute.attnum
-          WHERE attribute.attrelid IN (item.oid, item.twin::regclass) AND attribute.attname IN (SELECT value FROM jsonb_array_elements_text(item.value -> 'columns'))
+          -- a partition may have what the whole has not
+          WHERE attribute.attrelid IN (SELECT item.oid UNION SELECT item.twin::regclass::oid UNION SELECT tree.relid FROM pg_partition_tree(item.oid) AS tree) AND attribute.attname IN (SELECT value FROM jsonb_array_elements_text(item.value -> 'columns'))
         )
-        SELECT format('column %s.%I has %s', item.place, own.name, coalesce('the default ' || own.default_, 'no default')) AS what,
-          format('ALTER TABLE %s ALTER COLUMN %I %s', item.place, own.name, coalesce('SET DEFAULT ' || model.default_, 'DROP DEFAULT')) AS mend
+        SELECT format('column %s.%I has %s', own.place, own.name, coalesce('the default ' || own.default_, 'no default')) AS what,
+          format('ALTER TABLE %s ALTER COLUMN %I %s', own.place, own.name, coalesce('SET DEFAULT ' || model.default_, 'DROP DEFAULT')) AS mend
         FROM column_ AS own JOIN column_ AS model USING (name) WHERE own.is_own AND NOT model.is_own AND own.default_ IS DISTINCT FROM model.default_
         UNION ALL
-        SELECT format('column %s.%I %s', item.place, own.name, CASE WHEN own.not_null THEN 'is NOT NULL' ELSE 'may be NULL' END),
-          format('ALTER TABLE %s ALTER COLUMN %I %s NOT NULL', item.place, own.name, CASE WHEN own.not_null THEN 'DROP' ELSE 'SET' END)
+        SELECT format('column %s.%I %s', own.place, own.name, CASE WHEN own.not_null THEN 'is NOT NULL' ELSE 'may be NULL' END),
+          format('ALTER TABLE %s ALTER COLUMN %I %s NOT NULL', own.place, own.name, CASE WHEN own.not_null THEN 'DROP' ELSE 'SET' END)
         FROM column_ AS own JOIN column_ AS model USING (name) WHERE own.is_own AND NOT model.is_own AND own.not_null <> model.not_null
         UNION ALL
-        SELECT format('column %s.%I has %s', item.place, own.name, coalesce('the comment ' || quote_literal(own.comment), 'no comment')),
-          format('COMMENT ON COLUMN %s.%I IS %L', item.place, own.name, model.comment)
+        SELECT format('column %s.%I has %s', own.place, own.name, coalesce('the comment ' || quote_literal(own.comment), 'no comment')),
+          format('COMMENT ON COLUMN %s.%I IS %L', own.place, own.name, model.comment)
         FROM column_ AS own JOIN column_ AS model USING (name) WHERE own.is_own AND NOT model.is_own AND own.comment IS DISTINCT FROM model.comment
         UNION ALL
         SELECT format('constraint %I of %s is %s', own.conname, item.place, pg_get_constraintdef(own.oid)),

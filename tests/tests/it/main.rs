@@ -37,6 +37,7 @@ mod not_valid;
 mod outage;
 mod outages;
 mod page;
+mod partitions;
 mod pauses;
 mod peers;
 mod pgroll;
