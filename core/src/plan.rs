@@ -617,8 +617,8 @@ fn views_of(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
 /// What has left a partitioned table gives back what was ours.
 fn clean_former(chain: &Chain, tables: &[Physical<'_>], phase: Phase, steps: &mut Steps) {
     for table in tables {
-        if let Some(sql) = crate::statements::partitions::clean_former(chain, table) {
-            let title = format!("drop the added columns of partitions that were detached from `{}`", table.name);
+        if let Some(sql) = crate::statements::partitions::clean_former(chain, table, phase == Phase::Undo) {
+            let title = format!("drop what was added to partitions that were detached from `{}`", table.name);
             steps.transaction(phase, title, Vec::new(), vec![sql]).lock("ACCESS EXCLUSIVE on each of them");
         }
     }

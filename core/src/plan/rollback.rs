@@ -18,6 +18,7 @@ pub fn rollback(chain: &Chain) -> Plan {
     let mut steps = Steps::new();
     let (views, scratch) = (&chain.newer.views, chain.newer.scratch());
     dependents::check_views(views, &mut steps);
+    super::partitions::checks_of_rollback(chain, &tables, &mut steps);
     replication::checks_of_rollback(chain, &tables, &mut steps);
     code::retire(chain, Some(&chain.newer), (Phase::Undo, When::Published), &mut steps);
     let scripts: Vec<_> = chain.stage.scripts_of(Moment::Start).collect();

@@ -99,16 +99,25 @@ pub fn rename_constraints(place: &Sql, so_far: &str, to_be: &str) -> Sql {
     each_below(place, &body)
 }
 
-/// Former partitions, and tables that were made like one, give back the columns that were added: they have no triggers that fill them.
-pub fn clean_former(chain: &Chain, table: &Physical<'_>) -> Option<Sql> {
-    let columns = table.added.iter().map(|added| literal(&added.physical));
-    let is_there = table.is_partitioned() && table.is_kept() && !table.added.is_empty();
+/// Former partitions, and tables that were made like one, give back the columns that were added, which no trigger fills any more, and the indexes
+/// that have no names of their own yet; where the change is undone, its constraints too.
+pub fn clean_former(chain: &Chain, table: &Physical<'_>, is_undone: bool) -> Option<Sql> {
+    let added = || table.added_constraints.iter().map(|added| &added.physical);
+    let of_indexes = table.added_indexes.iter().map(|(_, physical, _)| physical);
+    let list = |names: Vec<Sql>| sql!("ARRAY[{}]::pg_catalog.text[]", join(names, ", "));
+    let columns: Vec<Sql> = table.added.iter().map(|added| literal(&added.physical)).collect();
+    let constraints: Vec<Sql> = added().filter(|_| is_undone).map(|name| literal(name)).collect();
+    let stems: Vec<Sql> = added().chain(of_indexes).map(|name| literal(&stem(chain, table, name))).collect();
+    let is_there = table.is_partitioned() && table.is_kept() && !(columns.is_empty() && stems.is_empty());
     is_there.then(|| {
         sql!(
-            "SELECT diptych.clean_former({}, {}, ARRAY[{}]::pg_catalog.text[])",
+            "SELECT diptych.clean_former({}, {}, {}, {}, {}, {})",
             literal(&chain.base),
+            literal(&chain.newer.name),
             literal(&table.name),
-            join(columns, ", ")
+            list(columns),
+            list(constraints),
+            list(stems)
         )
     })
 }

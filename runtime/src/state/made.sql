@@ -82,7 +82,7 @@ SELECT 'constraint', format('%I of %s', con.conname, con.conrelid::regclass), pg
 FROM pg_constraint AS con WHERE con.conrelid IN (SELECT oid FROM table_) AND starts_with(con.conname, '_diptych_') AND con.conparentid = 0 AND con.contype <> 'n'
 UNION ALL
 -- a partition that is attached again, or below another one than before, is not the same
-SELECT 'partition', part.relid::regclass::text, diptych.attached(part.relid), NULL
+SELECT 'partition', part.relid::regclass::text, concat_ws(': ', part.relid::oid, diptych.attached(part.relid)), NULL
 FROM table_ CROSS JOIN LATERAL pg_partition_tree(table_.oid) AS part WHERE part.isleaf AND part.level > 0
 UNION ALL
 SELECT 'view', view_.name, concat_ws(' ', view_.query, view_.reloptions::text, column_.defaults),

@@ -234,3 +234,81 @@ async fn a_table_that_came_to_inherit_is_named_before_its_rows_are_lost() {
     migrator.complete(&mut Quiet).await.expect("completed");
     assert_eq!(ask(&client, "SELECT id, amount FROM ev").await, "1|500");
 }
+
+const HELD: &str = "{create_constraint: {name: ev_ck, table: ev, type: check, columns: [amount], check: amount < 100}}, \
+    {create_constraint: {name: ev_fk, table: ev, type: foreign_key, columns: [kind], references: {table: kinds, columns: [id]}}}, \
+    {create_constraint: {name: ev_u, table: ev, type: unique, columns: [kind, id]}}, \
+    {create_index: {name: ev_i, table: ev, unique: true, columns: [kind, amount]}}";
+const KINDS: &str = "  - create_table: {name: kinds, columns: [{name: id, type: integer, pk: true}]}\n";
+
+/// A partition that left has what the start gave it until then; a rollback takes that as well, and a complete what has no name of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_left_gives_back_what_the_start_gave_it() {
+    let (database, all) = with(&format!("{FLAT}{KINDS}"), HELD).await;
+    let (client, mut migrator) = (database.client().await, database.migrator().await);
+    must(&client, "INSERT INTO kinds VALUES (1)").await;
+    let before = database.catalog().await;
+    for detach in [
+        "ALTER TABLE ev DETACH PARTITION ev1",
+        "ALTER TABLE ev DETACH PARTITION ev1; CREATE TABLE archive (LIKE ev1); ALTER TABLE ev1 INHERIT archive",
+    ] {
+        migrator.start(&all, None, &mut Quiet).await.expect("started");
+        must(&client, detach).await;
+        migrator.rollback(&mut Quiet).await.expect("rolled back");
+        must(&client, "DO $$ BEGIN IF to_regclass('archive') IS NOT NULL THEN ALTER TABLE ev1 NO INHERIT archive; DROP TABLE archive; END IF; END $$").await;
+        must(&client, "INSERT INTO ev1 VALUES (1, 1, 500), (1, 1, 500); DELETE FROM ev1; ALTER TABLE ev ATTACH PARTITION ev1 FOR VALUES IN (1)").await;
+        let now = database.catalog().await;
+        assert_eq!(before, now, "{detach}: {}", difference(&before, &now));
+    }
+    migrator.start(&all, None, &mut Quiet).await.expect("started");
+    must(&client, "ALTER TABLE ev DETACH PARTITION ev1").await;
+    migrator.complete(&mut Quiet).await.expect("completed");
+    assert_eq!(
+        ask(
+            &client,
+            "SELECT count(*) FROM pg_class WHERE strpos(relname, '_diptych_') > 0 AND relnamespace = 'public'::regnamespace"
+        )
+        .await,
+        "0"
+    );
+}
+
+/// Columns that were added go from whom a partition that left inherits them, and from it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_left_for_an_archive_holds_nobody_up() {
+    for complete in [false, true] {
+        let (database, all) = with(FLAT, AMOUNT).await;
+        let (client, mut migrator) = (database.client().await, database.migrator().await);
+        migrator.start(&all, None, &mut Quiet).await.expect("started");
+        must(&client, "CREATE TABLE archive (LIKE ev); ALTER TABLE ev DETACH PARTITION ev1; ALTER TABLE ev1 INHERIT archive")
+            .await;
+        let outcome = if complete { migrator.complete(&mut Quiet).await } else { migrator.rollback(&mut Quiet).await };
+        outcome.unwrap_or_else(|error| panic!("{complete}: {error}"));
+        let columns = "SELECT string_agg(format('%s.%s', attrelid::regclass, attname), ' ' ORDER BY attrelid::regclass::text, attnum) FROM pg_attribute WHERE attrelid IN ('archive'::regclass, 'ev1'::regclass) AND attnum > 0 AND NOT attisdropped";
+        assert_eq!(ask(&client, columns).await, "archive.id archive.kind archive.amount ev1.id ev1.kind ev1.amount");
+    }
+}
+
+/// A DETACH … CONCURRENTLY that was interrupted is finished first: nothing reaches such a partition, and it would keep what it has.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_on_its_way_out_is_to_be_finished() {
+    let (database, all) = with(FLAT, AMOUNT).await;
+    let (client, mut migrator) = (database.client().await, database.migrator().await);
+    migrator.start(&all, None, &mut Quiet).await.expect("started");
+    let reader = database.on("0001_before").await;
+    must(&reader, "BEGIN; SELECT count(*) FROM ev").await;
+    must(&client, "SET statement_timeout = '1s'").await;
+    assert_eq!(ask(&client, "ALTER TABLE ev DETACH PARTITION ev1 CONCURRENTLY").await, "!57014");
+    must(&reader, "ROLLBACK").await;
+    for command in ["complete", "rollback"] {
+        let outcome =
+            if command == "complete" { migrator.complete(&mut Quiet).await } else { migrator.rollback(&mut Quiet).await };
+        let text = outcome.expect_err(command).to_string();
+        let (_, way) = text.split_once("run the command again: ").unwrap_or_else(|| panic!("{text}"));
+        assert_eq!(way.trim(), "ALTER TABLE public.ev DETACH PARTITION public.ev1 FINALIZE");
+    }
+    must(&client, "ALTER TABLE public.ev DETACH PARTITION public.ev1 FINALIZE").await;
+    migrator.rollback(&mut Quiet).await.expect("rolled back");
+    let columns = "SELECT string_agg(attname, ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'ev1'::regclass AND attnum > 0 AND NOT attisdropped";
+    assert_eq!(ask(&client, columns).await, "id kind amount");
+}
