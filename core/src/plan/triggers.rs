@@ -300,7 +300,7 @@ fn query(chain: &Chain, tables: &[Physical<'_>], changes: &Changes, concerned: &
     )
 }
 
-/// Triggers that are exchanged by nobody and read a column of a row that has another name from complete on, or none: where it is not met when they are tried.
+/// Triggers that are exchanged by nobody and read a column of a row that complete converts, renames or drops: where it is not met when they are tried.
 fn mentions(chain: &Chain, changes: &Changes, concerned: &[&Physical<'_>], phase: Phase, steps: &mut Steps) {
     let lost = concerned.iter().flat_map(|table| {
         let stays = |name: &String| {
@@ -327,7 +327,7 @@ fn mentions(chain: &Chain, changes: &Changes, concerned: &[&Physical<'_>], phase
             join(lost, ", "),
             literal(&chain.base)
         ),
-        refusal: "these triggers seem to read columns of their row that have another name from complete on, or none".to_owned(),
+        refusal: "these triggers seem to read columns of their row that complete converts, renames or drops".to_owned(),
         hint: "put each with its function, as it is to be, into one file of code (`code` in `database!`, or `set_code` in this migration)".to_owned(),
         verdict: Verdict::Warn,
     };
