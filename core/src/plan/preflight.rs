@@ -181,6 +181,11 @@ fn foreign_keys_fit(chain: &Chain, here: &[&Physical<'_>], steps: &mut Steps) {
             let Constraint::ForeignKey { columns, references, .. } = constraint else { continue };
             let (Some(newer), Some(target)) = (table.newer, chain.stage.to.tables.get(&references.table)) else { continue };
             let (own, referenced) = (named(newer, columns), named(target, &references.columns));
+            // a type that a key has can be compared with itself
+            let alike = |(own, there): (&&Column, &&Column)| own.sql_type == there.sql_type && own.collation == there.collation;
+            if own.len() == referenced.len() && own.iter().zip(&referenced).all(alike) {
+                continue;
+            }
             let list = |names: &[String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             let step = steps.check(
                 format!("a new foreign key of `{}` can be compared with its key in `{}`", table.name, references.table),

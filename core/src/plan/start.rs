@@ -272,7 +272,10 @@ fn relate(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_>, steps: &
         let both = if place == parent { vec![place.clone()] } else { vec![parent.clone(), place.clone()] };
         let add = sql!("ALTER TABLE {} ADD CONSTRAINT {} {}", place, ident(name), definition);
         let in_parts = table.is_partitioned() && chain.server < 18;
+        // a table that nobody has written to yet has no rows to look at
+        let is_empty = !table.is_kept() && chain.stage.scripts_of(Moment::Start).next().is_none();
         let statement = match in_parts {
+            false if is_empty && table.holds_rows(name) => add.clone(),
             false => sql!("{} NOT VALID", add),
             true if table.is_kept() => partitions::add_foreign_keys(&place, name, &definition),
             // without partitions there are no rows
@@ -288,7 +291,7 @@ fn relate(chain: &Chain, tables: &[Physical<'_>], table: &Physical<'_>, steps: &
         if is_new_to_older(table, target, name) {
             step.hazard(Hazard::OldWritesMayFail);
         }
-        if !in_parts && !table.holds_rows(name) {
+        if !in_parts && (is_empty || !table.holds_rows(name)) {
             continue;
         }
         if !in_parts {

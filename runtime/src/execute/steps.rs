@@ -20,19 +20,24 @@ use diptych_core::plan::{Action, Command, Felt, Lock, Phase, Plan, Step, Verdict
 
 /// How much of what a check has found is told.
 const FOUND: usize = 20;
+/// Between short steps, a start looks for its pause no more often.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 impl Executor<'_> {
     /// Runs every step that the journal does not have.
     pub(crate) async fn run(&self, plan: &Plan, progress: &mut dyn Progress) -> Result<()> {
         let mut done = self.done(plan).await?;
-        let (total, mut phase) = (plan.journalled().count(), None);
+        let (total, mut phase, mut looked) = (plan.journalled().count(), None, None::<Instant>);
         for (at, step) in plan.journalled().enumerate() {
             if done.contains(&step.id) {
                 continue;
             }
             let begins = if phase.replace(step.phase) == Some(step.phase) { None } else { moment(plan, step) };
             let ran = match begins.map_or(Ok(()), |moment| self.ask(plan, moment, &way_on(plan, &done), progress)) {
-                Ok(()) => self.turn(plan, step, (at + 1, total), progress).await,
+                Ok(()) => {
+                    looked = looked.filter(|looked| begins.is_none() && looked.elapsed() < LOOK_EVERY);
+                    self.turn(plan, step, (at + 1, total), &mut looked, progress).await
+                }
                 Err(error) => Err(error),
             };
             ran.map_err(|error| match is_of_end(&error, progress) {
@@ -48,11 +53,19 @@ impl Executor<'_> {
         ask(moment, &plan.to, plan.from.as_deref(), way_on, progress)
     }
 
-    /// Runs a step when its turn has come.
-    async fn turn(&self, plan: &Plan, step: &Step, (number, total): (usize, usize), progress: &mut dyn Progress) -> Result<()> {
+    /// Runs a step when its turn has come; looks for a pause, unless it was looked for a moment ago.
+    async fn turn(
+        &self,
+        plan: &Plan,
+        step: &Step,
+        (number, total): (usize, usize),
+        looked: &mut Option<Instant>,
+        progress: &mut dyn Progress,
+    ) -> Result<()> {
         go_on(progress)?;
-        if plan.command == Command::Start && step.phase > Phase::Expand {
+        if plan.command == Command::Start && step.phase > Phase::Expand && looked.is_none() {
             Throttle::default().wait(self, progress).await?;
+            *looked = Some(Instant::now());
         }
         progress.step(number, total, step);
         self.run_step(plan, step, progress).await?;

@@ -59,7 +59,7 @@ pub(crate) async fn damage(client: &Client, base: &str, pending: &Version, older
     let now = client.query(&now, &[&base, &schemas(base, pending, older), &lent(pending, older), &false]).await?;
     // not joined by the server, which takes both for a handful and looks at all for each
     let now: BTreeMap<(&str, &str), &str> = now.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect();
-    let made = "SELECT made.kind, made.name, made.definition, made.put_back, \
+    let made = "SELECT made.kind, made.name, made.definition, \
          made.major = pg_catalog.current_setting('server_version_num')::pg_catalog.int4 / 10000 FROM diptych.made AS made \
          WHERE made.base = $1 AND made.version = $2 AND made.kind <> 'partition' ORDER BY made.kind = 'trigger', made.kind, made.name";
     let made = client.query(made, &[&base, &pending.name]).await?;
@@ -70,18 +70,26 @@ pub(crate) async fn damage(client: &Client, base: &str, pending: &Version, older
         what: format!("trigger `{name}` was not created by the start"),
         put_back: Some(format!("DROP TRIGGER {name}")),
     });
-    let damage = made.iter().filter_map(|row| {
-        let (kind, name, definition, comparable): (&str, &str, &str, bool) = (row.get(0), row.get(1), row.get(2), row.get(4));
+    let mut damage: Vec<Damage> = strange.collect();
+    for row in &made {
+        let (kind, name, definition, comparable): (&str, &str, &str, bool) = (row.get(0), row.get(1), row.get(2), row.get(3));
         let how = match now.get(&(kind, name)) {
             None => "was dropped",
             Some(there) if comparable && *there != definition => "was changed",
-            Some(_) => return None,
+            Some(_) => continue,
         };
         // one made anew would give its numbers again
         let is_lost = kind == "sequence" && how == "was dropped";
-        Some(Damage { what: format!("{kind} `{name}` {how}"), put_back: row.get::<_, Option<String>>(3).filter(|_| !is_lost) })
-    });
-    Ok(strange.chain(damage).collect())
+        let put_back = if is_lost { None } else { way_back(client, base, pending, (kind, name)).await? };
+        damage.push(Damage { what: format!("{kind} `{name}` {how}"), put_back });
+    }
+    Ok(damage)
+}
+
+/// The statements that put one of them back. Those of all of them are many times what is compared.
+async fn way_back(client: &Client, base: &str, pending: &Version, (kind, name): (&str, &str)) -> Result<Option<String>> {
+    let sql = "SELECT made.put_back FROM diptych.made AS made WHERE made.base = $1 AND made.version = $2 AND made.kind = $3 AND made.name = $4";
+    Ok(client.query_opt(sql, &[&base, &pending.name, &kind, &name]).await?.and_then(|row| row.get(0)))
 }
 
 /// Writes down what the tables are when a version comes to rest, as the server prints it.
