@@ -55,7 +55,7 @@ impl Hazard {
                 "INSERT … ON CONFLICT on this key may be refused by the other version's unique index (23505) while both are live"
             }
             Hazard::UpsertOnPartitions => {
-                "until complete, each partition has this key and the partitioned table has not: INSERT … ON CONFLICT on it fails in the newer version with 42P10"
+                "until complete, each partition that was there has this key, and the partitioned table and partitions that come have not: INSERT … ON CONFLICT on it fails in the newer version with 42P10, and `complete` refuses rows of new partitions that are equal in it"
             }
             Hazard::ForeignKeyActions => {
                 "while both versions are live, the foreign keys of both act on every DELETE and UPDATE, by whichever version: what one of them cascades to, sets to NULL or refuses holds for the other version, too"

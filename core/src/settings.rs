@@ -3,11 +3,16 @@
 use crate::sql;
 use crate::sql::{Sql, dollar_quoted, join, literal};
 
-/// How a text is parsed. The tool's own sessions have the same values.
-const PARSED: [(&str, &str); 3] =
-    [("standard_conforming_strings", "on"), ("transform_null_equals", "off"), ("backslash_quote", "safe_encoding")];
+/// How a text is parsed, and names are printed. The tool's own sessions have the same values.
+const PARSED: [(&str, &str); 4] = [
+    ("standard_conforming_strings", "on"),
+    ("transform_null_equals", "off"),
+    ("backslash_quote", "safe_encoding"),
+    // names of the catalog are compared with those of the migrations
+    ("quote_all_identifiers", "off"),
+];
 /// What functions, casts and the assignment to a column of another type look at.
-const LOOKED_AT: [&str; 13] = [
+const LOOKED_AT: [&str; 12] = [
     "DateStyle",
     "IntervalStyle",
     "TimeZone",
@@ -18,7 +23,6 @@ const LOOKED_AT: [&str; 13] = [
     "lc_monetary",
     "lc_numeric",
     "lc_time",
-    "quote_all_identifiers",
     "xmlbinary",
     "xmloption",
 ];

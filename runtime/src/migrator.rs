@@ -410,6 +410,10 @@ impl Migrator {
         if damage.is_empty() {
             return Ok(Outcome::Nothing("everything is as the start made it".to_owned()));
         }
+        // a table without half of what keeps it in sync takes writes that the other version never sees: all of it, or nothing
+        if damage.iter().any(|item| item.put_back.is_none()) {
+            return Err(made::refusal(&pending.version.name, &damage));
+        }
         log::enter(&self.client, &base, token, &pending.version.name).await?;
         made::put_back(&mut self.client, &damage).await?;
         let rest = made::damage(&self.client, &base, &pending.version, older).await?;

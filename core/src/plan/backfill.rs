@@ -40,11 +40,6 @@ pub(super) fn backfill(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
     }
 }
 
-/// The query that finds a row which has not got its values; of a partitioned table for each of its partitions.
-pub(super) fn verify(chain: &Chain, table: &Physical<'_>) -> Sql {
-    Fill::of(chain, table).verify()
-}
-
 /// How the rows of a table, or of one of its partitions, get their values.
 struct Fill<'a> {
     chain: &'a Chain,

@@ -12,6 +12,7 @@ use crate::statements::sync;
 pub(super) fn checks(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     creators(chain, tables, steps);
     owned(chain, tables, steps);
+    made_by_owners(chain, tables, steps);
     row_security(chain, tables, steps);
     shapes(chain, tables, steps);
     triggers_on_rows(chain, tables, steps);
@@ -57,6 +58,19 @@ fn owned(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
         "the migration role does not own these tables or partitions, and only their owner can change them",
         "ALTER TABLE … OWNER TO the migration role, or connect as a role that is a member of their owner, and run the command again",
         Verdict::Refuse,
+    );
+}
+
+/// What a partition has from the whole is made with the rights of who makes the partition, and our trigger functions are nobody else's.
+fn made_by_owners(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
+    let synced = names(tables, |table| table.is_partitioned() && table.is_kept() && table.needs_sync());
+    push(
+        steps,
+        "partitions can be created until complete",
+        found(chain, &synced, "NOT pg_catalog.pg_has_role(class.relowner, current_user, 'USAGE')"),
+        "the owner of these partitioned tables is another role than the migration role: until complete it cannot create or attach partitions (permission denied for function)",
+        "create and attach partitions as the migration role until then, or make it the owner: ALTER TABLE … OWNER TO …",
+        Verdict::Warn,
     );
 }
 

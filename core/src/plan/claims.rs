@@ -48,13 +48,16 @@ struct Claim {
     purpose: String,
 }
 
-/// Before a start: the names that these tables need, now and at complete.
-pub(super) fn checks_of_start(chain: &Chain, tables: &[&Physical<'_>], steps: &mut Steps) {
+/// Before a start: the names that these tables, which come after so many scripts, need now and at complete.
+pub(super) fn checks_of_start(chain: &Chain, tables: &[&Physical<'_>], scripts: usize, steps: &mut Steps) {
     let known = Known::of(chain);
     let mut claims: Vec<Claim> = tables.iter().flat_map(|table| claims(chain, table, &known)).collect();
-    claims.extend(of_enums(chain));
-    claims.extend(of_own_types(chain));
-    claims.extend(of_sequences(chain));
+    // before any script; behind one they are there, and are our own
+    if scripts == 0 {
+        claims.extend(of_enums(chain));
+        claims.extend(of_own_types(chain));
+        claims.extend(of_sequences(chain));
+    }
     check(
         chain,
         &claims,

@@ -3,7 +3,7 @@
 use crate::layout::chain::Chain;
 use crate::layout::tables::{Physical, physical_name};
 use crate::model::schema::Index;
-use crate::plan::{Steps, Verdict, backfill};
+use crate::plan::{Steps, Verdict};
 use crate::sql;
 use crate::sql::{Sql, ident, join, literal, qualified};
 use crate::statements::sync::{self, Direction};
@@ -66,23 +66,27 @@ pub(super) fn checks_of_complete(chain: &Chain, tables: &[Physical<'_>], steps: 
 
 /// Rows that came with their partition: no trigger has given them the newer version's values.
 fn unconverted(chain: &Chain, table: &Physical<'_>, steps: &mut Steps) {
-    let view = chain.older.as_ref().zip(table.older_view()).map(|(older, view)| qualified(&older.views, view));
-    let place = qualified(&chain.base, &table.name);
+    let (Some(older), Some(view)) = (&chain.older, table.older_view()) else { return };
+    let mark = ident(partitions::PARTITION);
+    // what another table said when a row was written is not known any more
+    let Some(query) = sync::unconverted(chain, table, &mark).filter(|_| !sync::has_sub_select(table)) else { return };
+    let newer = table.final_name().unwrap_or(&table.name);
     steps.check(
         format!("the rows of partitions that were attached to `{}` since the start are converted", table.name),
         sql!(
             "SELECT found.what FROM diptych.unconverted({}, {}, {}, {}, {}, {}) AS found (what)",
             literal(&chain.base),
             literal(&chain.newer.name),
-            literal(place.as_str()),
+            literal(qualified(&chain.base, &table.name).as_str()),
             literal(sync::path(chain, Direction::Up).value().as_str()),
-            literal(backfill::verify(chain, table).as_str()),
-            literal(ident(partitions::PARTITION).as_str())
+            literal(query.as_str()),
+            literal(mark.as_str())
         ),
-        format!("partitions of table `{}` were attached with rows that the newer version has no values for", table.name),
+        format!("partitions of table `{}` have rows that were written while they were not attached, and that the newer version has no values for", table.name),
         format!(
-            "detach them, attach empty partitions in their place, write their rows with INSERT INTO {}, and run `complete` again (`rollback` is possible, too)",
-            view.unwrap_or(place)
+            "detach them, attach empty partitions in their place, write these rows with INSERT INTO {}, those that have the newer version's values with INSERT INTO {}, and run `complete` again (`rollback` is possible, too)",
+            qualified(&older.views, view),
+            qualified(&chain.newer.views, newer)
         ),
         Verdict::Refuse,
     );

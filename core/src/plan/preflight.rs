@@ -88,7 +88,7 @@ pub(super) fn checks_after_script(chain: &Chain, tables: &[Physical<'_>], script
 /// Types, definitions and rows of the tables that come after so many scripts.
 fn of_tables(chain: &Chain, tables: &[Physical<'_>], scripts: usize, steps: &mut Steps) {
     let here: Vec<_> = tables.iter().filter(|table| table.scripts_before == scripts).collect();
-    claims::checks_of_start(chain, &here, steps);
+    claims::checks_of_start(chain, &here, scripts, steps);
     if scripts == 0 {
         super::loans::checks(chain, steps);
     }

@@ -22,7 +22,7 @@ const WHOLE_ROW: &str = "(select|values\\s*\\(|,)\\s*(new|old)\\.\\*";
 
 /// The checks of the tables that come after so many scripts.
 pub(super) fn checks(chain: &Chain, here: &[&Physical<'_>], steps: &mut Steps) {
-    let hint = "put it back, or make the change in a migration of its own, and start and complete that one first";
+    let hint = "put it back (what one partition has for itself is part of no version), or make the change in a migration of its own, and start and complete that one first";
     drift(chain, here, hint, steps);
     of_wider(chain, here, steps);
     of_row_types(chain, here, steps);

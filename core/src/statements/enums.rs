@@ -18,13 +18,15 @@ use crate::transition::lineage::ScopeColumn;
 use crate::transition::stage::EnumForm;
 use crate::{model::types, statements::rights};
 
-/// When a query runs: before there are new forms, or while the version's schema is being built.
+/// When a query runs: before there are new forms, while the version's schema is being built, or once it is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
     /// In preflight.
     Preflight,
     /// Between expand and publish.
     Start,
+    /// Between publish and contract.
+    Published,
 }
 
 /// The name of a form that is made: its own, or one of ours where no version has it.
@@ -64,6 +66,7 @@ pub fn in_query(chain: &Chain, column: &ScopeColumn, moment: Moment) -> Sql {
         _ if form.in_from => qualified(&chain.base, &form.name),
         Moment::Preflight => Sql::trusted("pg_catalog.text"),
         Moment::Start => qualified(&chain.newer.scratch(), &made_name(number, form)),
+        Moment::Published => qualified(&chain.newer.views, &made_name(number, form)),
     };
     with_brackets(name, &column.sql_type)
 }

@@ -16,18 +16,27 @@ const CARRIED: &str = "'diptych.carried'";
 
 /// Columns that take another's place get its rights and properties.
 pub(crate) fn carry_columns(table: &Physical<'_>, place: &Sql) -> Option<Sql> {
-    let grants = rights::grant(
-        &Sql::trusted("pair.attacl"),
-        &Sql::trusted("pair.place::pg_catalog.regclass"),
-        Some(&Sql::trusted("pair.name")),
-        None,
-    );
-    columns(table, place, &grants)
+    columns(table, place, &grants())
 }
 
-/// The properties that were set since the start.
+fn grants() -> Sql {
+    let place = Sql::trusted("pair.place::pg_catalog.regclass");
+    rights::grant(&Sql::trusted("pair.attacl"), &place, Some(&Sql::trusted("pair.name")), None)
+}
+
+/// What was set since the start; of the rights, what was revoked as well.
 pub(crate) fn carry_columns_again(table: &Physical<'_>, place: &Sql) -> Option<Sql> {
-    columns(table, place, &Sql::default())
+    let text = sql!(
+        "IF pair.attacl::pg_catalog.text IS DISTINCT FROM pair.own_rights::pg_catalog.text THEN
+      FOR right_ IN SELECT DISTINCT CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(role.rolname) END AS role
+        FROM pg_catalog.aclexplode(pair.own_rights) AS acl LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = acl.grantee LOOP
+        EXECUTE pg_catalog.format('REVOKE ALL (%I) ON %s FROM %s CASCADE', pair.name, pair.place::pg_catalog.regclass, right_.role);
+      END LOOP;
+      {}
+    END IF;",
+        grants()
+    );
+    columns(table, place, &text)
 }
 
 /// In each partition its own. Storage and compression are carried where somebody has set them, and where the new type may have them.
@@ -49,7 +58,7 @@ DECLARE
   right_ record;
 BEGIN
   FOR pair IN
-    SELECT place.oid AS place, shadow.name, origin.attacl, origin.attstattarget AS target, origin.attoptions AS options,
+    SELECT place.oid AS place, shadow.name, origin.attacl, own.attacl AS own_rights, origin.attstattarget AS target, origin.attoptions AS options,
       CASE WHEN to_type.typstorage <> 'p' AND origin.attstorage <> from_type.typstorage AND origin.attstorage <> own.attstorage
         THEN CASE origin.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END END AS storage,
       CASE WHEN to_type.typstorage <> 'p' AND origin.attcompression <> own.attcompression

@@ -23,7 +23,7 @@ mod writer;
 use conversion::{Conversion, Needs};
 use image::{as_variable, changed, differ, same};
 use program::Program;
-pub use query::{conversion_query, newer_row, validity_query};
+pub use query::{conversion_query, newer_row, unconverted, validity_query};
 use writer::WriterDetection;
 
 /// The direction of a conversion.

@@ -121,15 +121,14 @@ pub(crate) fn refusal(version: &str, damage: &[Damage]) -> Error {
     )
 }
 
-/// Puts back what can be put back, functions before the triggers that call them. What cannot stays as it is.
+/// Puts all of it back, functions before the triggers that call them, or nothing.
 pub(crate) async fn put_back(client: &mut Client, damage: &[Damage]) -> Result<()> {
-    let mut transaction = client.transaction().await?;
+    let transaction = client.transaction().await?;
     transaction.batch_execute("SET LOCAL lock_timeout = '2s'").await?;
-    for sql in damage.iter().filter_map(|item| item.put_back.as_ref()) {
-        let attempt = transaction.savepoint("item").await?;
-        if attempt.batch_execute(sql).await.is_ok() {
-            attempt.commit().await?;
-        }
+    for item in damage {
+        let Some(sql) = &item.put_back else { continue };
+        let put = transaction.batch_execute(sql).await;
+        put.map_err(|error| Error::during(format!("nothing was put back: {}", item.what), error))?;
     }
     transaction.commit().await?;
     Ok(())

@@ -179,6 +179,8 @@ BEGIN
         SELECT format('column %s.%I has %s', own.place, own.name, coalesce('the comment ' || quote_literal(own.comment), 'no comment')),
           format('COMMENT ON COLUMN %s.%I IS %L', own.place, own.name, model.comment)
         FROM column_ AS own JOIN column_ AS model USING (name) WHERE own.is_own AND NOT model.is_own AND own.comment IS DISTINCT FROM model.comment
+          -- a partition is made without the whole's
+          AND (own.comment IS NOT NULL OR own.place = item.place)
         UNION ALL
         SELECT format('constraint %I of %s is %s', own.conname, item.place, pg_get_constraintdef(own.oid)),
           format('ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %I %s', item.place, own.conname, own.conname, pg_get_constraintdef(model.oid))

@@ -465,3 +465,50 @@ async fn names_of_not_nulls_are_those_of_a_table_that_is_created() {
         assert!(ask(&admin, names).await.contains("users_age_next_not_null"), "{}", ask(&admin, names).await);
     }
 }
+
+/// Rights on a column that is converted follow what was granted and revoked since the start.
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_on_a_converted_column_are_those_of_the_moment_of_complete() {
+    let database = Database::new().await;
+    let all = [
+        migration(
+            "0001_before",
+            "operations: [{create_table: {name: t, columns: [{name: id, type: bigint, pk: true}, {name: a, type: integer}, {name: b, type: integer}]}}]",
+        ),
+        migration(
+            "0002_change",
+            "operations: [{alter_column: {table: t, column: a, type: bigint, up: a, down: a}}, {alter_column: {table: t, column: b, type: bigint, up: b, down: b}}]",
+        ),
+    ];
+    database.migrate(&all[..1]).await;
+    let (client, app) = (database.client().await, format!("app_{}", database.name));
+    must(&client, &format!("CREATE ROLE {app}; GRANT SELECT (a), SELECT (id) ON t TO {app}")).await;
+    let mut migrator = database.migrator().await;
+    migrator.start(&all, None, &mut Quiet).await.expect("started");
+    must(&client, &format!("REVOKE SELECT (a) ON t FROM {app}; GRANT SELECT (b), UPDATE (b) ON t TO {app} WITH GRANT OPTION"))
+        .await;
+    migrator.complete(&mut Quiet).await.expect("completed");
+    let rights = "SELECT string_agg(concat(attname, ' ', privilege_type, ' ', is_grantable), ', ' ORDER BY attname, privilege_type) FROM pg_attribute, aclexplode(attacl) WHERE attrelid = 't'::regclass AND NOT attisdropped";
+    assert_eq!(ask(&client, rights).await, "b SELECT t, b UPDATE t, id SELECT f");
+}
+
+/// What a role or a database says of how names are printed changes nothing of what the catalog says.
+#[tokio::test(flavor = "multi_thread")]
+async fn names_are_compared_whatever_the_database_quotes() {
+    let database = Database::new().await;
+    let all = [
+        migration(
+            "0001_before",
+            "operations: [{create_table: {name: t, columns: [{name: id, type: bigint, pk: true}, {name: a, type: integer, default: abs(-3)}]}}]",
+        ),
+        migration("0002_change", "operations: [{alter_column: {table: t, column: a, type: bigint, up: a, down: a}}]"),
+    ];
+    database.migrate(&all[..1]).await;
+    must(&database.client().await, &format!("ALTER DATABASE {} SET quote_all_identifiers = on", database.name)).await;
+    let mut migrator = database.migrator().await;
+    assert!(migrator.drift().await.expect("looked at").is_empty());
+    migrator.start(&all, None, &mut Quiet).await.expect("started");
+    must(&database.on("0001_before").await, "INSERT INTO t VALUES (1, 2)").await;
+    migrator.complete(&mut Quiet).await.expect("completed");
+    assert_eq!(ask(&database.client().await, "SELECT a FROM t").await, "2");
+}

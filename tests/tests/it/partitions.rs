@@ -174,10 +174,10 @@ async fn rows_that_were_attached_are_not_lost_at_complete() {
         migrator.start(&all, None, &mut Quiet).await.expect("started");
         must(&client, by_hand).await;
         let text = migrator.complete(&mut Quiet).await.expect_err("refused").to_string();
-        let said = "partitions of table `ev` were attached with rows that the newer version has no values for";
+        let said = "partitions of table `ev` have rows that were written while they were not attached, and that the newer version has no values for";
         assert!(text.contains(&format!("{said}: public.{part}")), "{text}");
         // the hint, followed literally
-        let way = "write their rows with INSERT INTO \"public_0001_before\".\"ev\", and run `complete` again";
+        let way = "write these rows with INSERT INTO \"public_0001_before\".\"ev\", those that have the newer version's values with INSERT INTO \"public_0002_change\".\"ev\", and run `complete` again";
         assert!(text.contains(&format!("hint: detach them, attach empty partitions in their place, {way}")), "{text}");
         let kind = &part[2..];
         must(
@@ -194,6 +194,35 @@ async fn rows_that_were_attached_are_not_lost_at_complete() {
         let rows = ask(&client, "SELECT string_agg(concat_ws('|', id, kind, amount), ' ' ORDER BY id) FROM ev").await;
         assert_eq!(rows, if part == "ev2" { "1|2|500 3|1|300" } else { "1|1|7700 3|1|300" });
     }
+}
+
+/// Rows that the newer version has emptied are no rows that nobody has converted, in whichever partition they are: what a conversion gives, and
+/// whether it fails on them, does not count.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_the_newer_version_wrote_hold_no_complete_up() {
+    let before = "operations:
+  - create_enum: {name: mood, labels: [sad, ok]}
+  - create_table: {name: ev, partition_by: LIST (kind), columns: [{name: id, type: bigint}, {name: kind, type: integer}, {name: amount, type: integer, nullable: true}, {name: price, type: numeric, nullable: true}, {name: email, type: text, nullable: true}, {name: m, type: mood, nullable: true}]}
+  - sql: {up: \"CREATE TABLE ev1 PARTITION OF ev FOR VALUES IN (1)\"}
+";
+    let change = "{add_column: {table: ev, column: {name: low, type: text, nullable: true}, up: 'lower(email)'}}, \
+        {alter_column: {table: ev, column: amount, type: bigint, up: '100 / (amount - 7)', down: 'coalesce(amount, 0)'}}, \
+        {alter_column: {table: ev, column: price, type: integer, up: 'round(price)::int', down: price}}, \
+        {alter_enum: {name: mood, labels: [sad, ok, wow], down: {wow: ok}}}";
+    let (database, all) = with(before, change).await;
+    let (client, mut migrator) = (database.client().await, database.migrator().await);
+    migrator.start(&all, None, &mut Quiet).await.expect("started");
+    let (older, newer) = (database.on("0001_before").await, database.on("0002_change").await);
+    must(&client, "CREATE TABLE ev2 PARTITION OF ev FOR VALUES IN (2)").await;
+    for kind in [1, 2] {
+        must(&newer, &format!("INSERT INTO ev (id, kind, amount, price, email, m, low) VALUES (1, {kind}, NULL, NULL, 'A', 'wow', NULL), (2, {kind}, 7, 3, NULL, NULL, 'x')")).await;
+        must(&newer, &format!("UPDATE ev SET amount = NULL WHERE id = 2 AND kind = {kind}")).await;
+        must(&older, &format!("INSERT INTO ev VALUES (3, {kind}, 8, 7.49, 'C', 'sad')")).await;
+    }
+    must(&client, "ALTER TABLE ev DETACH PARTITION ev1; ALTER TABLE ev ATTACH PARTITION ev1 FOR VALUES IN (1)").await;
+    migrator.complete(&mut Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    let rows = "SELECT string_agg(concat_ws('|', id, kind, amount, price, email, m, low), ' ' ORDER BY kind, id) FROM ev";
+    assert_eq!(ask(&client, rows).await, "1|1|A|wow 2|1|3|x 3|1|100|7|C|sad|c 1|2|A|wow 2|2|3|x 3|2|100|7|C|sad|c");
 }
 
 /// What fires on the whole may be silenced on one partition, which is seen as on a table.
@@ -311,4 +340,46 @@ async fn a_partition_on_its_way_out_is_to_be_finished() {
     migrator.rollback(&mut Quiet).await.expect("rolled back");
     let columns = "SELECT string_agg(attname, ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'ev1'::regclass AND attnum > 0 AND NOT attisdropped";
     assert_eq!(ask(&client, columns).await, "id kind amount");
+}
+
+/// Comments are the whole's alone, and a partition that is made has none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commented_column_of_a_partitioned_table_is_converted() {
+    let (database, all) =
+        with(&FLAT.replace("amount, type: integer,", "amount, type: integer, comment: in cents,"), AMOUNT).await;
+    let (client, mut migrator) = (database.client().await, database.migrator().await);
+    migrator.start(&all, None, &mut Quiet).await.expect("started");
+    must(&client, "CREATE TABLE ev2 PARTITION OF ev FOR VALUES IN (2)").await;
+    migrator.complete(&mut Quiet).await.expect("completed");
+    assert_eq!(ask(&client, "SELECT col_description('ev'::regclass, attnum) FROM pg_attribute WHERE attrelid = 'ev'::regclass AND attname = 'amount'").await, "in cents");
+}
+
+/// Who owns a partitioned table makes its partitions as somebody else until complete, and is told so.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_that_cannot_make_partitions_is_told() {
+    let database = Database::of_owner("migrating").await;
+    let all = [migration("0001_before", FLAT), migration("0002_change", &format!("operations: [{AMOUNT}]"))];
+    database.migrate(&all[..1]).await;
+    let (admin, mut migrator) = (database.superuser().await, database.migrator().await);
+    let owner = ask(&admin, "SELECT tableowner FROM pg_tables WHERE tablename = 'ev'").await;
+    let other = format!("rows_of_{}", database.name);
+    must(&admin, &format!("CREATE ROLE {other}; GRANT {other} TO {owner}; GRANT USAGE, CREATE ON SCHEMA shop TO {other}; ALTER TABLE shop.ev OWNER TO {other}; ALTER TABLE shop.ev1 OWNER TO {other}")).await;
+    let mut told = Warned::default();
+    migrator.start(&all, None, &mut told).await.expect("started");
+    let said = "the owner of these partitioned tables is another role than the migration role";
+    assert!(told.0.iter().any(|text| text.contains(said)), "{:?}", told.0);
+    must(&admin, &format!("SET ROLE {other}; SET search_path = shop")).await;
+    assert_eq!(ask(&admin, "CREATE TABLE ev2 PARTITION OF ev FOR VALUES IN (2)").await, "!42501");
+    // the hint, followed literally
+    must(&admin, &format!("SET ROLE {owner}; CREATE TABLE ev2 PARTITION OF ev FOR VALUES IN (2)")).await;
+    migrator.complete(&mut Quiet).await.expect("completed");
+}
+
+#[derive(Default)]
+struct Warned(Vec<String>);
+
+impl diptych::Progress for Warned {
+    fn warning(&mut self, warning: &diptych::Error) {
+        self.0.push(warning.to_string());
+    }
 }

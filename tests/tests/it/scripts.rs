@@ -416,3 +416,21 @@ async fn b33_names_in_plpgsql_that_change_are_told() {
     assert!(text.contains("public.f() names column `users.age`, which is converted (text), column `users.name`, which is renamed to `full_name`; public.g() names table `notes`, which is dropped"), "{text}");
     assert!(!text.contains("h()") && !text.contains("p()"), "{text}");
 }
+
+/// What a start has made before a script is its own behind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_made_beside_an_sql_operation_is_not_in_its_own_way() {
+    for made in [
+        "create_sequence: {name: inv}",
+        "create_domain: {name: percent, type: integer}",
+        "create_composite_type: {name: place, attributes: [{name: x, type: integer}]}",
+        "create_enum: {name: mood, labels: [sad, ok]}",
+    ] {
+        let made = &format!("operations: [{{sql: {{up: SELECT 1}}}}, {{{made}}}, {{sql: {{up: SELECT 2}}}}]");
+        let before = "operations: [{create_table: {name: t, columns: [{name: id, type: bigint, pk: true}]}}]";
+        for all in [vec![migration("0001_before", made)], vec![migration("0001_before", before), migration("0002_change", made)]]
+        {
+            Database::new().await.migrate_on(&all).await;
+        }
+    }
+}

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use crate::layout::chain::Chain;
 use crate::layout::tables::Physical;
 use crate::sql::is_quoted;
-use crate::sql::{Sql, ident, join, user};
+use crate::sql::{Sql, ident, join, type_name, user};
 use crate::statements::ddl::null;
 use crate::statements::enums::{self, Moment};
 use crate::transition::lineage::ScopeColumn;
-use crate::{model::types, sql};
+use crate::{model::types, sql, statements::numbers};
 
 use super::Direction;
 use super::conversion::{Conversion, Scope, Source};
@@ -60,6 +60,58 @@ pub fn newer_row(chain: &Chain, table: &Physical<'_>, wanted: &BTreeSet<String>,
     let parts: Vec<Sql> = parts.collect();
     let parts = if parts.is_empty() { Sql::trusted("1") } else { join(parts, ", ") };
     sql!("SELECT {} FROM ({}) AS {}", parts, query, name)
+}
+
+/// Finds a row whose older side alone was written, in `place`, while no trigger was there: a column of the newer version is empty although its
+/// conversion gives a value, and the older side is not what the newer one would give it, so that no newer writer has emptied it. None where
+/// that cannot be told of any column.
+pub fn unconverted(chain: &Chain, table: &Physical<'_>, place: &Sql) -> Option<Sql> {
+    let row = ident("diptych row");
+    let held = |physical: &str| sql!("{}.{}", row, ident(physical));
+    let (mut joined, mut found) = (Vec::new(), Vec::new());
+    for (at, added) in table.added.iter().filter(|added| added.derived).enumerate() {
+        let name = &added.physical;
+        let inputs = Conversion::of_some(table, Direction::Up, |physical| physical == name).inputs();
+        let (back, down) =
+            conversion_query(chain, table, Direction::Down, &row, Moment::Published, |physical| inputs.contains(physical));
+        if back.is_empty() || !added.column.nullable {
+            continue;
+        }
+        let (_, up) = conversion_query(chain, table, Direction::Up, &row, Moment::Published, |physical| physical == name);
+        let [there, here] = ["diptych up", "diptych down"].map(|side| ident(&format!("{side} {at}")));
+        let names = join((1..=back.len()).map(|number| ident(&format!("diptych {number}"))), ", ");
+        joined.push(sql!(", LATERAL ({}) AS {} ({}), LATERAL ({}) AS {} ({})", up, there, ident("diptych 1"), down, here, names));
+        let differs = back.iter().enumerate().map(|(at, physical)| {
+            let given = sql!("{}.{}", here, ident(&format!("diptych {}", at + 1)));
+            sql!(
+                "pg_catalog.record_image_ne(ROW({}), ROW({}))",
+                printed(chain, table, physical, &held(physical)),
+                printed(chain, table, physical, &given)
+            )
+        });
+        found.push(sql!(
+            "CASE WHEN {} IS NOT DISTINCT FROM NULL AND ({}) THEN {}.{} IS DISTINCT FROM NULL ELSE false END",
+            held(name),
+            join(differs, " OR "),
+            there,
+            ident("diptych 1")
+        ));
+    }
+    found.extend(numbers::columns(table).map(|added| sql!("{} IS NULL", held(&added.physical))));
+    let joined = joined.iter().fold(Sql::default(), |all, one| sql!("{}{}", all, one));
+    (!found.is_empty()).then(|| {
+        sql!("SELECT {}.ctid::pg_catalog.text FROM {} AS {}{} WHERE {} LIMIT 1", row, place, row, joined, join(found, " OR "))
+    })
+}
+
+/// A value of an older column as the server prints it once it is stored.
+fn printed(chain: &Chain, table: &Physical<'_>, physical: &str, value: &Sql) -> Sql {
+    let column = table.older.and_then(|older| older.columns.iter().find(|column| column.name == *physical));
+    let stored = column.filter(|column| enums::plain(chain, &column.sql_type) == column.sql_type).map(|column| {
+        let behind = chain.behind_rules(&column.sql_type).map_or(column.sql_type.as_str(), |(behind, _)| behind);
+        sql!("CAST({} AS {})", value, type_name(behind))
+    });
+    sql!("({})::pg_catalog.text", stored.unwrap_or_else(|| value.clone()))
 }
 
 /// The same over NULLs of the right types, to see whether the expressions are valid at all.
