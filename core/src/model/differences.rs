@@ -1,6 +1,7 @@
 //! In what two schemas differ, object by object, for people to read.
 
 use serde::Serialize;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::composite::Composite;
@@ -42,9 +43,26 @@ impl Difference {
         match (&self.first, &self.second) {
             (Some(_), None) => format!("{object} is only in {first}"),
             (None, _) => format!("{object} is only in {second}"),
-            (Some(one), Some(other)) => format!("{object} is {one} in {first}, and {other} in {second}"),
+            (Some(one), Some(other)) => match parts(one, other, first, second) {
+                Some(parts) => format!("{object} is not the same: {parts}"),
+                None => format!("{object} is {one} in {first}, and {other} in {second}"),
+            },
         }
     }
+}
+
+/// In which of its properties an object differs; none where it is no more than a value.
+fn parts(one: &str, other: &str, first: &str, second: &str) -> Option<String> {
+    let [one, other] = [one, other].map(|text| serde_json::from_str::<BTreeMap<String, Value>>(text).ok());
+    let (one, other) = (one?, other?);
+    let said = |value: Option<&Value>| match value {
+        None => "not set".to_owned(),
+        Some(Value::String(text)) => format!("`{text}`"),
+        Some(value) => value.to_string(),
+    };
+    let keys: BTreeSet<&String> = one.keys().chain(other.keys()).filter(|key| one.get(*key) != other.get(*key)).collect();
+    let part = |key: &String| format!("{key} is {} in {first}, and {} in {second}", said(one.get(key)), said(other.get(key)));
+    (!keys.is_empty()).then(|| keys.into_iter().map(part).collect::<Vec<_>>().join("; "))
 }
 
 /// Every object that is not the same in two schemas; the order of columns does not count.

@@ -152,7 +152,7 @@ END
     sql!("DO {}", dollar_quoted(&text))
 }
 
-/// Indexes on partitions that are attached to nothing go.
+/// Indexes on partitions that are attached to nothing go; those of tables that are partitions no more go with what else is ours there.
 pub fn drop_indexes(stem: &str) -> Sql {
     let text = sql!(
         "
@@ -160,7 +160,9 @@ DECLARE
   index_ record;
 BEGIN
   FOR index_ IN
-    SELECT class.oid FROM pg_catalog.pg_class AS class WHERE pg_catalog.starts_with(class.relname, {}) AND class.relkind IN ('i', 'I')
+    SELECT class.oid FROM pg_catalog.pg_class AS class JOIN pg_catalog.pg_index AS index ON index.indexrelid = class.oid
+    JOIN pg_catalog.pg_class AS partition_ ON partition_.oid = index.indrelid AND partition_.relispartition
+    WHERE pg_catalog.starts_with(class.relname, {}) AND class.relkind IN ('i', 'I')
     ORDER BY class.relkind, class.oid
   LOOP
     IF EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = index_.oid) THEN

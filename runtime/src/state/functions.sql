@@ -451,6 +451,16 @@ BEGIN
 END
 $body$;
 
+-- Runs a statement, and says whether it was done: not where somebody else's objects hang on what it drops, or the table is another role's by now.
+CREATE OR REPLACE FUNCTION diptych.try_to(statement text) RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+BEGIN
+  EXECUTE statement;
+  RETURN true;
+EXCEPTION WHEN dependent_objects_still_exist OR insufficient_privilege THEN
+  RETURN false;
+END
+$body$;
+
 -- What is ours goes from tables that a partitioned one had among its partitions, or that were made like it: detached, they keep the columns
 -- that are named here, with their rules, and no trigger fills them any more; and indexes by the stems of their names, with the keys made of them.
 -- Constraints have names of the application's: they go from those that were partitions at the end of the start.
@@ -458,6 +468,7 @@ CREATE OR REPLACE FUNCTION diptych.clean_former(base text, version text, name te
 DECLARE
   root CONSTANT oid := to_regclass(format('%I.%I', base, name));
   former record;
+  is_done boolean;
 BEGIN
   FOR former IN
     SELECT class.oid::regclass AS place, con.conname FROM pg_constraint AS con JOIN pg_class AS class ON class.oid = con.conrelid
@@ -468,27 +479,31 @@ BEGIN
     JOIN pg_class AS class ON class.oid = index.indrelid JOIN pg_constraint AS con ON con.conindid = own.oid AND con.contype IN ('p', 'u')
     WHERE own.relname = concat(stem, '_', class.oid) AND NOT class.relispartition
   LOOP
-    EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', former.place, former.conname);
+    PERFORM diptych.try_to(format('ALTER TABLE %s DROP CONSTRAINT %I', former.place, former.conname));
   END LOOP;
   FOR former IN
     SELECT own.oid::regclass AS place FROM unnest(stems) AS stem JOIN pg_class AS own ON starts_with(own.relname, stem) JOIN pg_index AS index ON index.indexrelid = own.oid
     JOIN pg_class AS class ON class.oid = index.indrelid
     WHERE own.relname = concat(stem, '_', class.oid) AND NOT class.relispartition
   LOOP
-    EXECUTE format('DROP INDEX %s', former.place);
+    PERFORM diptych.try_to(format('DROP INDEX %s', former.place));
   END LOOP;
   LOOP
-    SELECT class.oid::regclass AS place, attribute.attname INTO former FROM pg_attribute AS attribute JOIN pg_class AS class ON class.oid = attribute.attrelid
-    WHERE attribute.attname = ANY (columns) AND NOT attribute.attisdropped AND class.relkind IN ('r', 'p') AND class.relpersistence <> 't' AND NOT class.relispartition
-      -- it goes from whom it is inherited from first
-      AND attribute.attinhcount = 0
-      -- what another role calls so is none of ours, and nothing that hangs on it is to hold up a command
-      AND class.oid <> root AND class.relowner = (SELECT whole.relowner FROM pg_class AS whole WHERE whole.oid = root)
-      -- another base schema may have columns of the same names in transition
-      AND NOT EXISTS (SELECT FROM diptych.versions AS other WHERE other.base <> $1 AND to_regnamespace(quote_ident(other.base)) = class.relnamespace)
-    ORDER BY class.oid, attribute.attnum LIMIT 1;
-    EXIT WHEN NOT FOUND;
-    EXECUTE format('ALTER TABLE %s DROP COLUMN %I', former.place, former.attname);
+    is_done := true;
+    FOR former IN
+      SELECT class.oid::regclass AS place, attribute.attname FROM pg_attribute AS attribute JOIN pg_class AS class ON class.oid = attribute.attrelid
+      WHERE attribute.attname = ANY (columns) AND NOT attribute.attisdropped AND class.relkind IN ('r', 'p') AND class.relpersistence <> 't' AND NOT class.relispartition
+        -- it goes from whom it is inherited from first
+        AND attribute.attinhcount = 0
+        -- what another role calls so is none of ours, and nothing that hangs on it is to hold up a command
+        AND class.oid <> root AND class.relowner = (SELECT whole.relowner FROM pg_class AS whole WHERE whole.oid = root)
+        -- another base schema may have columns of the same names in transition
+        AND NOT EXISTS (SELECT FROM diptych.versions AS other WHERE other.base <> $1 AND to_regnamespace(quote_ident(other.base)) = class.relnamespace)
+      ORDER BY class.oid, attribute.attnum
+    LOOP
+      is_done := is_done AND NOT diptych.try_to(format('ALTER TABLE %s DROP COLUMN %I', former.place, former.attname));
+    END LOOP;
+    EXIT WHEN is_done;
   END LOOP;
 END
 $body$;

@@ -383,3 +383,23 @@ impl diptych::Progress for Warned {
         self.0.push(warning.to_string());
     }
 }
+
+/// What somebody else has made of a partition that left holds nobody up half-way.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_hangs_on_a_partition_that_left_holds_nobody_up() {
+    let change = format!("{AMOUNT}, {{create_constraint: {{name: ev_u, table: ev, type: unique, columns: [kind, amount]}}}}");
+    for by_hand in [
+        "CREATE VIEW lately AS SELECT * FROM ev1",
+        "DO $$ BEGIN EXECUTE (SELECT format('CREATE TABLE of_ev1 (kind integer, amount bigint, FOREIGN KEY (kind, amount) REFERENCES ev1 (kind, %I))', attname) FROM pg_attribute WHERE attrelid = 'ev1'::regclass AND starts_with(attname, '_diptych_')); EXCEPTION WHEN invalid_foreign_key THEN NULL; END $$",
+    ] {
+        for complete in [false, true] {
+            let (database, all) = with(FLAT, &change).await;
+            let (client, mut migrator) = (database.client().await, database.migrator().await);
+            migrator.start(&all, None, &mut Quiet).await.expect("started");
+            must(&client, &format!("ALTER TABLE ev DETACH PARTITION ev1; {by_hand}")).await;
+            let outcome = if complete { migrator.complete(&mut Quiet).await } else { migrator.rollback(&mut Quiet).await };
+            outcome.unwrap_or_else(|error| panic!("{by_hand}, {complete}: {error}"));
+            assert_eq!(ask(&client, "SELECT count(*) FROM ev1").await, "0");
+        }
+    }
+}
