@@ -203,7 +203,7 @@ mod tests {
             told,
             [
                 "table `mine` is only in the files",
-                r#"column `other.a` is {"name":"a","type":"integer"} in the files, and {"name":"a","type":"bigint"} in the database"#,
+                "column `other.a` is not the same: type is `integer` in the files, and `bigint` in the database",
                 "column `other.b` is only in the database",
                 "table `yours` is only in the database",
             ]

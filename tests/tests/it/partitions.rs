@@ -403,3 +403,19 @@ async fn what_hangs_on_a_partition_that_left_holds_nobody_up() {
         }
     }
 }
+
+/// What another role puts where a conversion finds its names is not run with the migration role's rights to look at a partition.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_at_a_new_partition_runs_nobody_elses_code() {
+    let half = "CREATE FUNCTION half(numeric) RETURNS numeric LANGUAGE sql IMMUTABLE AS 'SELECT pg_catalog.trunc($1 / 2)'";
+    let change = "{alter_column: {table: ev, column: amount, type: bigint, up: amount * 2, down: half(amount)::int}}";
+    let (database, all) = with(&format!("{FLAT}  - sql: {{up: \"{half}\"}}\n"), change).await;
+    let (client, mut migrator) = (database.client().await, database.migrator().await);
+    migrator.start(&all, None, &mut Quiet).await.expect("started");
+    let stranger = format!("stranger_{}", database.name);
+    must(&client, &format!("CREATE TABLE seen (who text); GRANT INSERT ON seen TO PUBLIC; CREATE ROLE {stranger}; GRANT USAGE, CREATE ON SCHEMA public TO {stranger}")).await;
+    must(&client, &format!("SET ROLE {stranger}; CREATE FUNCTION half(bigint) RETURNS numeric LANGUAGE sql AS 'INSERT INTO public.seen VALUES (current_user) RETURNING 0'; RESET ROLE")).await;
+    must(&client, "CREATE TABLE ev2 (LIKE ev INCLUDING ALL); INSERT INTO ev2 (id, kind, amount) VALUES (1, 2, 5); ALTER TABLE ev ATTACH PARTITION ev2 FOR VALUES IN (2)").await;
+    let _ = migrator.complete(&mut Quiet).await;
+    assert_eq!(ask(&client, "SELECT count(*) FROM seen").await, "0");
+}
