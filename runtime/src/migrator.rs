@@ -26,7 +26,7 @@ use crate::session::observer::Observer;
 use crate::session::{self, Server};
 use crate::state::folder::{self, Files, Missing};
 use crate::state::log::{self, Logged};
-use crate::state::made::{self, Damage};
+use crate::state::made::{self, Damage, Extent};
 use crate::state::pauses;
 use crate::state::{self, Holders, Parsed, Recorded, State};
 pub use crate::state::{PublishedState, VersionState};
@@ -415,7 +415,7 @@ impl Migrator {
             return Err(made::refusal(&pending.version.name, &damage));
         }
         log::enter(&self.client, &base, token, &pending.version.name).await?;
-        made::put_back(&mut self.client, &damage).await?;
+        made::put_back(&mut self.client, &damage, Extent::Whole).await?;
         let rest = made::damage(&self.client, &base, &pending.version, older).await?;
         if rest.is_empty() {
             return Ok(Outcome::Done(damage.into_iter().map(|item| item.what).collect()));
@@ -445,7 +445,7 @@ impl Migrator {
             if !damage.is_empty() {
                 progress.warning(&made::refusal(&name, &damage));
                 // the plan undoes what the start made, and finds it
-                made::put_back(&mut self.client, &damage).await?;
+                made::put_back(&mut self.client, &damage, Extent::AsFarAsItGoes).await?;
             }
         }
         if pending.state != VersionState::RollingBack {

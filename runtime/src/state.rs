@@ -314,7 +314,11 @@ pub(crate) async fn prepare(client: &Client, published: PublishedState, timeout:
         }
         let made = prepare_locked(client, own, published).await;
         unlock(client, lock_key("prepare")).await?;
-        made?;
+        match made {
+            // sessions of apps and of other commands hold tables of the state, one after another
+            Err(error) if error.code() == Some(&SqlState::T_R_DEADLOCK_DETECTED) && since.elapsed() < timeout => {}
+            made => made?,
+        }
     }
 }
 
@@ -374,6 +378,8 @@ async fn refuse_published_additions(client: &Client, before: &BTreeSet<String>, 
 
 async fn prepare_locked(client: &Client, own: &str, published: PublishedState) -> Result<()> {
     let (tables, asked) = match look(client).await? {
+        // whoever had the lock before has made it
+        Some(there) if there == own => return Ok(()),
         None => (format!("{TABLES}; INSERT INTO diptych.format VALUES ({FORMAT}, '')"), Vec::new()),
         Some(_) if published == PublishedState::Refuse => (String::new(), publications_of_all(client).await?),
         Some(_) => (String::new(), Vec::new()),

@@ -121,14 +121,29 @@ pub(crate) fn refusal(version: &str, damage: &[Damage]) -> Error {
     )
 }
 
-/// Puts all of it back, functions before the triggers that call them, or nothing.
-pub(crate) async fn put_back(client: &mut Client, damage: &[Damage]) -> Result<()> {
-    let transaction = client.transaction().await?;
+/// How much is put back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// All, or nothing.
+    Whole,
+    /// What can be: what goes in a moment needs no more.
+    AsFarAsItGoes,
+}
+
+/// Puts back what is gone, functions before the triggers that call them.
+pub(crate) async fn put_back(client: &mut Client, damage: &[Damage], extent: Extent) -> Result<()> {
+    let mut transaction = client.transaction().await?;
     transaction.batch_execute("SET LOCAL lock_timeout = '2s'").await?;
     for item in damage {
         let Some(sql) = &item.put_back else { continue };
-        let put = transaction.batch_execute(sql).await;
-        put.map_err(|error| Error::during(format!("nothing was put back: {}", item.what), error))?;
+        let attempt = transaction.savepoint("item").await?;
+        match attempt.batch_execute(sql).await {
+            Ok(()) => attempt.commit().await?,
+            Err(error) if extent == Extent::Whole => {
+                return Err(Error::during(format!("nothing was put back: {}", item.what), error));
+            }
+            Err(_) => attempt.rollback().await?,
+        }
     }
     transaction.commit().await?;
     Ok(())
