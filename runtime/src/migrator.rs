@@ -119,6 +119,8 @@ pub struct Migrator {
     /// What `complete` and `rollback` compare with what the database has applied.
     recorded: Option<(Vec<Migration>, Vec<String>)>,
     parsed: Parsed,
+    /// Whether somebody asks again and again: that a version is in use is nothing for the history then.
+    asks_again: bool,
 }
 
 /// What a command came to.
@@ -165,7 +167,7 @@ impl Migrator {
             return Err(Error::refused(format!("the server is PostgreSQL {}", server.major)).hint("use PostgreSQL 14 or newer"));
         }
         let observer = Observer::new(&target, &options.base, second);
-        Ok(Migrator { client, observer, options, server, recorded: None, parsed: Parsed::default() })
+        Ok(Migrator { client, observer, options, server, recorded: None, parsed: Parsed::default(), asks_again: false })
     }
 
     /// The same, whose `complete` and `rollback` compare these recorded migrations with what the database has applied, as `start` does
@@ -628,7 +630,8 @@ impl Migrator {
     async fn end(&mut self, command: &str, token: i64, outcome: Result<Outcome>, progress: &mut dyn Progress) -> Result<Outcome> {
         let outcome = outcome.map_err(|error| ended(command, error, progress));
         // what had nothing to do is not entered
-        if !matches!(outcome, Ok(Outcome::Nothing(_))) {
+        let is_asked_again = self.asks_again && outcome.as_ref().is_err_and(Error::is_in_use);
+        if !matches!(outcome, Ok(Outcome::Nothing(_))) && !is_asked_again {
             log::end(&mut self.client, &self.options.base, token, outcome.as_ref().err()).await;
         }
         self.release().await;

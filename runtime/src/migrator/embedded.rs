@@ -122,7 +122,11 @@ async fn complete_unused(migrator: &mut Migrator, pending: &Recorded) -> Result<
         }
     }
     match pending.state {
-        VersionState::Started | VersionState::Completing => migrator.complete(&mut Quiet).await,
+        VersionState::Started | VersionState::Completing => {
+            // one may have come meanwhile
+            migrator.asks_again = true;
+            migrator.complete(&mut Quiet).await
+        }
         _ => Ok(Outcome::Nothing(format!("version `{version}` waits for no complete"))),
     }
 }
