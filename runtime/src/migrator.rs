@@ -385,7 +385,7 @@ impl Migrator {
     ///
     /// # Errors
     ///
-    /// If something else was dropped or changed, which cannot be put back. Run `rollback` then.
+    /// If something else was dropped or changed, which cannot be put back: nothing is, then. Run `rollback`.
     pub async fn repair(&mut self) -> Result<Outcome> {
         state::prepare(&self.client, self.options.published_state, self.options.timeout).await?;
         let token = self.take_run("repair", &mut Quiet).await?;

@@ -192,7 +192,7 @@ fn undo(chain: &Chain, table: &Physical<'_>) -> Vec<Sql> {
     if table.is_partitioned() {
         for name in built(table) {
             statements.push(sql!("DROP INDEX IF EXISTS {}", qualified(&chain.base, name)));
-            statements.push(partitions::drop_indexes(&partitions::stem(chain, table, name)));
+            statements.push(partitions::drop_indexes(&place, &partitions::stem(chain, table, name)));
         }
         let keys = table.added_constraints.iter().filter(|added| matches!(added.constraint, Constraint::ForeignKey { .. }));
         statements.extend(keys.map(|added| partitions::drop_foreign_keys(&place, &added.physical)));

@@ -152,17 +152,16 @@ END
     sql!("DO {}", dollar_quoted(&text))
 }
 
-/// Indexes on partitions that are attached to nothing go; those of tables that are partitions no more go with what else is ours there.
-pub fn drop_indexes(stem: &str) -> Sql {
+/// Indexes on partitions of a table that are attached to nothing go; those of tables that are partitions no more go with what else is ours there.
+pub fn drop_indexes(place: &Sql, stem: &str) -> Sql {
     let text = sql!(
         "
 DECLARE
   index_ record;
 BEGIN
   FOR index_ IN
-    SELECT class.oid FROM pg_catalog.pg_class AS class JOIN pg_catalog.pg_index AS index ON index.indexrelid = class.oid
-    JOIN pg_catalog.pg_class AS partition_ ON partition_.oid = index.indrelid AND partition_.relispartition
-    WHERE pg_catalog.starts_with(class.relname, {}) AND class.relkind IN ('i', 'I')
+    SELECT class.oid FROM pg_catalog.pg_partition_tree({}) AS tree JOIN pg_catalog.pg_index AS index ON index.indrelid = tree.relid
+    JOIN pg_catalog.pg_class AS class ON class.oid = index.indexrelid AND pg_catalog.starts_with(class.relname, {})
     ORDER BY class.relkind, class.oid
   LOOP
     IF EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = index_.oid) THEN
@@ -171,6 +170,7 @@ BEGIN
   END LOOP;
 END
 ",
+        literal(place.as_str()),
         literal(&format!("{stem}_"))
     );
     sql!("DO {}", dollar_quoted(&text))

@@ -461,6 +461,12 @@ EXCEPTION WHEN dependent_objects_still_exist OR insufficient_privilege THEN
 END
 $body$;
 
+-- Tables of a table's owner that are no partitions. What another role calls as we do is none of ours, and who locks it is not to hold up a command.
+CREATE OR REPLACE FUNCTION diptych.beside(root oid) RETURNS TABLE (oid oid, space oid) LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $body$
+  SELECT class.oid, class.relnamespace FROM pg_class AS class JOIN pg_class AS whole ON whole.oid = root AND whole.relowner = class.relowner
+  WHERE class.oid <> root AND class.relkind IN ('r', 'p') AND class.relpersistence <> 't' AND NOT class.relispartition
+$body$;
+
 -- What is ours goes from tables that a partitioned one had among its partitions, or that were made like it: detached, they keep the columns
 -- that are named here, with their rules, and no trigger fills them any more; and indexes by the stems of their names, with the keys made of them.
 -- Constraints have names of the application's: they go from those that were partitions at the end of the start.
@@ -471,35 +477,31 @@ DECLARE
   is_done boolean;
 BEGIN
   FOR former IN
-    SELECT class.oid::regclass AS place, con.conname FROM pg_constraint AS con JOIN pg_class AS class ON class.oid = con.conrelid
-    WHERE con.conname = ANY (constraints) AND con.coninhcount = 0 AND con.conparentid = 0 AND NOT class.relispartition AND class.oid <> root
-      AND EXISTS (SELECT FROM diptych.made AS made WHERE made.base = $1 AND made.version = $2 AND made.kind = 'partition' AND split_part(made.definition, ':', 1) = class.oid::text)
+    SELECT own.oid::regclass AS place, con.conname FROM diptych.beside(root) AS own JOIN pg_constraint AS con ON con.conrelid = own.oid
+    WHERE con.conname = ANY (constraints) AND con.coninhcount = 0 AND con.conparentid = 0
+      AND EXISTS (SELECT FROM diptych.made AS made WHERE made.base = $1 AND made.version = $2 AND made.kind = 'partition' AND split_part(made.definition, ':', 1) = own.oid::text)
     UNION
-    SELECT class.oid::regclass, con.conname FROM unnest(stems) AS stem JOIN pg_class AS own ON starts_with(own.relname, stem) JOIN pg_index AS index ON index.indexrelid = own.oid
-    JOIN pg_class AS class ON class.oid = index.indrelid JOIN pg_constraint AS con ON con.conindid = own.oid AND con.contype IN ('p', 'u')
-    WHERE own.relname = concat(stem, '_', class.oid) AND NOT class.relispartition
+    SELECT own.oid::regclass, con.conname FROM diptych.beside(root) AS own CROSS JOIN unnest(stems) AS stem
+    JOIN pg_constraint AS con ON con.conrelid = own.oid AND con.contype IN ('p', 'u') AND con.conname = concat(stem, '_', own.oid)
   LOOP
     PERFORM diptych.try_to(format('ALTER TABLE %s DROP CONSTRAINT %I', former.place, former.conname));
   END LOOP;
   FOR former IN
-    SELECT own.oid::regclass AS place FROM unnest(stems) AS stem JOIN pg_class AS own ON starts_with(own.relname, stem) JOIN pg_index AS index ON index.indexrelid = own.oid
-    JOIN pg_class AS class ON class.oid = index.indrelid
-    WHERE own.relname = concat(stem, '_', class.oid) AND NOT class.relispartition
+    SELECT index.indexrelid::regclass AS place FROM diptych.beside(root) AS own CROSS JOIN unnest(stems) AS stem
+    JOIN pg_index AS index ON index.indrelid = own.oid JOIN pg_class AS class ON class.oid = index.indexrelid AND class.relname = concat(stem, '_', own.oid)
   LOOP
     PERFORM diptych.try_to(format('DROP INDEX %s', former.place));
   END LOOP;
   LOOP
     is_done := true;
     FOR former IN
-      SELECT class.oid::regclass AS place, attribute.attname FROM pg_attribute AS attribute JOIN pg_class AS class ON class.oid = attribute.attrelid
-      WHERE attribute.attname = ANY (columns) AND NOT attribute.attisdropped AND class.relkind IN ('r', 'p') AND class.relpersistence <> 't' AND NOT class.relispartition
+      SELECT own.oid::regclass AS place, attribute.attname FROM diptych.beside(root) AS own JOIN pg_attribute AS attribute ON attribute.attrelid = own.oid
+      WHERE attribute.attname = ANY (columns) AND NOT attribute.attisdropped
         -- it goes from whom it is inherited from first
         AND attribute.attinhcount = 0
-        -- what another role calls so is none of ours, and nothing that hangs on it is to hold up a command
-        AND class.oid <> root AND class.relowner = (SELECT whole.relowner FROM pg_class AS whole WHERE whole.oid = root)
         -- another base schema may have columns of the same names in transition
-        AND NOT EXISTS (SELECT FROM diptych.versions AS other WHERE other.base <> $1 AND to_regnamespace(quote_ident(other.base)) = class.relnamespace)
-      ORDER BY class.oid, attribute.attnum
+        AND NOT EXISTS (SELECT FROM diptych.versions AS other WHERE other.base <> $1 AND to_regnamespace(quote_ident(other.base)) = own.space)
+      ORDER BY own.oid, attribute.attnum
     LOOP
       is_done := is_done AND NOT diptych.try_to(format('ALTER TABLE %s DROP COLUMN %I', former.place, former.attname));
     END LOOP;
@@ -525,9 +527,9 @@ BEGIN
 END
 $body$;
 
--- By what a partition is attached, and those above it: another text once one of them was detached and attached again.
+-- Which partition it is, and by what it and those above it are attached: another text once one of them was detached and attached again.
 CREATE OR REPLACE FUNCTION diptych.attached(part regclass) RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $body$
-  SELECT string_agg(concat_ws(' ', own.inhrelid, own.inhparent, own.xmin), ', ' ORDER BY own.inhrelid)
+  SELECT concat_ws(': ', part::oid, string_agg(concat_ws(' ', own.inhrelid, own.inhparent, own.xmin), ', ' ORDER BY own.inhrelid))
   FROM pg_partition_ancestors(part) AS above JOIN pg_inherits AS own ON own.inhrelid = above.relid
 $body$;
 
@@ -544,7 +546,7 @@ BEGIN
   END IF;
   FOR part IN
     SELECT tree.relid::regclass::text FROM pg_partition_tree(place::regclass) AS tree WHERE tree.isleaf AND tree.level > 0 AND NOT EXISTS (SELECT FROM diptych.made AS made
-      WHERE made.base = $1 AND made.version = $2 AND made.kind = 'partition' AND made.name = tree.relid::regclass::text AND made.definition = concat_ws(': ', tree.relid::oid, diptych.attached(tree.relid)))
+      WHERE made.base = $1 AND made.version = $2 AND made.kind = 'partition' AND made.name = tree.relid::regclass::text AND made.definition = diptych.attached(tree.relid))
     ORDER BY tree.relid
   LOOP
     missed := NULL;

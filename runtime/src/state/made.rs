@@ -43,6 +43,14 @@ pub(crate) async fn enter(client: &impl GenericClient, base: &str, pending: &Ver
          pg_catalog.current_setting('server_version_num')::pg_catalog.int4 / 10000 FROM ({INVENTORY}) AS made"
     );
     client.execute(&sql, &[&base, &schemas(base, pending, older), &lent(pending, older), &true, &pending.name]).await?;
+    // a partition that is attached again, or below another one than before, is not the same
+    let partitions = "INSERT INTO diptych.made (base, version, kind, name, definition, major) \
+         SELECT $1::pg_catalog.text, $2, 'partition', tree.relid::pg_catalog.regclass::pg_catalog.text, diptych.attached(tree.relid), \
+         pg_catalog.current_setting('server_version_num')::pg_catalog.int4 / 10000 \
+         FROM pg_catalog.pg_class AS class JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace \
+         CROSS JOIN LATERAL pg_catalog.pg_partition_tree(class.oid) AS tree \
+         WHERE space.nspname = $1 AND class.relkind = 'p' AND NOT class.relispartition AND tree.isleaf AND tree.level > 0";
+    client.execute(partitions, &[&base, &pending.name]).await?;
     Ok(())
 }
 

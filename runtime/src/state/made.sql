@@ -81,12 +81,6 @@ UNION ALL
 SELECT 'constraint', format('%I of %s', con.conname, con.conrelid::regclass), pg_get_constraintdef(con.oid), NULL
 FROM pg_constraint AS con WHERE con.conrelid IN (SELECT oid FROM table_) AND starts_with(con.conname, '_diptych_') AND con.conparentid = 0 AND con.contype <> 'n'
 UNION ALL
--- a partition that is attached again, or below another one than before, is not the same: as `diptych.attached` says it, which the state of an
--- earlier release does not have
-SELECT 'partition', part.relid::regclass::text, concat_ws(': ', part.relid::oid, (SELECT string_agg(concat_ws(' ', own.inhrelid, own.inhparent, own.xmin), ', ' ORDER BY own.inhrelid)
-    FROM pg_partition_ancestors(part.relid) AS above JOIN pg_inherits AS own ON own.inhrelid = above.relid)), NULL
-FROM table_ CROSS JOIN LATERAL pg_partition_tree(table_.oid) AS part WHERE part.isleaf AND part.level > 0
-UNION ALL
 SELECT 'view', view_.name, concat_ws(' ', view_.query, view_.reloptions::text, column_.defaults),
   CASE WHEN $4::boolean THEN
     format('GRANT CREATE ON SCHEMA %I TO %I; CREATE OR REPLACE VIEW %s%s AS %s', view_.nspname, current_user, view_.name, ' WITH (' || array_to_string(view_.reloptions, ', ') || ')', view_.query)

@@ -419,3 +419,36 @@ async fn a_look_at_a_new_partition_runs_nobody_elses_code() {
     let _ = migrator.complete(&mut Quiet).await;
     assert_eq!(ask(&client, "SELECT count(*) FROM seen").await, "0");
 }
+
+/// An index of another role that is called like ours is none of ours: who made it, and locks it, holds nobody up.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_of_another_role_that_is_called_like_ours_is_left_alone() {
+    let change = "{create_index: {name: ev_i, table: ev, columns: [amount]}}";
+    for complete in [false, true] {
+        let (database, all) = with(FLAT, change).await;
+        let (client, stranger) = (database.client().await, database.client().await);
+        let mut migrator = database.migrator().await;
+        migrator.start(&all, None, &mut Quiet).await.expect("started");
+        let stem = ask(
+            &client,
+            "SELECT regexp_replace(relname, '_[0-9]+$', '') FROM pg_class WHERE relname LIKE '\\_diptych\\_part\\_%'",
+        )
+        .await;
+        let role = format!("stranger_{}", database.name);
+        must(&client, &format!("CREATE ROLE {role}; CREATE SCHEMA theirs AUTHORIZATION {role}")).await;
+        let index =
+            "DO $$ BEGIN EXECUTE format('CREATE INDEX %I ON theirs.mine (a)', 'STEM_' || 'theirs.mine'::regclass::oid); END $$";
+        let made = "CREATE TABLE theirs.mine (a integer); CREATE TABLE theirs.whole (a integer) PARTITION BY LIST (a); \
+             CREATE TABLE theirs.part PARTITION OF theirs.whole FOR VALUES IN (1); CREATE INDEX \"STEM_1\" ON theirs.part (a)";
+        must(&stranger, &format!("SET ROLE {role}; {made}; {index}").replace("STEM", &stem)).await;
+        must(&stranger, "BEGIN; LOCK TABLE theirs.mine, theirs.part").await;
+        let outcome = if complete { migrator.complete(&mut Quiet).await } else { migrator.rollback(&mut Quiet).await };
+        outcome.unwrap_or_else(|error| panic!("{complete}: {error}"));
+        must(&stranger, "COMMIT").await;
+        assert_eq!(
+            ask(&client, "SELECT count(*) FROM pg_index WHERE indrelid IN ('theirs.mine'::regclass, 'theirs.part'::regclass)")
+                .await,
+            "2"
+        );
+    }
+}
