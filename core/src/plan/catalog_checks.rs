@@ -33,16 +33,17 @@ fn found(chain: &Chain, names: &[Sql], condition: &'static str) -> Option<Sql> {
     (!names.is_empty()).then(|| relations(chain, names, &Sql::trusted(condition)))
 }
 
-/// The same for partitions as well, of which each is worked on by itself.
-fn found_below(chain: &Chain, names: &[Sql], condition: &'static str) -> Option<Sql> {
+/// The same for partitions as well, of which each is worked on by itself: their names, and what else is selected of `class`.
+fn found_below(chain: &Chain, names: &[Sql], more: &'static str, condition: &'static str) -> Option<Sql> {
     (!names.is_empty()).then(|| {
         sql!(
-            "SELECT class.oid::pg_catalog.regclass::pg_catalog.text FROM ({}) AS whole (name) \
-             CROSS JOIN LATERAL pg_catalog.to_regclass(pg_catalog.format('%I.%I', {}, whole.name)) AS root (oid) \
-             CROSS JOIN LATERAL (SELECT root.oid::pg_catalog.oid UNION SELECT tree.relid FROM pg_catalog.pg_partition_tree(root.oid) AS tree) AS own (oid) \
-             JOIN pg_catalog.pg_class AS class ON class.oid = own.oid WHERE {}",
-            relations(chain, names, &Sql::trusted("true")),
+            "SELECT class.oid::pg_catalog.regclass::pg_catalog.text{} FROM pg_catalog.pg_class AS root JOIN pg_catalog.pg_namespace AS space ON space.oid = root.relnamespace \
+             CROSS JOIN LATERAL (SELECT root.oid UNION SELECT tree.relid FROM pg_catalog.pg_partition_tree(root.oid) AS tree) AS own (oid) \
+             JOIN pg_catalog.pg_class AS class ON class.oid = own.oid \
+             WHERE space.nspname = {} AND root.relname IN ({}) AND root.relkind IN ('r', 'p') AND {}",
+            Sql::trusted(more),
             literal(&chain.base),
+            join(names.iter().cloned(), ", "),
             Sql::trusted(condition)
         )
     })
@@ -54,9 +55,14 @@ fn owned(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     push(
         steps,
         "the migration role owns what it changes",
-        found_below(chain, &changed, "NOT pg_catalog.pg_has_role(class.relowner, 'USAGE')"),
+        found_below(
+            chain,
+            &changed,
+            ", pg_catalog.format('ALTER TABLE %s OWNER TO %I', class.oid::pg_catalog.regclass, current_user)",
+            "NOT pg_catalog.pg_has_role(class.relowner, 'USAGE')",
+        ),
         "the migration role does not own these tables or partitions, and only their owner can change them",
-        "ALTER TABLE … OWNER TO the migration role, or connect as a role that is a member of their owner, and run the command again",
+        "connect as a role that is a member of their owner and inherits its rights, or have a superuser hand them over, and run the command again",
         Verdict::Refuse,
     );
 }
@@ -80,7 +86,7 @@ fn row_security(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     push(
         steps,
         "row security hides no row from the migration",
-        found_below(chain, &read, "pg_catalog.row_security_active(class.oid)"),
+        found_below(chain, &read, "", "pg_catalog.row_security_active(class.oid)"),
         "row security hides rows of these tables from the migration role",
         "run as the owner of the tables and without FORCE ROW LEVEL SECURITY, or as a role with BYPASSRLS",
         Verdict::Refuse,

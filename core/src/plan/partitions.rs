@@ -29,15 +29,13 @@ pub(super) fn checks_of_rollback(chain: &Chain, tables: &[Physical<'_>], steps: 
 /// A partition that DETACH … CONCURRENTLY left on its way: no change of the table reaches it any more, and its columns and constraints stay.
 fn half_detached(chain: &Chain, tables: &[Physical<'_>], steps: &mut Steps) {
     for table in changed(tables) {
-        let place = qualified(&chain.base, &table.name);
         steps.check(
             format!("no partition of `{}` is on its way out", table.name),
             sql!(
                 "SELECT family.inhrelid::pg_catalog.regclass::pg_catalog.text, pg_catalog.format('ALTER TABLE %s DETACH PARTITION %s FINALIZE', family.inhparent::pg_catalog.regclass, family.inhrelid::pg_catalog.regclass) \
-                 FROM pg_catalog.pg_inherits AS family WHERE family.inhdetachpending AND family.inhparent IN (SELECT {}::pg_catalog.regclass::pg_catalog.oid \
-                 UNION SELECT tree.relid FROM pg_catalog.pg_partition_tree({}::pg_catalog.regclass) AS tree) ORDER BY family.inhrelid",
-                literal(place.as_str()),
-                literal(place.as_str())
+                 FROM pg_catalog.pg_inherits AS family WHERE family.inhdetachpending AND family.inhparent IN (\
+                 SELECT tree.relid FROM pg_catalog.pg_partition_tree({}::pg_catalog.regclass) AS tree) ORDER BY family.inhrelid",
+                literal(qualified(&chain.base, &table.name).as_str())
             ),
             format!("a DETACH … CONCURRENTLY of partitions of table `{}` was not finished", table.name),
             "finish it, and run the command again",

@@ -98,9 +98,15 @@ pub fn unconverted(chain: &Chain, table: &Physical<'_>, place: &Sql) -> Option<S
         ));
     }
     found.extend(numbers::columns(table).map(|added| sql!("{} IS NULL", held(&added.physical))));
-    let joined = joined.iter().fold(Sql::default(), |all, one| sql!("{}{}", all, one));
     (!found.is_empty()).then(|| {
-        sql!("SELECT {}.ctid::pg_catalog.text FROM {} AS {}{} WHERE {} LIMIT 1", row, place, row, joined, join(found, " OR "))
+        sql!(
+            "SELECT {}.ctid::pg_catalog.text FROM {} AS {}{} WHERE {} LIMIT 1",
+            row,
+            place,
+            row,
+            join(joined, ""),
+            join(found, " OR ")
+        )
     })
 }
 
